@@ -1,0 +1,21 @@
+import type { Caller } from "../../shared/scopes.ts";
+import type { InputOf, OutputOf, Tools } from "../../shared/tools/define.ts";
+
+/** One call, as a handler sees it. */
+export interface CallContext {
+  readonly caller: Caller;
+  /** Aborted when the client has left, the deadline has passed or the link is gone. */
+  readonly signal: AbortSignal;
+  /** What a single request to TWS may take within this call. */
+  readonly twsTimeoutMs: number;
+  /** Told to a client that asked for progress. */
+  progress(done: number, total: number | null, message: string): void;
+}
+
+/** A method for each tool of a domain that runs beside TWS; a missing one does not compile. */
+export type HandlersFor<T extends Tools> = {
+  readonly [Name in keyof T as T[Name]["runs"] extends "agent" ? Name : never]: (
+    input: InputOf<T[Name]>,
+    context: CallContext,
+  ) => Promise<OutputOf<T[Name]>>;
+};

@@ -1,0 +1,90 @@
+import type { EventName, IBApi } from "@stoqey/ib";
+import type { Contract } from "../../shared/contract.ts";
+import type { Quote, StreamState } from "../../shared/events.ts";
+import type { AgentStatus } from "../../shared/status.ts";
+
+/** Which requests go first when the rate limit makes some wait. */
+export type Lane = "cancel" | "order" | "account" | "data";
+
+/** Until when, and for whom, a request to TWS runs. */
+export interface RequestContext {
+  readonly timeoutMs: number;
+  /** Aborted when the caller has left: the request is then cancelled at TWS too. */
+  readonly signal: AbortSignal;
+}
+
+/** An error or notice of TWS about one request or order; `text` is TWS's own. */
+export interface TwsNotice {
+  readonly id: number;
+  readonly code: number;
+  readonly text: string;
+}
+
+/** What a running request may do. */
+export interface RequestControl<T> {
+  readonly reqId: number;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+interface RequestSpec<T> {
+  readonly lane: Lane;
+  /** For messages to people: "historical data of AAPL". */
+  readonly what: string;
+  /** Sends the request on this very connection. */
+  start(ib: IBApi, reqId: number): void;
+  /** Withdraws it at TWS; called when the request ends by timeout or abort, and at success if `cancelAfter`. */
+  cancel?(ib: IBApi, reqId: number): void;
+  readonly cancelAfter?: boolean;
+  /** The events of the library that feed the request; each gets the event's arguments and the control. */
+  readonly on: Readonly<
+    Partial<Record<EventName, (control: RequestControl<T>, ...args: readonly unknown[]) => void>>
+  >;
+  /** Notices with this request's id that are not plain failures; true when handled. */
+  notice?(notice: TwsNotice, control: RequestControl<T>): boolean;
+}
+
+/**
+ * The agent's session with TWS. It connects and reconnects for ever by itself; every request fails at once with
+ * `tws_offline` while there is no session, and nothing is ever kept for later.
+ */
+export interface TwsSession {
+  status(): AgentStatus;
+  /** Rises by one with each session that TWS accepted; 0 before the first. */
+  readonly connection: number;
+  readonly clientId: number;
+  /** The account ids TWS reported; empty before the first session. */
+  accounts(): readonly string[];
+  /** Resolves when requests are answered; rejects with tws_offline after `timeoutMs`, or at once when stopped. */
+  whenConnected(timeoutMs: number): Promise<void>;
+  request<T>(spec: RequestSpec<T>, context: RequestContext): Promise<T>;
+  /** Writes one message under the rate limit on the connection of now; rejects if that ends before it is written. */
+  send(lane: Lane, action: (ib: IBApi) => void): Promise<void>;
+  /** Listens on this and every later connection. A listener that throws is logged and harms nobody. */
+  on(event: EventName, listener: (...args: readonly unknown[]) => void): () => void;
+  /** Notices whose id belongs to no request of ours: orders (id below the request ids) and the system (-1). */
+  onNotice(listener: (notice: TwsNotice) => void): () => void;
+  onStatus(listener: (status: AgentStatus) => void): () => void;
+  /** A session has begun (accounts and nextValidId are known) or has ended. */
+  onConnected(listener: (nextValidId: number) => void): () => void;
+  onDisconnected(listener: () => void): () => void;
+  /** 1101: TWS has forgotten every data subscription of this session. */
+  onDataLost(listener: () => void): () => void;
+  /** ibkr_disconnect and ibkr_connect. */
+  stop(): void;
+  resume(): void;
+  /** Ends the session for good. */
+  close(): Promise<void>;
+}
+
+export type QuoteEvent =
+  | { readonly kind: "quote"; readonly quote: Quote }
+  | { readonly kind: "state"; readonly state: StreamState; readonly reason: string };
+
+/** Live quotes: one market-data line for each instrument, however many watch it. */
+export interface QuoteStreams {
+  /** The latest quote comes at once when there is one, then every change. Returns the way to stop watching. */
+  watch(contract: Contract, listener: (event: QuoteEvent) => void): () => void;
+  /** Market-data lines open at TWS. */
+  lines(): number;
+}

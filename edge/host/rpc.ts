@@ -1,0 +1,41 @@
+import type { ErrorBody } from "../../shared/errors.ts";
+import type { Caller } from "../../shared/scopes.ts";
+import type { ToolName } from "../../shared/tools/index.ts";
+
+/** One tool call, already validated, on its way to the host's object. */
+export interface HostCall {
+  /** Chosen by the asker, so that it can cancel: unique among calls in flight. */
+  readonly callId: string;
+  readonly tool: ToolName;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly caller: Caller;
+}
+
+/** Errors cross the object's boundary as data: a thrown error would lose its class there. */
+export type HostOutcome =
+  | { readonly ok: true; readonly output: Readonly<Record<string, unknown>> }
+  | { readonly ok: false; readonly error: ErrorBody };
+
+/** Told to a client that asked for progress. */
+export type ProgressListener = (done: number, total: number | null, message: string) => void;
+
+/** A resource as it is now, for resources/read. */
+export type ResourceOutcome =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly error: ErrorBody };
+
+/**
+ * What the Worker and the MCP sessions may ask of a host's object by RPC. Streams go through `fetch` with a
+ * WebSocket upgrade instead, so that the object can hibernate under them: `/agent`, `/market-data`, and `/watch`,
+ * which says `{"type":"updated","uri":…}` at most four times a second for each `uri` given in its query.
+ */
+export interface HostRpc {
+  call(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome>;
+  /** The asker has left; the call is withdrawn at TWS as well. Unknown ids are ignored. */
+  cancelCall(callId: string): Promise<void>;
+  readResource(uri: string, caller: Caller): Promise<ResourceOutcome>;
+  /** The resources this caller has started, for resources/list. */
+  listResources(
+    caller: Caller,
+  ): Promise<readonly { readonly uri: string; readonly name: string; readonly title: string }[]>;
+}

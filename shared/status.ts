@@ -1,0 +1,59 @@
+import { z } from "zod";
+
+/** Paper or live, known from the account ids that TWS reports; paper ids start with D. Never from a port or label. */
+export const Mode = z.enum(["paper", "live"]);
+export type Mode = z.infer<typeof Mode>;
+
+export const modeOf = (account: string): Mode => (account.startsWith("D") ? "paper" : "live");
+
+/** One hop of the road, as `ibkr_get_status` and `/health` show it. */
+export const Hop = z.object({
+  state: z.string().max(50),
+  since: z.string().nullable(),
+  /** What the reader can do about it; empty when all is well. */
+  nextStep: z.string().max(500),
+});
+export type Hop = z.infer<typeof Hop>;
+
+/** The agent's session with TWS. */
+export const TwsState = z.enum([
+  /** Trying, or waiting to try again. */
+  "connecting",
+  /** Requests are answered. */
+  "connected",
+  /** The socket is up but TWS has no connection to IBKR (1100, 2110). */
+  "upstream_down",
+  /** Stopped by ibkr_disconnect; ibkr_connect starts it again. */
+  "stopped",
+]);
+export type TwsState = z.infer<typeof TwsState>;
+
+/** What the agent says of itself and of TWS; sent in hello and whenever it changes. */
+export const AgentStatus = z.object({
+  tws: z.object({
+    state: TwsState,
+    since: z.string(),
+    host: z.string().max(255),
+    port: z.int(),
+    clientId: z.int(),
+    /** Rises with each fresh session; ids and subscriptions never outlive one. */
+    connection: z.int().nonnegative(),
+    serverVersion: z.int().nullable(),
+    accounts: z.array(z.string().max(50)),
+    /** Null until TWS has named an account. */
+    mode: Mode.nullable(),
+    isSimulator: z.boolean(),
+    /** Why the last attempt or session ended; empty if none did. */
+    lastError: z.string().max(500),
+  }),
+  /** Data farms by name, as TWS last reported them. */
+  farms: z.array(
+    z.object({
+      name: z.string().max(100),
+      kind: z.enum(["market data", "historical data", "security definitions"]),
+      state: z.enum(["ok", "inactive", "connecting", "broken"]),
+      since: z.string(),
+    }),
+  ),
+});
+export type AgentStatus = z.infer<typeof AgentStatus>;

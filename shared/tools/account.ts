@@ -1,0 +1,103 @@
+import { z } from "zod";
+import { Contract } from "../contract.ts";
+import { Mode } from "../status.ts";
+import { defineTool, pageInput, pageOutput } from "./define.ts";
+
+const account = z
+  .string()
+  .trim()
+  .max(50)
+  .default("")
+  .describe("Account id; empty for the default or only one");
+const asOf = z.string().describe("When TWS answered, ISO 8601");
+
+const AccountValue = z.object({
+  key: z.string(),
+  /** As TWS words it: most are decimal amounts, some are text. */
+  value: z.string(),
+  currency: z.string().nullable(),
+  account: z.string(),
+});
+
+const Position = z.object({
+  account: z.string(),
+  mode: Mode,
+  contract: Contract.partial(),
+  /** Units of the contract, negative when short. */
+  position: z.number(),
+  /** For one unit, commissions and the multiplier included. */
+  avgCost: z.number(),
+  marketPrice: z.number().nullable(),
+  marketValue: z.number().nullable(),
+  unrealizedPnL: z.number().nullable(),
+  realizedPnL: z.number().nullable(),
+});
+
+export const accountTools = {
+  ibkr_get_account_summary: defineTool({
+    title: "Account summary",
+    description:
+      "Key figures of an account: net liquidation, cash, buying power. Start here for the size of an account; ibkr_get_account_values has every figure and ibkr_get_positions the holdings.",
+    input: {
+      account,
+      tags: z
+        .string()
+        .regex(/^[\w$:,\s-]{1,500}$/)
+        .default("NetLiquidation,TotalCashValue,SettledCash,BuyingPower,GrossPositionValue")
+        .describe("TWS tags, comma-separated; All for every one"),
+    },
+    output: {
+      account: z.string().describe("Account id"),
+      mode: Mode.describe("paper or live"),
+      summary: z
+        .record(
+          z.string(),
+          z.object({ value: z.union([z.number(), z.string()]), currency: z.string().nullable() }),
+        )
+        .describe("For each tag its value and currency"),
+      asOf,
+    },
+    effect: "reads",
+    deadline: "normal",
+    toolset: "core",
+    runs: "agent",
+  }),
+  ibkr_get_positions: defineTool({
+    title: "Positions",
+    description:
+      "Holdings with quantity, average cost, market value and profit. Use it before trading and to confirm a fill; cash is in ibkr_get_account_summary.",
+    input: { account: account.describe("Account id; empty for all you may see"), ...pageInput },
+    output: {
+      positions: z
+        .array(Position)
+        .describe("account, mode, contract, position, avgCost, marketPrice, marketValue, P&L"),
+      count: z.int().describe("Positions in all"),
+      asOf,
+      ...pageOutput,
+    },
+    effect: "reads",
+    deadline: "normal",
+    toolset: "core",
+    runs: "agent",
+    paged: "positions",
+  }),
+  ibkr_get_account_values: defineTool({
+    title: "Account values",
+    description:
+      "Every figure TWS keeps for an account, by key and currency: margins, accruals, ledgers. It is long; for the usual figures use ibkr_get_account_summary.",
+    input: { account, ...pageInput },
+    output: {
+      account: z.string().describe("Account id"),
+      mode: Mode.describe("paper or live"),
+      values: z.array(AccountValue).describe("key, value, currency, account"),
+      count: z.int().describe("Values in all"),
+      asOf,
+      ...pageOutput,
+    },
+    effect: "reads",
+    deadline: "normal",
+    toolset: "full",
+    runs: "agent",
+    paged: "values",
+  }),
+} as const;

@@ -1,0 +1,86 @@
+import { z } from "zod";
+import type { DeadlineClass } from "../deadlines.ts";
+import type { Scope } from "../scopes.ts";
+
+type Shape = Readonly<Record<string, z.ZodType>>;
+
+type Runs = "agent" | "edge";
+
+interface Declaration<In extends Shape, Out extends Shape, Where extends Runs> {
+  readonly title: string;
+  /** Two to four sentences: when to use it, and which other tool to use instead. */
+  readonly description: string;
+  readonly input: In;
+  readonly output: Out;
+  /** What it does to the account: looks, changes something that can be undone by calling again, or trades. */
+  readonly effect: "reads" | "steers" | "trades" | "cancels";
+  readonly deadline: DeadlineClass;
+  /** `core` tools are listed for ?toolset=core. */
+  readonly toolset: "core" | "full";
+  /** Where it runs: beside TWS, or in the host's object at the edge. */
+  readonly runs: Where;
+  /** The key of the result whose array is paged; the input then takes `limit` and `cursor`. */
+  readonly paged?: keyof Out & string;
+}
+
+/** All four are always set: clients assume the worst of what is left out. */
+interface Annotations {
+  readonly readOnlyHint: boolean;
+  readonly destructiveHint: boolean;
+  readonly idempotentHint: boolean;
+  readonly openWorldHint: boolean;
+}
+
+export interface ToolDefinition<
+  In extends Shape = Shape,
+  Out extends Shape = Shape,
+  Where extends Runs = Runs,
+> extends Omit<Declaration<In, Out, Where>, "input" | "output" | "paged"> {
+  readonly input: z.ZodObject<In>;
+  readonly output: z.ZodObject<Out>;
+  readonly scope: Scope;
+  readonly annotations: Annotations;
+  readonly paged: string | null;
+}
+
+const annotationsOf: Readonly<Record<Declaration<Shape, Shape, Runs>["effect"], Annotations>> = {
+  reads: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  steers: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  trades: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+  cancels: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
+};
+
+/** What every paged tool takes and answers beside its own fields. */
+export const pageInput = {
+  limit: z.int().min(1).max(1000).optional().describe("At most this many rows"),
+  cursor: z.string().max(100).optional().describe("next_cursor of the previous page"),
+} as const;
+
+export const pageOutput = {
+  returned: z.int().describe("Rows here"),
+  total: z.int().describe("Rows in all"),
+  truncated: z.boolean().describe("Whether more follow"),
+  next_cursor: z.string().optional().describe("Pass as cursor for the next page"),
+} as const;
+
+/** Declares a tool once for the edge, the agent and the documents. The schemas are built here, at module scope. */
+export function defineTool<In extends Shape, Out extends Shape, Where extends Runs>(
+  declaration: Declaration<In, Out, Where>,
+): ToolDefinition<In, Out, Where> {
+  const { input, output, effect, paged = null } = declaration;
+  return {
+    ...declaration,
+    input: z.object(input),
+    output: z.object(output),
+    scope: effect === "trades" || effect === "cancels" ? "tws:trade" : "tws:read",
+    annotations: annotationsOf[effect],
+    paged,
+  };
+}
+
+export type Tools = Readonly<Record<string, ToolDefinition>>;
+
+/** The input of a tool as its handler receives it: parsed, defaults filled in. */
+export type InputOf<T extends ToolDefinition> = z.output<T["input"]>;
+/** The result of a tool as its handler returns it: whole, since paging comes after. */
+export type OutputOf<T extends ToolDefinition> = Omit<z.input<T["output"]>, keyof typeof pageOutput>;

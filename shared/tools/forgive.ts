@@ -1,0 +1,137 @@
+import type { JsonSchema } from "./json-schema.ts";
+
+type Node = JsonSchema | boolean | undefined;
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Input as models and people write it, brought to what the schema means: "80" for 80, "true" for true, a JSON string
+ * or a comma list for an array, `buy` for `BUY`, `2026-12-18` for `20261218`, null or "" for an absent optional.
+ * What it cannot mend it leaves alone, for the schema to name.
+ */
+export function forgive(
+  schema: JsonSchema,
+  value: unknown,
+  aliases: Readonly<Record<string, string>> = {},
+): unknown {
+  return mend(schema, isRecord(value) ? rename(value, aliases) : value);
+}
+
+function rename(
+  value: Record<string, unknown>,
+  aliases: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => {
+      const name = Object.hasOwn(aliases, key) ? (aliases[key] ?? key) : key;
+      return [Object.hasOwn(value, name) ? key : name, inner];
+    }),
+  );
+}
+
+function mend(schema: Node, value: unknown): unknown {
+  if (schema === undefined || typeof schema === "boolean") return value;
+  if (schema.enum !== undefined) return mendEnum(schema.enum, value);
+  switch (schema.type) {
+    case "object":
+      return mendObject(schema, value);
+    case "array":
+      return mendArray(schema, value);
+    case "number":
+    case "integer":
+      return mendNumber(value);
+    case "boolean":
+      return mendBoolean(value);
+    case "string":
+      return mendString(schema, value);
+    default:
+      return value;
+  }
+}
+
+function mendObject(schema: JsonSchema, value: unknown): unknown {
+  const object = typeof value === "string" ? parseJson(value) : value;
+  if (!isRecord(object)) return value;
+  const properties = schema.properties ?? {};
+  const required = new Set(schema.required);
+  const mended: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(object)) {
+    const isKnown = Object.hasOwn(properties, key);
+    const isAbsent = inner === null || inner === "";
+    if (isKnown && isAbsent && !required.has(key)) continue;
+    // defineProperty, since a key may be __proto__
+    Object.defineProperty(mended, key, {
+      value: isKnown ? mend(properties[key], inner) : inner,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  }
+  return mended;
+}
+
+function mendArray(schema: JsonSchema, value: unknown): unknown {
+  const items = Array.isArray(schema.items) ? undefined : schema.items;
+  if (Array.isArray(value)) return value.map((item) => mend(items, item));
+  if (isRecord(value)) return [mend(items, value)];
+  if (typeof value !== "string") return value;
+  const parsed = parseJson(value);
+  if (Array.isArray(parsed)) return parsed.map((item) => mend(items, item));
+  if (isRecord(parsed)) return [mend(items, parsed)];
+  const parts = value.split(",").map((part) => part.trim());
+  return parts.filter((part) => part !== "").map((part) => mend(items, part));
+}
+
+function mendNumber(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  const text = value.trim().replaceAll(/(?<=\d),(?=\d{3}\b)/g, "");
+  return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : value;
+}
+
+function mendBoolean(value: unknown): unknown {
+  if (value === 1 || value === 0) return value === 1;
+  if (typeof value !== "string") return value;
+  const text = value.trim().toLowerCase();
+  if (text === "true" || text === "yes" || text === "1") return true;
+  return text === "false" || text === "no" || text === "0" ? false : value;
+}
+
+function mendEnum(allowed: readonly unknown[], value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  const plain = (text: string) => text.trim().toLowerCase().replaceAll(/[_-]/g, " ");
+  const found = allowed.find((one) => typeof one === "string" && plain(one) === plain(value));
+  if (found !== undefined) return found;
+  // "CALL" for C and "MARKET" for MKT are what people say
+  const spoken = synonyms[plain(value).toUpperCase()];
+  return spoken !== undefined && allowed.includes(spoken) ? spoken : value;
+}
+
+const synonyms: Readonly<Record<string, string>> = {
+  CALL: "C",
+  PUT: "P",
+  MARKET: "MKT",
+  LIMIT: "LMT",
+  STOP: "STP",
+  "STOP LIMIT": "STP LMT",
+  STOCK: "STK",
+  OPTION: "OPT",
+  FUTURE: "FUT",
+  FOREX: "CASH",
+  INDEX: "IND",
+};
+
+function mendString(schema: JsonSchema, value: unknown): unknown {
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "string") return value;
+  const isDate = schema.pattern?.startsWith("^\\d{6}") ?? false;
+  return isDate ? value.trim().replace(/^(\d{4})-(\d{2})(?:-(\d{2}))?$/, "$1$2$3") : value;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
