@@ -127,5 +127,5 @@ export function resourceIdOf(contract: Contract): string {
   if (contract.secType === "CASH") return `${contract.symbol}.${contract.currency}`;
   if (contract.expiration !== null)
     return (contract.localSymbol ?? String(contract.conId)).replaceAll(" ", "");
-  return contract.symbol.replaceAll(" ", ".");
+  return contract.symbol;
 }

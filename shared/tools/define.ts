@@ -12,8 +12,8 @@ interface Declaration<In extends Shape, Out extends Shape, Where extends Runs> {
   readonly description: string;
   readonly input: In;
   readonly output: Out;
-  /** What it does to the account: looks, changes something that can be undone by calling again, or trades. */
-  readonly effect: "reads" | "steers" | "trades" | "cancels";
+  /** What it does: looks, opens or closes something of the caller's own, stops what others use, or changes orders. */
+  readonly effect: "reads" | "steers" | "disrupts" | "trades" | "cancels";
   readonly deadline: DeadlineClass;
   /** `core` tools are listed for ?toolset=core. */
   readonly toolset: "core" | "full";
@@ -46,6 +46,7 @@ export interface ToolDefinition<
 const annotationsOf: Readonly<Record<Declaration<Shape, Shape, Runs>["effect"], Annotations>> = {
   reads: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true },
   steers: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: true },
+  disrupts: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
   trades: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   cancels: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: true },
 };
@@ -72,7 +73,7 @@ export function defineTool<In extends Shape, Out extends Shape, Where extends Ru
     ...declaration,
     input: z.object(input),
     output: z.object(output),
-    scope: effect === "trades" || effect === "cancels" ? "tws:trade" : "tws:read",
+    scope: effect === "reads" || effect === "steers" ? "tws:read" : "tws:trade",
     annotations: annotationsOf[effect],
     paged,
   };

@@ -31,7 +31,7 @@ export const statusTools = {
       "Ends the agent's session with TWS until ibkr_connect is called. It affects every client of this TWS host: streams stop and calls fail meanwhile. Working orders stay at IBKR.",
     input: {},
     output: { status: z.string().describe("stopped") },
-    effect: "steers",
+    effect: "disrupts",
     deadline: "quick",
     toolset: "full",
     runs: "agent",
