@@ -110,16 +110,18 @@ export interface Quote {
   readonly at: number;
   readonly bid: number | null;
   readonly ask: number | null;
+  /** Null for currencies. */
   readonly last: number | null;
   readonly bidSize: number | null;
   readonly askSize: number | null;
   readonly lastSize: number | null;
   /** When the last trade happened. */
   readonly lastAt: number;
+  /** Of the day so far, all 24 hours of it, as bars with useRth false show it; of midpoints for currencies. */
   readonly open: number;
   readonly high: number;
   readonly low: number;
-  /** The previous session's close. */
+  /** The previous regular session's close. */
   readonly close: number;
   /** Of the day so far; null for currencies and indices. */
   readonly volume: number | null;
@@ -141,7 +143,7 @@ export interface OptionGreeks {
 export type BarSource = "TRADES" | "MIDPOINT" | "BID" | "ASK" | "BID_ASK" | "ADJUSTED_LAST";
 
 export interface Bar {
-  /** Start of the bar. */
+  /** Start of the bar; for bars that follow the calendar, midnight of their first day in the instrument's zone. */
   readonly at: number;
   readonly open: number;
   readonly high: number;
@@ -316,7 +318,10 @@ export interface Ledger {
   positions(): readonly Position[];
   accountValues(account: string): readonly AccountValue[];
   pnl(account: string): Pnl;
-  pnlSingle(account: string, conId: number): (Pnl & { readonly position: number; readonly value: number }) | undefined;
+  pnlSingle(
+    account: string,
+    conId: number,
+  ): (Pnl & { readonly position: number; readonly value: number }) | undefined;
   /** Matches working orders against the market as it is now. The server calls it about ten times a second. */
   advance(): void;
   /** Returns the way to stop listening. */

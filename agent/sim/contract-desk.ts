@@ -1,0 +1,89 @@
+import type { Client } from "./client.ts";
+import * as messages from "./messages-contract.ts";
+import type { ContractQuery, Instrument, World } from "./model.ts";
+
+const HOURS_DAYS = 6;
+const DAY_MS = 86_400_000;
+
+/** Answers what instruments there are. */
+export interface ContractDesk {
+  details(client: Client, reqId: number, contract: ContractQuery): void;
+  matchingSymbols(client: Client, reqId: number, pattern: string): void;
+  marketRule(client: Client, ruleId: number): void;
+  optionChains(client: Client, reqId: number, underlyingConId: number, exchange: string): void;
+}
+
+export function createContractDesk({ universe, market, now }: World): ContractDesk {
+  let hoursDay = 0;
+  const hoursByKey = new Map<string, messages.TradingHours>();
+
+  /** Every option of a series keeps the same hours, so a chain of thousands asks once. */
+  function hoursOf(instrument: Instrument): messages.TradingHours {
+    const at = now();
+    const day = Math.floor(at / DAY_MS);
+    if (day !== hoursDay) hoursByKey.clear();
+    hoursDay = day;
+    const isDerived = instrument.secType === "OPT" || instrument.secType === "FUT";
+    const group = isDerived ? `${instrument.exchange}/${instrument.tradingClass}` : String(instrument.conId);
+    const key = `${instrument.secType}/${group}/${instrument.expiration ?? ""}`;
+    const known = hoursByKey.get(key);
+    if (known !== undefined) return known;
+    const zone = instrument.timeZoneId;
+    const hours = {
+      trading: messages.hoursText(market.sessions(instrument, at, HOURS_DAYS, false), zone),
+      liquid: messages.hoursText(market.sessions(instrument, at, HOURS_DAYS, true), zone),
+    };
+    hoursByKey.set(key, hours);
+    return hours;
+  }
+
+  function derivativesOn(instrument: Instrument): string[] {
+    const kinds = universe.optionChains(instrument.conId).length > 0 ? ["OPT"] : [];
+    const hasFuture = universe.listed.some(
+      (other) => other.secType === "FUT" && other.underlyingConId === instrument.conId,
+    );
+    return hasFuture ? [...kinds, "FUT"] : kinds;
+  }
+
+  return {
+    details(client, reqId, contract) {
+      const found = universe.find(contract);
+      if (found.length === 0) {
+        client.error(reqId, 200, "No security definition has been found for the request");
+        return;
+      }
+      for (const instrument of found) {
+        client.send(messages.contractData(client.serverVersion, reqId, instrument, hoursOf(instrument)));
+      }
+      client.send(messages.contractDataEnd(reqId));
+    },
+
+    matchingSymbols(client, reqId, pattern) {
+      const samples = universe
+        .search(pattern)
+        .map((instrument) => ({ instrument, derivatives: derivativesOn(instrument) }));
+      client.send(messages.symbolSamples(client.serverVersion, reqId, samples));
+    },
+
+    marketRule(client, ruleId) {
+      const increments = universe.marketRule(ruleId);
+      if (increments === undefined) {
+        client.error(-1, 321, "Error validating request.-'cF' : cause - Invalid market rule id");
+      } else {
+        client.send(messages.marketRule(ruleId, increments));
+      }
+    },
+
+    optionChains(client, reqId, underlyingConId, exchange) {
+      if (universe.byConId(underlyingConId) === undefined) {
+        client.error(reqId, 321, "Error validating request.-'cE' : cause - Invalid contract id");
+        return;
+      }
+      for (const chain of universe.optionChains(underlyingConId)) {
+        if (exchange !== "" && chain.exchange !== exchange) continue;
+        client.send(messages.optionChain(reqId, chain));
+      }
+      client.send(messages.optionChainEnd(reqId));
+    },
+  };
+}

@@ -1,0 +1,96 @@
+const SYSTEM_TEXTS: ReadonlyMap<number, string> = new Map([
+  [1100, "Connectivity between IBKR and Trader Workstation has been lost."],
+  [1101, "Connectivity between IBKR and Trader Workstation has been restored - data lost."],
+  [
+    1102,
+    "Connectivity between IBKR and Trader Workstation has been restored - data maintained. All data farms are connected: usfarm; ushmds; secdefnj.",
+  ],
+  [2103, "Market data farm connection is broken:usfarm"],
+  [2104, "Market data farm connection is OK:usfarm"],
+  [2105, "HMDS data farm connection is broken:ushmds"],
+  [2106, "HMDS data farm connection is OK:ushmds"],
+  [2107, "HMDS data farm connection is inactive but should be available upon demand.ushmds"],
+  [2108, "Market data farm connection is inactive but should be available upon demand.usfarm"],
+  [2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically."],
+  [2119, "Market data farm is connecting:usfarm"],
+  [2157, "Sec-def data farm connection is broken:secdefnj"],
+  [2158, "Sec-def data farm connection is OK:secdefnj"],
+]);
+
+export function systemText(code: number): string {
+  return SYSTEM_TEXTS.get(code) ?? "";
+}
+
+/** What can go wrong with a TWS, to be turned on and off while the simulator runs. */
+export interface Faults {
+  /** Cuts every connection, clients that are still shaking hands included. */
+  dropConnections(): void;
+  /** Stops listening, or listens again on the same port. Resolves when it is so. */
+  refuse(on: boolean): Promise<void>;
+  /** Accepts and reads, but neither acts nor answers: a half-open line. */
+  mute(on: boolean): void;
+  /** Delays the answer to each hello from now on; 0 ends it. */
+  slowHello(delayMs: number): void;
+  /**
+   * Sends a system message to every client. 1100 and 2110 also stop the ticks; 1101 and 1102 start them again, and
+   * 1101 forgets every market data and bar subscription. Codes without a known text need one.
+   */
+  announce(code: number, text?: string): void;
+  /** Makes nextValidId lower than it should be by this much; 0 ends it. */
+  rollbackNextValidId(by: number): void;
+  /** Keeps the ids of clients that leave from now on taken for so long (326); 0 ends it. */
+  ghostClients(forMs: number): void;
+  /** The daily restart: everyone is cut off and all subscriptions are gone. */
+  restart(): void;
+}
+
+export interface FaultState {
+  muted: boolean;
+  helloDelayMs: number;
+  upstreamLost: boolean;
+  nextValidIdRollback: number;
+  ghostMs: number;
+}
+
+export function noFaults(): FaultState {
+  return { muted: false, helloDelayMs: 0, upstreamLost: false, nextValidIdRollback: 0, ghostMs: 0 };
+}
+
+/** What the server lets the faults do to it. */
+export interface FaultTargets {
+  readonly state: FaultState;
+  dropAll(): void;
+  listen(on: boolean): Promise<void>;
+  broadcast(code: number, text: string): void;
+  forgetData(): void;
+}
+
+export function createFaults(targets: FaultTargets): Faults {
+  const { state } = targets;
+  return {
+    dropConnections: () => targets.dropAll(),
+    refuse: (on) => targets.listen(!on),
+    mute(on) {
+      state.muted = on;
+    },
+    slowHello(delayMs) {
+      state.helloDelayMs = delayMs;
+    },
+    announce(code, text) {
+      if (code === 1100 || code === 2110) state.upstreamLost = true;
+      if (code === 1101 || code === 1102) state.upstreamLost = false;
+      if (code === 1101) targets.forgetData();
+      targets.broadcast(code, text ?? systemText(code));
+    },
+    rollbackNextValidId(by) {
+      state.nextValidIdRollback = by;
+    },
+    ghostClients(forMs) {
+      state.ghostMs = forMs;
+    },
+    restart() {
+      state.upstreamLost = false;
+      targets.dropAll();
+    },
+  };
+}

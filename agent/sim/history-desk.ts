@@ -1,0 +1,171 @@
+import type { Client } from "./client.ts";
+import { historyQuery, noData } from "./history-query.ts";
+import * as messages from "./messages-contract.ts";
+import type { Bar, BarQuery, Instrument, World } from "./model.ts";
+import type { HeadTimestampRequest, HistoricalDataRequest } from "./requests.ts";
+import { resolveOne } from "./resolve.ts";
+import { inZone, stamp, utcStamp } from "./zone-time.ts";
+
+const UPDATE_MS = 5000;
+const DAY_MS = 86_400_000;
+const EPOCH_SECONDS = 2;
+
+/** Answers history requests, and keeps those up to date that ask for it. */
+export interface HistoryDesk {
+  request(client: Client, request: HistoricalDataRequest): void;
+  cancel(client: Client, reqId: number): void;
+  headTimestamp(client: Client, request: HeadTimestampRequest): void;
+  /** Sends updates to the requests whose turn it is. */
+  tick(): void;
+  forget(client?: Client): void;
+}
+
+interface Growing {
+  readonly client: Client;
+  readonly reqId: number;
+  readonly query: BarQuery;
+  readonly formatDate: number;
+  lastBarAt: number;
+  dueAt: number;
+}
+
+function shown(client: Client, query: BarQuery, formatDate: number, bar: Bar): messages.ShownBar {
+  const { instrument } = query;
+  const zone = instrument.timeZoneId;
+  const isUsStock = instrument.secType === "STK" && instrument.currency === "USD";
+  const lot = client.serverVersion < 175 && isUsStock ? 100 : 1;
+  const volume = bar.volume < 0 ? bar.volume : Math.floor(bar.volume / lot);
+  return { bar, volume, date: dateOf(bar.at, query, formatDate, zone, client.serverVersion) };
+}
+
+function dateOf(
+  at: number,
+  query: BarQuery,
+  formatDate: number,
+  zone: string,
+  serverVersion: number,
+): string {
+  // Bars of a day and longer are dates in either format.
+  if (query.calendar !== null) return inZone(at, zone).date;
+  return formatDate === EPOCH_SECONDS ? String(Math.floor(at / 1000)) : stamp(at, zone, serverVersion);
+}
+
+export function createHistoryDesk(world: World): HistoryDesk {
+  const { market, universe } = world;
+  const growing = new Map<Client, Map<number, Growing>>();
+
+  function sendSchedule(
+    client: Client,
+    reqId: number,
+    instrument: Instrument,
+    endAt: number,
+    days: number,
+  ): void {
+    const zone = instrument.timeZoneId;
+    const text = (at: number): string => {
+      const { date, time } = inZone(at, zone);
+      return `${date}-${time}`;
+    };
+    const sessions = market
+      .sessions(instrument, endAt - (days - 1) * DAY_MS, days, true)
+      .flatMap(({ date, open, close }) =>
+        open === null || close === null ? [] : [{ start: text(open), end: text(close), date }],
+      );
+    client.send(messages.historicalSchedule(reqId, zone, sessions));
+  }
+
+  function sendBars(client: Client, request: HistoricalDataRequest, query: BarQuery): void {
+    const { reqId, formatDate } = request;
+    const { instrument } = query;
+    const hasTrades = instrument.secType !== "CASH";
+    const asksTrades = query.source === "TRADES" || query.source === "ADJUSTED_LAST";
+    const bars = asksTrades && !hasTrades ? [] : market.bars(query);
+    const [first] = bars;
+    const last = bars.at(-1);
+    if (first === undefined || last === undefined) {
+      client.error(reqId, 162, noData(instrument, request.whatToShow));
+      return;
+    }
+    const zone = instrument.timeZoneId;
+    const start = stamp(first.at, zone, client.serverVersion);
+    const end = stamp(query.endAt, zone, client.serverVersion);
+    const rows = bars.map((bar) => shown(client, query, formatDate, bar));
+    client.send(messages.historicalData(reqId, start, end, rows));
+    if (!request.keepUpToDate) return;
+    const own = growing.get(client) ?? new Map<number, Growing>();
+    const dueAt = performance.now() + UPDATE_MS;
+    growing.set(client, own.set(reqId, { client, reqId, query, formatDate, lastBarAt: last.at, dueAt }));
+  }
+
+  function update(entry: Growing, now: number): void {
+    entry.dueAt = now + UPDATE_MS;
+    const { client, query, formatDate } = entry;
+    const fresh = market
+      .bars({ ...query, endAt: world.now(), duration: shortly(query) })
+      .filter((bar) => bar.at >= entry.lastBarAt);
+    for (const bar of fresh) {
+      const row = shown(client, query, formatDate, bar);
+      if (!client.sendTick(messages.historicalDataUpdate(entry.reqId, row))) return;
+      entry.lastBarAt = bar.at;
+    }
+  }
+
+  return {
+    request(client, request) {
+      const { reqId } = request;
+      if (growing.get(client)?.has(reqId) === true) {
+        client.error(reqId, 322, "Error processing request.-'bQ' : cause - Duplicate ticker id");
+        return;
+      }
+      const instrument = resolveOne(universe, client, reqId, request.contract);
+      if (instrument === null) return;
+      const asked = historyQuery(request, instrument, client.serverVersion, world.now());
+      if (asked.type === "invalid") client.error(reqId, asked.code, asked.text);
+      else if (asked.type === "bars") sendBars(client, request, asked.query);
+      else if (client.serverVersion >= 165) sendSchedule(client, reqId, instrument, asked.endAt, asked.days);
+      else client.error(reqId, 162, noData(instrument, request.whatToShow));
+    },
+
+    cancel(client, reqId) {
+      const own = growing.get(client);
+      if (own?.delete(reqId) !== true) {
+        client.error(reqId, 366, `No historical data query found for ticker id:${reqId}`);
+        return;
+      }
+      const text = `Historical Market Data Service error message:API historical data query cancelled: ${reqId}`;
+      client.error(reqId, 162, text);
+    },
+
+    headTimestamp(client, request) {
+      const instrument = resolveOne(universe, client, request.reqId, request.contract);
+      if (instrument === null) return;
+      if (instrument.secType === "CASH" && request.whatToShow === "TRADES") {
+        client.error(request.reqId, 162, noData(instrument, request.whatToShow));
+        return;
+      }
+      const at = market.headAt(instrument);
+      const text = request.formatDate === EPOCH_SECONDS ? String(Math.floor(at / 1000)) : utcStamp(at);
+      client.send(messages.headTimestamp(request.reqId, text));
+    },
+
+    tick() {
+      const now = performance.now();
+      for (const own of growing.values()) {
+        for (const entry of own.values()) if (now >= entry.dueAt) update(entry, now);
+      }
+    },
+
+    forget(client) {
+      if (client === undefined) growing.clear();
+      else growing.delete(client);
+    },
+  };
+}
+
+/** Long enough to hold the unfinished bar and the one before it. */
+function shortly(query: BarQuery): BarQuery["duration"] {
+  if (query.calendar === "month") return { count: 2, unit: "M" };
+  if (query.calendar === "week") return { count: 2, unit: "W" };
+  if (query.calendar === "day") return { count: 2, unit: "D" };
+  return { count: Math.ceil((2 * query.barSizeMs) / 1000), unit: "S" };
+}

@@ -1,0 +1,80 @@
+import { cleanPrice, incrementAt } from "./market-rules.ts";
+import type { Quote } from "./model.ts";
+import { ruleOf, trailingPercent } from "./order-checks.ts";
+import { SLOT_MS } from "./tape.ts";
+import type { WorkingOrder } from "./working-order.ts";
+import { needsTrigger, remainingOf } from "./working-order.ts";
+
+/** The price an order would pay or get at once; null when nobody is there. */
+function touchPrice({ request }: WorkingOrder, quote: Quote): number | null {
+  return request.action === "BUY" ? quote.ask : quote.bid;
+}
+
+/** Moves a trailing stop and springs what the market has reached; whether the order was sprung. */
+export function spring(order: WorkingOrder, quote: Quote): boolean {
+  if (!needsTrigger(order)) return false;
+  const { orderType, action, auxPrice } = order.request;
+  // a currency has no last trade, so its side of the market stands in
+  const price = quote.last ?? touchPrice(order, quote);
+  if (price === null) return false;
+  const rises = action === "BUY";
+  switch (orderType) {
+    case "TRAIL":
+      order.trailStop = trail(order, price);
+      order.triggered = rises ? price >= order.trailStop : price <= order.trailStop;
+      break;
+    case "STP":
+    case "STP LMT":
+      order.triggered = rises ? price >= (auxPrice ?? Infinity) : price <= (auxPrice ?? 0);
+      break;
+    case "MIT":
+    case "LIT":
+      order.triggered = rises ? price <= (auxPrice ?? 0) : price >= (auxPrice ?? Infinity);
+      break;
+  }
+  return order.triggered;
+}
+
+function trail({ request, trailStop }: WorkingOrder, price: number): number {
+  const { action, auxPrice, echo, instrument } = request;
+  const percent = trailingPercent(echo);
+  const distance = percent === null ? (auxPrice ?? 0) : (price * percent) / 100;
+  const step = incrementAt(ruleOf(instrument), price);
+  const round = (value: number) => cleanPrice(Math.round(value / step) * step);
+  const given = Number.parseFloat(echo["trailStopPrice"] ?? "");
+  const start = Number.isFinite(given) && given > 0 && given < 1e300 ? given : null;
+  const fresh = round(action === "BUY" ? price + distance : price - distance);
+  const before = trailStop ?? start;
+  if (before === null) return fresh;
+  return action === "BUY" ? Math.min(before, fresh) : Math.max(before, fresh);
+}
+
+/** The limit in force: null for what pays any price. */
+export function limitOf({ request }: WorkingOrder): number | null {
+  switch (request.orderType) {
+    case "LMT":
+    case "STP LMT":
+    case "LIT":
+    case "LOC":
+      return request.limitPrice;
+    default:
+      return null;
+  }
+}
+
+/** What the market gives an order at one instant; null when it gives nothing. */
+export function offer(order: WorkingOrder, quote: Quote): { shares: number; price: number } | null {
+  if (needsTrigger(order) || quote.at < order.releasedAt) return null;
+  const slot = Math.floor(quote.at / SLOT_MS);
+  const price = touchPrice(order, quote);
+  const displayed = order.request.action === "BUY" ? quote.askSize : quote.bidSize;
+  // what is displayed can be taken once
+  if (price === null || displayed === null || order.tookAt === slot) return null;
+  const limit = limitOf(order);
+  const buys = order.request.action === "BUY";
+  if (limit !== null && (buys ? price > limit : price < limit)) return null;
+  const shares = Math.min(remainingOf(order), displayed);
+  if (order.request.tif === "FOK" && shares < remainingOf(order)) return null;
+  order.tookAt = slot;
+  return { shares, price: limit !== null && order.resting ? limit : price };
+}

@@ -1,0 +1,277 @@
+import { integerOr, readContract, skipComboLegs, skipDeltaNeutral } from "./requests-contract.ts";
+import { readCancelOrder, readGlobalCancel, readPlaceOrder } from "./requests-order.ts";
+import type { Request } from "./requests.ts";
+import { type FieldReader, fieldReader } from "./wire.ts";
+
+type Decoder = (fields: FieldReader, serverVersion: number) => Request;
+
+const FULL = { primaryExchange: true, includeExpired: false } as const;
+const EXPIRED_TOO = { primaryExchange: true, includeExpired: true } as const;
+
+function given(text: string): string | null {
+  return text === "" ? null : text;
+}
+
+function ignored(): Request {
+  return { type: "ignored" };
+}
+
+/** Old messages carry a version number of their own ahead of everything else. */
+function versioned(decode: Decoder): Decoder {
+  return (fields, serverVersion) => {
+    fields.text();
+    return decode(fields, serverVersion);
+  };
+}
+
+function byId(
+  type:
+    | "cancelMarketData"
+    | "cancelHistoricalData"
+    | "cancelAccountSummary"
+    | "cancelPnl"
+    | "cancelPnlSingle"
+    | "cancelPositionsMulti"
+    | "cancelAccountUpdatesMulti"
+    | "userInfo"
+    | "softDollarTiers",
+): Decoder {
+  return (fields) => ({ type, reqId: fields.id() });
+}
+
+function unsupported(code: number, text: string): Decoder {
+  return (fields) => ({ type: "unsupported", reqId: fields.id(), code, text });
+}
+
+function unsupportedSystem(text: string): Decoder {
+  return () => ({ type: "unsupported", reqId: -1, code: 321, text });
+}
+
+const NOT_HERE = "Error validating request.-'bW' : cause - This simulator does not answer";
+
+const contractDetails: Decoder = (fields) => {
+  const reqId = fields.id();
+  // What follows (secIdType, secId, issuerId) selects by ISIN or issuer, which TWS needs for bonds only.
+  return { type: "contractDetails", reqId, contract: readContract(fields, EXPIRED_TOO) };
+};
+
+const marketData: Decoder = (fields) => {
+  const reqId = fields.id();
+  const contract = readContract(fields, FULL);
+  skipComboLegs(fields, contract);
+  skipDeltaNeutral(fields);
+  const genericTicks = fields.text();
+  const snapshot = fields.flag();
+  const regulatory = fields.flag();
+  return { type: "marketData", reqId, contract, genericTicks, snapshot: snapshot || regulatory };
+};
+
+const historicalData: Decoder = (fields) => {
+  const reqId = fields.id();
+  const contract = readContract(fields, EXPIRED_TOO);
+  const endDateTime = fields.text();
+  const barSize = fields.text();
+  const duration = fields.text();
+  const useRth = fields.flag();
+  const whatToShow = fields.text().toUpperCase();
+  const formatDate = integerOr(1, fields.int());
+  skipComboLegs(fields, contract);
+  const keepUpToDate = fields.flag();
+  return {
+    type: "historicalData",
+    reqId,
+    contract,
+    endDateTime,
+    barSize,
+    duration,
+    useRth,
+    whatToShow,
+    formatDate,
+    keepUpToDate,
+  };
+};
+
+const headTimestamp: Decoder = (fields) => {
+  const reqId = fields.id();
+  const contract = readContract(fields, EXPIRED_TOO);
+  fields.flag();
+  const whatToShow = fields.text().toUpperCase();
+  return { type: "headTimestamp", reqId, contract, whatToShow, formatDate: integerOr(1, fields.int()) };
+};
+
+const executions: Decoder = (fields) => {
+  const reqId = fields.id();
+  const clientId = fields.int();
+  return {
+    type: "executions",
+    reqId,
+    clientId: clientId === 0 ? null : clientId,
+    account: given(fields.text()),
+    since: given(fields.text()),
+    symbol: given(fields.text()),
+    secType: given(fields.text()),
+    exchange: given(fields.text()),
+    side: given(fields.text()),
+  };
+};
+
+const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
+  [1, versioned(marketData)],
+  [2, versioned(byId("cancelMarketData"))],
+  [3, readPlaceOrder],
+  [4, readCancelOrder],
+  [5, () => ({ type: "openOrders" })],
+  [6, versioned((fields) => ({ type: "accountUpdates", on: fields.flag(), account: fields.text() }))],
+  [7, versioned(executions)],
+  [8, () => ({ type: "nextValidId" })],
+  [9, versioned(contractDetails)],
+  [
+    10,
+    versioned(
+      unsupported(10092, "Deep market data is not supported for this combination of security type/exchange"),
+    ),
+  ],
+  [11, ignored],
+  [12, ignored],
+  [13, ignored],
+  [14, ignored],
+  [15, versioned((fields) => ({ type: "autoOpenOrders", on: fields.flag() }))],
+  [16, () => ({ type: "allOpenOrders" })],
+  [17, () => ({ type: "managedAccounts" })],
+  [
+    18,
+    unsupportedSystem(
+      "Error validating request.-'bS' : cause - FA data operations ignored for non FA customers.",
+    ),
+  ],
+  [
+    19,
+    unsupportedSystem(
+      "Error validating request.-'bS' : cause - FA data operations ignored for non FA customers.",
+    ),
+  ],
+  [20, historicalData],
+  [21, versioned(unsupported(321, `${NOT_HERE} exercise requests`))],
+  [22, unsupported(162, "Historical Market Data Service error message:Scanner is not available here")],
+  [23, ignored],
+  [24, unsupportedSystem(`${NOT_HERE} scanner parameters`)],
+  [25, versioned(byId("cancelHistoricalData"))],
+  [49, () => ({ type: "currentTime" })],
+  [50, versioned(unsupported(321, `${NOT_HERE} real time bars`))],
+  [51, ignored],
+  [52, versioned(unsupported(10358, "Fundamentals data is not allowed"))],
+  [53, ignored],
+  [54, versioned(unsupported(321, `${NOT_HERE} option calculations`))],
+  [55, versioned(unsupported(321, `${NOT_HERE} option calculations`))],
+  [56, ignored],
+  [57, ignored],
+  [58, readGlobalCancel],
+  [59, versioned((fields) => ({ type: "marketDataType", value: integerOr(1, fields.int()) }))],
+  [61, () => ({ type: "positions" })],
+  [
+    62,
+    versioned((fields) => ({
+      type: "accountSummary",
+      reqId: fields.id(),
+      group: fields.text(),
+      tags: fields
+        .text()
+        .split(",")
+        .map((tag) => tag.trim()),
+    })),
+  ],
+  [63, versioned(byId("cancelAccountSummary"))],
+  [64, () => ({ type: "cancelPositions" })],
+  [65, ignored],
+  [66, ignored],
+  [67, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
+  [68, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
+  [69, ignored],
+  [70, ignored],
+  [71, versioned((fields) => ({ type: "startApi", clientId: fields.id() }))],
+  [72, ignored],
+  [73, ignored],
+  [
+    74,
+    versioned((fields) => ({
+      type: "positionsMulti",
+      reqId: fields.id(),
+      account: fields.text(),
+      model: fields.text(),
+    })),
+  ],
+  [75, versioned(byId("cancelPositionsMulti"))],
+  [
+    76,
+    versioned((fields) => ({
+      type: "accountUpdatesMulti",
+      reqId: fields.id(),
+      account: fields.text(),
+      model: fields.text(),
+      ledgerAndNlv: fields.flag(),
+    })),
+  ],
+  [77, versioned(byId("cancelAccountUpdatesMulti"))],
+  [
+    78,
+    (fields) => {
+      const reqId = fields.id();
+      fields.text();
+      const exchange = fields.text();
+      fields.text();
+      return { type: "optionChains", reqId, exchange, underlyingConId: integerOr(0, fields.int()) };
+    },
+  ],
+  [79, byId("softDollarTiers")],
+  [80, () => ({ type: "familyCodes" })],
+  [81, (fields) => ({ type: "matchingSymbols", reqId: fields.id(), pattern: fields.text() })],
+  [82, unsupportedSystem(`${NOT_HERE} market depth exchanges`)],
+  [83, unsupported(321, `${NOT_HERE} smart components`)],
+  [84, unsupported(10172, "Failed to request news article:Not allowed")],
+  [85, () => ({ type: "newsProviders" })],
+  [86, unsupported(10276, "News feed is not allowed.")],
+  [87, headTimestamp],
+  [88, unsupported(162, "Historical Market Data Service error message:Histogram data is not available here")],
+  [89, ignored],
+  [90, ignored],
+  [91, (fields) => ({ type: "marketRule", ruleId: integerOr(0, fields.int()) })],
+  [
+    92,
+    (fields) => {
+      const reqId = fields.id();
+      const account = fields.text();
+      return { type: "pnl", reqId, account };
+    },
+  ],
+  [93, byId("cancelPnl")],
+  [
+    94,
+    (fields) => {
+      const reqId = fields.id();
+      const account = fields.text();
+      fields.text();
+      return { type: "pnlSingle", reqId, account, conId: integerOr(0, fields.int()) };
+    },
+  ],
+  [95, byId("cancelPnlSingle")],
+  [96, unsupported(10187, "Failed to request historical ticks:No historical ticks are available here")],
+  [97, unsupported(10189, "Failed to request tick-by-tick data:No tick-by-tick data is available here")],
+  [98, ignored],
+  [99, () => ({ type: "completedOrders" })],
+  [100, unsupported(10276, "News is not allowed.")],
+  [101, ignored],
+  [102, unsupported(10276, "News is not allowed.")],
+  [103, ignored],
+  [104, byId("userInfo")],
+]);
+
+/**
+ * What the fields of one message ask, in the layout of the negotiated version. Fields beyond the known ones are
+ * passed over. Throws MalformedRequest when a field is missing or not of its kind.
+ */
+export function decodeRequest(fields: readonly string[], serverVersion: number): Request {
+  const messageId = fields[0] ?? "";
+  const decode = /^\d{1,4}$/.test(messageId) ? decoders.get(Number(messageId)) : undefined;
+  if (decode === undefined) return { type: "unknown", messageId: messageId.slice(0, 20) };
+  return decode(fieldReader(fields), serverVersion);
+}
