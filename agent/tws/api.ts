@@ -1,7 +1,9 @@
-import type { EventName, IBApi } from "@stoqey/ib";
+import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
+import type { TwsError } from "../../shared/errors.ts";
 import type { Quote, StreamState } from "../../shared/events.ts";
 import type { AgentStatus } from "../../shared/status.ts";
+import type { TwsEventName, TwsEvents } from "./events.ts";
 
 /** Which requests go first when the rate limit makes some wait. */
 export type Lane = "cancel" | "order" | "account" | "data";
@@ -27,7 +29,7 @@ export interface RequestControl<T> {
   reject(error: unknown): void;
 }
 
-interface RequestSpec<T> {
+export interface RequestSpec<T> {
   readonly lane: Lane;
   /** For messages to people: "historical data of AAPL". */
   readonly what: string;
@@ -36,10 +38,13 @@ interface RequestSpec<T> {
   /** Withdraws it at TWS; called when the request ends by timeout or abort, and at success if `cancelAfter`. */
   cancel?(ib: IBApi, reqId: number): void;
   readonly cancelAfter?: boolean;
-  /** The events of the library that feed the request; each gets the event's arguments and the control. */
-  readonly on: Readonly<
-    Partial<Record<EventName, (control: RequestControl<T>, ...args: readonly unknown[]) => void>>
-  >;
+  /**
+   * The events of the library that feed the request; each gets the control and the event's arguments. Events that
+   * carry a request id arrive only if it is this request's; the others arrive whoever asked for them.
+   */
+  readonly on: {
+    readonly [E in TwsEventName]?: (control: RequestControl<T>, ...args: TwsEvents[E]) => void;
+  };
   /** Notices with this request's id that are not plain failures; true when handled. */
   notice?(notice: TwsNotice, control: RequestControl<T>): boolean;
 }
@@ -55,14 +60,19 @@ export interface TwsSession {
   readonly clientId: number;
   /** The account ids TWS reported; empty before the first session. */
   accounts(): readonly string[];
-  /** Resolves when requests are answered; rejects with tws_offline after `timeoutMs`, or at once when stopped. */
+  /**
+   * Resolves when requests are answered; rejects after `timeoutMs` with tws_offline, or tws_upstream_down when TWS is
+   * there but has lost IBKR, and at once when stopped.
+   */
   whenConnected(timeoutMs: number): Promise<void>;
   request<T>(spec: RequestSpec<T>, context: RequestContext): Promise<T>;
+  /** An id for a subscription that lives outside `request`; never given twice in this process. */
+  nextRequestId(): number;
   /** Writes one message under the rate limit on the connection of now; rejects if that ends before it is written. */
   send(lane: Lane, action: (ib: IBApi) => void): Promise<void>;
   /** Listens on this and every later connection. A listener that throws is logged and harms nobody. */
-  on(event: EventName, listener: (...args: readonly unknown[]) => void): () => void;
-  /** Notices whose id belongs to no request of ours: orders (id below the request ids) and the system (-1). */
+  on<E extends TwsEventName>(event: E, listener: (...args: TwsEvents[E]) => void): () => void;
+  /** Notices whose id belongs to no running request: orders (id below the request ids), streams, the system (-1). */
   onNotice(listener: (notice: TwsNotice) => void): () => void;
   onStatus(listener: (status: AgentStatus) => void): () => void;
   /** A session has begun (accounts and nextValidId are known) or has ended. */
@@ -79,12 +89,26 @@ export interface TwsSession {
 
 export type QuoteEvent =
   | { readonly kind: "quote"; readonly quote: Quote }
-  | { readonly kind: "state"; readonly state: StreamState; readonly reason: string };
+  | {
+      readonly kind: "state";
+      readonly state: StreamState;
+      readonly reason: string;
+      /** Why it ended or went stale, as a caller may be told; null when live or a gap. */
+      readonly error: TwsError | null;
+    };
 
 /** Live quotes: one market-data line for each instrument, however many watch it. */
 export interface QuoteStreams {
   /** The latest quote comes at once when there is one, then every change. Returns the way to stop watching. */
   watch(contract: Contract, listener: (event: QuoteEvent) => void): () => void;
+  /**
+   * The quote of now: waits until it is complete, or until TWS has no more to say of it. Throws no_market_data,
+   * unknown_contract, pacing (no line is free), tws_offline, timeout (nothing came) or cancelled.
+   */
+  snapshot(
+    contract: Contract,
+    context: RequestContext,
+  ): Promise<{ readonly quote: Quote; readonly asOf: string }>;
   /** Market-data lines open at TWS. */
   lines(): number;
 }

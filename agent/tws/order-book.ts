@@ -1,0 +1,142 @@
+import { TwsError } from "../../shared/errors.ts";
+import type { Execution, Order } from "../../shared/order.ts";
+import type { RequestContext, TwsSession } from "./api.ts";
+import type { Log } from "./connection.ts";
+import { createExecutions } from "./executions.ts";
+import { cancelOrder } from "./order-cancel.ts";
+import { changeOrder } from "./order-change.ts";
+import type { OrderChanges } from "./order-change.ts";
+import { usualOrderTimes } from "./order-desk.ts";
+import type { OrderTimes } from "./order-desk.ts";
+import { listenToOrders } from "./order-events.ts";
+import { createOrderIds } from "./order-ids.ts";
+import { placeOrder } from "./order-place.ts";
+import { createOrderRecords } from "./order-records.ts";
+import type { OrderRecord } from "./order-records.ts";
+import { createOrderRefresh } from "./order-refresh.ts";
+import { requestExecutions } from "./order-requests.ts";
+import type { OrderSpec } from "./order-wire.ts";
+
+/**
+ * What TWS says about orders, and the only way to send one. After each new connection the book reads the open
+ * orders and today's fills again, and no order is sent before that. Make it with the session, before that connects.
+ */
+export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial<OrderTimes> = {}) {
+  const times = { ...usualOrderTimes, ...ownTimes };
+  const executions = createExecutions();
+  const records = createOrderRecords(executions, session.clientId);
+  const ids = createOrderIds();
+  const events = listenToOrders({ session, records, executions, ids });
+  const lists = createOrderRefresh({ session, records, executions });
+  const desk = { session, records, executions, ids, events, lists, times };
+  const closing = new AbortController();
+  let reconciled: Promise<void> = Promise.resolve();
+  let wasUpstreamDown = false;
+
+  const reconcile = () => {
+    reconciled = lists
+      .refresh({ timeoutMs: times.listMs, signal: closing.signal })
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) log("orders.not_read", { error });
+      });
+  };
+  const offs = [
+    session.onConnected(reconcile),
+    session.onStatus(({ tws }) => {
+      // fills of the outage may be missing even if TWS lost no data
+      if (tws.state === "connected" && wasUpstreamDown) reconcile();
+      wasUpstreamDown = tws.state === "upstream_down";
+    }),
+  ];
+
+  /** Returns early when the call ends; what follows then refuses it. */
+  async function whenReconciled(signal: AbortSignal): Promise<void> {
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const onAbort = () => resolve();
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", onAbort, { once: true });
+    let awaited: Promise<void> | null = null;
+    // a connection that ended meanwhile is followed by another reading
+    while (awaited !== reconciled && !signal.aborted) {
+      awaited = reconciled;
+      await Promise.race([reconciled, ended]);
+    }
+    signal.removeEventListener("abort", onAbort);
+  }
+
+  /** One change of an order at a time: each sends the whole order, so two at once would undo each other. */
+  const turns = new WeakMap<OrderRecord, Promise<unknown>>();
+  function inTurn(record: OrderRecord, run: () => Promise<Order>): Promise<Order> {
+    const turn = (turns.get(record) ?? Promise.resolve()).then(run);
+    turns.set(
+      record,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  async function find(orderId: number, context: RequestContext): Promise<OrderRecord> {
+    await whenReconciled(context.signal);
+    const known = records.byId(orderId);
+    if (known !== undefined && known.status !== "Unknown") return known;
+    await lists.refresh(context);
+    const found = records.byId(orderId);
+    if (found === undefined)
+      throw new TwsError("order_not_found", `TWS shows no order with the id ${orderId}.`);
+    return found;
+  }
+
+  return {
+    /** See `placeOrder`. */
+    async place(spec: OrderSpec, signal: AbortSignal): Promise<Order> {
+      await whenReconciled(signal);
+      return placeOrder(desk, spec, signal);
+    },
+
+    /** See `changeOrder`; order_not_found for an id that TWS does not show. */
+    async modify(orderId: number, changes: OrderChanges, context: RequestContext): Promise<Order> {
+      const record = await find(orderId, context);
+      return inTurn(record, () => changeOrder(desk, record, changes, context.signal));
+    },
+
+    /** See `cancelOrder`. */
+    async cancel(orderId: number, context: RequestContext): Promise<Order> {
+      return cancelOrder(desk, await find(orderId, context), context.signal);
+    },
+
+    /** Where an order is; TWS is asked only if the book does not know. Throws order_not_found. */
+    async get(orderId: number, context: RequestContext): Promise<Order> {
+      return records.toOrder(await find(orderId, context));
+    },
+
+    /** The order that carries the reference, if TWS has shown it. */
+    async byRef(orderRef: string, signal: AbortSignal): Promise<Order | null> {
+      await whenReconciled(signal);
+      const record = records.byRef(orderRef);
+      return record === undefined ? null : records.toOrder(record);
+    },
+
+    /** Every working order, of all clients, as TWS lists them now. */
+    async openOrders(context: RequestContext): Promise<Order[]> {
+      const rows = await lists.openOrders(context);
+      const listed = new Set(rows.flatMap((row) => records.of(row) ?? []));
+      return [...listed]
+        .filter(({ status }) => status !== "Filled" && status !== "Cancelled" && status !== "ApiCancelled")
+        .map((record) => records.toOrder(record));
+    },
+
+    /** Today's fills, oldest first; what a correction replaced is gone. */
+    async executions(context: RequestContext): Promise<Execution[]> {
+      const execIds = await requestExecutions(session, context);
+      await events.until(() => executions.haveCommissions(execIds), times.commissionMs, context.signal);
+      return executions.named(execIds);
+    },
+
+    close(): void {
+      closing.abort();
+      for (const off of offs) off();
+      events.close();
+    },
+  };
+}
+export type OrderBook = ReturnType<typeof createOrderBook>;

@@ -1,0 +1,76 @@
+import { isFinal } from "../../shared/order.ts";
+import type { RequestContext, TwsSession } from "./api.ts";
+import type { Executions } from "./executions.ts";
+import type { OrderRecord, OrderRecords } from "./order-records.ts";
+import { requestCompletedOrders, requestExecutions, requestOpenOrders } from "./order-requests.ts";
+import type { OrderRow } from "./order-wire.ts";
+import { createTurns } from "./turns.ts";
+
+interface Deps {
+  readonly session: TwsSession;
+  readonly records: OrderRecords;
+  readonly executions: Executions;
+}
+
+/** Asks TWS where the orders are, at the start of each connection and whenever the book cannot know. */
+export function createOrderRefresh({ session, records, executions }: Deps) {
+  const turns = createTurns();
+
+  /** One list at a time: TWS marks its end without saying of which request. */
+  const openOrders = (context: RequestContext): Promise<OrderRow[]> =>
+    turns("the open orders", context, (own) => requestOpenOrders(session, own));
+
+  /** Own orders that the book takes for working and TWS does not list. */
+  const missingFrom = (rows: readonly OrderRow[], before: readonly OrderRecord[]) =>
+    before.filter(
+      (record) =>
+        record.clientId === session.clientId &&
+        !isFinal(record.status) &&
+        !rows.some(({ orderId, order }) =>
+          record.permId === null
+            ? orderId === record.orderId && order.clientId === record.clientId
+            : order.permId === record.permId,
+        ),
+    );
+
+  /** Completed orders carry no order id; fills and the book know which order a permId is. */
+  function adopt(row: OrderRow): void {
+    const { permId, orderRef } = row.order;
+    const record =
+      (permId === null ? undefined : records.byPermId(permId)) ??
+      records.all().find((known) => orderRef !== null && known.orderRef === orderRef);
+    if (record !== undefined) return records.completed(record, row);
+    const fill = executions.find(({ execution }) => permId !== null && execution.permId === permId);
+    const { orderId, clientId } = fill?.execution ?? {};
+    if (orderId === undefined || orderId === null || clientId !== session.clientId) return;
+    records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
+  }
+
+  async function refresh(context: RequestContext): Promise<void> {
+    const before = records.all();
+    const rows = await openOrders(context);
+    const execIds = await requestExecutions(session, context);
+    const missing = missingFrom(rows, before);
+    for (const record of missing) {
+      if (record.acknowledged && records.fills(record).quantity >= record.quantity) record.status = "Filled";
+    }
+    const unknownFill = executions
+      .named(execIds)
+      .some(({ execution: { permId, clientId } }) =>
+        clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
+      );
+    if (!unknownFill && missing.every(({ status }) => isFinal(status))) return;
+    const completed = await turns("the completed orders", context, (own) =>
+      requestCompletedOrders(session, own),
+    );
+    for (const row of completed) adopt(row);
+    for (const record of missing) {
+      if (isFinal(record.status) || !record.acknowledged) continue;
+      record.status = "Unknown";
+      records.warn(record, "TWS lists this order neither as working nor as completed.");
+    }
+  }
+
+  return { openOrders, refresh };
+}
+export type OrderRefresh = ReturnType<typeof createOrderRefresh>;

@@ -1,0 +1,104 @@
+import { EventName } from "@stoqey/ib";
+import type { RequestContext, TwsSession } from "./api.ts";
+import { parseCompletedOrder, parseExecution, parseOpenOrder } from "./order-wire.ts";
+import type { OrderRow } from "./order-wire.ts";
+
+/** TWS may leave out the end of an empty list of executions: so long a silence ends it. */
+const quietMs = 2_000;
+
+/**
+ * Every open order, of all clients, as TWS lists them now. TWS takes the messages of one client in their order, so
+ * what it does not list was not working when the request arrived.
+ */
+export function requestOpenOrders(session: TwsSession, context: RequestContext): Promise<OrderRow[]> {
+  const rows: OrderRow[] = [];
+  return session.request<OrderRow[]>(
+    {
+      // behind orders, so that a list shows what was sent before it
+      lane: "account",
+      what: "open orders",
+      start: (ib) => void ib.reqAllOpenOrders(),
+      on: {
+        [EventName.openOrder]: (_control, ...args) => {
+          const row = parseOpenOrder(...args);
+          if (!row.order.whatIf) rows.push(row);
+        },
+        [EventName.openOrderEnd]: (control) => control.resolve(rows),
+      },
+    },
+    context,
+  );
+}
+
+/** Orders that ended today. TWS gives them no order id: they are known by permId and orderRef. */
+export function requestCompletedOrders(session: TwsSession, context: RequestContext): Promise<OrderRow[]> {
+  const rows: OrderRow[] = [];
+  return session.request<OrderRow[]>(
+    {
+      lane: "account",
+      what: "completed orders",
+      start: (ib) => void ib.reqCompletedOrders(false),
+      on: {
+        [EventName.completedOrder]: (_control, ...args) => void rows.push(parseCompletedOrder(...args)),
+        [EventName.completedOrdersEnd]: (control) => control.resolve(rows),
+      },
+    },
+    context,
+  );
+}
+
+/** The execution ids of today's fills; their details reach the book as events of their own. */
+export async function requestExecutions(
+  session: TwsSession,
+  context: RequestContext,
+): Promise<readonly string[]> {
+  const execIds: string[] = [];
+  const quiet = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const listen = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => quiet.abort(), quietMs);
+  };
+  try {
+    await session.request<void>(
+      {
+        lane: "account",
+        what: "executions",
+        start: (ib, reqId) => {
+          ib.reqExecutions(reqId, {});
+          listen();
+        },
+        on: {
+          [EventName.execDetails]: (control, ...args) => {
+            const row = parseExecution(...args);
+            if (row.reqId !== control.reqId) return;
+            execIds.push(row.execution.execId);
+            listen();
+          },
+          [EventName.execDetailsEnd]: (control, reqId) => {
+            if (reqId === control.reqId) control.resolve();
+          },
+        },
+      },
+      { ...context, signal: AbortSignal.any([context.signal, quiet.signal]) },
+    );
+  } catch (error) {
+    if (!quiet.signal.aborted || context.signal.aborted) throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  return execIds;
+}
+
+/** Makes TWS say its next order id, which whoever counts them hears. */
+export function requestNextId(session: TwsSession, context: RequestContext): Promise<void> {
+  return session.request<void>(
+    {
+      lane: "order",
+      what: "the next order id",
+      start: (ib) => void ib.reqIds(),
+      on: { [EventName.nextValidId]: (control) => control.resolve() },
+    },
+    context,
+  );
+}

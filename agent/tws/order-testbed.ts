@@ -1,0 +1,51 @@
+import { onTestFinished } from "vitest";
+import type { World } from "../sim/model.ts";
+import { startSimulator } from "../sim/server.ts";
+import type { Simulator } from "../sim/server.ts";
+import { createOrderBook } from "./order-book.ts";
+import type { OrderTimes } from "./order-desk.ts";
+import type { OrderSpec } from "./order-wire.ts";
+import { createSession } from "./session.ts";
+
+export const quick: Partial<OrderTimes> & { readonly ackMs: number } = { ackMs: 300, listMs: 1_000 };
+
+/** For tests: an order book over a real socket with a simulator; both end with the test. */
+export async function startBook(world?: World) {
+  const simulator = await startSimulator({ port: 0, ...(world !== undefined && { world }) });
+  onTestFinished(() => simulator.close());
+  return { simulator, ...(await connectBook(simulator)) };
+}
+
+/** For tests: one more order book at the same simulator, under the same client id. */
+export async function connectBook({ port }: Simulator) {
+  const target = { host: "127.0.0.1", port, clientId: 1, isSimulator: true };
+  const session = createSession({ ...target, log: () => {}, times: { retryFirstMs: 20 } });
+  const book = createOrderBook(session, () => {}, quick);
+  onTestFinished(async () => {
+    book.close();
+    await session.close();
+  });
+  await session.whenConnected(5_000);
+  return { session, book };
+}
+
+export const spec: OrderSpec = {
+  contract: { conId: 265598, symbol: "AAPL", secType: "STK", exchange: "SMART", currency: "USD" },
+  account: "DU1234567",
+  action: "BUY",
+  quantity: 10,
+  orderType: "MKT",
+  limitPrice: null,
+  auxPrice: null,
+  tif: "DAY",
+  outsideRth: false,
+  orderRef: "ag1:one",
+  parentId: null,
+  ocaGroup: null,
+};
+
+/** Rests, since nobody sells at 1. */
+export const far: OrderSpec = { ...spec, orderType: "LMT", limitPrice: 1 };
+
+export const here = new AbortController().signal;
+export const context = { timeoutMs: 5_000, signal: here };
