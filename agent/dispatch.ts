@@ -1,0 +1,208 @@
+import { deadlines } from "../shared/deadlines.ts";
+import { TwsError, toErrorBody } from "../shared/errors.ts";
+import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
+import type { ToolDefinition } from "../shared/tools/define.ts";
+import { isToolName, tools } from "../shared/tools/index.ts";
+import { paginate } from "../shared/tools/paging.ts";
+import { z } from "zod";
+import type { CallContext } from "./handlers/handlers-for.ts";
+import type { Handlers } from "./handlers/index.ts";
+import type { Log } from "./log.ts";
+
+export type CallFrame = Extract<EdgeFrame, { type: "call" }>;
+
+/** Where a call came from: answers go to `send`, and `signal` aborts when that link is gone. */
+interface Origin {
+  readonly send: (frame: AgentFrame) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Dispatch {
+  /** Runs a call to its answer, which is sent; never rejects. */
+  handle(call: CallFrame, origin: Origin): Promise<void>;
+  /** The asker has left. Unknown ids are ignored: the answer may have crossed the cancel. */
+  cancel(id: string): void;
+  /** Calls begun and not answered. */
+  running(): number;
+}
+
+interface DispatchOptions {
+  readonly handlers: Partial<Handlers>;
+  readonly log: Log;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** More than any honest edge has in flight; a bound on what a hostile one can make us hold. */
+const maxRunning = 500;
+const progressEveryMs = 250;
+
+/** The only place in the agent that turns a thrown error into words for a caller. */
+export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatch {
+  const running = new Map<string, AbortController>();
+
+  async function handle(call: CallFrame, origin: Origin): Promise<void> {
+    const { id, caller } = call;
+    const fields = { id, tool: call.tool, grant: caller.grantId };
+    if (running.has(id)) {
+      // an answer under this id would be taken for the answer to the call that already runs
+      log.error("call.duplicate", fields);
+      return;
+    }
+    const controller = new AbortController();
+    running.set(id, controller);
+    const startedAt = now();
+    let outcome: string = "ok";
+    try {
+      if (running.size > maxRunning) throw new TwsError("rate_limited", "Too many calls run at once.");
+      const output = await run(call, controller, origin);
+      origin.send({ type: "result", id, output });
+    } catch (thrown) {
+      const error = toErrorBody(thrown, (errorId, unexpected) =>
+        log.error("call.failed", { ...fields, errorId, error: unexpected }),
+      );
+      outcome = error.code;
+      origin.send({ type: "error", id, error });
+    } finally {
+      running.delete(id);
+      log.info("call", { ...fields, ms: Math.round(now() - startedAt), outcome });
+    }
+  }
+
+  async function run(call: CallFrame, controller: AbortController, origin: Origin) {
+    const { tool, input, budgetMs } = admit(call);
+    const progress = createProgress(call.id, origin.send, now);
+    const context: CallContext = {
+      caller: call.caller,
+      signal: controller.signal,
+      twsTimeoutMs: twsShareOf(tool, budgetMs),
+      progress: progress.report,
+    };
+    const stop = () => controller.abort(new TwsError("cancelled", "The connection to the edge was lost."));
+    const expire = () => controller.abort(new TwsError("timeout", `No answer within ${budgetMs} ms.`));
+    const timer = setTimeout(expire, budgetMs);
+    origin.signal.addEventListener("abort", stop, { once: true });
+    if (origin.signal.aborted) stop();
+    try {
+      const output = await Promise.race([
+        invoke(handlers, call.tool, input, context),
+        untilAborted(tool, controller.signal),
+      ]);
+      return finish(tool, input, output);
+    } finally {
+      clearTimeout(timer);
+      origin.signal.removeEventListener("abort", stop);
+      progress.end();
+    }
+  }
+
+  return {
+    handle,
+    cancel: (id) => running.get(id)?.abort(new TwsError("cancelled", "The caller withdrew the call.")),
+    running: () => running.size,
+  };
+}
+
+/** The edge has checked all of this too; the agent must be safe without it. */
+function admit(call: CallFrame): {
+  readonly tool: ToolDefinition;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly budgetMs: number;
+} {
+  const tool = isToolName(call.tool) ? tools[call.tool] : undefined;
+  if (tool === undefined || tool.runs === "edge") {
+    throw new TwsError("unknown_tool", `The agent has no tool ${JSON.stringify(call.tool)}.`, {
+      nextStep: "Agent and edge must run matching versions: update the older one.",
+    });
+  }
+  if (!call.caller.scopes.includes(tool.scope)) {
+    throw new TwsError("forbidden", `${call.tool} needs the scope ${tool.scope}, which this caller lacks.`);
+  }
+  const input = tool.input.safeParse(call.input);
+  if (!input.success) {
+    throw new TwsError("invalid_input", z.prettifyError(input.error).slice(0, 1000));
+  }
+  // counted from receipt: the two machines' clocks need not agree
+  const budgetMs = Math.min(call.deadlineAt - call.sentAt, deadlines[tool.deadline].agentMs);
+  if (budgetMs <= 0) {
+    throw new TwsError("timeout", "The call had expired when it arrived, so it was not started.");
+  }
+  return { tool, input: input.data, budgetMs };
+}
+
+/** A single request to TWS gets the same share of the time as in the table, however little there is. */
+function twsShareOf(tool: ToolDefinition, budgetMs: number): number {
+  const { twsMs, agentMs } = deadlines[tool.deadline];
+  return Math.max(1, Math.floor((budgetMs * twsMs) / agentMs));
+}
+
+/** `admit` has parsed the input by the schema of this very tool, which the types cannot follow by name. */
+async function invoke(
+  handlers: Partial<Handlers>,
+  name: string,
+  input: Readonly<Record<string, unknown>>,
+  context: CallContext,
+): Promise<unknown> {
+  const handler: unknown = Object.hasOwn(handlers, name) ? Reflect.get(handlers, name) : undefined;
+  if (typeof handler !== "function") throw new Error(`There is no handler for ${name}`);
+  return await Reflect.apply(handler, handlers, [input, context]);
+}
+
+function finish(
+  tool: ToolDefinition,
+  input: Readonly<Record<string, unknown>>,
+  output: unknown,
+): Record<string, unknown> {
+  const whole = z.record(z.string(), z.unknown()).parse(output);
+  return tool.output.parse(paginate(tool, input, whole));
+}
+
+/** Rejects when the call is aborted. An order that had begun may have reached TWS, so its outcome is not known. */
+function untilAborted(tool: ToolDefinition, signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const fail = () => {
+      const reason: unknown = signal.reason;
+      const isOrder = tool.effect === "trades" || tool.effect === "cancels";
+      if (!isOrder || !(reason instanceof TwsError)) return reject(reason);
+      return reject(
+        new TwsError("outcome_unknown", `${reason.message} It may have reached TWS before that.`, {
+          cause: reason,
+        }),
+      );
+    };
+    if (signal.aborted) fail();
+    else signal.addEventListener("abort", fail, { once: true });
+  });
+}
+
+/** Sends progress at most four times a second; the latest of what came in between goes last. */
+function createProgress(id: string, send: (frame: AgentFrame) => void, now: () => number) {
+  let sentAt = -Infinity;
+  let pending: AgentFrame | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  let isOver = false;
+
+  function flush(): void {
+    timer = undefined;
+    if (pending === null || isOver) return;
+    send(pending);
+    pending = null;
+    sentAt = now();
+  }
+
+  return {
+    report: (progress: number, total: number | null, message: string): void => {
+      if (isOver) return;
+      pending = { type: "progress", id, progress, total, message: message.slice(0, 500) };
+      const waitMs = sentAt + progressEveryMs - now();
+      if (waitMs <= 0) {
+        clearTimeout(timer);
+        flush();
+      } else timer ??= setTimeout(flush, waitMs);
+    },
+    end: (): void => {
+      isOver = true;
+      clearTimeout(timer);
+    },
+  };
+}

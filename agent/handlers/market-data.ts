@@ -1,0 +1,88 @@
+import type { ContractSelector } from "../../shared/contract.ts";
+import { TwsError } from "../../shared/errors.ts";
+import type { OutputOf } from "../../shared/tools/define.ts";
+import type { marketDataTools } from "../../shared/tools/market-data.ts";
+import { describeSelector, resolveContract } from "../tws/contracts.ts";
+import { requestOf } from "./deps.ts";
+import type { HandlerDeps } from "./deps.ts";
+import type { CallContext, HandlersFor } from "./handlers-for.ts";
+
+type QuoteRow = OutputOf<(typeof marketDataTools)["ibkr_get_quotes"]>["quotes"][number];
+
+const maxQuotes = 50;
+/** Each takes one of TWS's market-data lines while it runs, and streams need theirs. */
+const atOnce = 10;
+/** One silent instrument must not use up the time of the others. */
+const quoteMs = 9_000;
+
+export function createMarketDataHandlers({ session, quotes }: Pick<HandlerDeps, "session" | "quotes">) {
+  async function rowFor(selector: ContractSelector, context: CallContext): Promise<QuoteRow> {
+    const symbol = selector.symbol ?? selector.localSymbol;
+    const request = { ...requestOf(context), timeoutMs: Math.min(quoteMs, context.twsTimeoutMs) };
+    let contract: QuoteRow["contract"] = null;
+    try {
+      contract = await resolveContract(session, selector, request);
+      const { quote, asOf } = await quotes.snapshot(contract, request);
+      return {
+        symbol: symbol ?? contract.symbol,
+        contract,
+        quote,
+        asOf,
+        dataType: quote.dataType,
+        error: null,
+      };
+    } catch (error) {
+      // what ends the whole call is not the row's
+      if (!(error instanceof TwsError) || context.signal.aborted) throw error;
+      const { code, message, nextStep } = error.toBody();
+      return {
+        symbol: symbol ?? contract?.symbol ?? describeSelector(selector),
+        contract,
+        quote: null,
+        asOf: null,
+        dataType: null,
+        error: { code, message, nextStep },
+      };
+    }
+  }
+
+  return {
+    async ibkr_get_quotes({ symbols, contracts }, context) {
+      const selectors: ContractSelector[] = [...symbols.map((symbol) => ({ symbol })), ...contracts];
+      if (selectors.length === 0) {
+        throw new TwsError("invalid_input", "symbols: name at least one instrument, here or in contracts.");
+      }
+      if (selectors.length > maxQuotes) {
+        throw new TwsError(
+          "invalid_input",
+          `symbols: ${selectors.length} instruments with contracts; at most ${maxQuotes} in one call.`,
+        );
+      }
+      // rejects when there is no session: then no row could be had
+      await session.whenConnected(0);
+      const rows = await mapAtOnce(selectors, atOnce, async (selector, done) => {
+        const row = await rowFor(selector, context);
+        context.progress(done(), selectors.length, `quote of ${row.symbol}`);
+        return row;
+      });
+      return { quotes: rows, count: rows.length };
+    },
+  } satisfies HandlersFor<typeof marketDataTools>;
+}
+
+/** The results in the order of the items, at most `limit` in work; `done` counts those that have ended. */
+async function mapAtOnce<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, done: () => number) => Promise<R>,
+): Promise<R[]> {
+  const results = new Map<number, R>();
+  const queue = items.entries();
+  let count = 0;
+  const done = () => (count += 1);
+  const worker = async () => {
+    for (const [index, item] of queue) results.set(index, await work(item, done));
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
+  return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
+}

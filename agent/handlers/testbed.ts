@@ -1,0 +1,95 @@
+import type { Order } from "../../shared/order.ts";
+import type { Caller } from "../../shared/scopes.ts";
+import type { Limits } from "../limits.ts";
+import { createIntents } from "../orders/intent.ts";
+import { wasNotSent } from "../orders/place.ts";
+import { startSimulator } from "../sim/server.ts";
+import type { SimulatorOptions } from "../sim/server.ts";
+import { createOrderBook } from "../tws/order-book.ts";
+import { createQuoteStreams } from "../tws/quotes.ts";
+import { createSession } from "../tws/session.ts";
+import type { CallContext } from "./handlers-for.ts";
+import { createHandlers } from "./index.ts";
+
+export const trader: Caller = {
+  grantId: "grant-1",
+  client: "test",
+  scopes: ["tws:read", "tws:trade"],
+  accounts: null,
+};
+
+/** A call that nobody leaves. */
+export const callBy = (caller: Caller = trader, change: Partial<CallContext> = {}): CallContext => ({
+  caller,
+  signal: new AbortController().signal,
+  twsTimeoutMs: 10_000,
+  progress: () => {},
+  ...change,
+});
+
+interface TestbedOptions {
+  readonly simulator?: SimulatorOptions;
+  readonly limits?: Partial<Limits>;
+  /** Where the session dials instead of the simulator. */
+  readonly dial?: (simulatorPort: number) => Promise<number>;
+  readonly clientId?: number;
+}
+
+/** For tests: the handlers over a session with a simulator, by real sockets. */
+export async function startTestbed(options: TestbedOptions = {}) {
+  const simulator = await startSimulator({ port: 0, ...options.simulator });
+  const port = (await options.dial?.(simulator.port)) ?? simulator.port;
+  const agent = startAgent({ port, limits: options.limits, clientId: options.clientId });
+  await agent.session.whenConnected(10_000);
+  return {
+    ...agent,
+    simulator,
+    /** The messages of one kind that TWS has had by now: 3 places or changes an order, 4 cancels. */
+    async received(id: number) {
+      // TWS takes them in turn, so its answer says that it has had all before
+      await agent.handlers.ibkr_get_current_time({}, callBy());
+      return simulator.received().filter((message) => message.id === id);
+    },
+    async close(): Promise<void> {
+      await agent.close();
+      await simulator.close();
+    },
+  };
+}
+export type Testbed = Awaited<ReturnType<typeof startTestbed>>;
+
+interface AgentOptions {
+  readonly port: number;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly clientId?: number | undefined;
+}
+
+/** For tests: one process of the agent, without its link. */
+export function startAgent({ port, limits, clientId = 1 }: AgentOptions) {
+  const log = () => {};
+  const target = { host: "127.0.0.1", port, clientId };
+  const session = createSession({ ...target, isSimulator: true, log, times: { retryFirstMs: 50 } });
+  const orderBook = createOrderBook(session, log);
+  const quotes = createQuoteStreams(session, { log });
+  const intents = createIntents<Order>(wasNotSent);
+  const agentWith = (own: Partial<Limits> = {}) =>
+    createHandlers({
+      session,
+      orderBook,
+      quotes,
+      intents,
+      target,
+      now: Date.now,
+      limits: { trading: "paper", onlyAccount: null, ...own },
+    });
+  return {
+    session,
+    handlers: agentWith(limits),
+    /** The handlers as they are under other limits. */
+    agentWith,
+    async close(): Promise<void> {
+      orderBook.close();
+      await session.close();
+    },
+  };
+}
