@@ -24,10 +24,15 @@ export type ResourceOutcome =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly error: ErrorBody };
 
+/** Header of a request to a host's object that says for whom it is: the caller as JSON, percent-encoded. */
+export const callerHeader = "tws-edge-caller";
+
+export const encodeCaller = (caller: Caller): string => encodeURIComponent(JSON.stringify(caller));
+
 /**
  * What the Worker and the MCP sessions may ask of a host's object by RPC. Streams go through `fetch` with a
  * WebSocket upgrade instead, so that the object can hibernate under them: `/agent`, `/market-data`, and `/watch`,
- * which says `{"type":"updated","uri":…}` at most four times a second for each `uri` given in its query.
+ * which says `{"type":"updated","uri":…}` at most four times a second for each `uri` given in its query. Each of these requests carries `callerHeader`.
  */
 export interface HostRpc {
   call(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome>;

@@ -1,0 +1,43 @@
+import type { Health } from "./host/status.ts";
+import { type Env, hostOf } from "./env.ts";
+import { version } from "./version.ts";
+
+/** The host's object answers from memory; one that takes longer is part of what is being asked about. */
+const hostWithinMs = 2_000;
+
+/** The variables are wrong, so nothing else is served. Which ones, the other routes say. */
+export const misconfigured = (): Response => Response.json({ status: "misconfigured", version });
+
+/** Health of every hop. It is an answer even when no hop can be reached. */
+export async function healthOfHops(env: Env): Promise<Response> {
+  const hops = await askHost(env);
+  return Response.json({ status: "healthy", version, hops });
+}
+
+async function askHost(env: Env): Promise<Health> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<Health>((resolve) => {
+    timer = setTimeout(() => resolve(unreachable), hostWithinMs);
+  });
+  try {
+    return await Promise.race([hostOf(env).health(), late]);
+  } catch (error) {
+    console.error("the host's object did not answer", error);
+    return unreachable;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const unknown = { state: "unknown", since: null, nextStep: "" } as const;
+
+const unreachable: Health = {
+  edge: {
+    state: "degraded",
+    since: null,
+    nextStep: "The host's object does not answer. Try again; if it lasts, look at the edge's log.",
+  },
+  agent: unknown,
+  tws: unknown,
+  farms: [],
+};

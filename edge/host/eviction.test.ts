@@ -1,0 +1,89 @@
+import { evictDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { apple, connectAgent, freshHost, openWatcher, watchApple } from "./scripted.ts";
+
+const seqOf = (message: unknown) => Number(Reflect.get(Object(message), "seq"));
+
+describe("an eviction of the host's object", () => {
+  it("leaves watchers and agent connected, and seq rising", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchApple(host, agent);
+    agent.quote({ last: 1 });
+    const before = await watcher.json();
+    await evictDurableObject(host);
+    agent.quote({ last: 2 });
+    const after = await watcher.json();
+    expect(after).toMatchObject({ type: "market_data", symbol: "AAPL", data: { last: 2 } });
+    expect(seqOf(after)).toBeGreaterThan(seqOf(before));
+    await evictDurableObject(host);
+    agent.quote({ last: 3 });
+    expect(seqOf(await watcher.json())).toBeGreaterThan(seqOf(after));
+  });
+
+  it("leaves subscriptions as they were", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchApple(host, agent);
+    await evictDurableObject(host);
+    watcher.say({ action: "list" });
+    expect(await watcher.json()).toMatchObject({ symbols: ["AAPL"], count: 1 });
+    watcher.say({ action: "unsubscribe", symbol: "AAPL" });
+    expect(await watcher.json()).toMatchObject({ type: "unsubscribed" });
+    expect(await agent.expect("unsubscribe")).toEqual({ type: "unsubscribe", topic: "quote/265598" });
+  });
+
+  it("is made good for a new watcher by asking the agent for the value again", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const first = await watchApple(host, agent);
+    agent.quote({ last: 1 });
+    await first.json();
+    await evictDurableObject(host);
+    const second = await openWatcher(host);
+    second.say({ action: "subscribe", symbol: "AAPL" });
+    await agent.opens();
+    await second.json();
+    await agent.expect("subscribe");
+    agent.quote({ last: 1 });
+    expect(await second.json()).toMatchObject({ data: { last: 1 } });
+  });
+
+  it("does not swallow the end of a state that was told before it", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchApple(host, agent);
+    agent.state("stale", "TWS lost IBKR");
+    await watcher.json();
+    await evictDurableObject(host);
+    agent.state("live", "");
+    expect(await watcher.json()).toMatchObject({ type: "state", state: "live" });
+  });
+
+  it("does not hide that the agent goes while the object sleeps", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchApple(host, agent);
+    await evictDurableObject(host);
+    agent.socket.close(1000, "");
+    expect(await watcher.json()).toMatchObject({ type: "state", state: "stale", reason: "agent_offline" });
+  });
+
+  it("keeps as many subscriptions as one socket may have, and no more can be made", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host);
+    const symbols = Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(64, "X"));
+    for (const [index, symbol] of symbols.entries()) {
+      watcher.say({ action: "subscribe", symbol });
+      await agent.opens({ ...apple, conId: 1_000_000_000 + index, symbol });
+      await watcher.json();
+      await agent.expect("subscribe");
+    }
+    watcher.say({ action: "subscribe", symbol: "ONEMORE" });
+    expect(await watcher.json()).toMatchObject({ type: "error", code: "too_large" });
+    await evictDurableObject(host);
+    watcher.say({ action: "list" });
+    expect(await watcher.json()).toMatchObject({ symbols, count: 100 });
+  });
+});

@@ -1,0 +1,222 @@
+import { DurableObject } from "cloudflare:workers";
+import { toErrorBody, TwsError } from "../../shared/errors.ts";
+import { ping, pong, subprotocol } from "../../shared/protocol.ts";
+import { statusUri } from "../../shared/resources.ts";
+import { Caller } from "../../shared/scopes.ts";
+import { AgentLink, type ServingFrame } from "./agent-link.ts";
+import { attachmentOf, tryClose } from "./attachments.ts";
+import { Calls } from "./calls.ts";
+import { createOpenQuotes } from "./open-quotes.ts";
+import { Resources } from "./resources.ts";
+import {
+  callerHeader,
+  type HostCall,
+  type HostOutcome,
+  type HostRpc,
+  type ProgressListener,
+  type ResourceOutcome,
+} from "./rpc.ts";
+import { createSequence } from "./sequence.ts";
+import { type Health, healthOf, noteRelease, statusOf } from "./status.ts";
+import { openStore, type Store } from "./store.ts";
+import { Topics } from "./topics.ts";
+import { mostUris, Updates } from "./updates.ts";
+import { Watchers } from "./watchers.ts";
+
+/** What belongs to one TWS host: its agent's link, the calls on it, its topics and everyone who watches them. */
+export class TwsHost extends DurableObject implements HostRpc {
+  readonly #store: Store;
+  readonly #calls: Calls;
+  readonly #topics: Topics;
+  readonly #link: AgentLink;
+  readonly #updates: Updates;
+  readonly #resources: Resources;
+  readonly #watchers: Watchers;
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    // answered by the runtime, so that a ping does not wake the object
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(ping, pong));
+    this.#store = openStore(ctx.storage);
+    noteRelease(this.#store);
+    this.#calls = new Calls((frame) => this.#link.send(frame));
+    this.#topics = new Topics({
+      send: (frame) => this.#link.send(frame),
+      isAgentHere: () => this.#link.isHere(),
+      sequence: createSequence(this.#store),
+    });
+    this.#updates = new Updates(ctx);
+    this.#link = new AgentLink({
+      ctx,
+      store: this.#store,
+      hostId: ctx.id.name ?? "",
+      listener: {
+        topics: () => this.#topics.names(),
+        left: () => {
+          this.#calls.failAll();
+          this.#topics.agentLeft();
+        },
+        statusChanged: () => this.#updates.statusChanged(),
+        frame: (frame) => this.#take(frame),
+      },
+    });
+    const openQuotes = createOpenQuotes(this.#calls, this.#topics);
+    this.#resources = new Resources({
+      store: this.#store,
+      topics: this.#topics,
+      openQuotes,
+      updates: this.#updates,
+    });
+    this.#watchers = new Watchers({ ctx, topics: this.#topics, openQuotes, report });
+    this.#restore();
+  }
+
+  async call(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome> {
+    try {
+      switch (call.tool) {
+        case "ibkr_get_status":
+          return { ok: true, output: statusOf(this.#store, this.#link.isUp(), call.caller) };
+        case "ibkr_start_market_data_resource":
+          return await this.#resources.start(call);
+        case "ibkr_stop_market_data_resource":
+          return this.#resources.stop(call);
+        case "ibkr_list_active_resource_streams":
+          return this.#resources.active(call);
+        default:
+          return await this.#calls.ask(call, onProgress);
+      }
+    } catch (error) {
+      return { ok: false, error: toErrorBody(error, report) };
+    }
+  }
+
+  async cancelCall(callId: string): Promise<void> {
+    this.#calls.cancel(callId);
+  }
+
+  async readResource(uri: string, caller: Caller): Promise<ResourceOutcome> {
+    try {
+      if (uri === statusUri) {
+        return { ok: true, text: JSON.stringify(statusOf(this.#store, this.#link.isUp(), caller)) };
+      }
+      return { ok: true, text: await this.#resources.read(uri, caller) };
+    } catch (error) {
+      return { ok: false, error: toErrorBody(error, report) };
+    }
+  }
+
+  async listResources(caller: Caller) {
+    return this.#resources.list(caller);
+  }
+
+  /** Health of every hop from here to the market-data farms. */
+  async health(): Promise<Health> {
+    return healthOf(this.#store, this.#link.isUp());
+  }
+
+  /** WebSockets: `/agent`, `/market-data`, and `/watch` with a `uri` in its query for each resource. */
+  override async fetch(request: Request): Promise<Response> {
+    try {
+      const { 0: client, 1: server } = new WebSocketPair();
+      const url = new URL(request.url);
+      switch (url.pathname) {
+        case "/agent":
+          this.#link.accept(server);
+          return upgraded(client, { "Sec-WebSocket-Protocol": subprotocol });
+        case "/market-data":
+          this.#watchers.accept(server, callerOf(request));
+          return upgraded(client);
+        case "/watch":
+          this.#updates.accept(
+            server,
+            callerOf(request).grantId,
+            url.searchParams.getAll("uri").slice(0, mostUris),
+          );
+          return upgraded(client);
+        default:
+          return new Response(null, { status: 404 });
+      }
+    } catch (error) {
+      const status = error instanceof TwsError ? error.status : 500;
+      return Response.json({ error: toErrorBody(error, report) }, { status });
+    }
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: unknown): Promise<void> {
+    switch (attachmentOf(socket)?.kind) {
+      case "agent":
+        return this.#link.receive(socket, message);
+      case "market-data":
+        return await this.#watchers.receive(socket, message);
+      case "watch":
+      // nobody says anything there
+      case undefined:
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    this.#closed(socket);
+    // some codes say how a connection ended and cannot be sent
+    tryClose(socket, code === 1005 || code === 1006 || code === 1015 ? 1000 : code, "");
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    this.#closed(socket);
+  }
+
+  #closed(socket: WebSocket): void {
+    switch (attachmentOf(socket)?.kind) {
+      case "agent":
+        return this.#link.closed(socket);
+      case "market-data":
+        return this.#watchers.closed(socket);
+      case "watch":
+        return this.#updates.closed(socket);
+      case undefined:
+        return undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #take(frame: ServingFrame): void {
+    switch (frame.type) {
+      case "event":
+        return this.#topics.take(frame.events);
+      case "progress":
+      case "result":
+      case "error":
+        return this.#calls.take(frame);
+      default:
+        return frame satisfies never;
+    }
+  }
+
+  /** The sockets have outlived the instance of the object that accepted them. */
+  #restore(): void {
+    for (const socket of this.ctx.getWebSockets()) {
+      const attachment = attachmentOf(socket);
+      if (attachment === null) tryClose(socket, 1012, "reconnect");
+      if (attachment?.kind === "market-data") this.#watchers.restore(socket, attachment);
+      if (attachment?.kind === "watch") this.#updates.restore(socket, attachment.grantId, attachment.uris);
+    }
+    this.#link.settle();
+  }
+}
+
+/** What nobody expected goes to the log whole, and to the caller as an id. */
+function report(id: string, thrown: unknown): void {
+  console.error(`internal error ${id}`, thrown);
+}
+
+function callerOf(request: Request): Caller {
+  const text = request.headers.get(callerHeader);
+  if (text === null) throw new TwsError("unauthorized", "The request says nothing of its caller.");
+  return Caller.parse(JSON.parse(decodeURIComponent(text)));
+}
+
+const upgraded = (client: WebSocket, headers: Record<string, string> = {}): Response =>
+  new Response(null, { status: 101, webSocket: client, headers });

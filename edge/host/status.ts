@@ -1,0 +1,145 @@
+import type { AgentStatus, Hop } from "../../shared/status.ts";
+import type { Caller } from "../../shared/scopes.ts";
+import { version } from "../version.ts";
+import type { AgentRecord, Rival, Store } from "./store.ts";
+
+/** Health of every hop, and for each that is not well what the reader can do about it. */
+export interface Health {
+  readonly edge: Hop;
+  readonly agent: Hop;
+  readonly tws: Hop;
+  readonly farms: readonly FarmHop[];
+}
+
+type FarmHop = AgentStatus["farms"][number] & Hop;
+
+/** How long a second agent is worth mentioning after it was last seen. */
+const rivalMemoryMs = 10 * 60_000;
+
+/** Notes since when this release runs here. */
+export function noteRelease(store: Store): void {
+  if (store.fact("edge_version") === version) return;
+  store.setFact("edge_version", version);
+  store.setFact("edge_since", new Date().toISOString());
+}
+
+export function healthOf(store: Store, isAgentUp: boolean): Health {
+  const agent = store.agent();
+  return {
+    edge: { state: "running", since: store.fact("edge_since"), nextStep: "" },
+    agent: agentHop(agent, isAgentUp),
+    tws: agent === null || !isAgentUp ? unknownTws : twsHop(agent.status.tws),
+    farms: agent === null || !isAgentUp ? [] : agent.status.farms.map(farmHop),
+  };
+}
+
+/** The result of ibkr_get_status. Accounts and target stay as last known while the agent is away. */
+export function statusOf(store: Store, isAgentUp: boolean, caller: Caller) {
+  const { edge, agent, tws, farms } = healthOf(store, isAgentUp);
+  const known = store.agent()?.status.tws ?? null;
+  const accounts = known?.accounts ?? [];
+  return {
+    is_connected: isAgentUp && known?.state === "connected",
+    edge,
+    agent,
+    tws,
+    farms,
+    accounts: caller.accounts === null ? accounts : accounts.filter((id) => caller.accounts?.includes(id)),
+    mode: known?.mode ?? null,
+    isSimulator: known?.isSimulator ?? null,
+    target: known === null ? null : targetOf(known),
+  };
+}
+
+const targetOf = ({ host, port, clientId, connection, serverVersion, lastError }: AgentStatus["tws"]) => ({
+  host,
+  port,
+  clientId,
+  connection,
+  serverVersion,
+  lastError,
+});
+
+function agentHop(agent: AgentRecord | null, isUp: boolean): Hop {
+  if (agent === null) {
+    return {
+      state: "never_connected",
+      since: null,
+      nextStep: "Start the agent on the computer where TWS runs, with EDGE_URL set to this edge.",
+    };
+  }
+  const { since, rival } = agent;
+  if (isUp) {
+    const problem = rival === null ? "" : rivalProblem(rival, agent);
+    return { state: problem === "" ? "connected" : "conflict", since, nextStep: problem };
+  }
+  switch (agent.presence) {
+    case "stopped":
+      return { state: "stopped", since, nextStep: "The agent was stopped. Start it again beside TWS." };
+    // here but not up cannot be: asking whether it is up writes down that it is not
+    case "here":
+    case "lost":
+    case "silent":
+      return {
+        state: "offline",
+        since,
+        nextStep:
+          "The agent reconnects by itself. If it does not, check that its computer is awake, online and runs the agent.",
+      };
+    default:
+      return agent.presence satisfies never;
+  }
+}
+
+/** Empty unless two agents are alive at once: one that merely restarted on the same machine is no problem. */
+function rivalProblem(rival: Rival, agent: AgentRecord): string {
+  const isRecent = Date.now() - Date.parse(rival.seenAt) < rivalMemoryMs;
+  if (!isRecent || (rival.machine === agent.machine && !rival.hasReturned)) return "";
+  return rival.machine === agent.machine
+    ? "Two agents run on one machine and push each other out. Stop one of them."
+    : "Agents on two machines connect as this host and push each other out. Stop one of them.";
+}
+
+const unknownTws: Hop = {
+  state: "unknown",
+  since: null,
+  nextStep: "Only the agent can tell; see the agent's own next step.",
+};
+
+function twsHop({ state, since, host, port }: AgentStatus["tws"]): Hop {
+  switch (state) {
+    case "connected":
+      return { state, since, nextStep: "" };
+    case "connecting":
+      return {
+        state,
+        since,
+        nextStep: `The agent keeps trying ${host}:${port}. Check that TWS or IB Gateway runs, is logged in, and has its API enabled on that port.`,
+      };
+    case "upstream_down":
+      return {
+        state,
+        since,
+        nextStep:
+          "TWS has lost IBKR, as it does nightly for some minutes. Wait; if it lasts, look at TWS itself.",
+      };
+    case "stopped":
+      return { state, since, nextStep: "Call ibkr_connect to start the session again." };
+    default:
+      return state satisfies never;
+  }
+}
+
+function farmHop(farm: AgentStatus["farms"][number]): FarmHop {
+  switch (farm.state) {
+    // inactive means unused: it wakes when asked
+    case "ok":
+    case "inactive":
+      return { ...farm, nextStep: "" };
+    case "connecting":
+    case "broken":
+      return { ...farm, nextStep: "TWS reconnects by itself; data of this farm is missing meanwhile." };
+    default:
+      return farm.state satisfies never;
+  }
+}

@@ -1,0 +1,195 @@
+import { z } from "zod";
+import { Contract } from "../../shared/contract.ts";
+import { AgentStatus } from "../../shared/status.ts";
+
+/** All that a host's object keeps on disk, and the only file with SQL in it. docs/storage.md describes every table. */
+
+/**
+ * Migrations, oldest first; a release may add some and never changes one. The number that have run is in `fact`.
+ */
+const migrations: readonly string[] = [
+  `
+  -- One agent, the one that said hello last: who it is, since when it is here or gone, and what it last said of TWS.
+  -- The rival is another process that held the link while this one took it: two machines with one key.
+  CREATE TABLE agent (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    instance_id TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    version TEXT NOT NULL,
+    presence TEXT NOT NULL,
+    since TEXT NOT NULL,
+    status TEXT NOT NULL,
+    rival TEXT
+  );
+  -- Quote streams that a grant has started and not stopped. Each keeps its topic open until it is stopped.
+  CREATE TABLE started (
+    grant_id TEXT NOT NULL,
+    resource_id TEXT NOT NULL COLLATE NOCASE,
+    topic TEXT NOT NULL,
+    contract TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    PRIMARY KEY (grant_id, resource_id)
+  );
+  `,
+];
+
+const Rival = z.object({
+  instanceId: z.string(),
+  machine: z.string(),
+  seenAt: z.string(),
+  /** It has come back after it was replaced: both are alive and push each other out. */
+  hasReturned: z.boolean(),
+});
+export type Rival = z.infer<typeof Rival>;
+
+/** Whether the agent is here, and if not, how it went. */
+const Presence = z.enum([
+  "here",
+  /** It said goodbye. */
+  "stopped",
+  /** Its connection ended. */
+  "lost",
+  /** Its connection looked open, but nothing came any more. */
+  "silent",
+]);
+export type Presence = z.infer<typeof Presence>;
+
+/** The agent as last seen. */
+export interface AgentRecord {
+  readonly instanceId: string;
+  readonly machine: string;
+  readonly version: string;
+  readonly presence: Presence;
+  /** Since when it is here, or gone. */
+  readonly since: string;
+  readonly status: AgentStatus;
+  readonly rival: Rival | null;
+}
+
+/** A quote stream that a grant has started. */
+export interface StartedResource {
+  readonly grantId: string;
+  readonly resourceId: string;
+  readonly topic: string;
+  readonly contract: Contract;
+  readonly startedAt: string;
+}
+
+const AgentRow = z.object({
+  instance_id: z.string(),
+  machine: z.string(),
+  version: z.string(),
+  presence: Presence,
+  since: z.string(),
+  status: z.string(),
+  rival: z.string().nullable(),
+});
+
+const StartedRow = z.object({
+  grant_id: z.string(),
+  resource_id: z.string(),
+  topic: z.string(),
+  contract: z.string(),
+  started_at: z.string(),
+});
+
+export type Store = ReturnType<typeof openStore>;
+
+/** Brings the tables up to date and opens them. */
+export function openStore(storage: DurableObjectStorage) {
+  const { sql } = storage;
+  migrate(storage);
+
+  const fact = (key: string): string | null => {
+    const [row] = sql.exec<{ value: string }>("SELECT value FROM fact WHERE key = ?", key).toArray();
+    return row?.value ?? null;
+  };
+  const setFact = (key: string, value: string): void => {
+    sql.exec("INSERT OR REPLACE INTO fact (key, value) VALUES (?, ?)", key, value);
+  };
+
+  return {
+    /** Small facts by name; docs/storage.md lists the names. */
+    fact,
+    setFact,
+
+    agent(): AgentRecord | null {
+      const [row] = sql.exec("SELECT * FROM agent").toArray();
+      return row === undefined ? null : toAgent(AgentRow.parse(row));
+    },
+
+    saveAgent(agent: AgentRecord): void {
+      sql.exec(
+        `INSERT OR REPLACE INTO agent
+           (only_row, instance_id, machine, version, presence, since, status, rival)
+         VALUES (1, ?, ?, ?, ?, ?, ?, ?)`,
+        agent.instanceId,
+        agent.machine,
+        agent.version,
+        agent.presence,
+        agent.since,
+        JSON.stringify(agent.status),
+        agent.rival === null ? null : JSON.stringify(agent.rival),
+      );
+    },
+
+    allStarted: (): StartedResource[] =>
+      sql.exec("SELECT * FROM started ORDER BY started_at, resource_id").toArray().map(toStarted),
+
+    addStarted({ grantId, resourceId, topic, contract, startedAt }: StartedResource): void {
+      sql.exec(
+        "INSERT INTO started (grant_id, resource_id, topic, contract, started_at) VALUES (?, ?, ?, ?, ?)",
+        grantId,
+        resourceId,
+        topic,
+        JSON.stringify(contract),
+        startedAt,
+      );
+    },
+
+    removeStarted(grantId: string, resourceId: string): void {
+      sql.exec("DELETE FROM started WHERE grant_id = ? AND resource_id = ?", grantId, resourceId);
+    },
+  };
+}
+
+function migrate(storage: DurableObjectStorage): void {
+  const { sql } = storage;
+  storage.transactionSync(() => {
+    // Small facts that need no table of their own.
+    sql.exec("CREATE TABLE IF NOT EXISTS fact (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
+    const [row] = sql.exec<{ value: string }>("SELECT value FROM fact WHERE key = 'schema'").toArray();
+    const done = Number(row?.value ?? 0);
+    if (done > migrations.length) {
+      throw new Error(
+        `The tables are of a newer release (schema ${done}, this one knows ${migrations.length}).`,
+      );
+    }
+    if (done === migrations.length) return;
+    for (const migration of migrations.slice(done)) sql.exec(migration);
+    sql.exec("INSERT OR REPLACE INTO fact (key, value) VALUES ('schema', ?)", String(migrations.length));
+  });
+}
+
+function toAgent(row: z.infer<typeof AgentRow>): AgentRecord {
+  return {
+    instanceId: row.instance_id,
+    machine: row.machine,
+    version: row.version,
+    presence: row.presence,
+    since: row.since,
+    status: AgentStatus.parse(JSON.parse(row.status)),
+    rival: row.rival === null ? null : Rival.parse(JSON.parse(row.rival)),
+  };
+}
+
+function toStarted(row: unknown): StartedResource {
+  const { grant_id, resource_id, topic, contract, started_at } = StartedRow.parse(row);
+  return {
+    grantId: grant_id,
+    resourceId: resource_id,
+    topic,
+    contract: Contract.parse(JSON.parse(contract)),
+    startedAt: started_at,
+  };
+}

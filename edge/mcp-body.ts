@@ -1,0 +1,116 @@
+import { isJsonContentType } from "@modelcontextprotocol/server";
+
+/** A larger body is refused while it arrives: workerd hands over 30 MB whole, and chunked bodies name no length. */
+export const maxBodyBytes = 1024 * 1024;
+
+/** Deeper JSON is refused before any schema walks it recursively. */
+const maxDepth = 64;
+
+/** Codes of JSON-RPC that we answer with ourselves; all others come from the SDK. */
+export const rpcCodes = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  invalidParams: -32602,
+  /** Of the transport: no code of JSON-RPC fits. */
+  transport: -32000,
+  sessionNotFound: -32001,
+} as const;
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+interface RpcErrorOptions {
+  readonly id?: string | number | null;
+  readonly data?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A JSON-RPC error as a whole HTTP answer. */
+export function rpcError(
+  status: number,
+  code: number,
+  message: string,
+  { id = null, data, headers = {} }: RpcErrorOptions = {},
+): Response {
+  const error = { code, message, ...(data !== undefined && { data }) };
+  return Response.json({ jsonrpc: "2.0", id, error }, { status, headers });
+}
+
+/** The id to echo in an answer; null where the message has none that JSON-RPC allows. */
+export function idOf(message: JsonObject): string | number | null {
+  const { id } = message;
+  return typeof id === "string" || typeof id === "number" ? id : null;
+}
+
+export type Body =
+  | { readonly ok: true; readonly message: JsonObject }
+  | { readonly ok: false; readonly response: Response };
+
+const refuse = (status: number, code: number, message: string): Body => ({
+  ok: false,
+  response: rpcError(status, code, message),
+});
+
+/** The one JSON-RPC message of a POST, or the answer that refuses it. Its members are not checked yet. */
+export async function readMessage(request: Request): Promise<Body> {
+  if (!isJsonContentType(request.headers.get("content-type"))) {
+    return refuse(415, rpcCodes.transport, "Content-Type must be application/json.");
+  }
+  const bytes = await readBytes(request);
+  if (bytes === null) {
+    return refuse(413, rpcCodes.transport, `A request may be at most ${maxBodyBytes} bytes.`);
+  }
+  const value = parseJson(bytes);
+  if (value === undefined) return refuse(400, rpcCodes.parseError, "The body is not JSON in UTF-8.");
+  if (isDeeperThan(value, maxDepth)) {
+    return refuse(400, rpcCodes.invalidRequest, `JSON may be nested at most ${maxDepth} deep.`);
+  }
+  if (Array.isArray(value)) {
+    return refuse(400, rpcCodes.invalidRequest, "Batches are not served: send one message in each POST.");
+  }
+  if (!isJsonObject(value))
+    return refuse(400, rpcCodes.invalidRequest, "The body is not a JSON-RPC message.");
+  return { ok: true, message: value };
+}
+
+/** Null when more than `maxBodyBytes` arrive. */
+async function readBytes(request: Request): Promise<Uint8Array | null> {
+  if (request.body === null) return new Uint8Array();
+  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.byteLength;
+    if (length > maxBodyBytes) {
+      await reader.cancel();
+      return null;
+    }
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+/** Undefined, which JSON cannot say, for what is not JSON. */
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (depth === 0) return true;
+  return Object.values(value).some((inner) => isDeeperThan(inner, depth - 1));
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { toErrorBody } from "../shared/errors.ts";
+import { listedTool } from "./mcp-lists.ts";
+import type { JsonObject } from "./mcp-body.ts";
+import { parseInput } from "./mcp-input.ts";
+
+function parse(name: string, input: JsonObject): unknown {
+  const tool = listedTool("full", name);
+  if (tool === undefined) throw new Error(`There is no ${name}.`);
+  return parseInput(name, tool.definition, tool.inputSchema, input);
+}
+
+function fault(name: string, input: JsonObject): string {
+  try {
+    parse(name, input);
+  } catch (thrown) {
+    const { code, message } = toErrorBody(thrown, (_, error) => {
+      throw error;
+    });
+    return `${code}: ${message}`;
+  }
+  return "none";
+}
+
+describe("arguments", () => {
+  it("are mended, known by their other names and given their defaults", () => {
+    const input = { symbol: "AAPL", durationStr: "5 D", limit: "80", useRTH: "false", strike: null };
+    expect(parse("ibkr_get_historical_data", input)).toEqual({
+      symbol: "AAPL",
+      duration: "5 D",
+      barSize: "1 hour",
+      whatToShow: "TRADES",
+      useRTH: false,
+      format: "rows",
+      limit: 80,
+    });
+  });
+
+  it.each([
+    [{ symbl: "AAPL" }, 'invalid_input: There is no argument "symbl"; did you mean "symbol"?'],
+    [{ con_id: 1 }, 'invalid_input: There is no argument "con_id"; did you mean "conId"?'],
+    [{ limit: 0 }, "invalid_input: limit: Too small: expected number to be >=1. (At most this many rows.)"],
+    [
+      { useRTH: "maybe" },
+      "invalid_input: useRTH: Invalid input: expected boolean, received string. (Regular trading hours only.)",
+    ],
+    [
+      { format: "csv" },
+      "invalid_input: format must be one of rows, columns. (columns: one array per field.)",
+    ],
+    [
+      { duration: "x" },
+      "invalid_input: duration is not in the right form. (How far back: 3600 S, 5 D, 2 W, 6 M, 1 Y.)",
+    ],
+  ])("that are wrong are named with what is allowed: %j", (input, message) => {
+    expect(fault("ibkr_get_historical_data", input)).toBe(message);
+  });
+
+  it("that are unlike any other are answered with the list of them all", () => {
+    expect(fault("ibkr_get_positions", { zzz: 1 })).toMatch(/"zzz"; the arguments are account, /);
+    expect(fault("ibkr_disconnect", { zzz: 1 })).toMatch(/this tool takes none/);
+  });
+
+  it("that are missing are named", () => {
+    expect(fault("ibkr_cancel_order", {})).toMatch(/^invalid_input: orderId is required\./);
+  });
+
+  it("called __proto__ are unknown like any other", () => {
+    const input: unknown = JSON.parse('{"__proto__": {"symbol": "AAPL"}}');
+    expect(fault("ibkr_get_positions", Object(input))).toMatch(/There is no argument "__proto__"/);
+  });
+
+  it("are named five at a time", () => {
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`zzzzzzzz${index}`, 1]));
+    expect(fault("ibkr_disconnect", many).match(/There is no argument/g)).toHaveLength(5);
+  });
+});

@@ -1,0 +1,82 @@
+import { rpcCodes, rpcError } from "./mcp-body.ts";
+import type { Exchange } from "./mcp-exchange.ts";
+import { sessionOf } from "./mcp-session.ts";
+import { openWatch } from "./mcp-watch.ts";
+import { SessionFrame } from "./session.ts";
+import type { Session } from "./session-id.ts";
+
+/** Proxies close what is silent for longer. */
+const keepAliveMs = 15_000;
+
+interface SessionExchange extends Exchange {
+  readonly session: Session;
+}
+
+/**
+ * The stream that a 2025-era client opens by GET, for the updates of what its session subscribes to. It ends here, in
+ * the Worker: the session's object and the host's object sleep at the other ends of their WebSockets.
+ */
+export async function openSessionStream(exchange: SessionExchange): Promise<Response> {
+  const { env, caller, session, request, canStream } = exchange;
+  if (!canStream) return rpcError(406, rpcCodes.transport, "Accept must include text/event-stream.");
+  const answer = await sessionOf(env, session).fetch("https://session/stream", {
+    headers: { Upgrade: "websocket" },
+  });
+  const socket = answer.webSocket;
+  if (socket === null)
+    return rpcError(409, rpcCodes.transport, "This session has as many streams as it may.");
+
+  const stream = eventStream(() => {
+    watch.close();
+    socket.close(1000);
+  });
+  const sayUpdated = (uri: string) =>
+    stream.send({ jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri } });
+  const watch = openWatch({ env, caller, onUpdated: sayUpdated });
+  socket.addEventListener("message", ({ data }) => {
+    watch.follow(SessionFrame.parse(JSON.parse(String(data))).uris);
+  });
+  // one that breaks may say error and nothing else
+  socket.addEventListener("close", stream.end);
+  socket.addEventListener("error", stream.end);
+  request.signal.addEventListener("abort", stream.end, { once: true });
+  socket.accept();
+  return new Response(stream.readable, {
+    headers: {
+      "Content-Type": "text/event-stream",
+      "Cache-Control": "no-cache, no-transform",
+      "X-Accel-Buffering": "no",
+    },
+  });
+}
+
+/** An SSE body. `onEnd` runs once, whichever side ends it. */
+function eventStream(onEnd: () => void) {
+  const encoder = new TextEncoder();
+  let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  const write = (text: string): void => controller?.enqueue(encoder.encode(text));
+  const keepAlive = setInterval(() => write(": keepalive\n\n"), keepAliveMs);
+  const finish = (): void => {
+    if (controller === null) return;
+    controller = null;
+    clearInterval(keepAlive);
+    onEnd();
+  };
+  const readable = new ReadableStream<Uint8Array>({
+    start(opened) {
+      controller = opened;
+      // the headers leave with the first byte, and the client waits for them
+      write(": open\n\n");
+    },
+    cancel: finish,
+  });
+  return {
+    readable,
+    send: (message: unknown): void => write(`event: message\ndata: ${JSON.stringify(message)}\n\n`),
+    end: (): void => {
+      const open = controller;
+      finish();
+      open?.close();
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { isLegacyRequest } from "@modelcontextprotocol/server";
+import type { Caller } from "../shared/scopes.ts";
+import type { Env } from "./env.ts";
+import { readMessage } from "./mcp-body.ts";
+import type { Exchange } from "./mcp-exchange.ts";
+import { answerLegacy, answerSessionRequest } from "./mcp-legacy.ts";
+import { answerModern } from "./mcp-modern.ts";
+
+/**
+ * The MCP endpoint, for 2026-07-28 and the 2025 revisions. The Worker has checked Host and Origin and knows the
+ * caller; CORS headers are added by it as well.
+ */
+export async function handleMcp(
+  request: Request,
+  env: Env,
+  ctx: ExecutionContext,
+  caller: Caller,
+): Promise<Response> {
+  const exchange: Exchange = {
+    request,
+    env,
+    ctx,
+    caller,
+    toolset: new URL(request.url).searchParams.get("toolset") === "core" ? "core" : "full",
+    canStream: request.headers.get("accept")?.includes("text/event-stream") ?? false,
+    session: null,
+    callIdFor: () => Promise.resolve(crypto.randomUUID()),
+  };
+  if (request.method !== "POST") return answerSessionRequest(exchange);
+  const body = await readMessage(request);
+  if (!body.ok) return body.response;
+  const { message } = body;
+  return (await isLegacyRequest(request, message))
+    ? answerLegacy(exchange, message)
+    : answerModern(exchange, message);
+}
