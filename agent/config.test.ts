@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
+
+function mistakesOf(parse: (env: Environment) => unknown, env: Environment): readonly string[] {
+  try {
+    parse(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+test("an empty environment gives the documented defaults and the simulator", () => {
+  expect(parseStartConfig({})).toEqual({
+    tws: null,
+    clientId: 1,
+    paperAccount: null,
+    trading: "paper",
+    agentToken: null,
+    logLevel: null,
+    simSeed: 1,
+    server: { host: "127.0.0.1", port: 8000, allowedOrigins: [], publicUrl: null },
+  });
+});
+
+test.each([
+  [{ TWS_PORT: "7497" }, { host: "127.0.0.1", port: 7497 }],
+  [{ TWS_HOST: "10.0.0.5" }, { host: "10.0.0.5", port: 4002 }],
+  [
+    { TWS_HOST: " tws.lan ", TWS_PORT: " 4001 " },
+    { host: "tws.lan", port: 4001 },
+  ],
+  [{ TWS_HOST: "", TWS_PORT: "" }, null],
+])("%j connects to %j", (env, tws) => {
+  expect(parseStartConfig(env).tws).toEqual(tws);
+});
+
+test("reports every mistake at once, by name, with what is allowed", () => {
+  const mistakes = mistakesOf(parseStartConfig, {
+    TWS_PORT: "99999",
+    TWS_CLIENT_ID: "-1",
+    TWS_PAPER_ACCOUNT: "U1234567",
+    SERVER_PORT: "http",
+    ALLOWED_ORIGINS: "https://good.example,https://bad.example/path",
+    PUBLIC_URL: "tws.example.com",
+    AUTH: "maybe",
+    TRADING: "yes",
+    LOG_LEVEL: "loud",
+    SIM_SEED: "1.5",
+  });
+  expect(mistakes.map((mistake) => mistake.split(" ")[0])).toEqual([
+    "TWS_PORT",
+    "TWS_CLIENT_ID",
+    "TWS_PAPER_ACCOUNT",
+    "TRADING",
+    "LOG_LEVEL",
+    "SIM_SEED",
+    "AUTH",
+    "SERVER_PORT",
+    "ALLOWED_ORIGINS",
+    "PUBLIC_URL",
+  ]);
+  expect(mistakes[0]).toBe(
+    'TWS_PORT is "99999". Allowed: a port from 1 to 65535 (TWS 7496 live, 7497 paper; Gateway 4001 live, 4002 paper).',
+  );
+});
+
+test.each(["0.0.0.0", "::", "127.0.0.2", "192.168.1.20", "my-machine"])(
+  "refuses to listen on %s without login",
+  (host) => {
+    const [mistake, ...others] = mistakesOf(parseStartConfig, { SERVER_HOST: host });
+    expect(mistake).toContain("AUTH is off");
+    expect(others).toEqual([]);
+  },
+);
+
+test.each([
+  ["127.0.0.1", "127.0.0.1"],
+  ["localhost", "localhost"],
+  ["::1", "::1"],
+  ["[::1]", "::1"],
+])("listens on %s without login", (SERVER_HOST, host) => {
+  expect(parseStartConfig({ SERVER_HOST }).server.host).toBe(host);
+});
+
+test("says plainly that AUTH=on is not there yet, on any address", () => {
+  for (const SERVER_HOST of ["127.0.0.1", "0.0.0.0"]) {
+    const mistakes = mistakesOf(parseStartConfig, { AUTH: "on", SERVER_HOST });
+    expect(mistakes).toHaveLength(1);
+    expect(mistakes[0]).toContain("not available yet");
+  }
+});
+
+test("never shows a secret, even a wrong one", () => {
+  const mistakes = mistakesOf(parseStartConfig, { AGENT_TOKEN: "hunter2 hunter2" });
+  expect(mistakes).toHaveLength(1);
+  expect(mistakes[0]).toContain("AGENT_TOKEN is not valid");
+  expect(mistakes[0]).not.toContain("hunter2");
+});
+
+test.each([
+  ["https://edge.example.com", "wss://edge.example.com/api/v1/agent"],
+  ["https://edge.example.com/", "wss://edge.example.com/api/v1/agent"],
+  ["wss://edge.example.com/api/v1/agent", "wss://edge.example.com/api/v1/agent"],
+  ["http://127.0.0.1:8787", "ws://127.0.0.1:8787/api/v1/agent"],
+  ["ws://localhost:8787/other", "ws://localhost:8787/other"],
+])("the edge %s is dialled at %s", (EDGE_URL, edgeUrl) => {
+  expect(parseLinkConfig({ EDGE_URL }).edgeUrl).toBe(edgeUrl);
+});
+
+test.each([
+  "http://edge.example.com",
+  "ws://10.0.0.1",
+  "ftp://x.example",
+  "edge",
+  "https://user:pw@x.example",
+])("refuses %s as the edge, where the token would be in the clear or nothing is", (EDGE_URL) => {
+  expect(mistakesOf(parseLinkConfig, { EDGE_URL })).toHaveLength(1);
+});
+
+test("an agent alone needs to know its edge, and says so together with other mistakes", () => {
+  const mistakes = mistakesOf(parseLinkConfig, { TWS_PORT: "x" });
+  expect(mistakes).toHaveLength(2);
+  expect(mistakes[1]).toContain("EDGE_URL is not set");
+});
+
+test(".env.example lists every variable that configuration reads", () => {
+  const example = readFileSync(new URL("../.env.example", import.meta.url), "utf8");
+  const read = new Set<string>();
+  const env = new Proxy<Record<string, string>>(
+    {},
+    {
+      get: (_target, name) => {
+        read.add(String(name));
+        return undefined;
+      },
+    },
+  );
+  parseStartConfig(env);
+  mistakesOf(parseLinkConfig, env);
+  const listed = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map(([, name]) => name);
+  expect(new Set(listed)).toEqual(read);
+});

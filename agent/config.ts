@@ -1,0 +1,243 @@
+import { existsSync, readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+import { z } from "zod";
+import { type LogLevel, logLevels } from "./log.ts";
+
+export interface TwsTarget {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What the agent runs by, whichever command starts it. */
+export interface AgentConfig {
+  /** Null: none is configured, so the simulator stands in. */
+  readonly tws: TwsTarget | null;
+  readonly clientId: number;
+  /** When set, no other account may be traded. */
+  readonly paperAccount: string | null;
+  readonly trading: "off" | "paper" | "live";
+  /** Proves the agent to the edge. */
+  readonly agentToken: string | null;
+  /** Null: as the command likes it. */
+  readonly logLevel: LogLevel | null;
+  readonly simSeed: number;
+}
+
+/** Where the edge listens when it runs in this process. */
+interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly allowedOrigins: readonly string[];
+  readonly publicUrl: string | null;
+}
+
+export interface StartConfig extends AgentConfig {
+  readonly server: ServerConfig;
+}
+
+export interface LinkConfig extends AgentConfig {
+  /** The edge's WebSocket address for agents, path included. */
+  readonly edgeUrl: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Carries every mistake at once, one sentence each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    super(mistakes.join("\n"));
+    this.mistakes = mistakes;
+  }
+}
+
+/** The names under which the edge answers without login. */
+const isLoopback = (host: string): boolean => /^(localhost|127\.0\.0\.1|::1|\[::1\])$/i.test(host);
+
+const integer = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,10}$/)
+    .transform(Number)
+    .pipe(z.int().min(least).max(most));
+
+const hostName = z
+  .string()
+  .regex(/^([A-Za-z0-9_.:-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])$/)
+  // the brackets belong to addresses in URLs, and sockets do not know them
+  .transform((host) => host.replace(/^\[|\]$/g, ""));
+
+const origin = z.string().transform((text, context) => {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
+  context.addIssue("not an origin");
+  return z.NEVER;
+});
+
+const origins = z
+  .string()
+  .transform((list) =>
+    list
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  )
+  .pipe(z.array(origin).max(100));
+
+const edgeUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text);
+  const isPlain = url?.protocol === "http:" || url?.protocol === "ws:";
+  const isSafe = url?.protocol === "https:" || url?.protocol === "wss:";
+  if (url === null || url.username !== "" || !(isSafe || (isPlain && isLoopback(url.hostname)))) {
+    context.addIssue("not an address of an edge");
+    return z.NEVER;
+  }
+  url.protocol = isSafe ? "wss:" : "ws:";
+  if (url.pathname === "/") url.pathname = "/api/v1/agent";
+  return url.href;
+});
+
+const portAllowed = "a port from 1 to 65535";
+
+interface Values {
+  readonly TWS_HOST: string;
+  readonly TWS_PORT: number;
+  readonly TWS_CLIENT_ID: number;
+  readonly TWS_PAPER_ACCOUNT: string;
+  readonly SERVER_HOST: string;
+  readonly SERVER_PORT: number;
+  readonly ALLOWED_ORIGINS: readonly string[];
+  readonly PUBLIC_URL: string;
+  readonly AUTH: "off" | "on";
+  readonly TRADING: AgentConfig["trading"];
+  readonly EDGE_URL: string;
+  readonly AGENT_TOKEN: string;
+  readonly LOG_LEVEL: LogLevel;
+  readonly SIM_SEED: number;
+}
+
+/** Every variable: how it is read, and what it may be, in words. */
+const variables: {
+  readonly [Name in keyof Values]: { readonly schema: z.ZodType<Values[Name]>; readonly allowed: string };
+} = {
+  TWS_HOST: { schema: hostName, allowed: "a host name or IP address, without scheme or port" },
+  TWS_PORT: {
+    schema: integer(1, 65_535),
+    allowed: `${portAllowed} (TWS 7496 live, 7497 paper; Gateway 4001 live, 4002 paper)`,
+  },
+  TWS_CLIENT_ID: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
+  TWS_PAPER_ACCOUNT: {
+    schema: z.string().regex(/^D[A-Z0-9]{2,15}$/),
+    allowed: "a paper account id, such as DU1234567 (paper ids start with D)",
+  },
+  SERVER_HOST: { schema: hostName, allowed: "an address of this machine, such as 127.0.0.1" },
+  SERVER_PORT: { schema: integer(0, 65_535), allowed: `${portAllowed}, or 0 for any free one` },
+  ALLOWED_ORIGINS: {
+    schema: origins,
+    allowed: "origins separated by commas, such as https://app.example.com,http://localhost:5173",
+  },
+  PUBLIC_URL: { schema: origin, allowed: "an origin without path, such as https://tws.example.com" },
+  AUTH: { schema: z.enum(["off", "on"]), allowed: "off or on" },
+  TRADING: { schema: z.enum(["off", "paper", "live"]), allowed: "off, paper or live" },
+  EDGE_URL: {
+    schema: edgeUrl,
+    allowed:
+      "the address of the edge, such as https://tws-edge.example.workers.dev (http and ws only on loopback)",
+  },
+  AGENT_TOKEN: {
+    schema: z.string().regex(/^[\x21-\x7e]{16,512}$/),
+    allowed: "16 to 512 printable characters without spaces",
+  },
+  LOG_LEVEL: { schema: z.enum(logLevels), allowed: "debug, info, warn or error" },
+  SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
+};
+
+const secretVariables: readonly string[] = ["AGENT_TOKEN"];
+
+/** Reads one variable after the other and remembers what was wrong; a value that is empty counts as not set. */
+function createReader(env: Environment) {
+  const mistakes: string[] = [];
+
+  function read<Name extends keyof Values>(name: Name): Values[Name] | undefined {
+    const text = env[name]?.trim() ?? "";
+    if (text === "") return undefined;
+    const { schema, allowed } = variables[name];
+    const parsed = schema.safeParse(text);
+    if (parsed.success) return parsed.data;
+    const shown = secretVariables.includes(name) ? "not valid" : JSON.stringify(text.slice(0, 100));
+    mistakes.push(`${name} is ${shown}. Allowed: ${allowed}.`);
+    return undefined;
+  }
+
+  return { read, mistakes };
+}
+
+type Reader = ReturnType<typeof createReader>;
+
+function readAgent({ read }: Reader): AgentConfig {
+  const host = read("TWS_HOST");
+  const twsPort = read("TWS_PORT");
+  const isConfigured = host !== undefined || twsPort !== undefined;
+  return {
+    tws: isConfigured ? { host: host ?? "127.0.0.1", port: twsPort ?? 4002 } : null,
+    clientId: read("TWS_CLIENT_ID") ?? 1,
+    paperAccount: read("TWS_PAPER_ACCOUNT") ?? null,
+    trading: read("TRADING") ?? "paper",
+    agentToken: read("AGENT_TOKEN") ?? null,
+    logLevel: read("LOG_LEVEL") ?? null,
+    simSeed: read("SIM_SEED") ?? 1,
+  };
+}
+
+function readServer({ read, mistakes }: Reader): ServerConfig {
+  const host = read("SERVER_HOST") ?? "127.0.0.1";
+  const auth = read("AUTH");
+  if (auth === "on") {
+    mistakes.push(
+      "AUTH is on, but signing in is not available yet when the edge runs on this machine. Leave AUTH out, or set it to off.",
+    );
+  } else if (!isLoopback(host)) {
+    mistakes.push(
+      `SERVER_HOST is ${host}, which other machines can reach, and there is no login (AUTH is off): anyone there could trade. Use 127.0.0.1.`,
+    );
+  }
+  return {
+    host,
+    port: read("SERVER_PORT") ?? 8000,
+    allowedOrigins: read("ALLOWED_ORIGINS") ?? [],
+    publicUrl: read("PUBLIC_URL") ?? null,
+  };
+}
+
+function finish<T>(config: T, mistakes: readonly string[]): T {
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return config;
+}
+
+/** For `start`: the edge runs here too. Throws ConfigError with every mistake. */
+export function parseStartConfig(env: Environment): StartConfig {
+  const reader = createReader(env);
+  return finish({ ...readAgent(reader), server: readServer(reader) }, reader.mistakes);
+}
+
+/** For `agent`: the edge runs elsewhere. Throws ConfigError with every mistake. */
+export function parseLinkConfig(env: Environment): LinkConfig {
+  const reader = createReader(env);
+  const agent = readAgent(reader);
+  const url = reader.read("EDGE_URL");
+  if (url === undefined && reader.mistakes.every((mistake) => !mistake.startsWith("EDGE_URL"))) {
+    reader.mistakes.push(`EDGE_URL is not set. Allowed: ${variables.EDGE_URL.allowed}.`);
+  }
+  return finish({ ...agent, edgeUrl: url ?? "" }, reader.mistakes);
+}
+
+/** Reads the environment and `.env` of the working directory; the environment wins, and `.env` may be missing. */
+export function loadConfig<T>(parse: (env: Environment) => T): T {
+  const file = existsSync(".env") ? parseEnv(readFileSync(".env", "utf8")) : {};
+  return parse({ ...file, ...process.env });
+}
+
+/** Whether npm runs us as one of the package's scripts. */
+export const isRunByNpm = (): boolean => process.env["npm_lifecycle_event"] !== undefined;

@@ -1,0 +1,79 @@
+/** The program `tws-edge`. Each command loads only what it needs. */
+
+const help = `tws-edge: your own Trader Workstation for MCP clients and browsers.
+
+Usage: npm run -s tws-edge -- COMMAND
+
+  start   the edge and the agent on this machine, and a simulator when no TWS is configured (npm start)
+  agent   the agent alone, for an edge that runs elsewhere (npm run agent)
+  sim     the simulated TWS alone (npm run sim -- --help)
+
+Configuration comes from environment variables and from the file .env; .env.example explains each of them.
+`;
+
+const commandHelp = {
+  start: `tws-edge start: the edge and the agent on this machine.
+
+It takes no arguments. Without TWS_HOST and TWS_PORT a simulator stands in for TWS. Often wanted:
+
+  TWS_PORT=7497 npm start      your own TWS (7496 live, 7497 paper; IB Gateway 4001 live, 4002 paper)
+  SERVER_PORT=9000 npm start   another port than 8000
+  LOG_LEVEL=info npm start     one line for each call, on stderr
+`,
+  agent: `tws-edge agent: the agent alone, which connects to an edge that runs elsewhere.
+
+It takes no arguments. It needs EDGE_URL, and AGENT_TOKEN with the secret that the edge has too:
+
+  EDGE_URL=https://tws-edge.example.workers.dev AGENT_TOKEN=… TWS_PORT=7497 npm run agent
+`,
+} as const;
+
+const oldestNode = [22, 18] as const;
+
+function isNodeTooOld(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  return major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1]);
+}
+
+/** A mistake in how we were called or configured: the message and nothing else, no stack. */
+function fail(message: string, exitCode: number): void {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = exitCode;
+}
+
+async function main([command, ...rest]: readonly string[]): Promise<void> {
+  if (isNodeTooOld()) {
+    return fail(`tws-edge needs Node ${oldestNode.join(".")} or later; this is ${process.versions.node}.`, 1);
+  }
+  const [{ isRunByNpm }, { endWithNpm }] = await Promise.all([import("./config.ts"), import("./signals.ts")]);
+  if (isRunByNpm()) endWithNpm();
+  switch (command) {
+    case undefined:
+    case "help":
+    case "--help":
+    case "-h":
+      process.stdout.write(help);
+      return;
+    case "sim": {
+      const { runSimulator } = await import("./sim/cli.ts");
+      return runSimulator([...rest]);
+    }
+    case "start":
+    case "agent": {
+      if (rest.includes("--help") || rest.includes("-h")) {
+        process.stdout.write(commandHelp[command]);
+        return;
+      }
+      if (rest.length > 0) {
+        return fail(`${command} takes no arguments, so not ${rest.join(" ")}.\n\n${commandHelp[command]}`, 2);
+      }
+      const { runAgent, runStart } = await import("./commands.ts");
+      const mistake = await (command === "start" ? runStart() : runAgent());
+      return mistake === null ? undefined : fail(mistake, 1);
+    }
+    default:
+      return fail(`There is no command ${JSON.stringify(command)}.\n\n${help}`, 2);
+  }
+}
+
+await main(process.argv.slice(2));
