@@ -16,7 +16,7 @@ export async function runStart(): Promise<string | null> {
   // the agent alone is installed without what the edge needs
   const { AddressError, startLocal } = await import("./local.ts");
   try {
-    const local = await startLocal({ config, persistTo: ".tws-edge/edge" });
+    const local = await startLocal({ config, persistTo: folderFor(config.server.port) });
     const closing = closeOnSignal(() => local.close());
     const { session } = local.agent;
     const status = await settled(session);
@@ -58,6 +58,9 @@ export async function runAgent(): Promise<string | null> {
   sayChanges(agent.session, status, closing);
   return null;
 }
+
+/** Two edges may not share a folder, or each would show what the other knows. On any free port nothing is kept. */
+const folderFor = (port: number): string | null => (port === 0 ? null : `.tws-edge/port-${port}`);
 
 function orMistakes<T extends object>(load: () => T): T | string {
   try {

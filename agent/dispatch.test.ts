@@ -117,6 +117,30 @@ test("counts the deadline from receipt, never beyond the agent's own share", asy
   expect(contexts[0]?.signal.aborted).toBe(true);
 });
 
+test("does not start an order that the network held up until its time was over", async () => {
+  let orders = 0;
+  const handlers = {
+    ibkr_get_current_time: async () => time,
+    ibkr_place_order: () => {
+      orders += 1;
+      return Promise.reject(new TwsError("trading_refused", "No."));
+    },
+  };
+  const { handle, sent } = start(handlers);
+  await handle(call());
+  await vi.advanceTimersByTimeAsync(40_000);
+  const orderAt = (sentAt: number) => ({ ...order, id: `at-${sentAt}`, sentAt, deadlineAt: sentAt + 20_000 });
+
+  await handle(orderAt(5_019_000));
+  await handle(orderAt(5_040_000));
+
+  expect(orders).toBe(1);
+  expect(sent.slice(1)).toEqual([
+    { type: "error", id: "at-5019000", error: expect.objectContaining({ code: "timeout" }) },
+    { type: "error", id: "at-5040000", error: expect.objectContaining({ code: "trading_refused" }) },
+  ]);
+});
+
 test("leaves a request to TWS less time when the caller has less", async () => {
   const { handler, contexts } = hanging();
   const { handle, sent } = start({ ibkr_get_current_time: handler });

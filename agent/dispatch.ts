@@ -40,6 +40,7 @@ const progressEveryMs = 250;
 /** The only place in the agent that turns a thrown error into words for a caller. */
 export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatch {
   const running = new Map<string, AbortController>();
+  const lateness = createLateness();
 
   async function handle(call: CallFrame, origin: Origin): Promise<void> {
     const { id, caller } = call;
@@ -49,13 +50,14 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
       log.error("call.duplicate", fields);
       return;
     }
+    const lateMs = lateness(call, origin);
     const controller = new AbortController();
     running.set(id, controller);
     const startedAt = now();
     let outcome: string = "ok";
     try {
       if (running.size > maxRunning) throw new TwsError("rate_limited", "Too many calls run at once.");
-      const output = await run(call, controller, origin);
+      const output = await run(call, lateMs, controller, origin);
       origin.send({ type: "result", id, output });
     } catch (thrown) {
       const error = toErrorBody(thrown, (errorId, unexpected) =>
@@ -69,8 +71,8 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     }
   }
 
-  async function run(call: CallFrame, controller: AbortController, origin: Origin) {
-    const { tool, input, budgetMs } = admit(call);
+  async function run(call: CallFrame, lateMs: number, controller: AbortController, origin: Origin) {
+    const { tool, input, budgetMs } = admit(call, lateMs);
     const progress = createProgress(call.id, origin.send, now);
     const context: CallContext = {
       caller: call.caller,
@@ -104,7 +106,10 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
 }
 
 /** The edge has checked all of this too; the agent must be safe without it. */
-function admit(call: CallFrame): {
+function admit(
+  call: CallFrame,
+  lateMs: number,
+): {
   readonly tool: ToolDefinition;
   readonly input: Readonly<Record<string, unknown>>;
   readonly budgetMs: number;
@@ -123,11 +128,31 @@ function admit(call: CallFrame): {
     throw new TwsError("invalid_input", z.prettifyError(input.error).slice(0, 1000));
   }
   // counted from receipt: the two machines' clocks need not agree
-  const budgetMs = Math.min(call.deadlineAt - call.sentAt, deadlines[tool.deadline].agentMs);
+  const budgetMs = Math.min(call.deadlineAt - call.sentAt - lateMs, deadlines[tool.deadline].agentMs);
   if (budgetMs <= 0) {
     throw new TwsError("timeout", "The call had expired when it arrived, so it was not started.");
   }
   return { tool, input: input.data, budgetMs };
+}
+
+/** More than clocks of computers drift apart in a second, in seconds. */
+const driftPerSecond = 1e-4;
+
+/**
+ * How much longer a call was under way than the fastest of its link, in milliseconds. A network that comes back
+ * delivers what it held up, the call before its withdrawal, and an order of then must not be sent now.
+ */
+function createLateness() {
+  const fastest = new WeakMap<AbortSignal, { readonly skewMs: number; readonly at: number }>();
+  return ({ sentAt }: CallFrame, { signal }: Origin): number => {
+    // of the process, which nobody sets
+    const at = performance.now();
+    const skewMs = at - sentAt;
+    const before = fastest.get(signal);
+    const bestMs = before === undefined ? skewMs : before.skewMs + (at - before.at) * driftPerSecond;
+    fastest.set(signal, { skewMs: Math.min(bestMs, skewMs), at });
+    return Math.max(0, Math.round(skewMs - bestMs));
+  };
 }
 
 /** A single request to TWS gets the same share of the time as in the table, however little there is. */

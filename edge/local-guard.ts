@@ -8,7 +8,7 @@ export function guardLocal(request: Request, allowedOrigins: ReadonlySet<string>
   const host = request.headers.get("Host") ?? hostOfUrl(request.url);
   if (!isLoopbackHost(host)) {
     throw new TwsError("forbidden", "Without sign-in (AUTH=off) this edge answers only on localhost.", {
-      nextStep: "Use http://localhost or http://127.0.0.1, or turn sign-in on with AUTH=on.",
+      nextStep: "Use http://localhost or http://127.0.0.1.",
     });
   }
   const origin = request.headers.get("Origin");

@@ -6,6 +6,8 @@ import { inputAliases } from "../shared/tools/history.ts";
 import type { JsonSchema } from "../shared/tools/json-schema.ts";
 import { isJsonObject, type JsonObject } from "./mcp-body.ts";
 
+const mostFaults = 5;
+
 /**
  * The arguments of a call, mended and parsed, defaults filled in. Throws `invalid_input` naming every argument that
  * is wrong, with what is allowed.
@@ -17,15 +19,20 @@ export function parseInput(
   given: JsonObject,
 ): JsonObject {
   const mended = forgive(schema, given, inputAliases[name]);
-  const known = Object.keys(schema.properties ?? {});
-  const unknown = isJsonObject(mended) ? Object.keys(mended).filter((key) => !known.includes(key)) : [];
+  const properties = schema.properties ?? {};
+  const unknown = isJsonObject(mended)
+    ? Object.keys(mended).filter((key) => !Object.hasOwn(properties, key))
+    : [];
   const parsed = tool.input.safeParse(mended);
   if (parsed.success && unknown.length === 0) return parsed.data;
+  // cut first: a megabyte of wrong names must not cost a second of guessing what they were meant to be
   const faults = [
-    ...unknown.map((key) => nameUnknown(key, known)),
-    ...(parsed.success ? [] : parsed.error.issues.map((issue) => nameIssue(issue, schema, mended))),
+    ...unknown.slice(0, mostFaults).map((key) => nameUnknown(key, Object.keys(properties))),
+    ...(parsed.success ? [] : parsed.error.issues.slice(0, mostFaults)).map((issue) =>
+      nameIssue(issue, schema, mended),
+    ),
   ];
-  throw new TwsError("invalid_input", faults.slice(0, 5).join(" "));
+  throw new TwsError("invalid_input", faults.slice(0, mostFaults).join(" "));
 }
 
 function nameUnknown(key: string, known: readonly string[]): string {

@@ -23,8 +23,7 @@ export async function openSessionStream(exchange: SessionExchange): Promise<Resp
     headers: { Upgrade: "websocket" },
   });
   const socket = answer.webSocket;
-  if (socket === null)
-    return rpcError(409, rpcCodes.transport, "This session has as many streams as it may.");
+  if (socket === null) throw new Error(`The session answered HTTP ${answer.status} in place of a WebSocket`);
 
   const stream = eventStream(() => {
     watch.close();

@@ -222,15 +222,18 @@ describe("the stream of a 2025 session", () => {
     await untilWatches(0);
   });
 
-  it("is refused without a session, without an Accept for streams, and beyond eight", async () => {
+  it("is refused without a session and without an Accept for streams; beyond eight the oldest makes room", async () => {
     const plain = await exports.default.fetch(mcpUrl, { headers: { Accept: "text/event-stream" } });
     expect([plain.status, plain.headers.get("allow")]).toEqual([405, "POST"]);
     const session = await openSession();
     expect((await get({ ...session, Accept: "application/json" })).status).toBe(406);
     expect((await get({ ...session, "MCP-Protocol-Version": "1999-01-01" })).status).toBe(400);
-    const streams = await Promise.all(Array.from({ length: 8 }, () => get(session)));
-    expect((await get(session)).status).toBe(409);
-    await Promise.all(streams.map(async (stream) => stream.body?.cancel()));
+    const oldest = eventsOf(await get(session));
+    const streams = await Promise.all(Array.from({ length: 7 }, () => get(session)));
+    const newest = await get(session);
+    expect(newest.status).toBe(200);
+    expect(await oldest.next()).toBeUndefined();
+    await Promise.all([...streams, newest].map(async (stream) => stream.body?.cancel()));
   });
 
   it("ends with the session", async () => {

@@ -21,8 +21,12 @@ const Subscriptions = z.array(z.string()).default([]);
 export class McpSession extends DurableObject {
   /** A Worker has a stream for this session: a WebSocket on which it is told what to carry. */
   override async fetch(): Promise<Response> {
-    if (this.ctx.getWebSockets().length >= limits.streams) return new Response(null, { status: 409 });
-    const order = 1 + Math.max(0, ...this.ctx.getWebSockets().map(orderOf));
+    const streams = this.ctx.getWebSockets().toSorted((one, other) => orderOf(one) - orderOf(other));
+    // the oldest make room: a client that has left is only noticed at the next keep-alive
+    for (const oldest of streams.slice(0, Math.max(0, streams.length + 1 - limits.streams))) {
+      tryClose(oldest, 1000, "too many streams");
+    }
+    const order = 1 + Math.max(0, ...streams.map(orderOf));
     const { 0: theirs, 1: ours } = new WebSocketPair();
     this.ctx.acceptWebSocket(ours);
     ours.serializeAttachment({ order });

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
+import { paginate } from "../../shared/tools/paging.ts";
 import { callBy, startTestbed, trader } from "./testbed.ts";
 import type { Testbed } from "./testbed.ts";
 
@@ -247,16 +248,36 @@ describe("bars", () => {
   test("come as rows or as columns of the same values", async () => {
     const { handlers } = await start();
 
-    const rows = await handlers.ibkr_get_historical_data(input({ symbol: "AAPL" }), callBy());
-    const columns = await handlers.ibkr_get_historical_data(
-      input({ symbol: "AAPL", format: "columns" }),
-      callBy(),
-    );
+    const tool = tools.ibkr_get_historical_data;
+    const ask = async (change: Record<string, unknown>) => {
+      const asked = input({ symbol: "AAPL", ...change });
+      const whole = await handlers.ibkr_get_historical_data(asked, callBy());
+      return tool.output.parse(paginate(tool, asked, whole));
+    };
 
-    expect(rows).toMatchObject({ symbol: "AAPL", count: 2 });
+    const rows = await ask({});
+    const columns = await ask({ format: "columns", limit: 1 });
+
+    expect(rows).toMatchObject({ symbol: "AAPL", count: 2, returned: 2 });
     const times = Array.isArray(rows.bars) ? rows.bars.map(({ time }) => time) : [];
     expect(times).toHaveLength(2);
-    expect(columns.bars).toMatchObject({ time: times, close: [expect.any(Number), expect.any(Number)] });
+    expect(columns).toMatchObject({
+      bars: { time: times.slice(0, 1), close: [expect.any(Number)] },
+      returned: 1,
+      total: 2,
+      truncated: true,
+    });
+  });
+
+  test("that would end the session by their number are not asked for", async () => {
+    const bed = await start();
+    const tooMany = input({ symbol: "AAPL", duration: "1 Y", barSize: "5 secs" });
+
+    await expect(bed.handlers.ibkr_get_historical_data(tooMany, callBy())).rejects.toMatchObject({
+      code: "invalid_input",
+      message: expect.stringMatching(/^duration:/),
+    });
+    expect(await bed.received(20)).toEqual([]);
   });
 
   test("of a currency need MIDPOINT", async () => {

@@ -32,6 +32,18 @@ async function held(symbol: string) {
 
 const executions = async () => (await bed.handlers.ibkr_get_executions({ account: "" }, callBy())).executions;
 
+/** By an agent that knows nothing of what this one has done. */
+async function placeAnew(input: Record<string, unknown>) {
+  await bed.session.close();
+  const later = startAgent({ port: bed.simulator.port });
+  await later.session.whenConnected(5_000);
+  try {
+    return await later.handlers.ibkr_place_order(order(input), callBy());
+  } finally {
+    await later.close();
+  }
+}
+
 const failure = (code: string) => expect.objectContaining({ code });
 
 describe("a market order", () => {
@@ -213,6 +225,25 @@ test("a symbol with several meanings is ambiguous_contract and no order", async 
   expect(await bed.received(placeOrder)).toEqual([]);
 });
 
+test.for([
+  [{ symbol: "MSFT", conId: 265_598 }, "symbol"],
+  [{ symbol: "A", conId: 265_598 }, "symbol"],
+  [{ secType: "OPT", conId: 265_598 }, "secType"],
+  [{ symbol: "USD.JPY", conId: 12_087_792 }, "symbol"],
+] as const)("a conId of something else than the rest says is no order: %j", async ([input, name]) => {
+  await expect(place({ ...far, ...input })).rejects.toMatchObject({
+    code: "invalid_input",
+    message: expect.stringMatching(new RegExp(`^${name}: conId`)),
+  });
+  expect(await bed.received(placeOrder)).toEqual([]);
+});
+
+test("a conId may have its pair beside it", async () => {
+  const pair = { symbol: "EUR/USD", conId: 12_087_792, quantity: 20_000 };
+
+  expect(await place(pair)).toMatchObject({ status: "Filled", symbol: "EUR" });
+});
+
 describe("an idempotencyKey", () => {
   const keyed = { ...far, idempotencyKey: "key-1" };
 
@@ -263,6 +294,25 @@ describe("an idempotencyKey", () => {
 
     expect(again.orderId).toBe(orderId);
     expect(bed.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(1);
+  });
+
+  test("finds an order that was cancelled before the agent started anew", async () => {
+    const { orderId } = await place(keyed);
+    await bed.handlers.ibkr_cancel_order({ orderId }, callBy());
+
+    const again = await placeAnew(keyed);
+
+    expect(again).toMatchObject({ status: "Cancelled", symbol: "AAPL" });
+    expect(bed.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(1);
+  });
+
+  test("stands for no other instrument after the agent has started anew", async () => {
+    await place(keyed);
+
+    await expect(placeAnew({ ...keyed, symbol: "MSFT" })).rejects.toMatchObject({
+      code: "invalid_input",
+      message: expect.stringMatching(/^idempotencyKey:/),
+    });
   });
 
   test("may be used again when nothing was sent", async () => {

@@ -1,4 +1,5 @@
 import { ContractSelector } from "../../shared/contract.ts";
+import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { pricesNeeded } from "../../shared/order.ts";
 import type { Order } from "../../shared/order.ts";
@@ -48,14 +49,16 @@ export async function placeOrder(deps: Deps, input: OrderInput, context: CallCon
   const isRepeatable = input.idempotencyKey !== undefined;
 
   const run = async (): Promise<Order> => {
-    if (isRepeatable) {
-      const earlier = await orderBook.byRef(orderRef, context.signal);
-      if (earlier !== null) return sameOrder(earlier, input, account);
-    }
     const contract = await resolveContract(session, ContractSelector.parse(input), {
       timeoutMs: context.twsTimeoutMs,
       signal: context.signal,
     });
+    requireAgreement(input, contract);
+    if (isRepeatable) {
+      await orderBook.whenRead(context.signal);
+      const earlier = await orderBook.byRef(orderRef, context.signal);
+      if (earlier !== null) return sameOrder(earlier, input, account, contract.conId);
+    }
     const { action, quantity, orderType, tif, outsideRth } = input;
     const order = { account, action, quantity, orderType, ...prices, tif, outsideRth, orderRef };
     return orderBook.place({ contract, ...order, parentId: null, ocaGroup: null }, context.signal);
@@ -74,14 +77,35 @@ export async function placeOrder(deps: Deps, input: OrderInput, context: CallCon
 }
 
 /** The order that TWS has under the reference of this intent, from before this process kept intents. */
-function sameOrder(earlier: Order, input: OrderInput, account: string): Order {
+function sameOrder(earlier: Order, input: OrderInput, account: string, conId: number): Order {
+  // its quantity and prices may have been changed since, or be blank when it has ended
   const isSame =
     earlier.account === account &&
     earlier.action === input.action &&
     earlier.orderType === input.orderType &&
-    (input.conId === undefined || earlier.contract.conId === input.conId);
+    earlier.contract.conId === conId;
   if (!isSame) throw otherOrder();
   return earlier;
+}
+
+const agreeing = ["symbol", "secType", "currency", "localSymbol", "expiration", "strike", "right"] as const;
+
+/** A conId is enough by itself; what is said beside it must not be of another instrument. */
+function requireAgreement(input: OrderInput, contract: Contract): void {
+  if (input.conId === undefined) return;
+  const plain = (value: unknown) => String(value).toUpperCase();
+  const pair = `${contract.symbol}.${contract.currency}`;
+  for (const field of agreeing) {
+    const [asked, found] = [input[field], contract[field]];
+    if (asked === undefined || plain(asked) === plain(found)) continue;
+    if (field === "symbol" && plain(asked).replace("/", ".") === plain(pair)) continue;
+    // the month is enough
+    if (field === "expiration" && plain(found).startsWith(plain(asked))) continue;
+    throw new TwsError(
+      "invalid_input",
+      `${field}: conId ${contract.conId} is ${contract.localSymbol ?? contract.symbol} (${field} ${String(found)}), not ${asked}.`,
+    );
+  }
 }
 
 function pricesOf(input: OrderInput): {

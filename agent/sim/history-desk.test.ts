@@ -53,6 +53,16 @@ describe("history", () => {
     expect(new Set(answers).size).toBe(1);
   });
 
+  test.for([
+    { bar: "1 secs", span: "1 Y" },
+    { bar: "1 secs", span: "90000 S" },
+    { bar: "1 min", span: "20 Y" },
+  ])("refuses more bars than TWS would send: %j", (draft) => {
+    const text = "Historical Market Data Service error message:Time length exceed max.";
+    const client = kit.clientAt(193);
+    expect(history(client, 1001, draft)).toEqual([["4", "2", "1001", "162", text, ""]]);
+  });
+
   test("counts volume in lots before 175 and in shares from then on", () => {
     const end = "20261119-21:00:00";
     const before = Number(history(kit.clientAt(174), 1001, { end })[0]?.[10]);

@@ -106,6 +106,15 @@ function parseDuration(text: string): BarQuery["duration"] | null {
 
 const DAYS_OF_UNIT = { S: 0, D: 1, W: 7, M: 30, Y: 365 } as const;
 
+/** TWS answers no query of a year in seconds, and we could not hold the answer. */
+const MOST_BARS = 100_000;
+const MOST_SHORT_BARS = 20_000;
+
+function isTooLong({ count, unit }: BarQuery["duration"], { ms, calendar }: BarSize): boolean {
+  const durationMs = unit === "S" ? count * SECOND_MS : count * DAYS_OF_UNIT[unit] * DAY_MS;
+  return calendar === null && durationMs / ms > (ms < MINUTE_MS ? MOST_SHORT_BARS : MOST_BARS);
+}
+
 function endOf(request: HistoricalDataRequest, instrument: Instrument, now: number): number | null {
   if (request.endDateTime === "") return now;
   const at = parseStamp(request.endDateTime, instrument.timeZoneId);
@@ -136,6 +145,10 @@ export function historyQuery(
   }
   if (duration.unit === "D" && duration.count > 365) {
     return invalid("Historical data requests for durations longer than 365 days must be made in years.");
+  }
+  if (isTooLong(duration, size)) {
+    const text = "Historical Market Data Service error message:Time length exceed max.";
+    return { type: "invalid", code: 162, text };
   }
   if (request.keepUpToDate && request.endDateTime !== "") {
     return invalid("End date is not supported when keeping the data up to date");

@@ -73,6 +73,17 @@ test("fills an order larger than the displayed size in parts, a slice for each l
   expect(last).toMatchObject({ shares: 100, cumQty: displayed + 100, order: { status: "Filled" } });
 });
 
+test("gives a large limit order within the market the market's price in every part", () => {
+  const { place, pass, ledger, quote, ask } = priced();
+  const limitPrice = Math.round(ask() + 20);
+  place({ orderType: "LMT", limitPrice, quantity: (quote().askSize ?? 0) * 3 });
+  // as often as the simulator looks
+  for (let step = 0; step < 1_000 && ledger.openOrders().length > 0; step += 1) pass(100);
+  const prices = ledger.executions().map(({ price }) => price);
+  expect(prices.length).toBeGreaterThan(1);
+  expect(Math.max(...prices)).toBeLessThan(limitPrice - 15);
+});
+
 test("charges the smallest commission once for an order, however many parts it fills in", () => {
   const { place, pass, ledger, quote } = priced();
   const quantity = (quote().askSize ?? 0) * 3;

@@ -1,6 +1,6 @@
 import type { Accounts } from "./accounts.ts";
 import { commissionCurrency, commissionOf } from "./commission.ts";
-import { limitOf, offer, spring } from "./matching.ts";
+import { limitOf, offer, reaches, spring } from "./matching.ts";
 import type { Execution, Ledger, LedgerEvent, Market, OrderRequest, OrderStatus } from "./model.ts";
 import { toAmount } from "./money.ts";
 import { hash } from "./noise.ts";
@@ -178,8 +178,9 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     if (tif === "FOK" && found === null && !needsTrigger(order)) return refuseWhole(order);
     const waits = needsTrigger(order) || at < order.releasedAt;
     if (order.status === "PreSubmitted" && !waits && !isWhole && tif !== "IOC") tell(order, "Submitted");
-    if (found === null) order.resting = !waits && limitOf(order) !== null;
-    else fill(order, found.shares, found.price);
+    if (found !== null) fill(order, found.shares, found.price);
+    // one that waits for the next look at a market it could take from does not stand in the book
+    else if (!reaches(order, quote)) order.resting = !waits && limitOf(order) !== null;
     if (tif === "IOC" && order.completedAt === null && !needsTrigger(order)) {
       tell(order, "PendingCancel");
       finishCancel(order, "Cancelled by System:\n");

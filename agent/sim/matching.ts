@@ -62,6 +62,14 @@ export function limitOf({ request }: WorkingOrder): number | null {
   }
 }
 
+/** Whether the market is at its limit or better, so that it takes what is there instead of waiting in the book. */
+export function reaches(order: WorkingOrder, quote: Quote): boolean {
+  const price = touchPrice(order, quote);
+  const limit = limitOf(order);
+  if (price === null) return false;
+  return limit === null || (order.request.action === "BUY" ? price <= limit : price >= limit);
+}
+
 /** What the market gives an order at one instant; null when it gives nothing. */
 export function offer(order: WorkingOrder, quote: Quote): { shares: number; price: number } | null {
   if (needsTrigger(order) || quote.at < order.releasedAt) return null;
@@ -70,9 +78,8 @@ export function offer(order: WorkingOrder, quote: Quote): { shares: number; pric
   const displayed = order.request.action === "BUY" ? quote.askSize : quote.bidSize;
   // what is displayed can be taken once
   if (price === null || displayed === null || order.tookAt === slot) return null;
+  if (!reaches(order, quote)) return null;
   const limit = limitOf(order);
-  const buys = order.request.action === "BUY";
-  if (limit !== null && (buys ? price > limit : price < limit)) return null;
   const shares = Math.min(remainingOf(order), displayed);
   if (order.request.tif === "FOK" && shares < remainingOf(order)) return null;
   order.tookAt = slot;

@@ -26,6 +26,7 @@ test.each([
   [12_345, "Warning: something new", "advisory", "tws_error"],
   [12_345, "Something new", "fatal", "tws_error"],
   [162, history("HMDS query returned no data: AAPL@SMART Trades"), "fatal", "no_data"],
+  [162, history("Time length exceed max."), "fatal", "invalid_input"],
   [162, history("Historical data request pacing violation"), "retry", "pacing"],
   [162, history("API historical data query cancelled: 9"), "confirmation", "cancelled"],
   [162, history("No market data permissions for NYSE STK"), "fatal", "no_market_data"],

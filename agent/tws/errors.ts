@@ -125,6 +125,13 @@ function historyRow(text: string): NoticeRow {
       message: (what) => `TWS limits how much history may be asked for, so it gave no ${what}.`,
       retryAfterMs: 15_000,
     };
+  if (/time length exceed/i.test(text))
+    return {
+      meaning: "fatal",
+      code: "invalid_input",
+      message: (what) => `TWS gives no ${what} with such short bars over so long a time.`,
+      nextStep: "Ask for larger bars or a shorter duration.",
+    };
   if (/no data|no items/i.test(text))
     return { meaning: "fatal", code: "no_data", message: (what) => `TWS has no ${what} as asked.` };
   if (/cancel/i.test(text))

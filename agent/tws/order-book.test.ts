@@ -96,6 +96,33 @@ test("an order whose call has ended by its turn is not sent", async () => {
   expect(await placements(bed)).toBe(0);
 });
 
+test("no order is sent while TWS does not list what it holds", async () => {
+  let hangs = false;
+  const bed = await startBook(
+    scriptedWorld({
+      executions: () => {
+        if (hangs) simulator.faults.mute(true);
+        return [];
+      },
+    }),
+  );
+  const { simulator, session, book } = bed;
+  await book.whenRead(here);
+  const ended = new Promise<void>((resolve) => session.onDisconnected(resolve));
+  hangs = true;
+  simulator.faults.dropConnections();
+  await ended;
+  await session.whenConnected(5_000);
+
+  await expect(book.place(far, here)).rejects.toEqual(expect.objectContaining({ code: "timeout" }));
+  expect(simulator.received().filter(({ id }) => id === 3)).toEqual([]);
+
+  hangs = false;
+  simulator.faults.mute(false);
+  expect(await book.place(far, here)).toMatchObject({ status: "Submitted" });
+  expect(await placements(bed)).toBe(1);
+});
+
 describe("while TWS is away", () => {
   test("an order fails at once and is not kept for later", async () => {
     const bed = await startBook();

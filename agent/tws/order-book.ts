@@ -6,7 +6,7 @@ import { createExecutions } from "./executions.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { changeOrder } from "./order-change.ts";
 import type { OrderChanges } from "./order-change.ts";
-import { usualOrderTimes } from "./order-desk.ts";
+import { requireUpstream, usualOrderTimes } from "./order-desk.ts";
 import type { OrderTimes } from "./order-desk.ts";
 import { listenToOrders } from "./order-events.ts";
 import { createOrderIds } from "./order-ids.ts";
@@ -30,15 +30,18 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   const lists = createOrderRefresh({ session, records, executions });
   const desk = { session, records, executions, ids, events, lists, times };
   const closing = new AbortController();
-  let reconciled: Promise<void> = Promise.resolve();
+  /** Whether the reading succeeded. */
+  let reconciled: Promise<boolean> = Promise.resolve(true);
   let wasUpstreamDown = false;
 
   const reconcile = () => {
-    reconciled = lists
-      .refresh({ timeoutMs: times.listMs, signal: closing.signal })
-      .catch((error: unknown) => {
+    reconciled = lists.refresh({ timeoutMs: times.listMs, signal: closing.signal }).then(
+      () => true,
+      (error: unknown) => {
         if (!closing.signal.aborted) log("orders.not_read", { error });
-      });
+        return false;
+      },
+    );
   };
   const offs = [
     session.onConnected(reconcile),
@@ -49,19 +52,34 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     }),
   ];
 
-  /** Returns early when the call ends; what follows then refuses it. */
-  async function whenReconciled(signal: AbortSignal): Promise<void> {
-    const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const onAbort = () => resolve();
-    if (signal.aborted) resolve();
+  /** Whether the orders have been read. Returns early when the call ends; what follows then refuses it. */
+  async function whenReconciled(signal: AbortSignal): Promise<boolean> {
+    const { promise: ended, resolve } = Promise.withResolvers<boolean>();
+    const onAbort = () => resolve(false);
+    if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    let awaited: Promise<void> | null = null;
+    let awaited: Promise<boolean> | null = null;
+    let isRead = false;
     // a connection that ended meanwhile is followed by another reading
     while (awaited !== reconciled && !signal.aborted) {
       awaited = reconciled;
-      await Promise.race([reconciled, ended]);
+      isRead = await Promise.race([reconciled, ended]);
     }
     signal.removeEventListener("abort", onAbort);
+    return isRead;
+  }
+
+  /** Reads once more what could not be read; the order asked for now may be among what is not known. */
+  async function requireReconciled(signal: AbortSignal): Promise<void> {
+    const failed = (await whenReconciled(signal)) ? null : reconciled;
+    if (failed === null || signal.aborted) return;
+    requireUpstream(session);
+    // another call may have begun the next reading already
+    if (failed === reconciled) reconcile();
+    if ((await whenReconciled(signal)) || signal.aborted) return;
+    throw new TwsError("timeout", "TWS has not listed its orders, so nothing was sent.", {
+      nextStep: "Try again in a few seconds; the order has not been placed.",
+    });
   }
 
   /** One change of an order at a time: each sends the whole order, so two at once would undo each other. */
@@ -87,9 +105,15 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   }
 
   return {
-    /** See `placeOrder`. */
+    /**
+     * Resolves once the orders that TWS holds have been read on this connection, or the call has ended. Throws
+     * tws_offline, tws_upstream_down, or timeout when TWS does not list them.
+     */
+    whenRead: requireReconciled,
+
+    /** See `placeOrder`; refused like `whenRead` while it is not known what TWS holds. */
     async place(spec: OrderSpec, signal: AbortSignal): Promise<Order> {
-      await whenReconciled(signal);
+      await requireReconciled(signal);
       return placeOrder(desk, spec, signal);
     },
 

@@ -6,21 +6,23 @@ import type { OrderDesk } from "./order-desk.ts";
 import type { OrderRecord } from "./order-records.ts";
 
 /**
- * Cancels an order and answers with the state it came to: a fill that came first wins. An order that has ended is
- * answered as it is, without a message to TWS. Throws order_not_found, order_rejected, tws_offline when nothing was
- * sent, and outcome_unknown.
+ * Cancels an order and answers with the state it came to: a fill that came first wins. An order that is filled or
+ * cancelled is answered as it is, without a message to TWS. Throws order_not_found, order_rejected, tws_offline when
+ * nothing was sent, and outcome_unknown.
  */
 export async function cancelOrder(desk: OrderDesk, record: OrderRecord, signal: AbortSignal): Promise<Order> {
   const { records, events, lists, times } = desk;
   const { orderId } = record;
-  if (isFinal(record.status)) return records.toOrder(record);
+  // an Inactive order may be parked at TWS and come back, so its cancellation is sent
+  const wasInactive = record.status === "Inactive";
+  if (isFinal(record.status) && !wasInactive) return records.toOrder(record);
   const exchange = events.exchange(orderId);
   const told = (kind: "cancelled" | "not_found" | "not_cancellable") => exchange.notices.includes(kind);
   const unknown = (why: string) =>
     new TwsError("outcome_unknown", `${why}; it is not known whether order ${orderId} is cancelled.`, {
       nextStep: "Cancelling again is harmless: call ibkr_cancel_order again, or ibkr_get_order_status.",
     });
-  const isEnded = () => isFinal(record.status);
+  const isEnded = () => isFinal(record.status) && !(wasInactive && record.status === "Inactive");
   const isAnswered = () =>
     isEnded() ||
     told("cancelled") ||
@@ -37,6 +39,7 @@ export async function cancelOrder(desk: OrderDesk, record: OrderRecord, signal: 
     if (isAnswered()) await events.until(isEnded, times.afterRefusalMs, signal);
     if (told("cancelled") && !isEnded()) record.status = "Cancelled";
     if (isEnded()) return records.toOrder(record);
+    if (wasInactive && (told("not_found") || told("not_cancellable"))) return records.toOrder(record);
     if (exchange.refusal !== null) throw rejected(`the cancellation of order ${orderId}`, exchange.refusal);
     await lists.refresh({ timeoutMs: times.listMs, signal }).catch(() => undefined);
     if (told("not_found") && !isEnded()) {

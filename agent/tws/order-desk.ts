@@ -50,6 +50,11 @@ export function requireUpstream(session: TwsSession): void {
   if (state === "upstream_down") {
     throw new TwsError("tws_upstream_down", "TWS has lost its connection to IBKR, so nothing was sent.");
   }
+  if (state === "stopped") {
+    throw new TwsError("tws_offline", "The session with TWS is stopped, so nothing was sent.", {
+      nextStep: "Call ibkr_connect to start the session again.",
+    });
+  }
   const why = lastError === "" ? "" : ` (${lastError})`;
   throw new TwsError("tws_offline", `The agent has no session with TWS${why}, so nothing was sent.`);
 }

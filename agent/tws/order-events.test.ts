@@ -103,6 +103,37 @@ describe("what TWS says about an order", () => {
     expect(await book.get(orderId, context)).toMatchObject({ status: "Unknown" });
   });
 
+  test("an Inactive order that TWS keeps is cancelled there", async () => {
+    const requests: OrderRequest[] = [];
+    const { book } = await startBook(
+      scriptedWorld({
+        onPlace(request, tell) {
+          requests.push(request);
+          tell({ type: "order", order: shown(request, "Inactive") });
+        },
+        onCancel(_orderId, tell) {
+          for (const request of requests) tell({ type: "status", order: shown(request, "Cancelled") });
+        },
+      }),
+    );
+    const { orderId } = await book.place(far, here);
+
+    expect(await book.cancel(orderId, context)).toMatchObject({ status: "Cancelled" });
+  });
+
+  test("an Inactive order that TWS does not keep stays Inactive", async () => {
+    const text = "OrderId 1 that needs to be cancelled is not found.";
+    const { book } = await startBook(
+      scriptedWorld({
+        onPlace: (request, tell) => tell({ type: "order", order: shown(request, "Inactive") }),
+        onCancel: (orderId, tell) => tell({ type: "error", clientId: 1, orderId, code: 10_147, text }),
+      }),
+    );
+    const { orderId } = await book.place(far, here);
+
+    expect(await book.cancel(orderId, context)).toMatchObject({ status: "Inactive" });
+  });
+
   test("a fill that TWS tells after refusing the cancellation is the answer", async () => {
     const requests: OrderRequest[] = [];
     const { book } = await startBook(

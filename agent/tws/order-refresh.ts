@@ -15,6 +15,7 @@ interface Deps {
 /** Asks TWS where the orders are, at the start of each connection and whenever the book cannot know. */
 export function createOrderRefresh({ session, records, executions }: Deps) {
   const turns = createTurns();
+  let haveCompleted = false;
 
   /** One list at a time: TWS marks its end without saying of which request. */
   const openOrders = (context: RequestContext): Promise<OrderRow[]> =>
@@ -42,8 +43,10 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     if (record !== undefined) return records.completed(record, row);
     const fill = executions.find(({ execution }) => permId !== null && execution.permId === permId);
     const { orderId, clientId } = fill?.execution ?? {};
-    if (orderId === undefined || orderId === null || clientId !== session.clientId) return;
-    records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
+    if (typeof orderId === "number" && clientId === session.clientId)
+      records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
+    // one that ended without a fill is still the order of its reference, though nobody knows its id any more
+    else if (fill === undefined && orderRef !== null && permId !== null) records.openOrder(row);
   }
 
   async function refresh(context: RequestContext): Promise<void> {
@@ -59,10 +62,11 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
       .some(({ execution: { permId, clientId } }) =>
         clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
       );
-    if (!unknownFill && missing.every(({ status }) => isFinal(status))) return;
+    if (haveCompleted && !unknownFill && missing.every(({ status }) => isFinal(status))) return;
     const completed = await turns("the completed orders", context, (own) =>
       requestCompletedOrders(session, own),
     );
+    haveCompleted = true;
     for (const row of completed) adopt(row);
     for (const record of missing) {
       if (isFinal(record.status) || !record.acknowledged) continue;

@@ -85,3 +85,22 @@ test("a caller that leaves during the list is told so", async () => {
     requestExecutions(session, { timeoutMs: 10_000, signal: leaving.signal }),
   ).rejects.toMatchObject({ code: "cancelled" });
 });
+
+test("a TWS that hangs is not taken for one without executions", async () => {
+  const simulator = await startSimulator({ port: 0 });
+  closers.push(() => simulator.close());
+  const session = createSession({
+    host: "127.0.0.1",
+    port: simulator.port,
+    clientId: 1,
+    isSimulator: true,
+    log: () => {},
+  });
+  closers.push(() => session.close());
+  await session.whenConnected(5_000);
+  simulator.faults.mute(true);
+
+  await expect(
+    requestExecutions(session, { timeoutMs: 3_000, signal: new AbortController().signal }),
+  ).rejects.toMatchObject({ code: "timeout" });
+});

@@ -1,9 +1,10 @@
 import { EventName } from "@stoqey/ib";
+import { currentTime } from "./account.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import { parseCompletedOrder, parseExecution, parseOpenOrder } from "./order-wire.ts";
 import type { OrderRow } from "./order-wire.ts";
 
-/** TWS may leave out the end of an empty list of executions: so long a silence ends it. */
+/** TWS may leave out the end of an empty list of executions: so long a silence, and a sign of life, end it. */
 const quietMs = 2_000;
 
 /**
@@ -57,7 +58,16 @@ export async function requestExecutions(
   let timer: NodeJS.Timeout | undefined;
   const listen = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => quiet.abort(), quietMs);
+    timer = setTimeout(() => void endIfAlive(), quietMs);
+  };
+  // a TWS that hangs is silent too, and its list is not empty
+  const endIfAlive = async () => {
+    const heard = execIds.length;
+    const isAlive = await currentTime(session, context).then(
+      () => true,
+      () => false,
+    );
+    if (isAlive && execIds.length === heard) quiet.abort();
   };
   try {
     await session.request<void>(

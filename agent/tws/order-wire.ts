@@ -58,7 +58,9 @@ const WireOrder = z.object({
   permId: optionalId,
   clientId: optionalInt,
   account: text,
-  action: z.enum(["BUY", "SELL", "SSHORT", "SLONG"]).transform((side) => (side === "BUY" ? side : "SELL")),
+  action: z
+    .enum(["BUY", "SELL", "SSHORT", "SSHORTX", "SLONG"])
+    .transform((side) => (side === "BUY" ? side : "SELL")),
   totalQuantity: amount,
   orderType: text,
   lmtPrice: optionalNumber,

@@ -189,6 +189,32 @@ test("lets a request decide for itself what a notice means to it", async () => {
   await expect(asked).resolves.toBe("took 321");
 });
 
+test("fails a request whose answer cannot be read, and no other", async () => {
+  const { session } = await simulated();
+  const unreadable: RequestSpec<number> = {
+    lane: "account",
+    what: "the time of TWS",
+    start: (ib) => ib.reqCurrentTime(),
+    on: {
+      [EventName.currentTime]: () => {
+        throw new RangeError("Invalid time value");
+      },
+    },
+  };
+  const readable: RequestSpec<number> = {
+    ...unreadable,
+    on: { [EventName.currentTime]: (control, seconds) => control.resolve(seconds) },
+  };
+
+  const [first, second] = await Promise.allSettled([
+    session.request(unreadable, within(1_000)),
+    session.request(readable, within(1_000)),
+  ]);
+
+  expect(first).toMatchObject({ status: "rejected", reason: { code: "tws_error" } });
+  expect(second).toMatchObject({ status: "fulfilled", value: expect.any(Number) });
+});
+
 test("passes on the notices that belong to no request", async () => {
   const session = await scripted((fields, say) => {
     if (fields[0] === "91") say("55", 201, "Order rejected - reason:no");

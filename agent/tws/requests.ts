@@ -110,7 +110,13 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
       context.signal.addEventListener("abort", onAbort, { once: true });
       running.set(reqId, {
         deliver(event, args) {
-          spec.on[event]?.(control, ...args);
+          try {
+            spec.on[event]?.(control, ...args);
+          } catch (error) {
+            // left out, it would make the answer shorter than the truth
+            log("tws.answer_failed", { event, what, error });
+            control.reject(new TwsError("tws_error", `The agent could not read TWS's answer for ${what}.`));
+          }
         },
         notice(notice) {
           if (spec.notice?.(notice, control) === true) return;

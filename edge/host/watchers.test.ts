@@ -306,3 +306,27 @@ describe("the market-data stream", () => {
     await expect(openWatcher(host)).rejects.toThrow("HTTP 429");
   });
 });
+
+describe("a watcher that says too much", () => {
+  it("ends with what it said last: an unsubscribe does not pass its subscribe", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host);
+    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    watcher.say({ action: "unsubscribe", symbol: "AAPL" });
+    await agent.opens();
+    expect(await watcher.json()).toMatchObject({ type: "subscribed", symbol: "AAPL" });
+    expect(await watcher.json()).toMatchObject({ type: "unsubscribed", symbol: "AAPL" });
+    watcher.say({ action: "list" });
+    expect(await watcher.json()).toMatchObject({ type: "subscriptions", count: 0 });
+  });
+
+  it("is let go when it floods, and others are served", async () => {
+    const host = freshHost();
+    const [flooder, other] = [await openWatcher(host), await openWatcher(host)];
+    for (let count = 0; count < watcherLimits.burst + 500; count += 1) flooder.say({ action: "fly" });
+    expect((await flooder.closed).code).toBe(1008);
+    other.say({ action: "ping" });
+    expect(await other.json()).toMatchObject({ type: "pong" });
+  });
+});

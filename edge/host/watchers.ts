@@ -2,13 +2,19 @@ import type { ContractSelector } from "../../shared/contract.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { quoteTopic } from "../../shared/events.ts";
 import type { Caller } from "../../shared/scopes.ts";
-import { attach, type Attachment, trySend } from "./attachments.ts";
-import { Flow } from "./flow.ts";
+import { attach, type Attachment, tryClose, trySend } from "./attachments.ts";
+import { Flow, flowLimits } from "./flow.ts";
 import type { Opened, OpenQuotes } from "./open-quotes.ts";
 import type { TopicListener, Topics, TopicView, Value } from "./topics.ts";
 import * as say from "./watcher-messages.ts";
 
-export const watcherLimits = { watchers: 200, subscriptions: 100 } as const;
+export const watcherLimits = {
+  watchers: 200,
+  subscriptions: 100,
+  /** What one socket may say at once, and after that each second. */
+  burst: 4_000,
+  messagesPerSecond: 100,
+} as const;
 
 interface WatchersOptions {
   readonly ctx: DurableObjectState;
@@ -70,13 +76,19 @@ class Watcher implements TopicListener {
   /** What this watcher calls the instrument, by topic. */
   readonly #symbols = new Map<string, string>();
   /** Subscriptions that are being looked up. */
-  #pending = 0;
+  readonly #lookups = new Set<Promise<void>>();
+  /** The latest unsubscribe: what was said after it waits for it. */
+  #unsubscribed: Promise<void> = Promise.resolve();
+  #allowance: number = watcherLimits.burst;
+  #allowanceAt = Date.now();
+  readonly #giveUp: () => void;
   #hasLeft = false;
 
   constructor(socket: WebSocket, caller: Caller, options: WatchersOptions, giveUp: () => void) {
     this.#socket = socket;
     this.#caller = caller;
     this.#options = options;
+    this.#giveUp = giveUp;
     this.#flow = new Flow(socket, giveUp);
   }
 
@@ -85,8 +97,10 @@ class Watcher implements TopicListener {
     this.#options.topics.restore(topic, this);
   }
 
-  /** Whatever is wrong is said; the socket stays open. */
+  /** Whatever is wrong is said, and the socket stays open; but not for one that floods us. */
   async receive(message: unknown): Promise<void> {
+    if (this.#hasLeft) return;
+    if (!this.#isAllowed()) return this.#end(1008, "too many messages");
     try {
       const request = say.parseRequest(message);
       switch (request.action) {
@@ -94,7 +108,7 @@ class Watcher implements TopicListener {
           await this.#subscribe(request.selector);
           break;
         case "unsubscribe":
-          this.#unsubscribe(request.symbol, request.conId);
+          await this.#inTurn(() => this.#unsubscribe(request.symbol, request.conId));
           break;
         case "list":
           this.#say(say.listing(this.#symbols));
@@ -142,7 +156,7 @@ class Watcher implements TopicListener {
 
   async #subscribe(selector: ContractSelector): Promise<void> {
     const asked = selector.symbol?.toUpperCase();
-    if (this.#symbols.size + this.#pending >= watcherLimits.subscriptions) {
+    if (this.#symbols.size + this.#lookups.size >= watcherLimits.subscriptions) {
       throw new TwsError(
         "too_large",
         `One socket has at most ${watcherLimits.subscriptions} subscriptions.`,
@@ -151,13 +165,25 @@ class Watcher implements TopicListener {
         },
       );
     }
-    this.#pending += 1;
-    const outcome = await this.#options.openQuotes.open(selector, this.#caller).finally(() => {
-      this.#pending -= 1;
-    });
+    const lookup = this.#lookUp(selector, asked, this.#unsubscribed);
+    this.#lookups.add(lookup);
+    await lookup.finally(() => this.#lookups.delete(lookup));
+  }
+
+  async #lookUp(selector: ContractSelector, asked: string | undefined, before: Promise<void>): Promise<void> {
+    await before;
+    const outcome = await this.#options.openQuotes.open(selector, this.#caller);
     if (this.#hasLeft) return;
     if (!outcome.ok) this.#say(say.errorMessage(outcome.error, asked));
     else this.#follow(outcome.opened, asked ?? outcome.opened.contract.symbol);
+  }
+
+  /** After everything that was said before it; else an unsubscribe would pass the subscribe that it is meant to end. */
+  async #inTurn(unsubscribe: () => void): Promise<void> {
+    const before = Promise.allSettled([this.#unsubscribed, ...this.#lookups]);
+    const turn = before.then(unsubscribe);
+    this.#unsubscribed = turn.catch(() => undefined);
+    await turn;
   }
 
   #follow({ topic, contract }: Opened, symbol: string): void {
@@ -191,7 +217,23 @@ class Watcher implements TopicListener {
     this.#say(say.unsubscribed(known, topic));
   }
 
+  #isAllowed(): boolean {
+    const now = Date.now();
+    const earned = ((now - this.#allowanceAt) * watcherLimits.messagesPerSecond) / 1000;
+    this.#allowance = Math.min(watcherLimits.burst, this.#allowance + earned) - 1;
+    this.#allowanceAt = now;
+    return this.#allowance >= 0;
+  }
+
+  #end(code: number, reason: string): void {
+    tryClose(this.#socket, code, reason);
+    this.#giveUp();
+  }
+
   #say(text: string): void {
+    // answers are not merged as values are, so one that asks and does not read is let go
+    if (this.#socket.bufferedAmount > flowLimits.bufferedBytes)
+      return this.#end(1013, "answers are not read");
     trySend(this.#socket, text);
   }
 }
