@@ -17,6 +17,9 @@ interface Known {
   readonly until: number;
 }
 
+/** Longer answers are not kept. */
+const longestKept = 100;
+
 interface Desk {
   /** What TWS answered, by selector; hours and tick sizes change daily, so nothing is older than a day. */
   readonly known: Map<string, Known>;
@@ -48,6 +51,8 @@ const keyOf = (selector: ContractSelector): string =>
 
 function remember({ known }: Desk, key: string, details: readonly ContractDetails[]): void {
   known.delete(key);
+  // a whole option chain would push out everything else
+  if (details.length > longestKept) return;
   known.set(key, { details, until: Date.now() + dayMs });
   const oldest = known.keys().next().value;
   if (known.size > kept && oldest !== undefined) known.delete(oldest);

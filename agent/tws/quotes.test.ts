@@ -193,6 +193,15 @@ test("takes a snapshot of what is watched already without asking TWS", async () 
   expect(streams.lines()).toBe(1);
 });
 
+test("gives no old value of a watched line as a snapshot while TWS hangs", async () => {
+  const line = watched(apple);
+  await vi.waitFor(() => expect(line.quotes().at(-1)?.close).toBeGreaterThan(0));
+  sim.faults.mute(true);
+  const seen = Date.parse(line.quotes().at(-1)?.time ?? "");
+  vi.spyOn(Date, "now").mockReturnValue(seen + 5_000);
+  await expect(streams.snapshot(apple, within(200))).rejects.toMatchObject({ code: "timeout" });
+});
+
 test("refuses a snapshot while TWS is away or cut off from IBKR", async () => {
   sim.faults.announce(1100);
   await statusWhere(session, ({ tws }) => tws.state === "upstream_down");

@@ -4,6 +4,7 @@ import { TwsError } from "../../shared/errors.ts";
 import { emptyQuote } from "../../shared/events.ts";
 import type { Quote, StreamState } from "../../shared/events.ts";
 import type { AgentStatus } from "../../shared/status.ts";
+import { currentTime } from "./account.ts";
 import type { QuoteEvent, QuoteStreams, TwsNotice, TwsSession } from "./api.ts";
 import type { Log } from "./connection.ts";
 import { forgetContract } from "./contracts.ts";
@@ -27,6 +28,10 @@ const usualTimes: QuoteTimes = {
   competingRetryMs: 45_000,
   refusedRetryMs: 2_000,
 };
+
+/** A value so young needs no proof that TWS still lives. */
+const freshMs = 1_000;
+const aliveWithinMs = 3_000;
 
 interface QuoteStreamsOptions {
   readonly log: Log;
@@ -259,8 +264,13 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
 
   return {
     watch,
-    snapshot(contract, context) {
-      if (session.status().tws.state === "upstream_down") return Promise.reject(upstreamDown());
+    async snapshot(contract, context) {
+      if (session.status().tws.state === "upstream_down") throw upstreamDown();
+      const known = lines.get(contract.conId)?.quote.time ?? null;
+      // an open line is silent when nothing happens and when TWS hangs; its value is only given once TWS has answered
+      if (known !== null && Date.now() - Date.parse(known) > freshMs) {
+        await currentTime(session, { ...context, timeoutMs: Math.min(context.timeoutMs, aliveWithinMs) });
+      }
       const remarkOn = ({ conId }: Contract): TwsError | null => lines.get(conId)?.remark ?? null;
       return takeSnapshot({ watch, remarkOn }, contract, context, times);
     },

@@ -68,6 +68,8 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
     run<T>(spec: RequestSpec<T>, context: RequestContext, sender: Sender): Promise<T> {
       const { what, lane } = spec;
       if (context.signal.aborted) return Promise.reject(left(what));
+      // what came before in the same call has used its time up
+      if (context.timeoutMs <= 0) return Promise.reject(timeoutError(what, 0));
       for (const event of eventsOf(spec)) listenOnce(event);
 
       const { promise, resolve, reject } = Promise.withResolvers<T>();

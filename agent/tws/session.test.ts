@@ -178,6 +178,23 @@ test("keeps its socket through an outage between TWS and IBKR", async () => {
   expect(lost).toEqual(["lost"]);
 });
 
+test("remembers that TWS was cut off from IBKR before it accepted the session", async () => {
+  const tws = await startScriptedTws({
+    onMessage: (fields, client) => {
+      if (fields[0] !== "71") return;
+      client.send(4, 2, -1, 1100, "Connectivity between IBKR and Trader Workstation has been lost.", "");
+      welcome(client);
+    },
+  });
+  cleanups.push(() => tws.close());
+  const session = started(tws.port);
+  await statusWhere(
+    session,
+    ({ tws: { state, connection } }) => state === "upstream_down" && connection === 1,
+  );
+  await expect(session.whenConnected(20)).rejects.toMatchObject({ code: "tws_upstream_down" });
+});
+
 test("reconnects when TWS moves its port, and names the new one", async () => {
   const sim = await simulator();
   const session = started(sim.port);

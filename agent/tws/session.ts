@@ -24,7 +24,7 @@ export interface SessionTimes extends ConnectionTimes {
 const usualTimes: SessionTimes = {
   helloMs: 5_000,
   readyMs: 10_000,
-  heartbeatMs: 10_000,
+  heartbeatMs: 5_000,
   heartbeatMisses: 2,
   retryFirstMs: 1_000,
   retryCapMs: 30_000,
@@ -65,6 +65,8 @@ export function createSession(options: SessionOptions): TwsSession {
   let accounts: readonly string[] = [];
   let farms: readonly Farm[] = [];
   let lastError = "";
+  /** TWS may say so before it has accepted us. */
+  let isUpstreamLost = false;
   let isClosed = false;
   let wake = (): void => {};
   /** Set by resume: the next attempt does not wait. */
@@ -140,7 +142,7 @@ export function createSession(options: SessionOptions): TwsSession {
       (error) => log("tws.market_data_type_not_sent", { error }),
     );
     log("tws.connected", { connection: count, serverVersion, accounts });
-    tell("connected");
+    tell(isUpstreamLost ? "upstream_down" : "connected");
     onConnected.tell(accepted.nextValidId);
   };
 
@@ -152,19 +154,22 @@ export function createSession(options: SessionOptions): TwsSession {
       tell(state);
       return;
     }
-    if (current === null) return;
     switch (code) {
       case 1100:
       case 2110:
-        tell("upstream_down");
+        isUpstreamLost = true;
+        if (current !== null) tell("upstream_down");
         return;
       case 1101:
+        isUpstreamLost = false;
+        if (current === null) return;
         // first, so that nobody takes the lost subscriptions for live ones
         onDataLost.tell();
         tell("connected");
         return;
       case 1102:
-        tell("connected");
+        isUpstreamLost = false;
+        if (current !== null) tell("connected");
         return;
       default:
     }
@@ -201,6 +206,7 @@ export function createSession(options: SessionOptions): TwsSession {
         current = null;
         serverVersion = null;
         farms = [];
+        isUpstreamLost = false;
         lastError = ended.reason;
         log("tws.disconnected", { reason: ended.reason });
         tell(isStopped() ? "stopped" : "connecting");

@@ -38,14 +38,17 @@ async function turnOrEnd(
   const onAbort = (): void => reject(new TwsError("cancelled", `The request for ${what} was cancelled.`));
   if (signal.aborted) onAbort();
   signal.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(() => {
-    reject(
-      new TwsError(
-        "timeout",
-        `Other requests for ${what} kept TWS busy for ${Math.round(timeoutMs / 1000)} s.`,
-      ),
-    );
-  }, timeoutMs);
+  const timer = setTimeout(
+    () => {
+      reject(
+        new TwsError(
+          "timeout",
+          `Other requests for ${what} kept TWS busy for ${Math.round(timeoutMs / 1000)} s.`,
+        ),
+      );
+    },
+    Math.max(0, timeoutMs),
+  );
   try {
     await Promise.race([turn, end]);
   } finally {
