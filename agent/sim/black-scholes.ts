@@ -84,3 +84,20 @@ export function optionValue(terms: OptionTerms): OptionValue {
     theta: ((-spot * density(d1) * volatility) / (2 * root) - sign * carried) / 365,
   };
 }
+
+const HIGHEST_VOLATILITY = 20;
+
+/** The volatility at which an option has a price; null when no volatility up to 2000 % gives it. */
+export function volatilityAt(terms: Omit<OptionTerms, "volatility">, price: number): number | null {
+  const priceAt = (volatility: number) => optionPrice({ ...terms, volatility });
+  if (price <= priceAt(0) || price >= priceAt(HIGHEST_VOLATILITY)) return null;
+  let low = 0;
+  let high = HIGHEST_VOLATILITY;
+  // each step halves the error, so it ends at the last bit of a double
+  for (let step = 0; step < 60; step += 1) {
+    const middle = (low + high) / 2;
+    if (priceAt(middle) < price) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}

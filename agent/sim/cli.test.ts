@@ -61,6 +61,7 @@ describe("npm run sim", () => {
     [["--port", "seven"], "--port must be a whole number"],
     [["--server-version", "200"], "--server-version must be a whole number from 151 to 193"],
     [["--sead", "1"], "--sead"],
+    [["--order-faults", "drop=now"], "--order-faults does not know 'drop=now'"],
   ])("refuses %s", async (argv, complaint) => {
     const { exited, stderr } = run(...argv);
     expect(await text(stderr)).toContain(complaint);
@@ -69,7 +70,9 @@ describe("npm run sim", () => {
 
   test("explains itself", async () => {
     const { exited, stdout } = run("--help");
-    expect(await text(stdout)).toContain("--server-version <n>");
+    const help = await text(stdout);
+    expect(help).toContain("--server-version <n>");
+    expect(help).toContain("drop=before-reading|after-reading|after-acknowledging");
     expect(await exited).toBe(0);
   });
 });

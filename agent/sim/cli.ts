@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { NEWEST_VERSION, OLDEST_VERSION } from "./handshake.ts";
+import { ORDER_FAULTS_HELP, type OrderFaults, parseOrderFaults } from "./order-faults.ts";
 import { startSimulator, type SimulatorOptions } from "./server.ts";
 
 const HELP = `Simulated TWS: speaks the TWS socket protocol to any client.
@@ -9,7 +10,12 @@ const HELP = `Simulated TWS: speaks the TWS socket protocol to any client.
   --seed <n>             seed of the market (1): the same seed gives the same prices
   --server-version <n>   newest protocol version to offer, ${OLDEST_VERSION} to ${NEWEST_VERSION} (${NEWEST_VERSION})
   --help                 this text
-`;
+${ORDER_FAULTS_HELP}`;
+
+interface Command {
+  readonly options: SimulatorOptions & { readonly host: string; readonly port: number };
+  readonly faults: OrderFaults;
+}
 
 function integer(name: string, text: string, min: number, max: number): number {
   const value = Number(text);
@@ -19,7 +25,7 @@ function integer(name: string, text: string, min: number, max: number): number {
   return value;
 }
 
-function parse(argv: readonly string[]): SimulatorOptions | "help" {
+function parse(argv: readonly string[]): Command | "help" {
   const { values } = parseArgs({
     args: [...argv],
     options: {
@@ -27,16 +33,18 @@ function parse(argv: readonly string[]): SimulatorOptions | "help" {
       host: { type: "string", default: "127.0.0.1" },
       seed: { type: "string", default: "1" },
       "server-version": { type: "string", default: String(NEWEST_VERSION) },
+      "order-faults": { type: "string", default: "" },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return "help";
-  return {
+  const options = {
     port: integer("port", values.port, 0, 65_535),
     host: values.host,
     seed: integer("seed", values.seed, 0, 2 ** 31 - 1),
     serverVersion: integer("server-version", values["server-version"], OLDEST_VERSION, NEWEST_VERSION),
   };
+  return { options, faults: parseOrderFaults(values["order-faults"]) };
 }
 
 function fail(message: string): void {
@@ -44,7 +52,7 @@ function fail(message: string): void {
   process.exitCode = 1;
 }
 
-function explain(error: unknown, options: SimulatorOptions): string {
+function explain(error: unknown, options: Command["options"]): string {
   const code = error instanceof Error && "code" in error ? error.code : null;
   const where = `${options.host}:${options.port}`;
   if (code === "EADDRINUSE")
@@ -55,19 +63,21 @@ function explain(error: unknown, options: SimulatorOptions): string {
 
 /** Runs a simulator until SIGINT or SIGTERM. Problems go to stderr and set the exit code. */
 export async function runSimulator(argv: string[]): Promise<void> {
-  let options: SimulatorOptions | "help";
+  let command: Command | "help";
   try {
-    options = parse(argv);
+    command = parse(argv);
   } catch (error) {
     fail(`${error instanceof Error ? error.message : String(error)}\nSee --help.`);
     return;
   }
-  if (options === "help") {
+  if (command === "help") {
     process.stdout.write(HELP);
     return;
   }
+  const { options, faults } = command;
   try {
     const simulator = await startSimulator(options);
+    simulator.faults.orders(faults);
     const accounts = simulator.world.ledger.accounts.join(", ");
     process.stdout.write(`Simulated TWS on ${simulator.host}:${simulator.port}, account ${accounts}\n`);
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -11,4 +11,8 @@ export interface Client {
   error(id: number, code: number, text: string): void;
   /** Bytes written that the client has not read yet. */
   unsentBytes(): number;
+  /** Ends the connection at once: what it has sent and we have not looked at is lost. */
+  cut(): void;
+  /** Ends the connection behind what was written. */
+  hangUp(): void;
 }

@@ -78,6 +78,11 @@ export function openConnection(socket: Socket, host: Host): Connection {
       },
       error: (id, code, text) => write(errorMessage(serverVersion, id, code, text)),
       unsentBytes: () => socket.writableLength,
+      cut() {
+        state = "closing";
+        socket.destroy();
+      },
+      hangUp,
     };
   }
 

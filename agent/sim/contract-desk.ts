@@ -1,6 +1,7 @@
 import type { Client } from "./client.ts";
 import * as messages from "./messages-contract.ts";
 import type { ContractQuery, Instrument, World } from "./model.ts";
+import { smartComponents } from "./smart-components.ts";
 
 const HOURS_DAYS = 6;
 const DAY_MS = 86_400_000;
@@ -11,6 +12,7 @@ export interface ContractDesk {
   matchingSymbols(client: Client, reqId: number, pattern: string): void;
   marketRule(client: Client, ruleId: number): void;
   optionChains(client: Client, reqId: number, underlyingConId: number, exchange: string): void;
+  smartComponents(client: Client, reqId: number, bboExchange: string): void;
 }
 
 export function createContractDesk({ universe, market, now }: World): ContractDesk {
@@ -84,6 +86,15 @@ export function createContractDesk({ universe, market, now }: World): ContractDe
         client.send(messages.optionChain(reqId, chain));
       }
       client.send(messages.optionChainEnd(reqId));
+    },
+
+    smartComponents(client, reqId, bboExchange) {
+      const components = smartComponents(bboExchange);
+      if (components === undefined) {
+        client.error(reqId, 321, "Error validating request.-'cB' : cause - Invalid BBO exchange");
+      } else {
+        client.send(messages.smartComponents(reqId, components));
+      }
     },
   };
 }

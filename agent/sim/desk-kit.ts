@@ -3,6 +3,8 @@ import type { Client } from "./client.ts";
 import { createDesks, type Desks } from "./desks.ts";
 import { errorMessage } from "./messages.ts";
 import type { World } from "./model.ts";
+import { everything } from "./permissions.ts";
+import type { Permissions } from "./permissions.ts";
 import { decodeRequest } from "./requests-decode.ts";
 import { fieldText } from "./wire.ts";
 import { createWorld } from "./world.ts";
@@ -23,6 +25,8 @@ export interface FakeClient extends Client {
 export interface DeskKit {
   readonly world: World;
   readonly desks: Desks;
+  /** What the account may see from now on. */
+  permissions: Permissions;
   now(): number;
   clientAt(serverVersion: number, clientId?: number): FakeClient;
   /** Hands in one message and returns what came of it at once. */
@@ -33,11 +37,21 @@ export interface DeskKit {
   match(ms: number): void;
 }
 
-export function createDeskKit(change: (world: World) => World = (world) => world): DeskKit {
-  let at = OPEN_AT;
+export function createDeskKit(
+  change: (world: World) => World = (world) => world,
+  startsAt = OPEN_AT,
+): DeskKit {
+  let at = startsAt;
   const clients = new Map<number, Client>();
   const world = change(createWorld({ seed: 7, now: () => at }));
-  const desks = createDesks({ world, clients, timeZone: "US/Eastern", maxLines: 100, nextValidId: () => 1 });
+  const desks = createDesks({
+    world,
+    clients,
+    timeZone: "US/Eastern",
+    maxLines: 100,
+    nextValidId: () => 1,
+    permissions: () => kit.permissions,
+  });
 
   function clientAt(serverVersion: number, clientId = 1): FakeClient {
     const rows: string[][] = [];
@@ -53,14 +67,17 @@ export function createDeskKit(change: (world: World) => World = (world) => world
       },
       error: (id, code, text) => client.send(errorMessage(serverVersion, id, code, text)),
       unsentBytes: () => 0,
+      cut: () => {},
+      hangUp: () => {},
     };
     clients.set(clientId, client);
     return client;
   }
 
-  return {
+  const kit: DeskKit = {
     world,
     desks,
+    permissions: everything,
     now: () => at,
     clientAt,
     ask(client, ...fields) {
@@ -82,4 +99,5 @@ export function createDeskKit(change: (world: World) => World = (world) => world
       }
     },
   };
+  return kit;
 }

@@ -1,19 +1,18 @@
 import { createAccountFeed } from "./account-feed.ts";
+import { createCalculationDesk } from "./calculation-desk.ts";
 import type { Client } from "./client.ts";
 import { createContractDesk } from "./contract-desk.ts";
+import { createDataDesk } from "./data-desk.ts";
 import { createHistoryDesk } from "./history-desk.ts";
+import { createInformationDesk } from "./information-desk.ts";
 import { createMarketDataFeed } from "./market-data-feed.ts";
 import * as messages from "./messages.ts";
 import type { World } from "./model.ts";
 import { createOrderDesk } from "./order-desk.ts";
+import { everything } from "./permissions.ts";
+import type { Permissions } from "./permissions.ts";
 import { createPnlFeed } from "./pnl-feed.ts";
 import type { Request } from "./requests.ts";
-
-const NEWS_PROVIDERS = [
-  ["BRFG", "Briefing.com General Market Columns"],
-  ["BRFUPDN", "Briefing.com Analyst Actions"],
-  ["DJNL", "Dow Jones Newsletters"],
-] as const;
 
 /** Every conversation a client can have, behind one door. */
 export interface Desks {
@@ -26,6 +25,8 @@ export interface Desks {
   forget(client: Client): void;
   /** 1101: market data and bar subscriptions are gone, everything else stays. */
   forgetData(): void;
+  /** 317 to everyone who watches a book. */
+  resetDepth(): void;
   lines(): number;
   close(): void;
 }
@@ -36,13 +37,31 @@ export interface DeskOptions {
   readonly timeZone: string;
   readonly maxLines: number;
   readonly nextValidId: (clientId: number) => number;
+  /** What the account may see at the moment; everything by default. */
+  readonly permissions?: () => Permissions;
+  /** For what no instrument's price decides: news and events. */
+  readonly seed?: number;
+  /** How long the scanner's parameters are, about. */
+  readonly scannerXmlBytes?: number;
 }
 
-export function createDesks({ world, clients, timeZone, maxLines, nextValidId }: DeskOptions): Desks {
+export function createDesks({
+  world,
+  clients,
+  timeZone,
+  maxLines,
+  nextValidId,
+  permissions = () => everything,
+  ...rest
+}: DeskOptions): Desks {
   const { ledger } = world;
   const contracts = createContractDesk(world);
-  const quotes = createMarketDataFeed(world, maxLines);
-  const history = createHistoryDesk(world);
+  const calculations = createCalculationDesk(world);
+  const information = createInformationDesk({ world, permissions, ...rest });
+  const { news } = information;
+  const quotes = createMarketDataFeed(world, maxLines, permissions, news);
+  const history = createHistoryDesk(world, permissions);
+  const data = createDataDesk(world, permissions);
   const accounts = createAccountFeed(world, timeZone);
   const pnl = createPnlFeed(world);
   const orders = createOrderDesk(world, clients);
@@ -66,27 +85,57 @@ export function createDesks({ world, clients, timeZone, maxLines, nextValidId }:
         return client.send(messages.familyCodes(ledger.accounts));
       case "userInfo":
         return client.send(messages.userInfo(request.reqId));
-      case "newsProviders":
-        return client.send(messages.newsProviders(NEWS_PROVIDERS));
       case "softDollarTiers":
         return client.send(messages.softDollarTiers(request.reqId));
       case "matchingSymbols":
         return contracts.matchingSymbols(client, request.reqId, request.pattern);
       case "contractDetails":
+        if (news.takesDetails(client, request.reqId, request.contract)) return;
         return contracts.details(client, request.reqId, request.contract);
       case "marketRule":
         return contracts.marketRule(client, request.ruleId);
       case "optionChains":
         return contracts.optionChains(client, request.reqId, request.underlyingConId, request.exchange);
+      case "smartComponents":
+        return contracts.smartComponents(client, request.reqId, request.bboExchange);
+      case "optionPrice":
+        return calculations.optionPrice(client, request);
+      case "impliedVolatility":
+        return calculations.impliedVolatility(client, request);
       case "historicalData":
         return history.request(client, request);
       case "cancelHistoricalData":
         return history.cancel(client, request.reqId);
       case "headTimestamp":
         return history.headTimestamp(client, request);
+      case "histogram":
+      case "historicalTicks":
+      case "tickByTick":
+      case "cancelTickByTick":
+      case "marketDepth":
+      case "cancelMarketDepth":
+      case "realTimeBars":
+      case "cancelRealTimeBars":
+      case "fundamentals":
+        return data.handle(client, request);
+      case "newsProviders":
+      case "historicalNews":
+      case "newsArticle":
+      case "newsBulletins":
+      case "cancelNewsBulletins":
+      case "scannerParameters":
+      case "scan":
+      case "cancelScan":
+      case "eventTypes":
+      case "cancelEventTypes":
+      case "events":
+      case "cancelEvents":
+        return information.handle(client, request);
       case "marketData":
+        if (news.takesLine(client, request)) return;
         return quotes.subscribe(client, request);
       case "cancelMarketData":
+        if (news.endsLine(client, request.reqId)) return;
         return quotes.cancel(client, request.reqId);
       case "marketDataType":
         return quotes.setType(client, request.value);
@@ -146,6 +195,8 @@ export function createDesks({ world, clients, timeZone, maxLines, nextValidId }:
     tick() {
       quotes.tick();
       history.tick();
+      data.tick();
+      information.tick();
     },
     slowTick() {
       accounts.tick();
@@ -154,6 +205,8 @@ export function createDesks({ world, clients, timeZone, maxLines, nextValidId }:
     forget(client) {
       quotes.forget(client);
       history.forget(client);
+      data.forget(client);
+      information.forget(client);
       accounts.forget(client);
       pnl.forget(client);
       orders.forget(client);
@@ -161,7 +214,10 @@ export function createDesks({ world, clients, timeZone, maxLines, nextValidId }:
     forgetData() {
       quotes.forget();
       history.forget();
+      data.forget();
+      information.forget();
     },
+    resetDepth: () => data.resetDepth(),
     lines: () => quotes.lines(),
     close: stopListening,
   };

@@ -1,3 +1,8 @@
+import { everything } from "./permissions.ts";
+import type { Permissions } from "./permissions.ts";
+
+import type { OrderFaults } from "./order-faults.ts";
+
 const SYSTEM_TEXTS: ReadonlyMap<number, string> = new Map([
   [1100, "Connectivity between IBKR and Trader Workstation has been lost."],
   [1101, "Connectivity between IBKR and Trader Workstation has been restored - data lost."],
@@ -40,6 +45,17 @@ export interface Faults {
   rollbackNextValidId(by: number): void;
   /** Keeps the ids of clients that leave from now on taken for so long (326); 0 ends it. */
   ghostClients(forMs: number): void;
+  /** What the account may see from now on; what is left out is allowed. Data that flows already is not affected. */
+  permissions(change: Partial<Permissions>): void;
+  /** 317: every book of market depth starts anew. */
+  resetDepth(): void;
+  /** What goes wrong with orders from now on; `{}` ends it. */
+  orders(faults: OrderFaults): void;
+  /**
+   * The exchange corrects the price of a fill: its clients hear of the execution again, under the next version of its
+   * id. False when there is no such fill of today.
+   */
+  correctExecution(execId: string, price: number): boolean;
   /** The daily restart: everyone is cut off and all subscriptions are gone. */
   restart(): void;
 }
@@ -50,10 +66,18 @@ export interface FaultState {
   upstreamLost: boolean;
   nextValidIdRollback: number;
   ghostMs: number;
+  permissions: Permissions;
 }
 
 export function noFaults(): FaultState {
-  return { muted: false, helloDelayMs: 0, upstreamLost: false, nextValidIdRollback: 0, ghostMs: 0 };
+  return {
+    muted: false,
+    helloDelayMs: 0,
+    upstreamLost: false,
+    nextValidIdRollback: 0,
+    ghostMs: 0,
+    permissions: everything,
+  };
 }
 
 /** What the server lets the faults do to it. */
@@ -63,6 +87,9 @@ export interface FaultTargets {
   listen(on: boolean): Promise<void>;
   broadcast(code: number, text: string): void;
   forgetData(): void;
+  setOrderFaults(faults: OrderFaults): void;
+  correctExecution(execId: string, price: number): boolean;
+  resetDepth(): void;
 }
 
 export function createFaults(targets: FaultTargets): Faults {
@@ -88,6 +115,12 @@ export function createFaults(targets: FaultTargets): Faults {
     ghostClients(forMs) {
       state.ghostMs = forMs;
     },
+    permissions(change) {
+      state.permissions = { ...everything, ...change };
+    },
+    resetDepth: () => targets.resetDepth(),
+    orders: (faults) => targets.setOrderFaults(faults),
+    correctExecution: (execId, price) => targets.correctExecution(execId, price),
     restart() {
       state.upstreamLost = false;
       targets.dropAll();

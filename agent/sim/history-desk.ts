@@ -2,13 +2,17 @@ import type { Client } from "./client.ts";
 import { historyQuery, noData } from "./history-query.ts";
 import * as messages from "./messages-contract.ts";
 import type { Bar, BarQuery, Instrument, World } from "./model.ts";
+import { historyRefusal } from "./permissions.ts";
+import type { Permissions } from "./permissions.ts";
 import type { HeadTimestampRequest, HistoricalDataRequest } from "./requests.ts";
+import { createHistoryPace } from "./history-pace.ts";
 import { resolveOne } from "./resolve.ts";
 import { inZone, stamp, utcStamp } from "./zone-time.ts";
 
 const UPDATE_MS = 5000;
 const DAY_MS = 86_400_000;
 const EPOCH_SECONDS = 2;
+const PACED = "Historical Market Data Service error message:Historical data request pacing violation";
 
 /** Answers history requests, and keeps those up to date that ask for it. */
 export interface HistoryDesk {
@@ -50,9 +54,22 @@ function dateOf(
   return formatDate === EPOCH_SECONDS ? String(Math.floor(at / 1000)) : stamp(at, zone, serverVersion);
 }
 
-export function createHistoryDesk(world: World): HistoryDesk {
+export function createHistoryDesk(world: World, permissions: () => Permissions): HistoryDesk {
   const { market, universe } = world;
   const growing = new Map<Client, Map<number, Growing>>();
+  const pace = createHistoryPace();
+
+  /** True when the client has been told that it may not have this. */
+  function refuse(
+    client: Client,
+    reqId: number,
+    { exchange, primaryExchange, secType }: Instrument,
+  ): boolean {
+    const venue = primaryExchange === "" ? exchange : primaryExchange;
+    const refusal = historyRefusal(permissions(), `${venue} ${secType}`);
+    if (refusal !== null) client.error(reqId, refusal.code, refusal.text);
+    return refusal !== null;
+  }
 
   function sendSchedule(
     client: Client,
@@ -60,6 +77,7 @@ export function createHistoryDesk(world: World): HistoryDesk {
     instrument: Instrument,
     endAt: number,
     days: number,
+    useRth: boolean,
   ): void {
     const zone = instrument.timeZoneId;
     const text = (at: number): string => {
@@ -67,7 +85,7 @@ export function createHistoryDesk(world: World): HistoryDesk {
       return `${date}-${time}`;
     };
     const sessions = market
-      .sessions(instrument, endAt - (days - 1) * DAY_MS, days, true)
+      .sessions(instrument, endAt - (days - 1) * DAY_MS, days, useRth)
       .flatMap(({ date, open, close }) =>
         open === null || close === null ? [] : [{ start: text(open), end: text(close), date }],
       );
@@ -121,8 +139,12 @@ export function createHistoryDesk(world: World): HistoryDesk {
       if (instrument === null) return;
       const asked = historyQuery(request, instrument, client.serverVersion, world.now());
       if (asked.type === "invalid") client.error(reqId, asked.code, asked.text);
-      else if (asked.type === "bars") sendBars(client, request, asked.query);
-      else if (client.serverVersion >= 165) sendSchedule(client, reqId, instrument, asked.endAt, asked.days);
+      else if (refuse(client, reqId, instrument)) return;
+      else if (asked.type === "bars") {
+        if (pace.allows(asked.query, request, performance.now())) sendBars(client, request, asked.query);
+        else client.error(reqId, 162, PACED);
+      } else if (client.serverVersion >= 165)
+        sendSchedule(client, reqId, instrument, asked.endAt, asked.days, request.useRth);
       else client.error(reqId, 162, noData(instrument, request.whatToShow));
     },
 
@@ -143,6 +165,7 @@ export function createHistoryDesk(world: World): HistoryDesk {
         client.error(request.reqId, 162, noData(instrument, request.whatToShow));
         return;
       }
+      if (refuse(client, request.reqId, instrument)) return;
       const at = market.headAt(instrument);
       const text = request.formatDate === EPOCH_SECONDS ? String(Math.floor(at / 1000)) : utcStamp(at);
       client.send(messages.headTimestamp(request.reqId, text));

@@ -37,12 +37,14 @@ const STOCK_VENUES =
   "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,MEMX".split(",");
 const CANADIAN_VENUES = ["SMART", "TSE", "CHIX_CA", "OMEGA"];
 const COMMON_ORDERS =
-  "ADJUST,ALERT,DAY,FOK,GTC,IOC,LIT,LMT,MIT,MKT,OCA,OUTSIDERTH,STP,STPLMT,TRAIL,WHATIF".split(",");
+  "ADJUST,ALERT,DAY,FOK,GTC,GTD,IOC,LIT,LMT,MIT,MKT,OCA,OUTSIDERTH,REL,STP,STPLMT,TRAIL,TRAILLMT,WHATIF".split(
+    ",",
+  );
 
 export const ORDER_TYPES = {
-  stock: [...COMMON_ORDERS, "LOC", "MOC"],
+  stock: [...COMMON_ORDERS, "LOC", "MOC", "OPG"],
   derivative: COMMON_ORDERS,
-  currency: COMMON_ORDERS.filter((type) => type !== "OUTSIDERTH"),
+  currency: COMMON_ORDERS.filter((type) => type !== "OUTSIDERTH" && type !== "REL"),
   index: [],
 } as const;
 

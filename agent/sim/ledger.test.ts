@@ -306,7 +306,7 @@ test("trades at any hour by default, and with real hours waits for the exchange 
   const always = priced(sunday);
   always.place({});
   expect(always.said()).toContain("order 1 Filled 10/0");
-  const { place, pass, said, moveTo } = priced(sunday, { realHours: true });
+  const { place, pass, said, moveTo, ask } = priced(sunday, { realHours: true });
   place({});
   expect(said()).toEqual([
     "order 1 PreSubmitted 0/10",
@@ -318,7 +318,7 @@ test("trades at any hour by default, and with real hours waits for the exchange 
   pass(60_000);
   expect(said()).toContain("order 1 Filled 10/0");
   moveTo(Date.UTC(2026, 10, 23, 22));
-  place({ outsideRth: true });
+  place({ outsideRth: true, orderType: "LMT", limitPrice: Math.ceil(ask() + 1) });
   expect(said()).toContain("order 2 Filled 10/0");
 });
 

@@ -1,5 +1,6 @@
 import type { Accounts } from "./accounts.ts";
 import { commissionCurrency, commissionOf } from "./commission.ts";
+import { correctFill } from "./corrections.ts";
 import { limitOf, offer, reaches, spring } from "./matching.ts";
 import type { Execution, Ledger, LedgerEvent, Market, OrderRequest, OrderStatus } from "./model.ts";
 import { toAmount } from "./money.ts";
@@ -7,8 +8,7 @@ import { hash } from "./noise.ts";
 import type { OrderBook } from "./order-book.ts";
 import { createOrderBook } from "./order-book.ts";
 import { mismatchOf, refusalOf } from "./order-checks.ts";
-import { dayAt, STOCK_HOURS } from "./hours.ts";
-import { heldNotice, nextOpen, sessionCloseAfter } from "./order-times.ts";
+import { heldNotice, ignoresOutsideRth, orderTimes, OUTSIDE_IGNORED } from "./order-times.ts";
 import type { WorkingOrder } from "./working-order.ts";
 import { needsTrigger, newWorkingOrder, remainingOf, snapshot } from "./working-order.ts";
 
@@ -43,7 +43,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
 
   function place(request: OrderRequest): void {
     accounts.roll();
-    const refusal = refusalOf(request, accounts.names);
+    const refusal = refusalOf(request, accounts.names, now());
     if (refusal !== null) return fail(request, refusal.code, refusal.text);
     const full = {
       ...request,
@@ -95,7 +95,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     order.request = { ...request, account: order.request.account };
     order.resting = false;
     if (retyped) order.triggered = false;
-    if (retyped || request.orderType === "TRAIL") order.trailStop = null;
+    if (retyped || request.orderType.startsWith("TRAIL")) order.trailStop = null;
     if (order.staged) {
       if (request.transmit) transmit(order);
       return;
@@ -135,6 +135,10 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
       return false;
     }
     order.held = parent === undefined ? null : "parent";
+    if (realHours && ignoresOutsideRth(request)) {
+      order.request = { ...request, outsideRth: false };
+      fail(request, 2109, OUTSIDE_IGNORED);
+    }
     schedule(order);
     tell(order, "PreSubmitted");
     if (order.warningText !== "") fail(request, 399, order.warningText);
@@ -149,18 +153,14 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
 
   /** Sets when an order may trade and when it lapses. */
   function schedule(order: WorkingOrder): void {
-    const { instrument, orderType, outsideRth, tif } = order.request;
     const at = now();
-    const waits = realHours && !market.isOpen(instrument, at, !outsideRth);
+    const { waits, releasedAt, lapsesAt } = orderTimes(market, order.request, at, realHours);
     if (order.held !== "parent") {
       order.held = waits ? "hours" : null;
       order.warningText = waits ? heldNotice(market, order.request, at) : "";
     }
-
-    order.releasedAt =
-      orderType === "MOC" || orderType === "LOC" ? sessionCloseAfter(market, instrument, at) : 0;
-    const tradesAt = Math.max(order.releasedAt, waits ? nextOpen(market, order.request, at) : at);
-    order.lapsesAt = tif === "GTC" ? null : dayAt(STOCK_HOURS, tradesAt).end;
+    order.releasedAt = releasedAt;
+    order.lapsesAt = lapsesAt;
   }
 
   /** Lets an order meet the market as it is now. */
@@ -324,11 +324,29 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     cancelChildren(order);
   }
 
+  function correct(execId: string, price: number): boolean {
+    const before = executions.find((execution) => execution.execId === execId);
+    if (before === undefined) return false;
+    const { clientId, orderId } = before.order.request;
+    const order = orders.open(clientId, orderId) ?? orders.ended(clientId, orderId);
+    if (order === undefined) return false;
+    const execution = correctFill(accounts, order, before, price);
+    executions.push(execution);
+    emit({ type: "execution", execution });
+    emit({ type: "status", order: execution.order });
+    emit({ type: "commission", execution });
+    const position = accounts.position(order.request.account, order.request.instrument);
+    if (position !== undefined) emit({ type: "position", position });
+    emit({ type: "account", account: order.request.account });
+    return true;
+  }
+
   return {
     accounts: accounts.names,
     nextValidId: (clientId) => orders.nextValidId(clientId),
     place,
     cancel,
+    correct,
     cancelAll() {
       accounts.roll();
       for (const order of orders.allOpen())

@@ -107,7 +107,8 @@ describe("market data", () => {
     expect(kit.desks.lines()).toBe(1);
   });
 
-  test("mdoff keeps prices away and news is not allowed", () => {
+  test("mdoff keeps prices away, and news may not be allowed", () => {
+    kit.permissions = { ...kit.permissions, news: false };
     const rows = quote(kit.clientAt(193), 1001, AAPL, "mdoff,292:BRFG+DJNL");
     expect(rows.map((row) => (row[0] === "4" ? row[3] : row[0]))).toEqual(["10276", "58", "81"]);
   });

@@ -1,14 +1,19 @@
 import type { Client } from "./client.ts";
+import { asDelayed, standOf } from "./data-stand.ts";
+import type { Stand } from "./data-stand.ts";
 import { openingTicks, parseGenericTicks, tradeTicks } from "./generic-ticks.ts";
 import * as messages from "./messages.ts";
 import type { Instrument, Quote, World } from "./model.ts";
+import type { NewsDesk } from "./news-desk.ts";
+import { quoteService } from "./permissions.ts";
+import type { Permissions, Service } from "./permissions.ts";
 import type { MarketDataRequest } from "./requests.ts";
 import { resolveOne } from "./resolve.ts";
+import { bboExchangeOf } from "./smart-components.ts";
 import type { Message } from "./wire.ts";
 
 const SNAPSHOT_WAIT_MS = 11_000;
 const LIVE = 1;
-const FROZEN = 2;
 
 export interface MarketDataFeed {
   subscribe(client: Client, request: MarketDataRequest): void;
@@ -33,7 +38,12 @@ interface Line {
   readonly snapshotEndsAt: number | null;
   /** TWS cuts sizes of US stocks to round lots for clients from before 159. */
   readonly lot: number;
+  /** The kind of data that the client had asked for when it subscribed. */
+  readonly asked: number;
+  readonly from: Extract<Service, { readonly type: "served" }>["from"];
   dueAt: number;
+  /** The kind that it has been told it gets. */
+  type: Stand["type"];
   sent: Quote;
 }
 
@@ -113,13 +123,22 @@ function dayTicks(line: Line, quote: Quote, before: Quote | null): Message[] {
   return out;
 }
 
+/** "AAPL NASDAQ.NMS/TOP/ALL", as TWS names the data in its remarks. */
+const nameOf = ({ symbol, primaryExchange, exchange }: Instrument): string =>
+  `${symbol} ${primaryExchange === "" ? exchange : primaryExchange}/TOP/ALL`;
+
 function isComplete(line: Line, quote: Quote): boolean {
   if (quote.bid === null || quote.ask === null) return false;
   return quote.last !== null || line.instrument.secType === "CASH";
 }
 
 /** The real gateway's answers to reqMktData, 100 lines over all clients. */
-export function createMarketDataFeed(world: World, maxLines: number): MarketDataFeed {
+export function createMarketDataFeed(
+  world: World,
+  maxLines: number,
+  permissions: () => Permissions,
+  news: Pick<NewsDesk, "follow">,
+): MarketDataFeed {
   const { market, universe } = world;
   const lines = new Map<Client, Map<number, Line>>();
   const types = new WeakMap<Client, number>();
@@ -145,30 +164,37 @@ export function createMarketDataFeed(world: World, maxLines: number): MarketData
 
   function open(line: Line, quote: Quote): void {
     const { client, reqId, instrument } = line;
-    const isOpen = market.isOpen(instrument, quote.at, false);
-    const type = types.get(client) ?? LIVE;
-    client.send(messages.marketDataType(reqId, !isOpen && type === FROZEN ? FROZEN : LIVE));
-    client.send(
-      messages.tickReqParams(reqId, instrument.minTick, instrument.secType === "STK" ? "9c0001" : ""),
-    );
+    client.send(messages.marketDataType(reqId, line.type));
+    client.send(messages.tickReqParams(reqId, instrument.minTick, bboExchangeOf(instrument)));
     if (line.generic.has("mdoff")) return;
-    for (const message of priceTicks(line, quote, null)) client.send(message);
-    for (const message of greekTicks(line, quote)) client.send(message);
-    for (const message of dayTicks(line, quote, null)) client.send(message);
-    for (const message of tradeTicks(line.generic, reqId, quote)) client.send(message);
-    for (const message of openingTicks(line.generic, market, instrument, reqId, quote)) client.send(message);
+    const ticks = [
+      ...(line.from === "day" ? [] : [...priceTicks(line, quote, null), ...greekTicks(line, quote)]),
+      ...dayTicks(line, quote, null),
+      ...tradeTicks(line.generic, reqId, quote),
+      ...openingTicks(line.generic, market, instrument, reqId, quote),
+    ];
+    for (const message of shown(line, ticks)) client.send(message);
+  }
+
+  /** The ticks as this line's kind of data has them. */
+  function shown(line: Line, ticks: readonly Message[]): Message[] {
+    if (line.from !== "delayed") return [...ticks];
+    return ticks.flatMap((message) => {
+      const delayed = asDelayed(message, line.client.serverVersion);
+      return delayed === null ? [] : [delayed];
+    });
   }
 
   function changes(line: Line, quote: Quote): Message[] {
     const before = line.sent;
-    const prices = priceTicks(line, quote, before);
+    const prices = line.from === "day" ? [] : priceTicks(line, quote, before);
     const traded = quote.lastAt !== before.lastAt || quote.last !== before.last;
-    return [
+    return shown(line, [
       ...prices,
       ...(prices.length > 0 ? greekTicks(line, quote) : []),
       ...dayTicks(line, quote, before),
       ...(traded ? tradeTicks(line.generic, line.reqId, quote) : []),
-    ];
+    ]);
   }
 
   function update(line: Line, quote: Quote, now: number): void {
@@ -205,10 +231,19 @@ export function createMarketDataFeed(world: World, maxLines: number): MarketData
         client.error(reqId, 101, "Max number of tickers has been reached");
         return;
       }
-      if (generic.wantsNews) client.error(reqId, 10276, "News feed is not allowed.");
+      const asked = types.get(client) ?? LIVE;
+      const service = quoteService(permissions(), asked, nameOf(instrument));
+      if (service.type === "refused") {
+        client.error(reqId, service.refusal.code, service.refusal.text);
+        return;
+      }
+      if (service.remark !== null) client.error(reqId, service.remark.code, service.remark.text);
+      if (service.type === "silent") return;
+      if (generic.wantsNews) news.follow(client, request, instrument);
       // Turns and waits follow the machine's clock, prices the world's, which may stand still or run fast.
       const now = performance.now();
-      const quote = market.quote(instrument, world.now());
+      const stand = standOf(market, instrument, service.from, asked, world.now());
+      const quote = market.quote(instrument, stand.at);
       const interval = intervalMs(instrument);
       const line: Line = {
         client,
@@ -219,6 +254,9 @@ export function createMarketDataFeed(world: World, maxLines: number): MarketData
         snapshotEndsAt: request.snapshot ? now + SNAPSHOT_WAIT_MS : null,
         lot: lotOf(client, instrument),
         dueAt: now + interval,
+        asked,
+        from: service.from,
+        type: stand.type,
         sent: quote,
       };
       const own = lines.get(client) ?? new Map<number, Line>();
@@ -240,12 +278,19 @@ export function createMarketDataFeed(world: World, maxLines: number): MarketData
     tick() {
       const now = performance.now();
       const at = world.now();
-      const quotes = new Map<number, Quote>();
+      const quotes = new Map<string, Quote>();
       for (const own of lines.values()) {
         for (const line of own.values()) {
           if (now < line.dueAt) continue;
-          const quote = quotes.get(line.instrument.conId) ?? market.quote(line.instrument, at);
-          quotes.set(line.instrument.conId, quote);
+          const { instrument } = line;
+          const stand = standOf(market, instrument, line.from, line.asked, at);
+          if (stand.type !== line.type) {
+            line.type = stand.type;
+            line.client.send(messages.marketDataType(line.reqId, stand.type));
+          }
+          const key = `${instrument.conId} ${stand.at}`;
+          const quote = quotes.get(key) ?? market.quote(instrument, stand.at);
+          quotes.set(key, quote);
           update(line, quote, now);
         }
       }

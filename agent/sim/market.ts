@@ -4,10 +4,10 @@ import type { Day, Hours } from "./hours.ts";
 import { dayAt, dayByNumber, previousTradingDay, sessionOf } from "./hours.ts";
 import type { Listing } from "./instruments.ts";
 import { cleanPrice } from "./market-rules.ts";
-import type { Bar, BarQuery, Instrument, Market, OptionGreeks, Quote, SessionDay } from "./model.ts";
+import type { Bar, BarQuery, Instrument, Market, Quote, SessionDay } from "./model.ts";
 import { hash, hashText, unit } from "./noise.ts";
 import type { OptionListing } from "./option-series.ts";
-import { createOptionTape } from "./option-tape.ts";
+import { createOptionTape, type OptionTape } from "./option-tape.ts";
 import type { Path } from "./price.ts";
 import type { Tape } from "./tape.ts";
 import { createTape, MINUTE_MS, SLOT_MS } from "./tape.ts";
@@ -26,7 +26,8 @@ interface Traded {
   readonly displayed: number;
   readonly lot: number;
   readonly kind: "traded" | "index" | "currency";
-  readonly greeks: ((at: number) => OptionGreeks) | null;
+  /** Null for what is no option. */
+  readonly option: OptionTape | null;
 }
 
 /** The running extremes of a day, up to each whole minute of it. */
@@ -59,7 +60,7 @@ export function createMarket(
     const kind =
       instrument.secType === "IND" ? "index" : instrument.secType === "CASH" ? "currency" : "traded";
     const tape = createTape(own, listing, pathOf(listing));
-    return { tape, hours, seed: own, headAt, displayed, lot, kind, greeks: null };
+    return { tape, hours, seed: own, headAt, displayed, lot, kind, option: null };
   }
 
   function option(listing: OptionListing): Traded {
@@ -75,7 +76,7 @@ export function createMarket(
       displayed: 25,
       lot: 1,
       kind: "traded",
-      greeks: (at) => tape.greeks(at),
+      option: tape,
     };
   }
 
@@ -166,7 +167,7 @@ export function createMarket(
       close: table.close,
       volume: volumeAt(it.tape, table, at),
       halted: false,
-      greeks: it.greeks?.(at) ?? null,
+      greeks: it.option?.greeks(at) ?? null,
     };
   }
 
@@ -197,5 +198,9 @@ export function createMarket(
       const session = sessionOf(dayAt(traded(instrument).hours, at), useRth);
       return session !== null && at >= session.open && at < session.close;
     },
+    optionAt: (instrument, at, spot, volatility) =>
+      traded(instrument).option?.greeksAt(at, spot, volatility) ?? null,
+    volatilityFor: (instrument, at, spot, price) =>
+      traded(instrument).option?.volatilityFor(at, spot, price) ?? null,
   };
 }

@@ -20,6 +20,7 @@ export function spring(order: WorkingOrder, quote: Quote): boolean {
   const rises = action === "BUY";
   switch (orderType) {
     case "TRAIL":
+    case "TRAIL LIMIT":
       order.trailStop = trail(order, price);
       order.triggered = rises ? price >= order.trailStop : price <= order.trailStop;
       break;
@@ -49,9 +50,14 @@ function trail({ request, trailStop }: WorkingOrder, price: number): number {
   return action === "BUY" ? Math.min(before, fresh) : Math.max(before, fresh);
 }
 
-/** The limit in force: null for what pays any price. */
-export function limitOf({ request }: WorkingOrder): number | null {
+/** The limit in force: null for what pays any price, and for what moves with the market. */
+export function limitOf({ request, trailStop }: WorkingOrder): number | null {
   switch (request.orderType) {
+    case "TRAIL LIMIT": {
+      const offset = Number.parseFloat(request.echo["lmtPriceOffset"] ?? "");
+      if (trailStop === null || !Number.isFinite(offset) || offset >= 1e300) return request.limitPrice;
+      return cleanPrice(request.action === "BUY" ? trailStop + offset : trailStop - offset);
+    }
     case "LMT":
     case "STP LMT":
     case "LIT":
@@ -70,10 +76,42 @@ export function reaches(order: WorkingOrder, quote: Quote): boolean {
   return limit === null || (order.request.action === "BUY" ? price <= limit : price >= limit);
 }
 
+/** Where a relative order stands: its offset better than its own side of the market, and never beyond its cap. */
+function relativePrice({ request }: WorkingOrder, quote: Quote): number | null {
+  const { action, auxPrice, limitPrice } = request;
+  const own = action === "BUY" ? quote.bid : quote.ask;
+  if (own === null) return null;
+  const cap = limitPrice === null || limitPrice === 0 ? null : limitPrice;
+  const price = cleanPrice(action === "BUY" ? own + (auxPrice ?? 0) : own - (auxPrice ?? 0));
+  if (cap === null) return price;
+  return action === "BUY" ? Math.min(price, cap) : Math.max(price, cap);
+}
+
+/** A relative order waits on its side of the market, and fills when somebody trades there. */
+function relativeOffer(order: WorkingOrder, quote: Quote): { shares: number; price: number } | null {
+  const price = relativePrice(order, quote);
+  const touch = touchPrice(order, quote);
+  if (price === null) return null;
+  const buys = order.request.action === "BUY";
+  const meets = (other: number | null) => other !== null && (buys ? other <= price : other >= price);
+  if (meets(touch)) {
+    const displayed = (buys ? quote.askSize : quote.bidSize) ?? 0;
+    return { shares: Math.min(remainingOf(order), displayed), price: touch ?? price };
+  }
+  return meets(quote.last) ? { shares: Math.min(remainingOf(order), quote.lastSize ?? 0), price } : null;
+}
+
 /** What the market gives an order at one instant; null when it gives nothing. */
 export function offer(order: WorkingOrder, quote: Quote): { shares: number; price: number } | null {
   if (needsTrigger(order) || quote.at < order.releasedAt) return null;
   const slot = Math.floor(quote.at / SLOT_MS);
+  if (order.request.orderType === "REL") {
+    if (order.tookAt === slot) return null;
+    const found = relativeOffer(order, quote);
+    if (found === null || found.shares === 0) return null;
+    order.tookAt = slot;
+    return found;
+  }
   const price = touchPrice(order, quote);
   const displayed = order.request.action === "BUY" ? quote.askSize : quote.bidSize;
   // what is displayed can be taken once

@@ -1,4 +1,5 @@
 import type { Bar, Instrument, OptionChain, SessionDay } from "./model.ts";
+import type { SmartComponent } from "./smart-components.ts";
 import { escapeUnicode, type Field, type Message } from "./wire.ts";
 import { inZone } from "./zone-time.ts";
 
@@ -20,11 +21,14 @@ export interface TradingHours {
   readonly liquid: string;
 }
 
+/** What has contract details; whole news feeds have them too, and nothing else of an instrument. */
+export type Listed = Omit<Instrument, "secType"> & { readonly secType: string };
+
 /** contractData (10) for server versions 151 to 193. */
 export function contractData(
   serverVersion: number,
   reqId: number,
-  instrument: Instrument,
+  instrument: Listed,
   hours: TradingHours,
 ): Message {
   const message: Field[] = serverVersion < 164 ? [10, 8, reqId] : [10, reqId];
@@ -52,7 +56,7 @@ export function contractData(
   return message;
 }
 
-function suggestedStep(instrument: Instrument): number {
+function suggestedStep(instrument: Listed): number {
   return instrument.secType === "STK" ? 100 : Math.max(1, instrument.minSize);
 }
 
@@ -102,6 +106,15 @@ export function optionChain(reqId: number, chain: OptionChain): Message {
 }
 
 export const optionChainEnd = (reqId: number): Message => [76, reqId];
+
+export function smartComponents(reqId: number, components: readonly SmartComponent[]): Message {
+  return [
+    82,
+    reqId,
+    components.length,
+    ...components.flatMap(({ bit, exchange, letter }) => [bit, exchange, letter]),
+  ];
+}
 
 /** A bar as a history message shows it: the date already written out, the volume in the version's unit. */
 export interface ShownBar {

@@ -21,10 +21,6 @@ export function familyCodes(accounts: readonly string[]): Message {
   return [78, accounts.length, ...accounts.flatMap((account) => [account, ""])];
 }
 
-export function newsProviders(providers: readonly (readonly [code: string, name: string])[]): Message {
-  return [85, providers.length, ...providers.flat()];
-}
-
 export const marketDataType = (reqId: number, type: number): Message => [58, 1, reqId, type];
 
 export function tickReqParams(reqId: number, minTick: number, bboExchange: string): Message {
@@ -70,6 +66,17 @@ export function tickOptionComputation(
     greeks.theta,
     greeks.underlyingPrice,
   ];
+  return serverVersion >= 156 ? [21, reqId, tick, 0, ...values] : [21, 6, reqId, tick, ...values];
+}
+
+/** A volatility that was asked for: what goes with it, and "not computed" for every greek. */
+export function tickOptionVolatility(
+  serverVersion: number,
+  reqId: number,
+  tick: number,
+  { volatility, price, spot }: { readonly volatility: number; readonly price: number; readonly spot: number },
+): Message {
+  const values: Message = [volatility, -2, price, -1, -2, -2, -2, spot];
   return serverVersion >= 156 ? [21, reqId, tick, 0, ...values] : [21, 6, reqId, tick, ...values];
 }
 

@@ -177,6 +177,10 @@ export interface Market {
   /** Sessions from the day of `at` on; regular or all hours. */
   sessions(instrument: Instrument, at: number, days: number, useRth: boolean): SessionDay[];
   isOpen(instrument: Instrument, at: number, useRth: boolean): boolean;
+  /** What an option is worth at a spot and a volatility of one's own; null for what is no option. */
+  optionAt(instrument: Instrument, at: number, spot: number, volatility: number): OptionGreeks | null;
+  /** The volatility at which an option is worth `price`; null when there is none, or it is no option. */
+  volatilityFor(instrument: Instrument, at: number, spot: number, price: number): number | null;
 }
 
 export interface OrderRequest {
@@ -311,6 +315,8 @@ export interface Ledger {
   /** Any client may cancel by order id; its own order wins. Answers come as events to that client. */
   cancel(clientId: number, orderId: number): void;
   cancelAll(clientId: number): void;
+  /** The exchange corrects the price of a fill of today; false when there is none of that id. Told as events. */
+  correct(execId: string, price: number): boolean;
   openOrders(): readonly Order[];
   /** Today's ended orders, oldest first. */
   completedOrders(): readonly Order[];

@@ -1,4 +1,4 @@
-import { optionPrice, optionValue } from "./black-scholes.ts";
+import { optionPrice, optionValue, volatilityAt } from "./black-scholes.ts";
 import { cleanPrice, incrementAt } from "./market-rules.ts";
 import type { OptionGreeks } from "./model.ts";
 import type { OptionListing } from "./option-series.ts";
@@ -12,6 +12,10 @@ const HALF_SPREAD = 0.008;
 
 export interface OptionTape extends Tape {
   greeks(at: number): OptionGreeks;
+  /** The same at a spot and a volatility that need not be the market's. */
+  greeksAt(at: number, spot: number, volatility: number): OptionGreeks;
+  /** Null when no volatility gives the price. */
+  volatilityFor(at: number, spot: number, price: number): number | null;
 }
 
 /** Volatility of a strike: a smile around the price the chain is centred on, dearer for low strikes. */
@@ -78,24 +82,27 @@ export function createOptionTape(
     return { bidLow: bidOf(low), bidHigh: bidOf(high), askLow: askOf(low), askHigh: askOf(high) };
   }
 
+  const greeksAt = (at: number, spot: number, assumed: number): OptionGreeks => {
+    const { price, delta, gamma, vega, theta } = optionValue({ ...terms(at, spot), volatility: assumed });
+    return {
+      impliedVolatility: assumed,
+      delta,
+      price,
+      gamma,
+      vega,
+      theta,
+      underlyingPrice: cleanPrice(spot),
+    };
+  };
+
   const daily = Math.round(4000 * Math.exp(-20 * Math.abs(Math.log(strike / centre))));
   return {
     touch,
     range,
     volume: createVolume(seed, listing.hours, daily),
-    greeks(at) {
-      const spot = spotAt(at);
-      const { price, delta, gamma, vega, theta } = optionValue(terms(at, spot));
-      return {
-        impliedVolatility: volatility,
-        delta,
-        price,
-        gamma,
-        vega,
-        theta,
-        underlyingPrice: cleanPrice(spot),
-      };
-    },
+    greeks: (at) => greeksAt(at, spotAt(at), volatility),
+    greeksAt,
+    volatilityFor: (at, spot, price) => volatilityAt(terms(at, spot), price),
   };
 }
 

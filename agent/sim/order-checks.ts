@@ -1,5 +1,6 @@
 import { conforms } from "./market-rules.ts";
 import type { Instrument, OrderRequest } from "./model.ts";
+import { parseStamp } from "./zone-time.ts";
 
 export interface Refusal {
   readonly code: number;
@@ -13,8 +14,12 @@ const KNOWN_TYPES = new Set(
   ),
 );
 const LIMIT_TYPES = new Set(["LMT", "STP LMT", "LIT", "LOC"]);
+const TRAILING_TYPES = new Set(["TRAIL", "TRAIL LIMIT"]);
 const TRIGGER_TYPES = new Set(["STP", "STP LMT", "MIT", "LIT"]);
-const TIFS = new Set(["", "DAY", "GTC", "IOC", "FOK"]);
+const TIFS = new Set(["", "DAY", "GTC", "IOC", "FOK", "GTD", "OPG"]);
+/** TWS lists order types under names of their own. */
+const listedName = (orderType: string) =>
+  orderType === "TRAIL LIMIT" ? "TRAILLMT" : orderType.replaceAll(" ", "");
 
 const invalid = (cause: string): Refusal => ({
   code: 321,
@@ -22,14 +27,14 @@ const invalid = (cause: string): Refusal => ({
 });
 
 /** Why TWS would refuse an order whatever the market and the account look like; null when it would not. */
-export function refusalOf(request: OrderRequest, accounts: readonly string[]): Refusal | null {
+export function refusalOf(request: OrderRequest, accounts: readonly string[], at: number): Refusal | null {
   const { instrument, orderType, quantity, account } = request;
   if (request.orderId <= 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
   if (account === "" && accounts.length > 1) return { code: 435, text: "You must specify an account." };
   if (account !== "" && !accounts.includes(account)) return invalid(`Invalid account code '${account}'`);
   if (!KNOWN_TYPES.has(orderType)) return invalid("Invalid order type was entered");
   if (!TIFS.has(request.tif)) return invalid("Invalid time in force was entered");
-  if (!instrument.orderTypes.includes(orderType.replaceAll(" ", ""))) {
+  if (!instrument.orderTypes.includes(listedName(orderType))) {
     return { code: 387, text: "Unsupported order type for this exchange and security type." };
   }
   if (quantity <= 0) return { code: 434, text: "The order size cannot be zero." };
@@ -39,14 +44,37 @@ export function refusalOf(request: OrderRequest, accounts: readonly string[]): R
       text: "Fractional-sized order cannot be placed via API. Please use desktop version of TWS.",
     };
   }
-  return priceRefusal(request);
+  return timeRefusal(request, at) ?? priceRefusal(request);
+}
+
+function timeRefusal({ instrument, orderType, tif, echo }: OrderRequest, at: number): Refusal | null {
+  if (tif === "GTD") {
+    const until = parseStamp(echo["goodTillDate"] ?? "", instrument.timeZoneId);
+    if (until === null) {
+      const text = "The date, time, or time-zone entered is invalid.";
+      return {
+        code: 343,
+        text: `${text} The correct format is yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional.`,
+      };
+    }
+    if (until <= at) return { code: 201, text: "Order rejected - reason:The good till date has passed." };
+  }
+  const isAuction = instrument.orderTypes.includes("OPG") && (orderType === "MKT" || orderType === "LMT");
+  if (tif !== "OPG" || isAuction) return null;
+  return { code: 201, text: "Order rejected - reason:Invalid time-in-force for this order." };
 }
 
 function priceRefusal({ instrument, orderType, limitPrice, auxPrice, echo }: OrderRequest): Refusal | null {
   if (LIMIT_TYPES.has(orderType) && limitPrice === null) return invalid("The limit price is missing");
   if (TRIGGER_TYPES.has(orderType) && auxPrice === null) return invalid("The stop price is missing");
-  if (orderType === "TRAIL" && auxPrice === null && trailingPercent(echo) === null) {
+  if (TRAILING_TYPES.has(orderType) && auxPrice === null && trailingPercent(echo) === null) {
     return invalid("The trailing amount is missing");
+  }
+  if (orderType === "TRAIL LIMIT" && !isGiven(echo["trailStopPrice"])) {
+    return invalid("The initial stop price is missing");
+  }
+  if (orderType === "TRAIL LIMIT" && limitPrice === null && !isGiven(echo["lmtPriceOffset"])) {
+    return invalid("The limit price offset is missing");
   }
   const prices = [
     LIMIT_TYPES.has(orderType) ? limitPrice : null,
@@ -55,6 +83,12 @@ function priceRefusal({ instrument, orderType, limitPrice, auxPrice, echo }: Ord
   const rule = ruleOf(instrument);
   if (prices.every((price) => price === null || (price > 0 && conforms(rule, price)))) return null;
   return { code: 110, text: "The price does not conform to the minimum price variation for this contract." };
+}
+
+/** TWS writes "not given" as nothing or as the largest double. */
+function isGiven(text: string | undefined): boolean {
+  const value = Number.parseFloat(text ?? "");
+  return Number.isFinite(value) && value < 1e300;
 }
 
 export function ruleOf(instrument: Instrument): number {

@@ -1,4 +1,7 @@
 import { integerOr, readContract, skipComboLegs, skipDeltaNeutral } from "./requests-contract.ts";
+import { readCalculation } from "./requests-option.ts";
+import { dataDecoders } from "./requests-data.ts";
+import { informationDecoders } from "./requests-information.ts";
 import { readCancelOrder, readGlobalCancel, readPlaceOrder } from "./requests-order.ts";
 import type { Request } from "./requests.ts";
 import { type FieldReader, fieldReader } from "./wire.ts";
@@ -116,6 +119,8 @@ const executions: Decoder = (fields) => {
 };
 
 const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
+  ...dataDecoders,
+  ...informationDecoders,
   [1, versioned(marketData)],
   [2, versioned(byId("cancelMarketData"))],
   [3, readPlaceOrder],
@@ -125,15 +130,6 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   [7, versioned(executions)],
   [8, () => ({ type: "nextValidId" })],
   [9, versioned(contractDetails)],
-  [
-    10,
-    versioned(
-      unsupported(10092, "Deep market data is not supported for this combination of security type/exchange"),
-    ),
-  ],
-  [11, ignored],
-  [12, ignored],
-  [13, ignored],
   [14, ignored],
   [15, versioned((fields) => ({ type: "autoOpenOrders", on: fields.flag() }))],
   [16, () => ({ type: "allOpenOrders" })],
@@ -152,17 +148,11 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   ],
   [20, historicalData],
   [21, versioned(unsupported(321, `${NOT_HERE} exercise requests`))],
-  [22, unsupported(162, "Historical Market Data Service error message:Scanner is not available here")],
-  [23, ignored],
-  [24, unsupportedSystem(`${NOT_HERE} scanner parameters`)],
   [25, versioned(byId("cancelHistoricalData"))],
   [49, () => ({ type: "currentTime" })],
-  [50, versioned(unsupported(321, `${NOT_HERE} real time bars`))],
-  [51, ignored],
-  [52, versioned(unsupported(10358, "Fundamentals data is not allowed"))],
   [53, ignored],
-  [54, versioned(unsupported(321, `${NOT_HERE} option calculations`))],
-  [55, versioned(unsupported(321, `${NOT_HERE} option calculations`))],
+  [54, versioned(readCalculation("impliedVolatility"))],
+  [55, versioned(readCalculation("optionPrice"))],
   [56, ignored],
   [57, ignored],
   [58, readGlobalCancel],
@@ -226,12 +216,8 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   [80, () => ({ type: "familyCodes" })],
   [81, (fields) => ({ type: "matchingSymbols", reqId: fields.id(), pattern: fields.text() })],
   [82, unsupportedSystem(`${NOT_HERE} market depth exchanges`)],
-  [83, unsupported(321, `${NOT_HERE} smart components`)],
-  [84, unsupported(10172, "Failed to request news article:Not allowed")],
-  [85, () => ({ type: "newsProviders" })],
-  [86, unsupported(10276, "News feed is not allowed.")],
+  [83, (fields) => ({ type: "smartComponents", reqId: fields.id(), bboExchange: fields.text() })],
   [87, headTimestamp],
-  [88, unsupported(162, "Historical Market Data Service error message:Histogram data is not available here")],
   [89, ignored],
   [90, ignored],
   [91, (fields) => ({ type: "marketRule", ruleId: integerOr(0, fields.int()) })],
@@ -254,14 +240,7 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
     },
   ],
   [95, byId("cancelPnlSingle")],
-  [96, unsupported(10187, "Failed to request historical ticks:No historical ticks are available here")],
-  [97, unsupported(10189, "Failed to request tick-by-tick data:No tick-by-tick data is available here")],
-  [98, ignored],
   [99, () => ({ type: "completedOrders" })],
-  [100, unsupported(10276, "News is not allowed.")],
-  [101, ignored],
-  [102, unsupported(10276, "News is not allowed.")],
-  [103, ignored],
   [104, byId("userInfo")],
 ]);
 

@@ -1,4 +1,6 @@
 import type { ContractQuery } from "./model.ts";
+import type { DataRequest } from "./requests-data.ts";
+import type { InformationRequest } from "./requests-information.ts";
 import type { PlaceOrder } from "./requests-order.ts";
 
 /** Everything a client can ask, freed of versions and sentinels. */
@@ -9,7 +11,6 @@ export type Request =
   | { readonly type: "currentTime" }
   | { readonly type: "familyCodes" }
   | { readonly type: "userInfo"; readonly reqId: number }
-  | { readonly type: "newsProviders" }
   | { readonly type: "softDollarTiers"; readonly reqId: number }
   | { readonly type: "matchingSymbols"; readonly reqId: number; readonly pattern: string }
   | { readonly type: "contractDetails"; readonly reqId: number; readonly contract: ContractQuery }
@@ -20,6 +21,8 @@ export type Request =
       readonly exchange: string;
       readonly underlyingConId: number;
     }
+  | { readonly type: "smartComponents"; readonly reqId: number; readonly bboExchange: string }
+  | OptionCalculation
   | HistoricalDataRequest
   | { readonly type: "cancelHistoricalData"; readonly reqId: number }
   | HeadTimestampRequest
@@ -44,6 +47,8 @@ export type Request =
   | { readonly type: "cancelPnl"; readonly reqId: number }
   | { readonly type: "pnlSingle"; readonly reqId: number; readonly account: string; readonly conId: number }
   | { readonly type: "cancelPnlSingle"; readonly reqId: number }
+  | DataRequest
+  | InformationRequest
   | PlaceOrder
   | { readonly type: "cancelOrder"; readonly orderId: number }
   | { readonly type: "globalCancel" }
@@ -57,6 +62,16 @@ export type Request =
   /** Needs no answer. */
   | { readonly type: "ignored" }
   | { readonly type: "unknown"; readonly messageId: string };
+
+export interface OptionCalculation {
+  readonly type: "optionPrice" | "impliedVolatility";
+  readonly reqId: number;
+  readonly contract: ContractQuery;
+  /** The volatility or the option's price; null when left out. */
+  readonly given: number | null;
+  /** Price of the underlying. */
+  readonly spot: number | null;
+}
 
 export interface HistoricalDataRequest {
   readonly type: "historicalData";

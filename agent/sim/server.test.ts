@@ -162,20 +162,14 @@ describe("clients that misbehave", () => {
 });
 
 describe("requests outside its repertoire", () => {
-  test.each([
-    ["market depth", [10, 5, 1001, ...AAPL, 5, 1, ""], 1001, 10092],
-    ["scanners", [22, 1001, 10, "STK", "STK.US", "TOP_PERC_GAIN"], 1001, 162],
-    ["historical news", [86, 1001, 265598, "BRFG", "", "", 10, ""], 1001, 10276],
-    ["historical ticks", [96, 1001, ...AAPL, 0, "", "", 10, "TRADES", 1, 0, ""], 1001, 10187],
-    ["tick by tick data", [97, 1001, ...AAPL, "Last", 0, 0], 1001, 10189],
-    ["event calendars", [100, 1001], 1001, 10276],
-    ["fundamentals", [52, 2, 1001, ...AAPL], 1001, 10358],
-    ["advisor data", [18, 1, 1], -1, 321],
-  ])("answers %s with an error instead of silence", async (_what, fields, id, code) => {
-    const client = await startedClient(await start(), 193, 1);
-    client.send(...fields);
-    expect((await client.waitFor(errorMessage(id, code)))[4]).not.toBe("");
-  });
+  test.each([["advisor data", [18, 1, 1], -1, 321]])(
+    "answers %s with an error instead of silence",
+    async (_what, fields, id, code) => {
+      const client = await startedClient(await start(), 193, 1);
+      client.send(...fields);
+      expect((await client.waitFor(errorMessage(id, code)))[4]).not.toBe("");
+    },
+  );
 });
 
 test("keeps a log of what came in", async () => {

@@ -7,6 +7,7 @@ import { createFaults, type Faults, noFaults, systemText } from "./faults.ts";
 import { NEWEST_VERSION } from "./handshake.ts";
 import * as messages from "./messages.ts";
 import type { World } from "./model.ts";
+import { createOrderFaultLine } from "./order-faults.ts";
 import { decodeRequest } from "./requests-decode.ts";
 import { MalformedRequest } from "./wire.ts";
 import { createWorld } from "./world.ts";
@@ -36,6 +37,8 @@ export interface SimulatorOptions {
   readonly world?: World;
   /** 50 by default, as TWS. */
   readonly maxMessagesPerSecond?: number;
+  /** How long the scanner's parameters are, about; a real TWS sends 200 kB to 2 MB. */
+  readonly scannerXmlBytes?: number;
   /** Market data lines over all clients, 100 by default. */
   readonly maxMarketDataLines?: number;
 }
@@ -85,6 +88,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { accounts = ["DU1234567"], realHours = false } = options;
   const world = options.world ?? createWorld({ seed, now, accounts, realHours });
   const state = noFaults();
+  const orderFaults = createOrderFaultLine();
   const clients = new Map<number, Client>();
   const connections = new Set<Connection>();
   const ghosts = new Map<number, number>();
@@ -96,6 +100,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     timeZone,
     maxLines: options.maxMarketDataLines ?? 100,
     nextValidId: (clientId) => Math.max(1, world.ledger.nextValidId(clientId) - state.nextValidIdRollback),
+    permissions: () => state.permissions,
+    seed,
+    ...(options.scannerXmlBytes !== undefined && { scannerXmlBytes: options.scannerXmlBytes }),
   });
 
   function welcome(client: Client): void {
@@ -113,29 +120,36 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     isMuted: () => state.muted,
     helloDelayMs: () => state.helloDelayMs,
-    admit(client) {
-      const ghostUntil = ghosts.get(client.clientId) ?? 0;
-      if (clients.has(client.clientId) || Date.now() < ghostUntil) return false;
+    admit(newcomer) {
+      const ghostUntil = ghosts.get(newcomer.clientId) ?? 0;
+      if (clients.has(newcomer.clientId) || Date.now() < ghostUntil) return false;
+      const client = orderFaults.wrap(newcomer);
       ghosts.delete(client.clientId);
       clients.set(client.clientId, client);
       welcome(client);
       return true;
     },
-    received(client, fields) {
+    received({ clientId }, fields) {
+      const client = clients.get(clientId);
+      if (client === undefined) return;
       log.push({ at: Date.now(), clientId: client.clientId, id: Number(fields[0]), fields });
       if (log.length > LOG_LENGTH) log.splice(0, LOG_LENGTH / 2);
       if (state.muted) return;
       try {
-        desks.handle(client, decodeRequest(fields, client.serverVersion));
+        orderFaults.receive(client, fields, () => {
+          desks.handle(client, decodeRequest(fields, client.serverVersion));
+        });
       } catch (error) {
         if (!(error instanceof MalformedRequest)) throw error;
         client.error(error.id, 320, `Error reading request. ${error.message}`);
       }
     },
-    left(client) {
-      clients.delete(client.clientId);
+    left({ clientId }) {
+      const client = clients.get(clientId);
+      if (client === undefined) return;
+      clients.delete(clientId);
       desks.forget(client);
-      if (state.ghostMs > 0) ghosts.set(client.clientId, Date.now() + state.ghostMs);
+      if (state.ghostMs > 0) ghosts.set(clientId, Date.now() + state.ghostMs);
     },
   };
 
@@ -184,6 +198,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         for (const client of clients.values()) client.error(-1, code, text);
       },
       forgetData: () => desks.forgetData(),
+      setOrderFaults: (faults) => orderFaults.set(faults),
+      correctExecution: (execId, price) => world.ledger.correct(execId, price),
+      resetDepth: () => desks.resetDepth(),
     }),
     clients: () =>
       [...clients.values()].map((client) => ({

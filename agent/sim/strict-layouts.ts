@@ -29,12 +29,19 @@ const LAYOUTS: Readonly<Record<string, string>> = {
   "9": "version:i orderId:i",
   "10": "version:i@<164 reqId:i symbol:s secType:s lastTradeDateOrContractMonth:s lastTradeDate:s@182 strike:d right:s exchange:s currency:s localSymbol:s marketName:s tradingClass:s conId:i minTick:d mdSizeMultiplier:i@<164 multiplier:d orderTypes:s validExchanges:s priceMagnifier:i underConId:i longName:s primaryExchange:s contractMonth:s industry:s category:s subcategory:s timeZoneId:s tradingHours:s liquidHours:s evRule:s evMultiplier:i secIdList:L2 aggGroup:i underSymbol:s underSecType:s marketRuleIds:s realExpirationDate:s stockType:s@152 sizeMinTick:d@=163 minSize:d@164 sizeIncrement:d@164 suggestedSizeIncrement:d@164 ineligibilityReasons:L2@186",
   "11": `reqId:i orderId:i ${CONTRACT} execId:s time:s account:s execExchange:s side:s shares:d price:d permId:i clientId:i liquidation:i cumQty:d avgPrice:d orderRef:s evRule:s evMultiplier:d modelCode:s lastLiquidity:i pendingPriceRevision:b@178`,
+  "12": "version:i reqId:i position:i operation:i side:i price:d size:d",
+  "13": "version:i reqId:i position:i marketMaker:s operation:i side:i price:d size:d isSmart:b",
+  "14": "version:i msgId:i type:i text:s origin:s",
   "15": "version:i accounts:s",
   "17": "reqId:i start:s end:s bars:L8",
+  "19": "version:i xml:s",
+  "20": "version:i reqId:i rows:L16",
   "21": "version:i@<156 reqId:i tick:i attributes:i@156 impliedVolatility:d delta:d price:d pvDividend:d gamma:d vega:d theta:d underlyingPrice:d",
   "45": "version:i reqId:i tick:i value:d",
   "46": "version:i reqId:i tick:i value:s",
   "49": "version:i time:i",
+  "50": "version:i reqId:i time:i open:d high:d low:d close:d volume:d wap:d count:i",
+  "51": "version:i reqId:i data:s",
   "52": "version:i reqId:i",
   "53": "version:i",
   "54": "version:i account:s",
@@ -56,19 +63,31 @@ const LAYOUTS: Readonly<Record<string, string>> = {
   "78": "codes:L2",
   "79": "reqId:i samples:SAMPLES",
   "81": "reqId:i minTick:d bboExchange:s snapshotPermissions:i",
+  "82": "reqId:i components:L3",
+  "83": "reqId:i type:i text:s",
+  "84": "reqId:i time:i provider:s articleId:s headline:s extra:s",
   "85": "providers:L2",
+  "86": "reqId:i time:s provider:s articleId:s headline:s",
+  "87": "reqId:i hasMore:b",
   "88": "reqId:i timestamp:s",
+  "89": "reqId:i entries:L2",
   "90": "reqId:i count:i date:s open:d close:d high:d low:d wap:d volume:d",
   "93": "ruleId:i increments:L2",
   "94": "reqId:i daily:d unrealized:d realized:d",
   "95": "reqId:i position:d daily:d unrealized:d realized:d value:d",
+  "96": "reqId:i ticks:L4 done:b",
+  "97": "reqId:i ticks:L6 done:b",
+  "98": "reqId:i ticks:L6 done:b",
+  "99": "reqId:i type:i time:i tick:TICK",
   "101": `${CONTRACT} ${ORDER_HEAD} permId:i outsideRth:b hidden:b discretionaryAmt:d goodAfterTime:s ${ADVISOR} ${BOX} sweepToFill:b allOrNone:b minQty:i ocaType:i triggerMethod:i volatility:d volatilityType:i dnOrderType:s dnAuxPrice:d dnConId:i?dnOrderType dnShortSale:b?dnOrderType dnShortSaleSlot:i?dnOrderType dnDesignatedLocation:s?dnOrderType continuousUpdate:b referencePriceType:i trailStopPrice:d trailingPercent:d ${COMBO_SCALE_HEDGE} clearingAccount:s clearingIntent:s notHeld:b deltaNeutralContract:b algoStrategy:s algoParams:L2?algoStrategy solicited:b status:s randomizeSize:b randomizePrice:b conditions:L0 trailStopPrice2:d lmtPriceOffset:d cashQty:d dontUseAutoPriceForHedge:b isOmsContainer:b autoCancelDate:s filledQuantity:d refFuturesConId:i autoCancelParent:b shareholder:s imbalanceOnly:b routeMarketableToBbo:b parentPermId:i completedTime:s completedStatus:s ${PEG} customerAccount:s@183 professionalCustomer:b@184`,
   "102": "",
+  "104": "reqId:i json:s",
+  "105": "reqId:i json:s",
   "106": "reqId:i start:s end:s timeZone:s sessions:L3",
   "107": "reqId:i whiteBrandingId:s",
 };
 
-const FIELD = /^(\w+):([idsb]|L\d|SAMPLES)(?:@(<|=)?(\d+))?(?:\?(\w+))?$/;
+const FIELD = /^(\w+):([idsb]|L\d+|SAMPLES|TICK)(?:@(<|=)?(\d+))?(?:\?(\w+))?$/;
 
 const KINDS: Readonly<Record<string, RegExp>> = {
   i: /^(-?\d+)?$/,
@@ -121,6 +140,17 @@ export function readStrictly(message: readonly string[], version: number): Recor
     return symbols.join(",");
   }
 
+  /** Trades, quotes and midpoints have fields of their own. */
+  function tick(type: string | undefined): string {
+    const trade = ["price:d", "size:d", "mask:i", "exchange:s", "conditions:s"];
+    const quote = ["bid:d", "ask:d", "bidSize:d", "askSize:d", "mask:i"];
+    const fields = type === "4" ? ["midPoint:d"] : type === "3" ? quote : trade;
+    return fields
+      .map((field) => field.split(":"))
+      .map(([name = "", kind = ""]) => take(name, kind))
+      .join(",");
+  }
+
   for (const spec of layout.split(" ").filter((text) => text !== "")) {
     const match = FIELD.exec(spec);
     if (match === null) throw new Error(`bad layout: ${spec}`);
@@ -128,6 +158,7 @@ export function readStrictly(message: readonly string[], version: number): Recor
     if (!applies(version, relation, gate)) continue;
     if (condition !== undefined && row[condition] === "") continue;
     if (kind === "SAMPLES") row[name] = samples();
+    else if (kind === "TICK") row[name] = tick(row["type"]);
     else if (kind.startsWith("L")) row[name] = list(name, Number(kind.slice(1)));
     else row[name] = take(name, kind);
   }

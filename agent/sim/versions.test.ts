@@ -74,6 +74,9 @@ function askEverything(encoder: Encoder, strike: number): void {
   encoder.reqMatchingSymbols(1006, "A");
   encoder.reqSecDefOptParams(1007, "AAPL", "", SecType.STK, 265598);
   encoder.reqMarketRule(26);
+  encoder.reqSmartComponents(1021, "9c0001");
+  encoder.calculateOptionPrice(1022, { ...OPTION, strike }, 0.3, 240, []);
+  encoder.calculateImpliedVolatility(1023, { ...OPTION, strike }, 12, 240, []);
   encoder.reqMktData(
     1008,
     STOCK,
@@ -121,6 +124,11 @@ function askEverything(encoder: Encoder, strike: number): void {
   encoder.reqIds(1);
   encoder.reqCurrentTime();
   encoder.reqRealTimeBars(1019, STOCK, 5, WhatToShow.TRADES, true, []);
+  encoder.reqHistogramData(1030, STOCK, true, "1 days");
+  encoder.reqHistoricalTicks(1031, STOCK, "", "20261119-21:00:00", 5, WhatToShow.TRADES, true, false);
+  encoder.reqHistoricalTicks(1032, PAIR, "", "20261119-21:00:00", 5, WhatToShow.BID_ASK, false, false);
+  encoder.reqHistoricalTicks(1033, PAIR, "20261119-21:00:00", "", 5, WhatToShow.MIDPOINT, false, false);
+  encoder.reqFundamentalData(1035, STOCK, "ReportSnapshot", []);
 }
 
 async function orders(client: RawClient, encoder: Encoder): Promise<void> {
@@ -162,8 +170,8 @@ describe("every server version", () => {
     expect(complaints(messages, version)).toEqual([]);
     const seen = new Set(rows.map((row) => Number(row["id"])));
     const expected = [
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 17, 21, 45, 46, 49, 52, 53, 54, 55, 57, 58, 59, 61, 62, 63, 64,
-      71, 72, 73, 74, 75, 76, 77, 78, 79, 81, 85, 88, 93, 94, 95, 101, 102,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 17, 21, 45, 46, 49, 51, 52, 53, 54, 55, 57, 58, 59, 61, 62, 63,
+      64, 71, 72, 73, 74, 75, 76, 77, 78, 79, 81, 82, 85, 88, 89, 93, 94, 95, 96, 97, 98, 101, 102,
     ];
     expect(expected.filter((id) => !seen.has(id))).toEqual([]);
     const details = rows.find((row) => row["id"] === "10" && row["symbol"] === "ES");

@@ -55,7 +55,7 @@ export function newWorkingOrder(request: OrderRequest, permId: number): WorkingO
 }
 
 export function needsTrigger({ request, triggered }: WorkingOrder): boolean {
-  return !triggered && ["STP", "STP LMT", "TRAIL", "MIT", "LIT"].includes(request.orderType);
+  return !triggered && ["STP", "STP LMT", "TRAIL", "TRAIL LIMIT", "MIT", "LIT"].includes(request.orderType);
 }
 
 export function remainingOf({ request, filled }: WorkingOrder): number {
@@ -70,7 +70,12 @@ function whyHeld(order: WorkingOrder): string {
 
 /** The order as it is now, for those who are told of it. */
 export function snapshot(order: WorkingOrder): Order {
-  const { request, permId, status, filled, spent } = order;
+  const { permId, status, filled, spent, trailStop } = order;
+  // TWS shows where a trailing stop stands, not where it began
+  const request =
+    trailStop === null
+      ? order.request
+      : { ...order.request, echo: { ...order.request.echo, trailStopPrice: String(trailStop) } };
   return {
     request,
     permId,
