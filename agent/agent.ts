@@ -15,9 +15,9 @@ import {
 import type { Log } from "./log.ts";
 import { createIntents } from "./orders/intent.ts";
 import { wasNotSent } from "./orders/place.ts";
+import { createSources } from "./sources.ts";
 import { createTopics } from "./topics.ts";
 import type { TwsSession } from "./tws/api.ts";
-import { resolveContract } from "./tws/contracts.ts";
 import { createOrderBook } from "./tws/order-book.ts";
 import { createQuoteStreams } from "./tws/quotes.ts";
 import { createSession, type SessionTimes } from "./tws/session.ts";
@@ -41,8 +41,6 @@ export interface Agent {
   close(): Promise<void>;
 }
 
-const resolveWithinMs = 15_000;
-
 /** Starts the agent: the session with TWS and the link to the edge, each for as long as it takes. */
 export function createAgent({ config, tws, edge, log, linkTimes, sessionTimes = {} }: AgentOptions): Agent {
   const { session, orderBook, quotes } = startSession({ config, tws, log, sessionTimes });
@@ -58,8 +56,12 @@ export function createAgent({ config, tws, edge, log, linkTimes, sessionTimes = 
   });
   const dispatch = createDispatch({ handlers, log, now: Date.now });
   const topics = createTopics({
-    resolve: (conId, signal) => resolveContract(session, { conId }, { timeoutMs: resolveWithinMs, signal }),
-    watch: (contract, listener) => quotes.watch(contract, listener),
+    findSource: createSources({
+      session,
+      quotes,
+      orderBook,
+      log: (event, fields) => log.error(event, fields),
+    }),
     log,
     now: Date.now,
   });

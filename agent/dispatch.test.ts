@@ -104,6 +104,19 @@ test.each([
   expect(sent).toEqual([{ type: "error", id: "c1", error: expect.objectContaining({ code }) }]);
 });
 
+test("gives a call that looks on for a while that while, and a request within it no more than any other", async () => {
+  const { handler, contexts } = hanging();
+  const { handle, sent } = start({ ibkr_stream_news_bulletins: handler });
+  const tool = "ibkr_stream_news_bulletins";
+  const done = handle(call({ tool, input: { duration_seconds: 60 }, deadlineAt: 5_000_000 + 3_600_000 }));
+  expect(contexts[0]?.twsTimeoutMs).toBe(15_000);
+  await vi.advanceTimersByTimeAsync(79_999);
+  expect(sent).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  await done;
+  expect(sent).toMatchObject([{ type: "error", error: { code: "timeout" } }]);
+});
+
 test("counts the deadline from receipt, never beyond the agent's own share", async () => {
   const { handler, contexts } = hanging();
   const { handle, sent } = start({ ibkr_get_current_time: handler });

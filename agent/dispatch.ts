@@ -1,4 +1,4 @@
-import { deadlines } from "../shared/deadlines.ts";
+import { deadlineOf } from "../shared/deadlines.ts";
 import { TwsError, toErrorBody } from "../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
@@ -77,7 +77,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     const context: CallContext = {
       caller: call.caller,
       signal: controller.signal,
-      twsTimeoutMs: twsShareOf(tool, budgetMs),
+      twsTimeoutMs: twsShareOf(tool, input, budgetMs),
       progress: progress.report,
     };
     const stop = () => controller.abort(new TwsError("cancelled", "The connection to the edge was lost."));
@@ -128,7 +128,10 @@ function admit(
     throw new TwsError("invalid_input", z.prettifyError(input.error).slice(0, 1000));
   }
   // counted from receipt: the two machines' clocks need not agree
-  const budgetMs = Math.min(call.deadlineAt - call.sentAt - lateMs, deadlines[tool.deadline].agentMs);
+  const budgetMs = Math.min(
+    call.deadlineAt - call.sentAt - lateMs,
+    deadlineOf(tool.deadline, input.data).agentMs,
+  );
   if (budgetMs <= 0) {
     throw new TwsError("timeout", "The call had expired when it arrived, so it was not started.");
   }
@@ -156,8 +159,12 @@ function createLateness() {
 }
 
 /** A single request to TWS gets the same share of the time as in the table, however little there is. */
-function twsShareOf(tool: ToolDefinition, budgetMs: number): number {
-  const { twsMs, agentMs } = deadlines[tool.deadline];
+function twsShareOf(
+  tool: ToolDefinition,
+  input: Readonly<Record<string, unknown>>,
+  budgetMs: number,
+): number {
+  const { twsMs, agentMs } = deadlineOf(tool.deadline, input);
   return Math.max(1, Math.floor((budgetMs * twsMs) / agentMs));
 }
 

@@ -1,8 +1,8 @@
-import type { Quote, StreamState, TopicEvent } from "../shared/events.ts";
+import type { StreamState, TopicEvent, TopicValue } from "../shared/events.ts";
 
 /** One thing to tell about a topic, not yet numbered. */
 export type TopicNews =
-  | { readonly kind: "quote"; readonly quote: Quote }
+  | TopicValue
   | { readonly kind: "state"; readonly state: StreamState; readonly reason: string };
 
 /** What is on its way to the edge over one link: merged by topic, sent in batches, held back when the edge is behind. */
@@ -35,6 +35,10 @@ export const outboxTimes = {
 /** Batches that may be on their way before the edge says that it took them. */
 export const ackWindow = 8;
 const maxEventsInBatch = 500;
+/** A frame may have 1 MiB, and the longest value is far below half of that. In UTF-16 units, as good as bytes here. */
+const maxBatchLength = 400_000;
+/** About what a quote or a state takes. */
+const usualLength = 500;
 /** Far more changes of state than a topic makes while the edge is alive at all. */
 const maxPendingStates = 50;
 
@@ -44,6 +48,9 @@ function dropOldestState({ events }: Pending): void {
     1,
   );
 }
+
+const lengthOf = (event: TopicNews): number =>
+  event.kind === "quote" || event.kind === "state" ? usualLength : JSON.stringify(event.data).length;
 
 export function createOutbox({ send, now }: OutboxOptions): Outbox {
   const pending = new Map<string, Pending>();
@@ -58,7 +65,7 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
   function push(topic: string, event: TopicNews): void {
     if (isClosed) return;
     const entry = pending.get(topic) ?? { events: [] };
-    if (event.kind === "quote") entry.events = entry.events.filter((other) => other.event.kind !== "quote");
+    if (event.kind !== "state") entry.events = entry.events.filter((other) => other.event.kind === "state");
     entry.events.push({ event, at: now() });
     if (entry.events.length > maxPendingStates) dropOldestState(entry);
     pending.set(topic, entry);
@@ -78,8 +85,10 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
     flushedAt = now();
     const batch: TopicEvent[] = [];
     const last = new Map<string, number>();
+    let length = 0;
     for (const [topic, { events }] of pending) {
-      if (batch.length >= maxEventsInBatch) break;
+      length += events.reduce((sum, { event }) => sum + lengthOf(event), 0);
+      if (batch.length >= maxEventsInBatch || (batch.length > 0 && length > maxBatchLength)) break;
       for (const { event, at } of events) batch.push(number(topic, event, at));
       last.set(topic, seqs.get(topic) ?? 0);
       lastSentAt.set(topic, flushedAt);
@@ -94,9 +103,9 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
   function number(topic: string, event: TopicNews, at: number): TopicEvent {
     const seq = (seqs.get(topic) ?? 0) + 1;
     seqs.set(topic, seq);
-    return event.kind === "quote"
-      ? { kind: "quote", topic, seq, at, data: event.quote }
-      : { kind: "state", topic, seq, at, state: event.state, reason: event.reason.slice(0, 500) };
+    return event.kind === "state"
+      ? { kind: "state", topic, seq, at, state: event.state, reason: event.reason.slice(0, 500) }
+      : { topic, seq, at, ...event };
   }
 
   function ack(topic: string, seq: number): void {

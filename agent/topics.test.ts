@@ -32,13 +32,16 @@ const contractOf = (conId: number): Contract => ({
 function start(resolve: (conId: number) => Promise<Contract> = async (conId) => contractOf(conId)) {
   const lines = new Map<number, Set<(news: TopicNews) => void>>();
   const topics = createTopics({
-    resolve,
-    watch(contract, listener) {
-      const listeners = lines.get(contract.conId) ?? new Set();
-      lines.set(contract.conId, listeners.add(listener));
-      return () => {
-        listeners.delete(listener);
-        if (listeners.size === 0) lines.delete(contract.conId);
+    async findSource(topic) {
+      if (topic.kind !== "quote") throw new TypeError("not of this test");
+      const { conId } = await resolve(topic.conId);
+      return (listener) => {
+        const listeners = lines.get(conId) ?? new Set();
+        lines.set(conId, listeners.add(listener));
+        return () => {
+          listeners.delete(listener);
+          if (listeners.size === 0) lines.delete(conId);
+        };
       };
     },
     log: createLog({ level: "error", secrets: [], write: () => {}, now: Date.now }),
@@ -55,7 +58,7 @@ function start(resolve: (conId: number) => Promise<Contract> = async (conId) => 
     topics,
     send,
     batches,
-    tick: (conId: number, last: number) => emit(conId, { kind: "quote", quote: { ...emptyQuote, last } }),
+    tick: (conId: number, last: number) => emit(conId, { kind: "quote", data: { ...emptyQuote, last } }),
     say: (conId: number, state: StreamState, reason: string) => emit(conId, { kind: "state", state, reason }),
     lines: () => [...lines.keys()],
     events: () => batches.flat(),
@@ -63,7 +66,10 @@ function start(resolve: (conId: number) => Promise<Contract> = async (conId) => 
 }
 
 const words = (events: readonly TopicEvent[]) =>
-  events.map((event) => (event.kind === "quote" ? event.data.last : `${event.state}: ${event.reason}`));
+  events.map((event) => {
+    if (event.kind === "state") return `${event.state}: ${event.reason}`;
+    return event.kind === "quote" ? event.data.last : event.kind;
+  });
 
 const opened = () => vi.advanceTimersByTimeAsync(0);
 
@@ -214,13 +220,16 @@ test("lets its lines go when no new link comes for a minute", async () => {
   expect(agent.lines()).toEqual([]);
 });
 
-test.each(["quote/0", "portfolio/DU1", "__proto__"])("ends the unknown topic %s with a reason", (topic) => {
-  const agent = start();
-  agent.topics.linked([], agent.send);
-  agent.topics.subscribe(topic);
-  expect(words(agent.events())).toEqual(["ended: The agent knows no such stream."]);
-  expect(agent.topics.open()).toBe(0);
-});
+test.each(["quote/0", "portfolio/", "news", "__proto__"])(
+  "ends the unknown topic %s with a reason",
+  (topic) => {
+    const agent = start();
+    agent.topics.linked([], agent.send);
+    agent.topics.subscribe(topic);
+    expect(words(agent.events())).toEqual(["ended: The agent knows no such stream."]);
+    expect(agent.topics.open()).toBe(0);
+  },
+);
 
 test("ends a topic that TWS refuses, with TWS's reason in our words", async () => {
   const agent = start(() => Promise.reject(new TwsError("unknown_contract", "There is no conId 1.")));

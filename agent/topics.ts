@@ -1,9 +1,15 @@
-import type { Contract } from "../shared/contract.ts";
 import { TwsError } from "../shared/errors.ts";
-import { parseTopic, type StreamState, type TopicEvent } from "../shared/events.ts";
+import {
+  parseTopic,
+  type StreamState,
+  type Topic,
+  type TopicEvent,
+  type TopicValue,
+} from "../shared/events.ts";
 import type { AgentFrame } from "../shared/protocol.ts";
 import type { Log } from "./log.ts";
 import { createOutbox, type Outbox, type TopicNews } from "./outbox.ts";
+import type { FindSource } from "./sources.ts";
 
 /** The streams that the edge watches here. */
 export interface Topics {
@@ -21,9 +27,7 @@ export interface Topics {
 }
 
 interface TopicsOptions {
-  /** Looks the contract up at TWS; rejects with a TwsError. */
-  readonly resolve: (conId: number, signal: AbortSignal) => Promise<Contract>;
-  readonly watch: (contract: Contract, listener: (news: TopicNews) => void) => () => void;
+  readonly findSource: FindSource;
   readonly log: Log;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -32,13 +36,13 @@ interface TopicsOptions {
 /** A topic that somebody at the edge watches. */
 interface Watched {
   readonly topic: string;
-  readonly conId: number;
+  readonly about: Topic;
   /** Aborted when the last watcher has left. */
   readonly left: AbortController;
   stop: (() => void) | null;
   /** Waits for TWS to answer again. */
   isWaiting: boolean;
-  quote: Extract<TopicNews, { kind: "quote" }> | null;
+  value: TopicValue | null;
   state: Extract<TopicNews, { kind: "state" }> | null;
 }
 
@@ -46,7 +50,7 @@ interface Watched {
 const maxTopics = 1_000;
 const keptWithoutLinkMs = 60_000;
 
-export function createTopics({ resolve, watch, log, now }: TopicsOptions): Topics {
+export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
   const watched = new Map<string, Watched>();
   let outbox: Outbox | null = null;
   let dropTimer: NodeJS.Timeout | undefined;
@@ -63,14 +67,14 @@ export function createTopics({ resolve, watch, log, now }: TopicsOptions): Topic
   async function open(entry: Watched): Promise<void> {
     entry.isWaiting = false;
     try {
-      const contract = await resolve(entry.conId, entry.left.signal);
+      const source = await findSource(entry.about, entry.left.signal);
       if (entry.left.signal.aborted) return;
       // what was said when it could not be opened no longer holds
       if (entry.state !== null) tellState(entry, "live", "");
-      entry.stop = watch(contract, (event) => {
+      entry.stop = source((event) => {
         if (entry.left.signal.aborted) return;
-        if (event.kind === "quote") entry.quote = event;
-        else entry.state = event;
+        if (event.kind === "state") entry.state = event;
+        else entry.value = event;
         tell(entry.topic, event);
       });
     } catch (error) {
@@ -100,11 +104,11 @@ export function createTopics({ resolve, watch, log, now }: TopicsOptions): Topic
     }
     const entry: Watched = {
       topic,
-      conId: parsed.conId,
+      about: parsed,
       left: new AbortController(),
       stop: null,
       isWaiting: false,
-      quote: null,
+      value: null,
       state: null,
     };
     watched.set(topic, entry);
@@ -121,7 +125,7 @@ export function createTopics({ resolve, watch, log, now }: TopicsOptions): Topic
 
   /** What a watcher must know first: the last value, and the stream's state unless it is simply live. */
   function replay(entry: Watched): void {
-    if (entry.quote !== null) tell(entry.topic, entry.quote);
+    if (entry.value !== null) tell(entry.topic, entry.value);
     if (entry.state !== null && entry.state.state !== "live") tell(entry.topic, entry.state);
   }
 

@@ -39,7 +39,7 @@ describe("arguments", () => {
   it.each([
     [{ symbl: "AAPL" }, 'invalid_input: There is no argument "symbl"; did you mean "symbol"?'],
     [{ con_id: 1 }, 'invalid_input: There is no argument "con_id"; did you mean "conId"?'],
-    [{ limit: 0 }, "invalid_input: limit: Too small: expected number to be >=1. (At most this many rows.)"],
+    [{ limit: 0 }, "invalid_input: limit: Too small: expected number to be >=1. (Rows at most.)"],
     [
       { useRTH: "maybe" },
       "invalid_input: useRTH: Invalid input: expected boolean, received string. (Regular trading hours only.)",

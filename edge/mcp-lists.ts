@@ -3,6 +3,7 @@ import { z } from "zod";
 import { tools } from "../shared/tools/index.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
 import { type JsonSchema, schemasOf } from "../shared/tools/json-schema.ts";
+import { listingOf } from "../shared/tools/listing.ts";
 import { version } from "./version.ts";
 
 /** What is the same for every client, built once: schemas built for each request would cost milliseconds each. */
@@ -40,11 +41,11 @@ export const listedTool = (toolset: Toolset, name: string): ListedTool | undefin
 
 function list(name: string, definition: ToolDefinition): ListedTool {
   const { title, description, annotations } = definition;
-  const { input, output } = schemasOf(definition);
+  const { input, output } = listingOf(definition);
   return {
     name,
     definition,
-    inputSchema: input,
+    inputSchema: schemasOf(definition).input,
     entry: {
       name,
       title,
@@ -66,7 +67,7 @@ export const serverInfo = { name: "tws-edge", title: "Trader Workstation", versi
 const hourMs = 3_600_000;
 
 export const serverOptions: ServerOptions = {
-  capabilities: { tools: {}, prompts: {}, resources: { subscribe: true } },
+  capabilities: { tools: {}, prompts: {}, completions: {}, resources: { subscribe: true } },
   instructions: [
     "This server is the owner's own Trader Workstation (Interactive Brokers).",
     "Start with ibkr_get_status: it says whether TWS is connected, which accounts there are and whether they are paper or live.",

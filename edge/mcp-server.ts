@@ -12,6 +12,7 @@ import type { HostRpc } from "./host/rpc.ts";
 import { callTool } from "./mcp-call.ts";
 import type { Exchange } from "./mcp-exchange.ts";
 import { serverInfo, serverOptions, toolLists } from "./mcp-lists.ts";
+import { complete, getPrompt, promptList } from "./mcp-prompts.ts";
 import { sessionOf } from "./mcp-session.ts";
 
 /** The MCP server of one exchange, for either era: the SDK's low-level one, over lists that are already built. */
@@ -25,11 +26,12 @@ export function createServer(exchange: Exchange): Server {
   server.setRequestHandler("tools/call", ({ params }, context) => callTool(exchange, params, context));
   server.setRequestHandler("prompts/list", ({ params }) => {
     refuseCursor(params);
-    return { prompts: [] };
+    return { prompts: promptList };
   });
-  server.setRequestHandler("prompts/get", ({ params }) => {
-    throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown prompt: ${params.name.slice(0, 100)}`);
-  });
+  server.setRequestHandler("prompts/get", ({ params }) => getPrompt(params));
+  server.setRequestHandler("completion/complete", ({ params }, context) =>
+    complete(exchange, params, context),
+  );
   server.setRequestHandler("resources/list", async ({ params }) => {
     refuseCursor(params);
     const host: HostRpc = hostOf(env);

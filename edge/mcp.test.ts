@@ -1,7 +1,16 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { tools } from "../shared/tools/index.ts";
-import { answerOf, messageOf, mcpUrl, modern, modernRequest, modernVersion, post } from "./mcp-client.ts";
+import {
+  answerOf,
+  messageOf,
+  mcpUrl,
+  modern,
+  modernRequest,
+  modernVersion,
+  openSession,
+  post,
+} from "./mcp-client.ts";
 
 const statusOf = async (response: Promise<Response>) => (await response).status;
 const initialize = (protocolVersion: string) =>
@@ -177,7 +186,16 @@ describe("the lists", () => {
       result: { resources: [{ uri: "ibkr://status", mimeType: "application/json" }] },
     });
     expect(await answerOf(await modern("resources/templates/list"))).toMatchObject({
-      result: { resourceTemplates: [{ uriTemplate: "ibkr://market-data/{id}" }] },
+      result: {
+        resourceTemplates: [
+          { uriTemplate: "ibkr://market-data/{id}" },
+          { uriTemplate: "ibkr://portfolio/{account}" },
+          { uriTemplate: "ibkr://orders/{account}" },
+          { uriTemplate: "ibkr://news-bulletins" },
+          { uriTemplate: "ibkr://tick-news/{symbol}" },
+          { uriTemplate: "ibkr://broadtape-news" },
+        ],
+      },
     });
   });
 
@@ -193,7 +211,7 @@ describe("the lists", () => {
     expect(await answerOf(await modern("server/discover"))).toMatchObject({
       result: {
         supportedVersions: [modernVersion],
-        capabilities: { tools: {}, prompts: {}, resources: { subscribe: true } },
+        capabilities: { tools: {}, prompts: {}, completions: {}, resources: { subscribe: true } },
         instructions: expect.stringContaining("ibkr_get_status"),
         _meta: { "io.modelcontextprotocol/serverInfo": { name: "tws-edge" } },
       },
@@ -229,6 +247,17 @@ describe("a resource", () => {
         code: -32_602,
         message: expect.stringContaining("ibkr_start_market_data_resource"),
         data: { uri, code: "not_started" },
+      },
+    });
+  });
+
+  it("that nobody has started says so to a client of 2025 too", async () => {
+    const session = await openSession();
+    const uri = "ibkr://orders/DU1";
+    expect(await answerOf(await post(messageOf("resources/read", { uri }), session))).toMatchObject({
+      error: {
+        message: expect.stringContaining("ibkr_start_portfolio_resource"),
+        data: { code: "not_started" },
       },
     });
   });

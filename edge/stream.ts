@@ -9,10 +9,15 @@ import { callerHeader, encodeCaller } from "./host/rpc.ts";
 const isUpgrade = (request: Request): boolean =>
   request.headers.get("Upgrade")?.toLowerCase() === "websocket";
 
-/** The market-data stream. */
-export function openMarketData(request: Request, env: Env, caller: Caller): Promise<Response> {
+/** A stream for watchers. */
+export function openStream(
+  request: Request,
+  stream: "market-data" | "portfolio" | "news",
+  env: Env,
+  caller: Caller,
+): Promise<Response> {
   if (!isUpgrade(request)) return Promise.resolve(upgradeRequired("Open this address as a WebSocket."));
-  return hostOf(env).fetch("https://host/market-data", {
+  return hostOf(env).fetch(`https://host/stream/${stream}`, {
     headers: { Upgrade: "websocket", [callerHeader]: encodeCaller(caller) },
   });
 }

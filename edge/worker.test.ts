@@ -185,9 +185,13 @@ describe("routes", () => {
     });
   });
 
-  it("open the market-data stream", async () => {
-    const inbox = inboxOf(socketOf(await at("/api/v1/stream/market-data", { headers: upgrade })));
-    expect(JSON.parse(String(await inbox.next()))).toMatchObject({ type: "connected" });
+  it.each([
+    ["market-data", "market_data"],
+    ["portfolio", "portfolio"],
+    ["news", "news"],
+  ])("open the stream %s", async (path, stream) => {
+    const inbox = inboxOf(socketOf(await at(`/api/v1/stream/${path}`, { headers: upgrade })));
+    expect(JSON.parse(String(await inbox.next()))).toMatchObject({ type: "connected", stream });
   });
 
   it("ask for an upgrade where there is none", async () => {

@@ -6,7 +6,7 @@ import { complete, preflight } from "./headers.ts";
 import { healthOfHops, misconfigured } from "./health.ts";
 import { guardLocal } from "./local-guard.ts";
 import { handleMcp } from "./mcp.ts";
-import { openAgentLink, openMarketData } from "./stream.ts";
+import { openAgentLink, openStream } from "./stream.ts";
 import { version } from "./version.ts";
 
 export { TwsHost } from "./host/host.ts";
@@ -55,7 +55,11 @@ route("/", { GET: frontPage, HEAD: frontPage });
 route("/health", { GET: health, HEAD: health });
 route("/api/v1/mcp", { POST: mcp, GET: mcp, DELETE: mcp });
 route("/api/v1/agent", { GET: (c) => openAgentLink(c.req.raw, c.env.env, c.get("settings")) });
-route("/api/v1/stream/market-data", { GET: (c) => openMarketData(c.req.raw, c.env.env, ownerOfLocalMode) });
+for (const stream of ["market-data", "portfolio", "news"] as const) {
+  route(`/api/v1/stream/${stream}`, {
+    GET: (c) => openStream(c.req.raw, stream, c.env.env, ownerOfLocalMode),
+  });
+}
 
 /** What `path` answers, by method; every other method is refused with the list of these. */
 function route(path: string, handlers: Readonly<Record<string, Handler>>): void {
@@ -95,7 +99,7 @@ const frontPageText = ({ publicUrl }: Settings): string => `tws-edge ${version}
 Trader Workstation for MCP clients, browsers and programs.
 
 MCP (Streamable HTTP)     ${publicUrl ?? ""}/api/v1/mcp
-Market data (WebSocket)   ${publicUrl?.replace(/^http/, "ws") ?? ""}/api/v1/stream/market-data
+Streams (WebSocket)       ${publicUrl?.replace(/^http/, "ws") ?? ""}/api/v1/stream/market-data, /portfolio, /news
 Health                    ${publicUrl ?? ""}/health
 `;
 

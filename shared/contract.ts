@@ -26,23 +26,21 @@ const text = z.string().trim().min(1).max(64);
 
 /** The fields that name an instrument, the same in every tool. */
 export const contractFields = {
-  conId: z.int().positive().optional().describe("IBKR contract id; enough alone and never ambiguous"),
-  symbol: text
-    .optional()
-    .describe("Underlying symbol: AAPL, ES; for currencies the base (EUR) or the pair (EUR.USD)"),
-  secType: SecType.optional().describe("Security type; default STK, or CASH for a pair"),
-  exchange: text.optional().describe("Venue; default SMART routing, or the type's usual venue"),
+  conId: z.int().positive().optional().describe("IBKR contract id; enough alone"),
+  symbol: text.optional().describe("AAPL, ES, EUR or EUR.USD"),
+  secType: SecType.optional().describe("STK (default), OPT, FUT, CASH, IND, FOP, FUND, CRYPTO…"),
+  exchange: text.optional().describe("Default SMART, or the usual venue"),
   currency: text.optional().describe("Default USD"),
-  primaryExchange: text.optional().describe("Listing venue, to tell equal symbols apart"),
-  localSymbol: text.optional().describe("Venue's own symbol, such as ESZ6"),
+  primaryExchange: text.optional().describe("Listing venue"),
+  localSymbol: text.optional().describe("Venue's own, such as ESZ6"),
   expiration: z
     .string()
     .regex(/^\d{6}(\d{2})?$/)
     .optional()
-    .describe("Expiry yyyymmdd or yyyymm (FUT, OPT)"),
-  strike: z.number().positive().optional().describe("Strike (OPT)"),
-  right: Right.optional().describe("C call, P put (OPT)"),
-  multiplier: z.number().positive().optional().describe("Contract multiplier"),
+    .describe("yyyymmdd or yyyymm"),
+  strike: z.number().positive().optional().describe("Of an option"),
+  right: Right.optional().describe("C call, P put"),
+  multiplier: z.number().positive().optional().describe("Multiplier"),
   tradingClass: text.optional().describe("Such as SPXW"),
 } as const;
 
@@ -81,7 +79,9 @@ export function withDefaults(selector: ContractSelector): ContractSelector {
         selector.exchange === undefined || selector.exchange === "SMART" ? "IDEALPRO" : selector.exchange,
     };
   }
-  const secType = selector.secType ?? "STK";
+  // only options have these
+  const isOption = selector.strike !== undefined || selector.right !== undefined;
+  const secType = selector.secType ?? (isOption ? "OPT" : "STK");
   const currency = selector.currency ?? "USD";
   switch (secType) {
     case "STK":

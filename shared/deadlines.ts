@@ -9,9 +9,22 @@ export const deadlines = {
   normal: { twsMs: 15_000, agentMs: 20_000, edgeMs: 25_000, clientMs: 30_000 },
   /** TWS may take its time: history, chains, many contracts. */
   slow: { twsMs: 45_000, agentMs: 55_000, edgeMs: 60_000, clientMs: 70_000 },
+  /** Looks on for as long as the call says in `duration_seconds`; these times come on top of that. */
+  watch: { twsMs: 15_000, agentMs: 20_000, edgeMs: 25_000, clientMs: 30_000 },
 } as const;
 
 export type DeadlineClass = keyof typeof deadlines;
+
+/** What a call of the class `watch` may ask for, in seconds. */
+export const maxDurationSeconds = 300;
+
+/** The times of one call. `input` is parsed; a single request to TWS takes no longer for a long look. */
+export function deadlineOf(deadline: DeadlineClass, input: Readonly<Record<string, unknown>>) {
+  const { twsMs, agentMs, edgeMs, clientMs } = deadlines[deadline];
+  const seconds = deadline === "watch" ? Number(input["duration_seconds"] ?? 0) : 0;
+  const lookMs = Math.min(Math.max(seconds, 0), maxDurationSeconds) * 1000;
+  return { twsMs, agentMs: agentMs + lookMs, edgeMs: edgeMs + lookMs, clientMs: clientMs + lookMs };
+}
 
 /** Times of the connections themselves. */
 export const linkTimes = {

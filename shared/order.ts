@@ -5,18 +5,59 @@ import { Mode } from "./status.ts";
 export const Action = z.enum(["BUY", "SELL"]);
 export type Action = z.infer<typeof Action>;
 
-/** The order types we place; each needs the prices in `pricesNeeded`. */
-export const OrderType = z.enum(["MKT", "LMT", "STP", "STP LMT"]);
+/** The order types we place; `priceRules` says which prices each has. */
+export const OrderType = z.enum([
+  "MKT",
+  "LMT",
+  "STP",
+  "STP LMT",
+  "TRAIL",
+  "TRAIL LIMIT",
+  "MIT",
+  "LIT",
+  "MOC",
+  "LOC",
+  "REL",
+]);
 export type OrderType = z.infer<typeof OrderType>;
 
-export const TimeInForce = z.enum(["DAY", "GTC", "IOC", "FOK"]);
+/** GTD needs a time; OPG is for the opening auction, with MKT or LMT. */
+export const TimeInForce = z.enum(["DAY", "GTC", "IOC", "FOK", "GTD", "OPG"]);
 export type TimeInForce = z.infer<typeof TimeInForce>;
 
-export const pricesNeeded: Readonly<Record<OrderType, { readonly limit: boolean; readonly aux: boolean }>> = {
-  MKT: { limit: false, aux: false },
-  LMT: { limit: true, aux: false },
-  STP: { limit: false, aux: true },
-  "STP LMT": { limit: true, aux: true },
+/** The prices of an order in the currency of its contract; null for those that its type does not have. */
+export interface OrderPrices {
+  readonly limitPrice: number | null;
+  /** The stop or touch price; the amount that a TRAIL stays behind; the offset of a REL. */
+  readonly auxPrice: number | null;
+  /** Where a trailing stop starts, and later where it stands. */
+  readonly trailStopPrice: number | null;
+  /** How far the limit of a TRAIL LIMIT lies beyond its stop. */
+  readonly limitOffset: number | null;
+}
+
+export type PriceRule = "needed" | "optional" | "none";
+type PriceRules = Readonly<Record<keyof OrderPrices, PriceRule>>;
+
+const rules = (limitPrice: PriceRule, auxPrice: PriceRule): PriceRules => ({
+  limitPrice,
+  auxPrice,
+  trailStopPrice: "none",
+  limitOffset: "none",
+});
+
+export const priceRules: Readonly<Record<OrderType, PriceRules>> = {
+  MKT: rules("none", "none"),
+  LMT: rules("needed", "none"),
+  STP: rules("none", "needed"),
+  "STP LMT": rules("needed", "needed"),
+  TRAIL: { ...rules("none", "needed"), trailStopPrice: "optional" },
+  "TRAIL LIMIT": { ...rules("none", "needed"), trailStopPrice: "needed", limitOffset: "needed" },
+  MIT: rules("none", "needed"),
+  LIT: rules("needed", "needed"),
+  MOC: rules("none", "none"),
+  LOC: rules("needed", "none"),
+  REL: rules("optional", "needed"),
 };
 
 /** TWS's own words for where an order is. */
@@ -38,6 +79,10 @@ export type OrderStatus = z.infer<typeof OrderStatus>;
 export const isFinal = (status: OrderStatus): boolean =>
   status === "Filled" || status === "Cancelled" || status === "ApiCancelled" || status === "Inactive";
 
+/** What one can wait for; a later state counts as the earlier ones too. */
+export const WaitUntil = z.enum(["working", "first_fill", "filled", "ended"]);
+export type WaitUntil = z.infer<typeof WaitUntil>;
+
 /** An order as TWS holds it. Quantities in units of the contract, prices in its currency. */
 export const Order = z.object({
   orderId: z.int(),
@@ -51,7 +96,11 @@ export const Order = z.object({
   orderType: z.string(),
   limitPrice: z.number().nullable(),
   auxPrice: z.number().nullable(),
+  trailStopPrice: z.number().nullable(),
+  limitOffset: z.number().nullable(),
   tif: z.string(),
+  /** As TWS words it; null unless GTD. */
+  goodTillDate: z.string().nullable(),
   outsideRth: z.boolean(),
   orderRef: z.string().nullable(),
   parentId: z.int().nullable(),
@@ -65,6 +114,24 @@ export const Order = z.object({
   warnings: z.array(z.string()),
 });
 export type Order = z.infer<typeof Order>;
+
+/** An order that has ended, as TWS lists it: it names neither the order id nor the client. */
+export const CompletedOrder = Order.omit({
+  orderId: true,
+  clientId: true,
+  parentId: true,
+  remaining: true,
+  avgFillPrice: true,
+  whyHeld: true,
+  warnings: true,
+}).extend({
+  /** Null where this agent has not seen the order working. */
+  orderId: z.int().nullable(),
+  /** As TWS words them: "20261123 10:31:02 US/Eastern", "Cancelled by Trader". */
+  completedTime: z.string(),
+  completedStatus: z.string(),
+});
+export type CompletedOrder = z.infer<typeof CompletedOrder>;
 
 /** One fill, with its commission once TWS has reported it. */
 export const Execution = z.object({

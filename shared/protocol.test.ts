@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { TwsError } from "./errors.ts";
-import { emptyQuote, parseTopic, quoteTopic } from "./events.ts";
+import { emptyQuote, parseTopic, topicName } from "./events.ts";
 import {
   type AgentFrame,
   type EdgeFrame,
@@ -94,9 +94,41 @@ describe("what is no frame", () => {
   });
 });
 
-test("a quote topic names its instrument, and nothing else is a topic", () => {
-  expect(parseTopic(quoteTopic(265_598))).toEqual({ kind: "quote", conId: 265_598 });
-  for (const text of ["quote/", "quote/0", "quote/-1", "quote/1x", "quote/12345678901", "portfolio", ""]) {
+const topics = {
+  "quote/265598": { kind: "quote", conId: 265_598 },
+  "portfolio/DU1": { kind: "portfolio", account: "DU1" },
+  "orders/DU1": { kind: "orders", account: "DU1" },
+  bulletins: { kind: "bulletins", allMessages: true },
+  "bulletins/new": { kind: "bulletins", allMessages: false },
+  "tick-news/265598": { kind: "tick-news", conId: 265_598 },
+  "tick-news/*": { kind: "tick-news", conId: null },
+  broadtape: { kind: "broadtape" },
+} as const;
+
+test.each(Object.entries(topics))("the topic %s is read as it is written", (text, topic) => {
+  expect(parseTopic(text)).toEqual(topic);
+  expect(topicName(topic)).toBe(text);
+});
+
+test("nothing else is a topic", () => {
+  const strange = [
+    "quote/",
+    "quote/0",
+    "quote/-1",
+    "quote/1x",
+    "quote/12345678901",
+    "quote/*",
+    "portfolio",
+    "",
+  ];
+  for (const text of [
+    ...strange,
+    "portfolio/",
+    "portfolio/A B",
+    "orders/A/B",
+    "tick-news/x",
+    "bulletins/old",
+  ]) {
     expect(parseTopic(text)).toBeNull();
   }
 });

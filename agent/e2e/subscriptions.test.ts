@@ -146,6 +146,46 @@ test("two watchers share one market-data line, and it closes when both are gone,
   expect(await noLines()).toBe(0);
 });
 
+test("an account is started, read with its orders, followed on the WebSocket and stopped", async () => {
+  const call = plainCaller(system.mcpUrl);
+  const { resource_id: account, orders_uri: ordersUri } = await call("ibkr_start_portfolio_resource");
+  const { client } = await connectModern(system.mcpUrl);
+  const textOf = async (uri: string) =>
+    Read.parse(await client.readResource({ uri })).contents[0]?.text ?? "";
+  const portfolio: unknown = JSON.parse(await textOf(`ibkr://portfolio/${String(account)}`));
+  expect(portfolio).toMatchObject({ account, mode: "paper", state: "live", positions: expect.any(Array) });
+  expect(JSON.parse(await textOf(String(ordersUri)))).toMatchObject({ account, orders: expect.any(Array) });
+  const socket = await openSocket(`${system.wsUrl}/api/v1/stream/portfolio`);
+  socket.send({ action: "subscribe", account });
+  expect(await socket.next({ type: "subscribed" })).toEqual({ type: "subscribed", account });
+  expect(await socket.next({ type: "portfolio" })).toMatchObject({
+    account,
+    update: { type: "account_value" },
+  });
+  socket.close();
+  expect(await call("ibkr_stop_portfolio_resource", { account })).toEqual({ status: "stopped", account });
+  await client.close();
+});
+
+test("news are followed on the WebSocket, and a bounded look at a quote reports progress", async () => {
+  const socket = await openSocket(`${system.wsUrl}/api/v1/stream/news`);
+  socket.send({ action: "subscribe", feed: "broadtape" });
+  await socket.next({ type: "subscribed", feed: "broadtape" });
+  socket.send({ action: "list" });
+  expect(await socket.next({ type: "subscriptions" })).toMatchObject({ feeds: ["broadtape"], count: 1 });
+  socket.close();
+  const { client } = await connectModern(system.mcpUrl);
+  const progress: number[] = [];
+  const result = await client.callTool(
+    { name: "ibkr_stream_market_data", arguments: { symbol: "AAPL", duration_seconds: 2 } },
+    { onprogress: (one) => progress.push(one.progress) },
+  );
+  expect(result.structuredContent).toMatchObject({ symbol: "AAPL", basis: "last", state: "live" });
+  expect(progress[0]).toBe(1);
+  await client.close();
+  expect(await noLines()).toBe(0);
+});
+
 test("nonsense on the socket is answered, and the socket stays open", async () => {
   const socket = await stream();
   for (const nonsense of [

@@ -4,6 +4,7 @@ import type { accountTools } from "../../shared/tools/account.ts";
 import { resolveAccount, visibleAccounts } from "../limits.ts";
 import { accountDownload, accountSummary, positions } from "../tws/account.ts";
 import type { PortfolioRow, PositionRow } from "../tws/account.ts";
+import { accountPnl, positionPnl } from "../tws/pnl.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
@@ -95,6 +96,18 @@ export function createAccountHandlers({ session, limits, now }: Deps) {
       const account = accountOf(input.account, context);
       const { values } = await accountDownload(session, account, requestOf(context));
       return { account, mode: modeOf(account), values: [...values], count: values.length, asOf: asOf() };
+    },
+
+    async ibkr_get_pnl(input, context) {
+      const account = accountOf(input.account, context);
+      const pnl = await accountPnl(session, account, requestOf(context));
+      return { account, mode: modeOf(account), ...pnl, asOf: asOf() };
+    },
+
+    async ibkr_get_pnl_single({ account: requested, conId }, context) {
+      const account = accountOf(requested, context);
+      const pnl = await positionPnl(session, account, conId, requestOf(context));
+      return { account, mode: modeOf(account), conId, ...pnl, asOf: asOf() };
     },
   } satisfies HandlersFor<typeof accountTools>;
 }

@@ -1,5 +1,10 @@
+import { ContractSelector } from "../../shared/contract.ts";
+import { TwsError } from "../../shared/errors.ts";
 import type { contractTools } from "../../shared/tools/contracts.ts";
-import { resolveDetails, searchSymbols } from "../tws/contracts.ts";
+import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts.ts";
+import { marketRule } from "../tws/market-rules.ts";
+import { optionParams } from "../tws/option-params.ts";
+import { bboExchangeOf, smartComponents } from "../tws/smart-components.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
@@ -14,5 +19,41 @@ export function createContractHandlers({ session }: Pick<HandlerDeps, "session">
     ibkr_search_symbols: search,
     ibkr_get_matching_symbols: search,
     ibkr_get_contract_details: (input, context) => resolveDetails(session, input, requestOf(context)),
+
+    async ibkr_get_security_definition_by_conid({ conId }, context) {
+      const { contract, ...details } = await resolveDetails(session, { conId }, requestOf(context));
+      return { contract, details };
+    },
+
+    async ibkr_get_market_rule({ marketRuleId }, context) {
+      const priceIncrements = await marketRule(session, marketRuleId, requestOf(context));
+      return { marketRuleId, priceIncrements, count: priceIncrements.length };
+    },
+
+    async ibkr_get_option_chain_params({ underlyingConId, exchange }, context) {
+      const request = requestOf(context);
+      const underlying = await resolveContract(session, { conId: underlyingConId }, request);
+      const rows = await optionParams(session, underlying, request);
+      const venue = exchange?.toUpperCase();
+      const chains = rows.filter((row) => venue === undefined || row.exchange === venue);
+      if (chains.length === 0 && rows.length > 0) {
+        const venues = [...new Set(rows.map((row) => row.exchange))].join(", ");
+        throw new TwsError("invalid_input", `exchange: options on ${underlying.symbol} trade at ${venues}.`);
+      }
+      return { chains, count: chains.length };
+    },
+
+    async ibkr_get_smart_components({ bboExchange, ...input }, context) {
+      const request = requestOf(context);
+      const group =
+        bboExchange ??
+        (await bboExchangeOf(
+          session,
+          await resolveContract(session, ContractSelector.parse(input), request),
+          request,
+        ));
+      const components = await smartComponents(session, group, request);
+      return { bboExchange: group, components, count: components.length };
+    },
   } satisfies HandlersFor<typeof contractTools>;
 }

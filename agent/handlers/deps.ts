@@ -11,7 +11,7 @@ export interface HandlerDeps {
   readonly orderBook: OrderBook;
   readonly quotes: QuoteStreams;
   readonly limits: Limits;
-  readonly intents: Intents<Order>;
+  readonly intents: Intents<readonly Order[]>;
   /** The only TWS that `ibkr_connect` accepts. */
   readonly target: { readonly host: string; readonly port: number; readonly clientId: number };
   /** Unix milliseconds. */

@@ -1,12 +1,15 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
+import type { Contract } from "../../shared/contract.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { historyTools } from "../../shared/tools/history.ts";
 import { resolveContract } from "../tws/contracts.ts";
-import { historicalBars } from "../tws/history.ts";
+import { headTimestamp, histogram, isHistogramUnit, tradingSchedule } from "../tws/history-facts.ts";
+import { datedBars } from "../tws/history.ts";
+import { pastTicks } from "../tws/past-ticks.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
-import type { HandlersFor } from "./handlers-for.ts";
+import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
 /** TWS sends all bars in one message, and the library ends the session, orders and all, at one of 16 MB. */
 const mostBars = 100_000;
@@ -31,16 +34,17 @@ function requireBearable({ duration, barSize }: HistoryInput): void {
 const isKeyOf = <T extends object>(table: T, key: string | undefined): key is keyof T & string =>
   key !== undefined && Object.hasOwn(table, key);
 
-export function createHistoryHandlers({ session, now }: Pick<HandlerDeps, "session" | "now">) {
+export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">) {
+  const resolve = (input: ContractSelector, context: CallContext): Promise<Contract> =>
+    resolveContract(session, ContractSelector.parse(input), requestOf(context));
+
   return {
     async ibkr_get_historical_data(input, context) {
       const { duration, barSize, whatToShow, useRTH, endDateTime } = input;
       requireBearable(input);
-      const contract = await resolveContract(session, ContractSelector.parse(input), requestOf(context));
-      if (contract.secType === "CASH" && whatToShow === "TRADES") {
-        throw new TwsError("invalid_input", "whatToShow: currencies have no TRADES; use MIDPOINT.");
-      }
-      const bars = await historicalBars(
+      const contract = await resolve(input, context);
+      refuseTrades(contract, whatToShow, "MIDPOINT");
+      const { value: bars, asOf } = await datedBars(
         session,
         { contract, duration, barSize, whatToShow, useRTH, endAt: endDateTime },
         requestOf(context),
@@ -50,8 +54,87 @@ export function createHistoryHandlers({ session, now }: Pick<HandlerDeps, "sessi
         contract,
         bars,
         count: bars.length,
-        asOf: new Date(now()).toISOString(),
+        asOf,
       };
     },
+
+    async ibkr_get_head_timestamp(input, context) {
+      const { whatToShow, useRTH } = input;
+      const contract = await resolve(input, context);
+      refuseTrades(contract, whatToShow, "MIDPOINT");
+      const head = await headTimestamp(session, { contract, whatToShow, useRTH }, requestOf(context));
+      return { symbol: contract.symbol, contract, headTimestamp: head.value, asOf: head.asOf };
+    },
+
+    async ibkr_get_histogram_data(input, context) {
+      const contract = await resolve(input, context);
+      const [count, unit = ""] = input.duration.replace(/s$/, "").split(" ");
+      if (!isHistogramUnit(unit)) throw new TwsError("invalid_input", "duration: use days, weeks or months.");
+      const found = await histogram(
+        session,
+        { contract, count: Number(count), unit, useRTH: input.useRTH },
+        requestOf(context),
+      );
+      const rows = found.value;
+      return { symbol: contract.symbol, contract, histogram: rows, count: rows.length, asOf: found.asOf };
+    },
+
+    async ibkr_get_historical_ticks(input, context) {
+      const { whatToShow, startDateTime, endDateTime, numberOfTicks, useRTH } = input;
+      if (startDateTime !== undefined && endDateTime !== undefined) {
+        throw new TwsError(
+          "invalid_input",
+          "startDateTime: TWS takes a start or an end, not both; page on from the last tick.",
+        );
+      }
+      const contract = await resolve(input, context);
+      refuseTrades(contract, whatToShow, "BID_ASK");
+      const found = await pastTicks(
+        session,
+        { contract, whatToShow, count: numberOfTicks, useRTH, startAt: startDateTime, endAt: endDateTime },
+        requestOf(context),
+      );
+      const ticks = found.value.map(({ tick }) => tick);
+      return { symbol: contract.symbol, contract, ticks, count: ticks.length, asOf: found.asOf };
+    },
+
+    async ibkr_get_tick_by_tick_data(input, context) {
+      const { tickType, numberOfTicks } = input;
+      const contract = await resolve(input, context);
+      const whatToShow = kindOf[tickType];
+      if (contract.secType === "CASH" && whatToShow === "TRADES") {
+        throw new TwsError("invalid_input", "tickType: currencies are not traded in ticks; use BidAsk.");
+      }
+      const found = await pastTicks(
+        session,
+        { contract, whatToShow, count: numberOfTicks, useRTH: false },
+        requestOf(context),
+      );
+      const ticks = found.value
+        .filter(({ isUnreported }) => tickType !== "Last" || !isUnreported)
+        .map(({ tick }) => tick)
+        // TWS gives the whole of the first second
+        .slice(-numberOfTicks);
+      return { symbol: contract.symbol, contract, tickType, ticks, count: ticks.length, asOf: found.asOf };
+    },
+
+    async ibkr_get_trading_schedule(input, context) {
+      const { duration, useRTH, endDateTime } = input;
+      const contract = await resolve(input, context);
+      const { value, asOf } = await tradingSchedule(
+        session,
+        { contract, duration, useRTH, endAt: endDateTime },
+        requestOf(context),
+      );
+      const { timeZone, sessions } = value;
+      return { symbol: contract.symbol, contract, timeZone, sessions, count: sessions.length, asOf };
+    },
   } satisfies HandlersFor<typeof historyTools>;
+}
+
+const kindOf = { Last: "TRADES", AllLast: "TRADES", BidAsk: "BID_ASK", MidPoint: "MIDPOINT" } as const;
+
+function refuseTrades({ secType }: Contract, whatToShow: string, instead: string): void {
+  if (secType === "CASH" && whatToShow === "TRADES")
+    throw new TwsError("invalid_input", `whatToShow: currencies have no TRADES; use ${instead}.`);
 }

@@ -1,8 +1,10 @@
-import type { ContractSelector } from "../../shared/contract.ts";
+import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { marketDataTools } from "../../shared/tools/market-data.ts";
 import { describeSelector, resolveContract } from "../tws/contracts.ts";
+import { depthSnapshot } from "../tws/depth.ts";
+import { fundamentalReport } from "../tws/fundamentals.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
@@ -15,7 +17,24 @@ const atOnce = 10;
 /** One silent instrument must not use up the time of the others. */
 const quoteMs = 9_000;
 
-export function createMarketDataHandlers({ session, quotes }: Pick<HandlerDeps, "session" | "quotes">) {
+/** As TWS numbers them. */
+const dataTypes = [
+  [1, "live"],
+  [2, "frozen"],
+  [3, "delayed"],
+  [4, "delayed-frozen"],
+] as const;
+
+/** Of one element of a report; the longest are descriptions of the business. */
+const textCharacters = 1_000;
+
+export function createMarketDataHandlers({
+  session,
+  quotes,
+  now,
+}: Pick<HandlerDeps, "session" | "quotes" | "now">) {
+  const asOf = (): string => new Date(now()).toISOString();
+
   async function rowFor(selector: ContractSelector, context: CallContext): Promise<QuoteRow> {
     const symbol = selector.symbol ?? selector.localSymbol;
     const request = { ...requestOf(context), timeoutMs: Math.min(quoteMs, context.twsTimeoutMs) };
@@ -66,6 +85,40 @@ export function createMarketDataHandlers({ session, quotes }: Pick<HandlerDeps, 
         return row;
       });
       return { quotes: rows, count: rows.length };
+    },
+
+    async ibkr_get_market_depth(input, context) {
+      const request = requestOf(context);
+      const contract = await resolveContract(session, ContractSelector.parse(input), request);
+      const { numberOfRows: rows, smartDepth } = input;
+      // the book of one venue cannot be smart
+      const isSmart = smartDepth && contract.exchange === "SMART";
+      const { bids, asks } = await depthSnapshot(session, { contract, rows, isSmart }, request);
+      return { symbol: contract.symbol, contract, bids, asks, dataType: "live", asOf: asOf() };
+    },
+
+    async ibkr_set_market_data_type({ marketDataType }) {
+      const known = dataTypes.find(([number]) => number === marketDataType);
+      if (known === undefined) throw new TwsError("invalid_input", "marketDataType: 1, 2, 3 or 4.");
+      const [type, dataType] = known;
+      await session.setMarketDataType(type);
+      return { marketDataType: type, dataType, asOf: asOf() };
+    },
+
+    async ibkr_get_fundamental_data(input, context) {
+      const request = requestOf(context);
+      const contract = await resolveContract(session, ContractSelector.parse(input), request);
+      const { reportType, section } = input;
+      const report = await fundamentalReport(session, contract, reportType, request);
+      const wanted = section?.toLowerCase() ?? "";
+      const data = report
+        .filter(({ path }) => path.toLowerCase().includes(wanted))
+        .map(({ path, attributes, text }) => ({
+          path,
+          attributes,
+          text: text?.slice(0, textCharacters) ?? null,
+        }));
+      return { symbol: contract.symbol, contract, reportType, data, count: data.length, asOf: asOf() };
     },
   } satisfies HandlersFor<typeof marketDataTools>;
 }

@@ -1,13 +1,19 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { Order } from "../../shared/order.ts";
+import { ContractSelector } from "../../shared/contract.ts";
+import { isFinal } from "../../shared/order.ts";
+import type { Order, WaitUntil } from "../../shared/order.ts";
+import { modeOf } from "../../shared/status.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
 import { mayUse, requireTrader, requireTrading, resolveAccount } from "../limits.ts";
 import { placeOrder } from "../orders/place.ts";
+import type { Placed } from "../orders/place.ts";
+import { termsOf } from "../orders/terms.ts";
+import { contractOfOrder } from "../orders/agreement.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
-const outcomeOf = (order: Order) => {
+export const outcomeOf = (order: Order) => {
   const { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings } = order;
   return { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings };
 };
@@ -15,7 +21,23 @@ const outcomeOf = (order: Order) => {
 const sameText = (asked: string | undefined, value: string | undefined): boolean =>
   asked === undefined || asked === "" || asked.toUpperCase() === value?.toUpperCase();
 
-type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "intents">;
+const placedOf = ({ order, idempotencyKey }: Placed) => {
+  const { contract, action, quantity, orderType, permId } = order;
+  const symbol = contract.symbol ?? "";
+  return { ...outcomeOf(order), symbol, action, quantity, orderType, permId, idempotencyKey };
+};
+
+const reached: Readonly<Record<WaitUntil, (order: Order) => boolean>> = {
+  working: ({ status, filled }) => status === "Submitted" || status === "Filled" || filled > 0,
+  first_fill: ({ filled }) => filled > 0,
+  filled: ({ status }) => status === "Filled",
+  ended: ({ status }) => isFinal(status),
+};
+
+/** What TWS answers late must still reach the caller within the call. */
+const answerWithinMs = 500;
+
+type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "intents" | "now">;
 
 export function createOrderHandlers(deps: Deps) {
   const { session, orderBook, limits } = deps;
@@ -27,12 +49,60 @@ export function createOrderHandlers(deps: Deps) {
     throw new TwsError("order_not_found", `TWS shows no order with the id ${orderId}.`);
   }
 
+  /** Whether a row is of the account asked for, and the caller's to see. Throws as resolveAccount does. */
+  function wantedBy(account: string, { caller }: CallContext): (row: { account: string }) => boolean {
+    if (account !== "") resolveAccount(account, caller, session.accounts(), limits.onlyAccount);
+    return (row) => mayUse(caller, row.account) && sameText(account, row.account);
+  }
+
+  async function completedOrders(account: string, context: CallContext) {
+    const isWanted = wantedBy(account, context);
+    return (await orderBook.completedOrders(requestOf(context))).filter(isWanted);
+  }
+
   return {
     async ibkr_place_order(input, context) {
-      const { order, idempotencyKey } = await placeOrder(deps, input, context);
-      const { contract, action, quantity, orderType, permId } = order;
-      const symbol = contract.symbol ?? "";
-      return { ...outcomeOf(order), symbol, action, quantity, orderType, permId, idempotencyKey };
+      return placedOf(await placeOrder(deps, input, context));
+    },
+
+    async ibkr_place_option_order(input, context) {
+      const { conId, localSymbol, secType = "OPT" } = input;
+      if (secType !== "OPT" && secType !== "FOP") {
+        throw new TwsError("invalid_input", "secType: this tool places OPT and FOP; use ibkr_place_order.");
+      }
+      const missing = (["symbol", "expiration", "strike", "right"] as const).filter(
+        (field) => input[field] === undefined,
+      );
+      if (conId === undefined && localSymbol === undefined && missing.length > 0) {
+        throw new TwsError(
+          "invalid_input",
+          `${missing.join(", ")}: an option is named by these, or by conId.`,
+        );
+      }
+      const asked = { ...input, ...(conId === undefined && { secType }) };
+      const contract = await contractOfOrder(session, ContractSelector.parse(asked), requestOf(context));
+      if (contract.secType !== "OPT" && contract.secType !== "FOP") {
+        throw new TwsError("invalid_input", `conId: ${contract.conId} is no option; use ibkr_place_order.`);
+      }
+      const placed = await placeOrder(deps, { ...asked, outsideRth: false }, context);
+      return { ...placedOf(placed), contract };
+    },
+
+    async ibkr_preview_order(input, context) {
+      const { caller } = context;
+      const terms = termsOf(input, deps.now());
+      const account = resolveAccount(input.account, caller, session.accounts(), limits.onlyAccount);
+      const request = requestOf(context);
+      const contract = await contractOfOrder(session, ContractSelector.parse(input), request);
+      const spec = { contract, account, ...terms, orderRef: "", parentId: null, ocaGroup: null };
+      const preview = await orderBook.preview(spec, request);
+      return {
+        account,
+        mode: modeOf(account),
+        contract,
+        ...preview,
+        asOf: new Date(deps.now()).toISOString(),
+      };
     },
 
     async ibkr_modify_order({ orderId, ...changes }, context) {
@@ -56,19 +126,46 @@ export function createOrderHandlers(deps: Deps) {
       return { orders, count: orders.length };
     },
 
+    async ibkr_get_completed_orders({ account }, context) {
+      const orders = await completedOrders(account, context);
+      return { orders, count: orders.length };
+    },
+
+    async ibkr_get_all_orders({ account }, context) {
+      const isWanted = wantedBy(account, context);
+      const open = (await orderBook.openOrders(requestOf(context))).filter(isWanted);
+      const completed = await completedOrders(account, context);
+      // one that ended between the two lists is in both
+      const known = new Set(completed.map(({ permId }) => permId));
+      const working = open.filter(({ permId }) => permId === null || !known.has(permId));
+      const orders = [...working, ...completed];
+      return { orders, count: orders.length, openCount: working.length };
+    },
+
+    async ibkr_wait_for_order({ orderId, until, timeoutSeconds }, context) {
+      await visibleOrder(orderId, context);
+      const startedAt = performance.now();
+      const isOver = (order: Order) => reached[until](order) || isFinal(order.status);
+      const tell = ({ filled, quantity, status }: Order) =>
+        context.progress(filled, quantity, `Order ${orderId} is ${status}, ${filled} of ${quantity} filled`);
+      const timeoutMs = Math.min(timeoutSeconds * 1000, Math.max(1, context.twsTimeoutMs - answerWithinMs));
+      const request = { ...requestOf(context), timeoutMs };
+      const order = await orderBook.waitFor(orderId, isOver, tell, request);
+      const waitedSeconds = Math.round((performance.now() - startedAt) / 100) / 10;
+      return { ...outcomeOf(order), reached: reached[until](order), waitedSeconds, whyHeld: order.whyHeld };
+    },
+
     async ibkr_get_order_status({ orderId }, context) {
       const order = await visibleOrder(orderId, context);
       return { ...outcomeOf(order), whyHeld: order.whyHeld, order };
     },
 
     async ibkr_get_executions({ symbol, secType, exchange, account }, context) {
-      const { caller } = context;
-      if (account !== "") resolveAccount(account, caller, session.accounts(), limits.onlyAccount);
+      const isWanted = wantedBy(account, context);
       const all = await orderBook.executions(requestOf(context));
       const executions = all.filter(
         ({ execution, contract }) =>
-          mayUse(caller, execution.account) &&
-          sameText(account, execution.account) &&
+          isWanted(execution) &&
           sameText(symbol, contract.symbol) &&
           sameText(secType, contract.secType) &&
           sameText(exchange, execution.exchange),

@@ -71,7 +71,7 @@ export function startAgent({ port, limits, clientId = 1 }: AgentOptions) {
   const session = createSession({ ...target, isSimulator: true, log, times: { retryFirstMs: 50 } });
   const orderBook = createOrderBook(session, log);
   const quotes = createQuoteStreams(session, { log });
-  const intents = createIntents<Order>(wasNotSent);
+  const intents = createIntents<readonly Order[]>(wasNotSent);
   const agentWith = (own: Partial<Limits> = {}) =>
     createHandlers({
       session,

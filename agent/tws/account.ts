@@ -1,6 +1,8 @@
 import { EventName } from "@stoqey/ib";
+import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
+import type { TwsEvents } from "./events.ts";
 import { numberOrNull, partialContract, textOrNull } from "./translate.ts";
 import { createTurns } from "./turns.ts";
 import type { Turns } from "./turns.ts";
@@ -46,6 +48,10 @@ interface Desk {
   readonly summaries: Turns;
   readonly downloads: Turns;
   readonly positions: Turns;
+  /** Downloads that wait for their turn. */
+  waiting: number;
+  /** Ends the hold on account updates as soon as it has been shown the account. */
+  makeWay: (() => void) | null;
 }
 
 const desks = new WeakMap<TwsSession, Desk>();
@@ -53,7 +59,13 @@ const desks = new WeakMap<TwsSession, Desk>();
 function deskOf(session: TwsSession): Desk {
   const existing = desks.get(session);
   if (existing !== undefined) return existing;
-  const desk = { summaries: createTurns(), downloads: createTurns(), positions: createTurns() };
+  const desk: Desk = {
+    summaries: createTurns(),
+    downloads: createTurns(),
+    positions: createTurns(),
+    waiting: 0,
+    makeWay: null,
+  };
   desks.set(session, desk);
   return desk;
 }
@@ -87,63 +99,124 @@ export function accountSummary(
   });
 }
 
+/** What TWS shows of one account, by row, since a change sends a row again. */
+function collectRows(account: string, onRow: () => void = () => {}) {
+  const values = new Map<string, AccountValue>();
+  const portfolio = new Map<string, PortfolioRow>();
+  return {
+    rows: (): AccountDownload => ({ values: [...values.values()], portfolio: [...portfolio.values()] }),
+    on: {
+      [EventName.updateAccountValue]: (
+        _control: unknown,
+        ...[key, value, currency, owner]: TwsEvents[EventName.updateAccountValue]
+      ) => {
+        if (owner !== account) return;
+        values.set(`${key}/${currency}`, { account, key, value, currency: textOrNull(currency) });
+        onRow();
+      },
+      [EventName.updatePortfolio]: (
+        _control: unknown,
+        ...[wire, position, price, value, cost, open, real, owner]: TwsEvents[EventName.updatePortfolio]
+      ) => {
+        if (owner !== account) return;
+        const contract = partialContract(wire);
+        portfolio.set(holdingKey(contract), {
+          account,
+          contract,
+          position: position ?? 0,
+          avgCost: cost ?? 0,
+          marketPrice: numberOrNull(price),
+          marketValue: numberOrNull(value),
+          unrealizedPnL: numberOrNull(open),
+          realizedPnL: numberOrNull(real),
+        });
+        onRow();
+      },
+    },
+  };
+}
+
+const updatesOf = (account: string) =>
+  ({
+    lane: "account",
+    what: `the figures of account ${account}`,
+    start: (ib: IBApi) => ib.reqAccountUpdates(true, account),
+    cancel: (ib: IBApi) => ib.reqAccountUpdates(false, account),
+    cancelAfter: true,
+  }) as const;
+
 /**
  * Every figure and holding of one account. TWS serves one account at a time to each client and its answers carry no
  * id, so downloads take turns and end their subscription.
  */
-export function accountDownload(
+export async function accountDownload(
   session: TwsSession,
   account: string,
   context: RequestContext,
 ): Promise<AccountDownload> {
-  const what = `the figures of account ${account}`;
-  return deskOf(session).downloads(what, context, (own) => {
-    // by key, since a change during the download sends a row again
-    const values = new Map<string, AccountValue>();
-    const portfolio = new Map<string, PortfolioRow>();
-    return session.request<AccountDownload>(
+  const desk = deskOf(session);
+  const spec = updatesOf(account);
+  desk.waiting += 1;
+  desk.makeWay?.();
+  try {
+    return await desk.downloads(spec.what, context, (own) => {
+      const { rows, on } = collectRows(account);
+      return session.request<AccountDownload>(
+        {
+          ...spec,
+          on: {
+            ...on,
+            [EventName.accountDownloadEnd]: (control, owner) => {
+              if (owner === account) control.resolve(rows());
+            },
+          },
+        },
+        own,
+      );
+    });
+  } finally {
+    desk.waiting -= 1;
+  }
+}
+
+interface Hold {
+  readonly account: string;
+  /** The whole account, once TWS has shown all of it, and after each change. */
+  readonly onRows: (rows: AccountDownload) => void;
+  readonly context: RequestContext;
+}
+
+/**
+ * Stays subscribed to one account until somebody else needs the only subscription that TWS gives, and then at least
+ * until the account has been shown once. Resolves when it has made way.
+ */
+export function holdAccount(session: TwsSession, { account, onRows, context }: Hold): Promise<void> {
+  const desk = deskOf(session);
+  const spec = updatesOf(account);
+  return desk.downloads(spec.what, context, (own) => {
+    let isShown = false;
+    const { rows, on } = collectRows(account, () => {
+      if (isShown) onRows(rows());
+    });
+    const held = session.request<void>(
       {
-        lane: "account",
-        what,
-        start: (ib) => ib.reqAccountUpdates(true, account),
-        cancel: (ib) => ib.reqAccountUpdates(false, account),
-        cancelAfter: true,
+        ...spec,
         on: {
-          [EventName.updateAccountValue]: (_control, key, value, currency, owner) => {
-            if (owner !== account) return;
-            values.set(`${key}/${currency}`, { account, key, value, currency: textOrNull(currency) });
-          },
-          [EventName.updatePortfolio]: (
-            _control,
-            contract,
-            position,
-            price,
-            value,
-            cost,
-            open,
-            real,
-            owner,
-          ) => {
-            if (owner !== account) return;
-            portfolio.set(holdingKey(partialContract(contract)), {
-              account,
-              contract: partialContract(contract),
-              position: position ?? 0,
-              avgCost: cost ?? 0,
-              marketPrice: numberOrNull(price),
-              marketValue: numberOrNull(value),
-              unrealizedPnL: numberOrNull(open),
-              realizedPnL: numberOrNull(real),
-            });
-          },
+          ...on,
           [EventName.accountDownloadEnd]: (control, owner) => {
-            if (owner !== account) return;
-            control.resolve({ values: [...values.values()], portfolio: [...portfolio.values()] });
+            if (owner !== account || isShown) return;
+            isShown = true;
+            onRows(rows());
+            desk.makeWay = () => control.resolve();
+            if (desk.waiting > 0) control.resolve();
           },
         },
       },
       own,
     );
+    return held.finally(() => {
+      desk.makeWay = null;
+    });
   });
 }
 

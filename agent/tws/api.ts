@@ -66,6 +66,11 @@ export interface TwsSession {
    */
   whenConnected(timeoutMs: number): Promise<void>;
   request<T>(spec: RequestSpec<T>, context: RequestContext): Promise<T>;
+  /**
+   * What TWS shall send at best: 1 live, 2 the last quote of a closed market, 3 delayed, 4 both of the last two. For all
+   * quotes asked for from now on, on this and every later connection.
+   */
+  setMarketDataType(type: 1 | 2 | 3 | 4): Promise<void>;
   /** An id for a subscription that lives outside `request`; never given twice in this process. */
   nextRequestId(): number;
   /** Writes one message under the rate limit on the connection of now; rejects if that ends before it is written. */

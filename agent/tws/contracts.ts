@@ -5,6 +5,7 @@ import type { Contract, ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import { twsErrorFor } from "./errors.ts";
+import { neighboursOf } from "./option-neighbours.ts";
 import { detailsFrom, matchFrom, selectorToTws } from "./translate.ts";
 import type { ContractDetails, SymbolMatch } from "./translate.ts";
 
@@ -150,7 +151,7 @@ export async function resolveDetails(
   selector: ContractSelector,
   context: RequestContext,
 ): Promise<ContractDetails> {
-  const found = byInstrument(await contractDetails(session, selector, context));
+  const found = await matchingDetails(session, selector, context);
   const [only] = found;
   const what = describeSelector(withDefaults(selector));
   if (only === undefined) throw unknown(what);
@@ -158,6 +159,38 @@ export async function resolveDetails(
   throw new TwsError("ambiguous_contract", `${found.length} instruments match ${what}.`, {
     candidates: found.slice(0, 25).map(({ contract }) => candidate(contract)),
   });
+}
+
+/** As contractDetails; for an option that does not exist, unknown_contract names the nearest that do. */
+async function existingDetails(
+  session: TwsSession,
+  selector: ContractSelector,
+  context: RequestContext,
+): Promise<readonly ContractDetails[]> {
+  const lookUp = (other: ContractSelector) => contractDetails(session, other, context);
+  try {
+    return await lookUp(selector);
+  } catch (error) {
+    const wanted = withDefaults(selector);
+    const isOption = wanted.conId === undefined && (wanted.secType === "OPT" || wanted.secType === "FOP");
+    if (!(error instanceof TwsError) || error.code !== "unknown_contract" || !isOption) throw error;
+    const near = await neighboursOf(session, wanted, lookUp, context).catch(() => null);
+    if (near === null) throw error;
+    throw new TwsError("unknown_contract", near.message, {
+      ...error.detail,
+      nextStep: "Choose one of the candidates, or see what exists with ibkr_get_option_chain_params.",
+      candidates: near.candidates,
+    });
+  }
+}
+
+/** Each instrument that a selector matches, once. Throws unknown_contract as resolveDetails does. */
+export async function matchingDetails(
+  session: TwsSession,
+  selector: ContractSelector,
+  context: RequestContext,
+): Promise<readonly ContractDetails[]> {
+  return byInstrument(await existingDetails(session, selector, context));
 }
 
 /** TWS lists an instrument once for each venue when no exchange is given: SMART is taken if there, else the first. */

@@ -4,6 +4,8 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Bar, barSizes } from "../../shared/tools/history.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import { forgetContract } from "./contracts.ts";
+import { createHistoryKind } from "./history-budget.ts";
+import type { Dated } from "./history-budget.ts";
 import { barSizeToTws, contractToTws, numberOrNull } from "./translate.ts";
 
 export interface BarsRequest {
@@ -20,15 +22,41 @@ export interface BarsRequest {
 /** Epoch seconds, which no zone or summer time can make ambiguous; days stay yyyymmdd. */
 const epochDates = 2;
 
-/** Bars, oldest first. Throws no_data, no_market_data, pacing, unknown_contract, invalid_input or timeout. */
+const askBars = createHistoryKind<Bar[]>();
+
+/**
+ * Bars, oldest first, within TWS's limits on history: the same question within 15 s is answered from the last time.
+ * Throws no_data, no_market_data, pacing, unknown_contract, invalid_input or timeout.
+ */
+export async function datedBars(
+  session: TwsSession,
+  request: BarsRequest,
+  context: RequestContext,
+): Promise<Dated<Bar[]>> {
+  const { contract, duration, barSize, whatToShow, useRTH, endAt } = request;
+  if (whatToShow === "ADJUSTED_LAST" && endAt !== undefined)
+    throw new TwsError("invalid_input", "ADJUSTED_LAST always ends now: leave endDateTime out.");
+  const { conId, exchange, symbol } = contract;
+  const question = {
+    what: `historical data of ${symbol}`,
+    series: `${conId} ${exchange} ${whatToShow}`,
+    key: JSON.stringify([conId, exchange, duration, barSize, whatToShow, useRTH, endAt]),
+    cost: whatToShow === "BID_ASK" ? 2 : 1,
+  } as const;
+  return askBars(session, question, context, (inner) => requestBars(session, request, inner));
+}
+
+/** As datedBars, without when they were answered. */
 export async function historicalBars(
   session: TwsSession,
   request: BarsRequest,
   context: RequestContext,
 ): Promise<Bar[]> {
+  return (await datedBars(session, request, context)).value;
+}
+
+function requestBars(session: TwsSession, request: BarsRequest, context: RequestContext): Promise<Bar[]> {
   const { contract, duration, barSize, whatToShow, useRTH, endAt } = request;
-  if (whatToShow === "ADJUSTED_LAST" && endAt !== undefined)
-    throw new TwsError("invalid_input", "ADJUSTED_LAST always ends now: leave endDateTime out.");
   const bars: Bar[] = [];
   return session.request<Bar[]>(
     {

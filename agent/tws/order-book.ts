@@ -1,8 +1,12 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { Execution, Order } from "../../shared/order.ts";
+import { isFinal } from "../../shared/order.ts";
+import type { CompletedOrder, Execution, Order } from "../../shared/order.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import type { Log } from "./connection.ts";
 import { createExecutions } from "./executions.ts";
+import { placeBracket } from "./order-bracket.ts";
+import type { Bracket, BracketSpec } from "./order-bracket.ts";
+import { cancelAll } from "./order-cancel-all.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { changeOrder } from "./order-change.ts";
 import type { OrderChanges } from "./order-change.ts";
@@ -11,6 +15,8 @@ import type { OrderTimes } from "./order-desk.ts";
 import { listenToOrders } from "./order-events.ts";
 import { createOrderIds } from "./order-ids.ts";
 import { placeOrder } from "./order-place.ts";
+import { previewOrder } from "./order-preview.ts";
+import type { OrderPreview } from "./order-preview.ts";
 import { createOrderRecords } from "./order-records.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { createOrderRefresh } from "./order-refresh.ts";
@@ -93,6 +99,27 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     return turn;
   }
 
+  /** Resolves with the next session in which the lists have been read; rejects when the book is closed. */
+  async function whenBack(): Promise<void> {
+    for (;;) {
+      if (closing.signal.aborted) throw new TwsError("cancelled", "The agent is stopping.");
+      const isUp = await session.whenConnected(times.listMs).then(
+        () => true,
+        () => false,
+      );
+      if (!isUp) {
+        await events.until(() => session.status().tws.state === "connected", times.listMs, closing.signal);
+        continue;
+      }
+      await whenReconciled(closing.signal);
+      const isRead = await lists.refresh({ timeoutMs: times.listMs, signal: closing.signal }).then(
+        () => true,
+        () => false,
+      );
+      if (isRead) return;
+    }
+  }
+
   async function find(orderId: number, context: RequestContext): Promise<OrderRecord> {
     await whenReconciled(context.signal);
     const known = records.byId(orderId);
@@ -117,6 +144,30 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       return placeOrder(desk, spec, signal);
     },
 
+    /** See `placeBracket`; refused like `whenRead`. */
+    async placeBracket(spec: BracketSpec, signal: AbortSignal): Promise<Bracket> {
+      await requireReconciled(signal);
+      return placeBracket(desk, spec, signal, {
+        whenBack,
+        signal: closing.signal,
+        backWithinMs: times.backWithinMs,
+      });
+    },
+
+    /** See `previewOrder`. */
+    async preview(spec: OrderSpec, context: RequestContext): Promise<OrderPreview> {
+      return previewOrder(desk, spec, context);
+    },
+
+    /** See `cancelAll`. */
+    async cancelAll(
+      isWanted: ((account: string) => boolean) | null,
+      context: RequestContext,
+    ): Promise<Order[]> {
+      await whenReconciled(context.signal);
+      return cancelAll(desk, isWanted, context);
+    },
+
     /** See `changeOrder`; order_not_found for an id that TWS does not show. */
     async modify(orderId: number, changes: OrderChanges, context: RequestContext): Promise<Order> {
       const record = await find(orderId, context);
@@ -131,6 +182,43 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     /** Where an order is; TWS is asked only if the book does not know. Throws order_not_found. */
     async get(orderId: number, context: RequestContext): Promise<Order> {
       return records.toOrder(await find(orderId, context));
+    },
+
+    /**
+     * The order once `isSo` holds of it, or as it is after `timeoutMs`; `onChange` is called with each state on the
+     * way. Throws order_not_found, and invalid_input for an order of another client, whose news TWS keeps from us.
+     */
+    async waitFor(
+      orderId: number,
+      isSo: (order: Order) => boolean,
+      onChange: (order: Order) => void,
+      context: RequestContext,
+    ): Promise<Order> {
+      const record = await find(orderId, context);
+      if (record.clientId !== session.clientId && !isFinal(record.status)) {
+        throw new TwsError(
+          "invalid_input",
+          `orderId: order ${orderId} belongs to another API client, and TWS tells only that one of it.`,
+          { nextStep: "Ask for it from time to time with ibkr_get_open_orders." },
+        );
+      }
+      let shown = "";
+      const isReached = () => {
+        const order = records.toOrder(record);
+        const now = `${order.status} ${order.filled}`;
+        if (now !== shown) onChange(order);
+        shown = now;
+        return isSo(order);
+      };
+      await events.until(isReached, context.timeoutMs, context.signal);
+      return records.toOrder(record);
+    },
+
+    /** The orders that ended today, of all clients, as TWS lists them now. */
+    async completedOrders(context: RequestContext): Promise<CompletedOrder[]> {
+      await whenReconciled(context.signal);
+      const rows = await lists.completedOrders(context);
+      return rows.map((row) => records.toCompleted(row));
     },
 
     /** The order that carries the reference, if TWS has shown it. */
@@ -155,6 +243,15 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       await events.until(() => executions.haveCommissions(execIds), times.commissionMs, context.signal);
       return executions.named(execIds);
     },
+
+    /** The orders of an account that TWS has shown, oldest first; waits until it has been asked for them. */
+    async ofAccount(account: string, signal: AbortSignal): Promise<Order[]> {
+      await whenReconciled(signal);
+      return records.all().flatMap((record) => (record.account === account ? records.toOrder(record) : []));
+    },
+
+    /** Told whenever TWS has said something about orders. Returns the way to stop. */
+    onChange: (listener: () => void): (() => void) => events.onChange(listener),
 
     close(): void {
       closing.abort();

@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import { OrderType, TimeInForce, isFinal, pricesNeeded } from "../../shared/order.ts";
+import { OrderType, TimeInForce, isFinal, priceRules } from "../../shared/order.ts";
 import type { Order } from "../../shared/order.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-desk.ts";
 import type { OrderDesk } from "./order-desk.ts";
@@ -101,9 +101,9 @@ function changedSpec({ session, records }: OrderDesk, record: OrderRecord, chang
     );
   }
   const { quantity = record.quantity, limitPrice, auxPrice } = changes;
-  const needed = pricesNeeded[orderType];
-  if (limitPrice !== undefined && !needed.limit) throw noSuchPrice("limitPrice", orderType);
-  if (auxPrice !== undefined && !needed.aux) throw noSuchPrice("auxPrice", orderType);
+  const rules = priceRules[orderType];
+  if (limitPrice !== undefined && rules.limitPrice === "none") throw noSuchPrice("limitPrice", orderType);
+  if (auxPrice !== undefined && rules.auxPrice === "none") throw noSuchPrice("auxPrice", orderType);
   const filled = records.fills(record).quantity;
   if (quantity < filled) {
     throw new TwsError(
@@ -119,7 +119,10 @@ function changedSpec({ session, records }: OrderDesk, record: OrderRecord, chang
     orderType,
     limitPrice: limitPrice ?? record.limitPrice,
     auxPrice: auxPrice ?? record.auxPrice,
+    trailStopPrice: record.trailStopPrice,
+    limitOffset: record.limitOffset,
     tif,
+    goodTillDate: record.goodTillDate,
     outsideRth: record.outsideRth,
     orderRef: record.orderRef ?? "",
     parentId: record.parentId,

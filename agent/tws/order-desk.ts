@@ -19,6 +19,8 @@ export interface OrderTimes {
   readonly afterRefusalMs: number;
   /** Commissions follow their fills closely. */
   readonly commissionMs: number;
+  /** How long a bracket waits for a session that was lost while it was sent. */
+  readonly backWithinMs: number;
   /** One list of TWS. */
   readonly listMs: number;
 }
@@ -29,6 +31,7 @@ export const usualOrderTimes: OrderTimes = {
   settleMs: 300,
   afterRefusalMs: 1_000,
   commissionMs: 500,
+  backWithinMs: 8_000,
   listMs: 4_000,
 };
 

@@ -1,12 +1,12 @@
 import { EventName } from "@stoqey/ib";
 import type { TwsNotice, TwsSession } from "./api.ts";
+import { noticeKind } from "./errors.ts";
 import type { Executions } from "./executions.ts";
 import type { createOrderIds } from "./order-ids.ts";
-import { noticeKind } from "./order-notices.ts";
-import type { NoticeKind } from "./order-notices.ts";
 import type { OrderRecords } from "./order-records.ts";
 import { parseCommission, parseExecution, parseOpenOrder, parseStatus } from "./order-wire.ts";
 import type { OrderRow } from "./order-wire.ts";
+import type { NoticeKind } from "./tws-codes.ts";
 
 /** What TWS answers to one message about an order, while we wait for it. */
 export interface Exchange {
@@ -126,6 +126,13 @@ export function listenToOrders({ session, records, executions, ids }: Deps) {
         wakers.add(waker);
         signal?.addEventListener("abort", onAbort, { once: true });
       });
+    },
+
+    /** Told after each event. Returns the way to stop. */
+    onChange(listener: () => void): () => void {
+      const waker = () => listener();
+      wakers.add(waker);
+      return () => void wakers.delete(waker);
     },
 
     /** Stops listening to the session. */

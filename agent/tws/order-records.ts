@@ -1,12 +1,14 @@
 import type { Contract } from "../../shared/contract.ts";
-import { isFinal, pricesNeeded } from "../../shared/order.ts";
-import type { Action, Order, OrderStatus } from "../../shared/order.ts";
+import { isFinal, priceRules } from "../../shared/order.ts";
+import type { Action, CompletedOrder, Order, OrderPrices, OrderStatus } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { Executions, Fills } from "./executions.ts";
 import type { ExecutionRow, OrderRow, OrderSpec, StatusRow } from "./order-wire.ts";
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 /** One order in the book, as far as TWS has told. */
-export interface OrderRecord {
+export interface OrderRecord extends Mutable<OrderPrices> {
   orderId: number;
   clientId: number | null;
   permId: number | null;
@@ -15,9 +17,8 @@ export interface OrderRecord {
   action: Action;
   quantity: number;
   orderType: string;
-  limitPrice: number | null;
-  auxPrice: number | null;
   tif: string;
+  goodTillDate: string | null;
   outsideRth: boolean;
   orderRef: string | null;
   parentId: number | null;
@@ -36,12 +37,23 @@ export interface OrderRecord {
 const kept = 5_000;
 const warningsKept = 20;
 
-const pricesOf = (orderType: string) =>
-  Object.entries(pricesNeeded).find(([type]) => type === orderType)?.[1] ?? { limit: true, aux: true };
-
-/** TWS sends 0 for a price that the type does not have. */
-const priceOr = (applies: boolean, price: number | null): number | null =>
-  applies && price !== 0 ? price : null;
+/** The prices that the type has: TWS sends 0, or a price of its own, for the others. */
+function pricesOf({ order }: OrderRow): OrderPrices {
+  const { orderType, limitPrice, auxPrice, trailStopPrice, limitOffset } = {
+    ...order,
+    limitPrice: order.lmtPrice,
+    limitOffset: order.lmtPriceOffset,
+  };
+  const rules = Object.entries(priceRules).find(([type]) => type === orderType)?.[1];
+  const own = (field: keyof OrderPrices, price: number | null) =>
+    rules?.[field] !== "none" && price !== 0 ? price : null;
+  return {
+    limitPrice: own("limitPrice", limitPrice),
+    auxPrice: own("auxPrice", auxPrice),
+    trailStopPrice: own("trailStopPrice", trailStopPrice),
+    limitOffset: own("limitOffset", limitOffset),
+  };
+}
 
 /** A fill beats everything, and only a fill beats a cancellation: TWS repeats statuses and mixes their order. */
 function nextStatus(now: OrderStatus, told: OrderStatus): OrderStatus {
@@ -56,8 +68,8 @@ const fromRow = (
   OrderRecord,
   "filledByStatus" | "avgPriceByStatus" | "whyHeld" | "warnings" | "acknowledged" | "status"
 > => {
-  const prices = pricesOf(row.order.orderType);
   return {
+    ...pricesOf(row),
     orderId: row.orderId,
     clientId: row.order.clientId,
     permId: row.order.permId,
@@ -66,9 +78,8 @@ const fromRow = (
     action: row.order.action,
     quantity: row.order.totalQuantity,
     orderType: row.order.orderType,
-    limitPrice: priceOr(prices.limit, row.order.lmtPrice),
-    auxPrice: priceOr(prices.aux, row.order.auxPrice),
     tif: row.order.tif,
+    goodTillDate: row.order.goodTillDate,
     outsideRth: row.order.outsideRth,
     orderRef: row.order.orderRef,
     parentId: row.order.parentId,
@@ -232,10 +243,38 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     countedFills: (record: OrderRecord): Fills => countedFills(record, executions),
     fills: (record: OrderRecord): Fills => fillsOf(record, executions),
 
+    /** A row of TWS's list of ended orders, with the order id if the book knows it. */
+    toCompleted(row: OrderRow): CompletedOrder {
+      const { orderType, filledQuantity, permId, account } = row.order;
+      const known = [...records].find((record) => permId !== null && record.permId === permId);
+      const { contract, action, quantity, tif, goodTillDate, outsideRth, orderRef, ocaGroup } = fromRow(row);
+      return {
+        ...pricesOf(row),
+        orderId: known?.orderId ?? null,
+        permId,
+        account,
+        mode: modeOf(account),
+        contract,
+        action,
+        quantity,
+        orderType,
+        tif,
+        goodTillDate,
+        outsideRth,
+        orderRef,
+        ocaGroup,
+        status: row.status,
+        filled: filledQuantity,
+        completedTime: row.completedTime,
+        completedStatus: row.completedStatus,
+      };
+    },
+
     toOrder(record: OrderRecord): Order {
       const fills = fillsOf(record, executions);
       const { orderId, permId, clientId, account, contract, action, quantity, orderType } = record;
-      const { limitPrice, auxPrice, tif, outsideRth, orderRef, parentId, ocaGroup } = record;
+      const { limitPrice, auxPrice, trailStopPrice, limitOffset } = record;
+      const { tif, goodTillDate, outsideRth, orderRef, parentId, ocaGroup } = record;
       const { status, whyHeld, warnings } = record;
       return {
         orderId,
@@ -249,7 +288,10 @@ export function createOrderRecords(executions: Executions, clientId: number) {
         orderType,
         limitPrice,
         auxPrice,
+        trailStopPrice,
+        limitOffset,
         tif,
+        goodTillDate,
         outsideRth,
         orderRef,
         parentId,

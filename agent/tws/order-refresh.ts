@@ -49,6 +49,10 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     else if (fill === undefined && orderRef !== null && permId !== null) records.openOrder(row);
   }
 
+  /** The same for those that ended today. */
+  const completedOrders = (context: RequestContext): Promise<OrderRow[]> =>
+    turns("the completed orders", context, (own) => requestCompletedOrders(session, own));
+
   async function refresh(context: RequestContext): Promise<void> {
     const before = records.all();
     const rows = await openOrders(context);
@@ -63,9 +67,7 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
         clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
       );
     if (haveCompleted && !unknownFill && missing.every(({ status }) => isFinal(status))) return;
-    const completed = await turns("the completed orders", context, (own) =>
-      requestCompletedOrders(session, own),
-    );
+    const completed = await completedOrders(context);
     haveCompleted = true;
     for (const row of completed) adopt(row);
     for (const record of missing) {
@@ -75,6 +77,6 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     }
   }
 
-  return { openOrders, refresh };
+  return { openOrders, completedOrders, refresh };
 }
 export type OrderRefresh = ReturnType<typeof createOrderRefresh>;

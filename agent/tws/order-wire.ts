@@ -5,6 +5,7 @@ import type { Contract } from "../../shared/contract.ts";
 import { OrderStatus } from "../../shared/order.ts";
 import type {
   Action,
+  OrderPrices,
   OrderType as PlacedOrderType,
   TimeInForce as PlacedTimeInForce,
 } from "../../shared/order.ts";
@@ -12,19 +13,20 @@ import type { TwsEvents } from "./events.ts";
 import { partialContract } from "./translate.ts";
 
 /** What one placeOrder message says. Quantity in units of the contract, prices in its currency. */
-export interface OrderSpec {
+export interface OrderSpec extends OrderPrices {
   readonly contract: Pick<Contract, "conId" | "exchange"> & Partial<Contract>;
   readonly account: string;
   readonly action: Action;
   readonly quantity: number;
   readonly orderType: PlacedOrderType;
-  readonly limitPrice: number | null;
-  readonly auxPrice: number | null;
   readonly tif: PlacedTimeInForce;
+  /** As TWS words it; for GTD only. */
+  readonly goodTillDate: string | null;
   readonly outsideRth: boolean;
   /** At most 32 ASCII characters; TWS repeats it in open orders and executions. */
   readonly orderRef: string;
   readonly parentId: number | null;
+  /** A fill of one cancels the others of the group. */
   readonly ocaGroup: string | null;
 }
 
@@ -65,7 +67,11 @@ const WireOrder = z.object({
   orderType: text,
   lmtPrice: optionalNumber,
   auxPrice: optionalNumber,
+  trailStopPrice: optionalNumber,
+  lmtPriceOffset: optionalNumber,
   tif: text,
+  goodTillDate: optionalText,
+  filledQuantity: amount,
   outsideRth: flag,
   orderRef: optionalText,
   parentId: optionalId,
@@ -73,7 +79,12 @@ const WireOrder = z.object({
   whatIf: flag,
 });
 
-const WireState = z.object({ status, warningText: optionalText });
+const WireState = z.object({
+  status,
+  warningText: optionalText,
+  completedTime: text,
+  completedStatus: text,
+});
 
 /** TWS's `openOrder`, or `completedOrder` where the order id is 0. */
 export interface OrderRow {
@@ -82,6 +93,9 @@ export interface OrderRow {
   readonly order: z.output<typeof WireOrder>;
   readonly status: OrderStatus;
   readonly warning: string | null;
+  /** When and how it ended; empty while it works. */
+  readonly completedTime: string;
+  readonly completedStatus: string;
 }
 
 const WireStatus = z.object({
@@ -139,6 +153,8 @@ export function parseOpenOrder(...event: TwsEvents[EventName.openOrder]): OrderR
     order: WireOrder.parse(wireOrder),
     status: state.status,
     warning: state.warningText,
+    completedTime: state.completedTime,
+    completedStatus: state.completedStatus.trim(),
   };
 }
 
@@ -166,6 +182,13 @@ const orderTypes: Readonly<Record<PlacedOrderType, OrderType>> = {
   LMT: OrderType.LMT,
   STP: OrderType.STP,
   "STP LMT": OrderType.STP_LMT,
+  TRAIL: OrderType.TRAIL,
+  "TRAIL LIMIT": OrderType.TRAIL_LIMIT,
+  MIT: OrderType.MIT,
+  LIT: OrderType.LIT,
+  MOC: OrderType.MOC,
+  LOC: OrderType.LOC,
+  REL: OrderType.REL,
 };
 
 const secTypes = new Map<string, SecType>(Object.values(SecType).map((value) => [value, value]));
@@ -188,20 +211,31 @@ export function toIbContract({
   };
 }
 
-export function toIbOrder(spec: OrderSpec): IbOrder {
+/** TWS's ocaType for "cancel the others, and block them meanwhile so that only one can fill". */
+const cancelWithBlock = 1;
+
+/**
+ * The order as it goes to TWS. With `transmit` false TWS holds it back, and says nothing of it, until another leg of
+ * its bracket is transmitted; with `whatIf` TWS only says what it would do.
+ */
+export function toIbOrder(spec: OrderSpec, { transmit = true, whatIf = false } = {}): IbOrder {
   return {
     action: spec.action === "BUY" ? OrderAction.BUY : OrderAction.SELL,
     totalQuantity: spec.quantity,
     orderType: orderTypes[spec.orderType],
     ...(spec.limitPrice !== null && { lmtPrice: spec.limitPrice }),
     ...(spec.auxPrice !== null && { auxPrice: spec.auxPrice }),
+    ...(spec.trailStopPrice !== null && { trailStopPrice: spec.trailStopPrice }),
+    ...(spec.limitOffset !== null && { lmtPriceOffset: spec.limitOffset }),
+    ...(spec.goodTillDate !== null && { goodTillDate: spec.goodTillDate }),
     tif: TimeInForce[spec.tif],
     outsideRth: spec.outsideRth,
     account: spec.account,
     orderRef: spec.orderRef,
     ...(spec.parentId !== null && { parentId: spec.parentId }),
-    ...(spec.ocaGroup !== null && { ocaGroup: spec.ocaGroup }),
+    ...(spec.ocaGroup !== null && { ocaGroup: spec.ocaGroup, ocaType: cancelWithBlock }),
+    ...(whatIf && { whatIf }),
     // left out, the library sends "held back": no acknowledgement would ever come
-    transmit: true,
+    transmit,
   };
 }

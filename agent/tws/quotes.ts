@@ -224,8 +224,10 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   session.on(EventName.tickPrice, (id, tick, value) => change(id, () => priceChange(tick, value)));
   session.on(EventName.tickSize, (id, tick, value) => change(id, () => sizeChange(tick, value)));
   session.on(EventName.tickGeneric, (id, tick, value) => change(id, () => genericChange(tick, value)));
-  session.on(EventName.tickOptionComputation, (id, tick, _basis, volatility, delta) =>
-    change(id, (quote) => greeksChange(quote, tick, volatility, delta)),
+  session.on(
+    EventName.tickOptionComputation,
+    (id, tick, _basis, impliedVolatility, delta, _price, _dividend, gamma, vega, theta) =>
+      change(id, (quote) => greeksChange(quote, tick, { impliedVolatility, delta, gamma, vega, theta })),
   );
   session.on(EventName.marketDataType, changeDataType);
   session.onNotice(takeNotice);

@@ -63,6 +63,7 @@ export function createSession(options: SessionOptions): TwsSession {
   let count = 0;
   let serverVersion: number | null = null;
   let accounts: readonly string[] = [];
+  let marketDataType: MarketDataType = MarketDataType.DELAYED_FROZEN;
   let farms: readonly Farm[] = [];
   let lastError = "";
   /** TWS may say so before it has accepted us. */
@@ -138,7 +139,7 @@ export function createSession(options: SessionOptions): TwsSession {
     // quote's dataType says which it is. It holds for the connection, so it goes before any request for data.
     connection.pacer.submit(
       "order",
-      () => connection.ib.reqMarketDataType(MarketDataType.DELAYED_FROZEN),
+      () => connection.ib.reqMarketDataType(marketDataType),
       (error) => log("tws.market_data_type_not_sent", { error }),
     );
     log("tws.connected", { connection: count, serverVersion, accounts });
@@ -278,6 +279,21 @@ export function createSession(options: SessionOptions): TwsSession {
       return current === null ? Promise.reject(offline()) : requests.run(spec, context, current);
     },
     nextRequestId,
+    setMarketDataType(type) {
+      if (current === null) return Promise.reject(offline());
+      const { ib, pacer } = current;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      pacer.submit(
+        "order",
+        () => {
+          marketDataType = marketDataTypes[type];
+          ib.reqMarketDataType(marketDataType);
+          resolve();
+        },
+        reject,
+      );
+      return promise;
+    },
     send(lane, action) {
       if (current === null) return Promise.reject(offline());
       const { ib, pacer } = current;
@@ -320,6 +336,13 @@ export function createSession(options: SessionOptions): TwsSession {
     },
   };
 }
+
+const marketDataTypes = {
+  1: MarketDataType.REALTIME,
+  2: MarketDataType.FROZEN,
+  3: MarketDataType.DELAYED,
+  4: MarketDataType.DELAYED_FROZEN,
+} as const;
 
 /** Callbacks of our own: each is called in turn, and one that throws is logged and harms nobody. */
 function createListeners<Args extends readonly unknown[]>(log: Log) {

@@ -59,12 +59,14 @@ test("reads a halt, and an unknown one as unknown", () => {
 });
 
 test("prefers the model's greeks to those of the bid", () => {
-  const fromBid = greeksChange(emptyQuote, 10, 0.31, 0.5);
+  const fromBid = greeksChange(emptyQuote, 10, { impliedVolatility: 0.31, delta: 0.5 });
   expect(fromBid).toEqual({ impliedVolatility: 0.31, delta: 0.5 });
   const quote = { ...emptyQuote, ...fromBid };
-  expect(greeksChange(quote, 83, 0.3, undefined)).toEqual({ impliedVolatility: 0.3 });
-  expect(greeksChange(quote, 11, 0.4, 0.6)).toEqual({});
-  expect(greeksChange(quote, 53, 0.4, 0.6)).toBeNull();
+  expect(greeksChange(quote, 83, { impliedVolatility: 0.3, delta: undefined })).toEqual({
+    impliedVolatility: 0.3,
+  });
+  expect(greeksChange(quote, 11, { impliedVolatility: 0.4, gamma: 0.02 })).toEqual({ gamma: 0.02 });
+  expect(greeksChange(quote, 53, { impliedVolatility: 0.4 })).toBeNull();
 });
 
 test("names the data type by TWS's number", () => {
@@ -92,4 +94,6 @@ test("takes a quote for complete when what its kind of instrument has is there",
   expect(isComplete(quoted, "STK")).toBe(false);
   expect(isComplete({ ...quoted, last: 1.5, close: 1.4 }, "STK")).toBe(true);
   expect(isComplete({ ...emptyQuote, last: 1.5, close: 1.4 }, "IND")).toBe(true);
+  expect(isComplete({ ...quoted, last: 1.5, close: 1.4 }, "OPT")).toBe(false);
+  expect(isComplete({ ...quoted, last: 1.5, close: 1.4, delta: 0.5 }, "OPT")).toBe(true);
 });

@@ -72,21 +72,26 @@ const greekTicks: ReadonlySet<number> = new Set([
   TickType.DELAYED_LAST_OPTION,
 ]);
 
+type Greek = "impliedVolatility" | "delta" | "gamma" | "vega" | "theta";
+
 /** Greeks of TWS's model; those of bid, ask or last only fill in where the model has said nothing yet. */
 export function greeksChange(
   quote: Quote,
   tick: number,
-  impliedVolatility: number | undefined,
-  delta: number | undefined,
+  said: Readonly<Partial<Record<Greek, number | undefined>>>,
 ): QuoteChange {
   if (!greekTicks.has(tick)) return null;
   const isModel = modelTicks.has(tick);
-  const volatility = numberOrNull(impliedVolatility);
-  const slope = numberOrNull(delta);
+  const change = (greek: Greek): QuoteChange => {
+    const value = numberOrNull(said[greek]);
+    return value !== null && (isModel || quote[greek] === null) ? { [greek]: value } : null;
+  };
   return {
-    ...(volatility !== null &&
-      (isModel || quote.impliedVolatility === null) && { impliedVolatility: volatility }),
-    ...(slope !== null && (isModel || quote.delta === null) && { delta: slope }),
+    ...change("impliedVolatility"),
+    ...change("delta"),
+    ...change("gamma"),
+    ...change("vega"),
+    ...change("theta"),
   };
 }
 
@@ -122,6 +127,10 @@ export function isComplete(quote: Quote, secType: string): boolean {
       return bid !== null && ask !== null;
     case "IND":
       return last !== null && close !== null;
+    // greeks come a moment after the prices
+    case "OPT":
+    case "FOP":
+      return bid !== null && ask !== null && last !== null && close !== null && quote.delta !== null;
     default:
       return bid !== null && ask !== null && last !== null && close !== null;
   }

@@ -11,9 +11,18 @@ const Attachment = z.discriminatedUnion("kind", [
     openedAt: z.int(),
   }),
   z.object({
-    kind: z.literal("market-data"),
+    kind: z.literal("stream"),
+    stream: z.enum(["market-data", "portfolio", "news"]),
     caller: Caller,
-    subscriptions: z.array(z.object({ topic: z.string(), symbol: z.string() })),
+    subscriptions: z.array(
+      z.object({
+        topic: z.string(),
+        /** What the watcher calls it. */
+        name: z.string(),
+        /** How far a list has been told, so that nothing of it is told twice. */
+        mark: z.string().nullable(),
+      }),
+    ),
   }),
   z.object({ kind: z.literal("watch"), grantId: z.string(), uris: z.array(z.string()) }),
 ]);

@@ -89,6 +89,14 @@ describe("calls on the agent", () => {
     });
   });
 
+  it("that look on for a while have that while on top of their time", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    void rpc(host).call(callOf("ibkr_stream_news_bulletins", { duration_seconds: 300 }));
+    const frame = await agent.expect("call");
+    expect(frame.deadlineAt - frame.sentAt).toBe(300_000 + deadlines.watch.agentMs);
+  });
+
   it("end at the edge's deadline, and the agent is told", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const host = freshHost();

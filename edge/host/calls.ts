@@ -1,4 +1,4 @@
-import { deadlines } from "../../shared/deadlines.ts";
+import { deadlineOf } from "../../shared/deadlines.ts";
 import { type ErrorBody, TwsError } from "../../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../../shared/protocol.ts";
 import { tools } from "../../shared/tools/index.ts";
@@ -30,7 +30,7 @@ export class Calls {
     if (this.#inFlight.has(callId)) {
       return Promise.resolve(failed(new TwsError("invalid_input", "A call with this id is under way.")));
     }
-    const { agentMs, edgeMs } = deadlines[tools[tool].deadline];
+    const { agentMs, edgeMs } = deadlineOf(tools[tool].deadline, input);
     const sentAt = Date.now();
     try {
       this.#send({

@@ -86,4 +86,33 @@ describe("an eviction of the host's object", () => {
     watcher.say({ action: "list" });
     expect(await watcher.json()).toMatchObject({ symbols, count: 100 });
   });
+
+  it("keeps how far each of as many news lists has been told", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host, "news");
+    const headline = (id: string) =>
+      ({
+        kind: "headline",
+        time: null,
+        providerCode: "P",
+        articleId: id,
+        headline: id,
+        source: "S",
+      }) as const;
+    const first = headline("first".padEnd(200, "x"));
+    for (let index = 0; index < 100; index += 1) {
+      const symbol = `${index}`.padEnd(64, "X");
+      const topic = `tick-news/${1_000_000_000 + index}`;
+      watcher.say({ action: "subscribe", symbol });
+      await agent.starts(topic, { resource_id: symbol });
+      await watcher.json();
+      await agent.expect("subscribe");
+      agent.tell(topic, { kind: "news", data: { items: [first] } });
+      await watcher.json();
+    }
+    await evictDurableObject(host);
+    agent.tell("tick-news/1000000099", { kind: "news", data: { items: [first, headline("second")] } });
+    expect(await watcher.json()).toMatchObject({ data: { message: "second" } });
+  });
 });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Flow, flowLimits } from "./flow.ts";
 import { inboxOf } from "./scripted.ts";
 
-const message = (seq: number) => ({ seq, text: String(seq) });
+const message = (seq: number, part = "") => ({ seq, text: String(seq), part });
 
 function openFlow() {
   const { 0: theirs, 1: ours } = new WebSocketPair();
@@ -44,6 +44,22 @@ describe("the flow to one watcher", () => {
     const all = [];
     for (let count = 0; count < flowLimits.ackWindow + 2; count += 1) all.push(await inbox.next());
     expect(all.slice(-2)).toEqual([String(flowLimits.ackWindow + 1), "stale"]);
+  });
+
+  it("merges a part of a topic by itself, and sends the parts in the order of their numbers", async () => {
+    const { flow, inbox, ours } = openFlow();
+    flow.acknowledge(0);
+    for (let seq = 1; seq <= flowLimits.ackWindow; seq += 1) flow.offer("a", message(seq, "x"));
+    flow.offer("a", message(20, "x"));
+    flow.offer("a", message(21, "y"));
+    flow.offer("a", message(22, "x"));
+    flow.offer("b", message(23, "x"));
+    flow.acknowledge(flowLimits.ackWindow);
+    ours.send("mark");
+    for (let count = 0; count < flowLimits.ackWindow; count += 1) await inbox.next();
+    const rest: unknown[] = [];
+    for (let text = await inbox.next(); text !== "mark"; text = await inbox.next()) rest.push(text);
+    expect(rest).toEqual(["21", "22", "23"]);
   });
 
   it("forgets what waits for a topic that was unsubscribed", async () => {

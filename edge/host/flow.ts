@@ -1,9 +1,15 @@
 import { tryClose, trySend } from "./attachments.ts";
 
-/** A data message on its way to one watcher. */
-interface Message {
+/** A data message for one watcher. */
+export interface DataMessage {
   readonly seq: number;
   readonly text: string;
+  /** What of its topic it tells; a later message replaces only one of the same part. Empty for all of it. */
+  readonly part: string;
+}
+
+interface Message extends DataMessage {
+  readonly topic: string;
 }
 
 export const flowLimits = {
@@ -16,16 +22,18 @@ export const flowLimits = {
   /** A watcher that has been behind and taken nothing for so long is closed. */
   stuckAfterMs: 30_000,
   retryMs: 50,
+  /** Messages that wait; the oldest give way, where a topic has many parts. */
+  waiting: 1_000,
 } as const;
 
 /**
  * Data messages to one watcher, no faster than it takes them: what it cannot take yet is merged to the latest message
- * of each topic.
+ * of each topic, or of each part of a topic that has parts.
  */
 export class Flow {
   readonly #socket: WebSocket;
   readonly #giveUp: () => void;
-  /** The latest unsent message of each topic; the topic that waits longest comes first. */
+  /** The latest unsent message of each part of a topic; what waits longest comes first. */
   readonly #pending = new Map<string, Message>();
   /** Numbers sent and not acknowledged; kept only for a watcher that acknowledges. */
   #unacked: number[] = [];
@@ -43,18 +51,25 @@ export class Flow {
   }
 
   /** Sends now, or as soon as the watcher can take it. */
-  offer(topic: string, message: Message): void {
+  offer(topic: string, message: DataMessage): void {
     // only from now on does it owe us anything
     if (this.#pending.size === 0) this.#movedAt = Date.now();
-    this.#pending.set(topic, message);
+    const key = `${topic} ${message.part}`;
+    // the numbers of a topic with parts must rise in the order they are sent
+    if (message.part !== "") this.#pending.delete(key);
+    this.#pending.set(key, { ...message, topic });
+    const [oldest] = this.#pending.keys();
+    if (this.#pending.size > flowLimits.waiting && oldest !== undefined) this.#pending.delete(oldest);
     this.#flush();
   }
 
   /** Sends what must not be merged, after whatever waits of its topic. */
   say(topic: string, text: string): void {
-    const waiting = this.#pending.get(topic);
-    this.#pending.delete(topic);
-    if (waiting !== undefined) this.#send(waiting);
+    for (const [key, waiting] of this.#pending) {
+      if (waiting.topic !== topic) continue;
+      this.#pending.delete(key);
+      this.#send(waiting);
+    }
     trySend(this.#socket, text);
   }
 
@@ -66,7 +81,7 @@ export class Flow {
   }
 
   forget(topic: string): void {
-    this.#pending.delete(topic);
+    for (const [key, waiting] of this.#pending) if (waiting.topic === topic) this.#pending.delete(key);
   }
 
   close(): void {
@@ -76,9 +91,9 @@ export class Flow {
 
   #flush(): void {
     clearTimeout(this.#retry);
-    for (const [topic, message] of this.#pending) {
+    for (const [key, message] of this.#pending) {
       if (this.#isBehind()) break;
-      this.#pending.delete(topic);
+      this.#pending.delete(key);
       this.#send(message);
       this.#movedAt = Date.now();
     }

@@ -6,7 +6,7 @@ import { Caller } from "../../shared/scopes.ts";
 import { AgentLink, type ServingFrame } from "./agent-link.ts";
 import { attachmentOf, tryClose } from "./attachments.ts";
 import { Calls } from "./calls.ts";
-import { createOpenQuotes } from "./open-quotes.ts";
+import { createOpenStreams, isStartTool } from "./open-streams.ts";
 import { Resources } from "./resources.ts";
 import {
   callerHeader,
@@ -60,26 +60,34 @@ export class TwsHost extends DurableObject implements HostRpc {
         frame: (frame) => this.#take(frame),
       },
     });
-    const openQuotes = createOpenQuotes(this.#calls, this.#topics);
+    const openStreams = createOpenStreams(this.#calls, this.#topics);
     this.#resources = new Resources({
       store: this.#store,
       topics: this.#topics,
-      openQuotes,
+      openStreams,
       updates: this.#updates,
     });
-    this.#watchers = new Watchers({ ctx, topics: this.#topics, openQuotes, report });
+    this.#watchers = new Watchers({ ctx, topics: this.#topics, openStreams, report });
     this.#restore();
   }
 
   async call(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome> {
     try {
-      switch (call.tool) {
+      const { tool } = call;
+      if (isStartTool(tool)) return await this.#resources.start(call, tool);
+      switch (tool) {
         case "ibkr_get_status":
           return { ok: true, output: statusOf(this.#store, this.#link.isUp(), call.caller) };
-        case "ibkr_start_market_data_resource":
-          return await this.#resources.start(call);
         case "ibkr_stop_market_data_resource":
-          return this.#resources.stop(call);
+          return this.#resources.stopMarketData(call);
+        case "ibkr_stop_portfolio_resource":
+          return this.#resources.stopPortfolio(call);
+        case "ibkr_stop_tick_news_resource":
+          return this.#resources.stopTickNews(call);
+        case "ibkr_stop_news_resource":
+          return this.#resources.stopOnly("news-bulletins", call);
+        case "ibkr_stop_broadtape_news_resource":
+          return this.#resources.stopOnly("broadtape-news", call);
         case "ibkr_list_active_resource_streams":
           return this.#resources.active(call);
         default:
@@ -114,7 +122,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     return healthOf(this.#store, this.#link.isUp());
   }
 
-  /** WebSockets: `/agent`, `/market-data`, and `/watch` with a `uri` in its query for each resource. */
+  /** WebSockets: `/agent`, `/stream/market-data`, `/stream/portfolio`, `/stream/news`, and `/watch` with a `uri` in its query for each resource. */
   override async fetch(request: Request): Promise<Response> {
     try {
       const { 0: client, 1: server } = new WebSocketPair();
@@ -123,8 +131,14 @@ export class TwsHost extends DurableObject implements HostRpc {
         case "/agent":
           this.#link.accept(server);
           return upgraded(client, { "Sec-WebSocket-Protocol": subprotocol });
-        case "/market-data":
-          this.#watchers.accept(server, callerOf(request));
+        case "/stream/market-data":
+          this.#watchers.accept(server, "market-data", callerOf(request));
+          return upgraded(client);
+        case "/stream/portfolio":
+          this.#watchers.accept(server, "portfolio", callerOf(request));
+          return upgraded(client);
+        case "/stream/news":
+          this.#watchers.accept(server, "news", callerOf(request));
           return upgraded(client);
         case "/watch":
           this.#updates.accept(
@@ -146,7 +160,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     switch (attachmentOf(socket)?.kind) {
       case "agent":
         return this.#link.receive(socket, message);
-      case "market-data":
+      case "stream":
         return await this.#watchers.receive(socket, message);
       case "watch":
       // nobody says anything there
@@ -171,7 +185,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     switch (attachmentOf(socket)?.kind) {
       case "agent":
         return this.#link.closed(socket);
-      case "market-data":
+      case "stream":
         return this.#watchers.closed(socket);
       case "watch":
         return this.#updates.closed(socket);
@@ -200,7 +214,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     for (const socket of this.ctx.getWebSockets()) {
       const attachment = attachmentOf(socket);
       if (attachment === null) tryClose(socket, 1012, "reconnect");
-      if (attachment?.kind === "market-data") this.#watchers.restore(socket, attachment);
+      if (attachment?.kind === "stream") this.#watchers.restore(socket, attachment);
       if (attachment?.kind === "watch") this.#updates.restore(socket, attachment.grantId, attachment.uris);
     }
     this.#link.settle();

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import type { Contract } from "../../shared/contract.ts";
-import { emptyQuote, type Quote, type TopicEvent } from "../../shared/events.ts";
+import { emptyQuote, type Quote, type TopicEvent, type TopicValue } from "../../shared/events.ts";
 import {
   type AgentFrame,
   type EdgeFrame,
@@ -129,13 +129,24 @@ export async function connectAgent(host: HostStub, changes: Partial<Hello> = {})
         if (frame.type !== "ack") throw new Error(`Expected ${type}, got ${JSON.stringify(frame)}.`);
       }
     },
-    quote(changes: Partial<Quote>, topic = appleTopic): void {
+    /** Tells a value of any kind. */
+    tell(topic: string, value: TopicValue): void {
       seq += 1;
-      const data = { ...emptyQuote, ...changes };
-      agent.say({
-        type: "event",
-        events: [{ kind: "quote", topic, seq, at: 1_700_000_000_000 + seq, data }],
-      });
+      agent.say({ type: "event", events: [{ topic, seq, at: 1_700_000_000_000 + seq, ...value }] });
+    },
+    quote(changes: Partial<Quote>, topic = appleTopic): void {
+      this.tell(topic, { kind: "quote", data: { ...emptyQuote, ...changes } });
+    },
+    /** Waits until the host has taken what was told. */
+    async taken(): Promise<void> {
+      while ((await agent.frame()).type !== "ack");
+    },
+    /** Answers the call that starts a stream. */
+    async starts(topic: string, output: Readonly<Record<string, unknown>>) {
+      const call = await this.expect("call");
+      const common = { status: "started", resource_uri: "", resource_id: "", topic };
+      agent.say({ type: "result", id: call.id, output: { ...common, ...output } });
+      return call;
     },
     state(state: Extract<TopicEvent, { kind: "state" }>["state"], reason: string, topic = appleTopic): void {
       seq += 1;
@@ -145,12 +156,8 @@ export async function connectAgent(host: HostStub, changes: Partial<Hello> = {})
       });
     },
     /** Answers the look-up of an instrument. */
-    async opens(contract: Contract = apple) {
-      const call = await this.expect("call");
-      const topic = `quote/${contract.conId}`;
-      const output = { status: "started", resource_uri: "", resource_id: contract.symbol, topic, contract };
-      agent.say({ type: "result", id: call.id, output });
-      return call;
+    opens(contract: Contract = apple) {
+      return this.starts(`quote/${contract.conId}`, { resource_id: contract.symbol, contract });
     },
   };
 }
@@ -166,7 +173,7 @@ export const callOf = (
   caller: Caller = ownerOfLocalMode,
 ): HostCall => ({ callId: crypto.randomUUID(), tool, input, caller });
 
-/** A WebSocket of the object other than the agent's: `market-data`, or `watch?uri=…`. */
+/** A WebSocket of the object other than the agent's: `stream/market-data`, or `watch?uri=…`. */
 export async function openSocket(host: HostStub, path: string, caller: Caller = ownerOfLocalMode) {
   const response = await host.fetch(`https://host/${path}`, {
     headers: { Upgrade: "websocket", [callerHeader]: encodeCaller(caller) },
@@ -179,9 +186,9 @@ export async function openSocket(host: HostStub, path: string, caller: Caller = 
   };
 }
 
-/** A market-data watcher that has been greeted. */
-export async function openWatcher(host: HostStub) {
-  const watcher = await openSocket(host, "market-data");
+/** A watcher that has been greeted. */
+export async function openWatcher(host: HostStub, stream = "market-data", caller: Caller = ownerOfLocalMode) {
+  const watcher = await openSocket(host, `stream/${stream}`, caller);
   const greeting = await watcher.json();
   return { ...watcher, greeting };
 }

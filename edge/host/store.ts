@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Contract } from "../../shared/contract.ts";
+import { type Resource, resourceKinds } from "../../shared/resources.ts";
 import { AgentStatus } from "../../shared/status.ts";
 
 /** All that a host's object keeps on disk, and the only file with SQL in it. docs/storage.md describes every table. */
@@ -30,6 +31,21 @@ const migrations: readonly string[] = [
     started_at TEXT NOT NULL,
     PRIMARY KEY (grant_id, resource_id)
   );
+  `,
+  `
+  -- Any kind of stream can be started, and only an instrument has a contract.
+  ALTER TABLE started RENAME TO started_quotes;
+  CREATE TABLE started (
+    grant_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    resource_id TEXT NOT NULL COLLATE NOCASE,
+    topic TEXT NOT NULL,
+    contract TEXT,
+    started_at TEXT NOT NULL,
+    PRIMARY KEY (grant_id, kind, resource_id)
+  );
+  INSERT INTO started SELECT grant_id, 'market-data', resource_id, topic, contract, started_at FROM started_quotes;
+  DROP TABLE started_quotes;
   `,
 ];
 
@@ -66,12 +82,12 @@ export interface AgentRecord {
   readonly rival: Rival | null;
 }
 
-/** A quote stream that a grant has started. */
-export interface StartedResource {
+/** A stream that a grant has started. */
+export interface StartedResource extends Resource {
   readonly grantId: string;
-  readonly resourceId: string;
   readonly topic: string;
-  readonly contract: Contract;
+  /** Null for what is not about one instrument. */
+  readonly contract: Contract | null;
   readonly startedAt: string;
 }
 
@@ -87,9 +103,10 @@ const AgentRow = z.object({
 
 const StartedRow = z.object({
   grant_id: z.string(),
+  kind: z.enum(resourceKinds),
   resource_id: z.string(),
   topic: z.string(),
-  contract: z.string(),
+  contract: z.string().nullable(),
   started_at: z.string(),
 });
 
@@ -136,19 +153,21 @@ export function openStore(storage: DurableObjectStorage) {
     allStarted: (): StartedResource[] =>
       sql.exec("SELECT * FROM started ORDER BY started_at, resource_id").toArray().map(toStarted),
 
-    addStarted({ grantId, resourceId, topic, contract, startedAt }: StartedResource): void {
+    addStarted({ grantId, kind, id, topic, contract, startedAt }: StartedResource): void {
       sql.exec(
-        "INSERT INTO started (grant_id, resource_id, topic, contract, started_at) VALUES (?, ?, ?, ?, ?)",
+        `INSERT INTO started (grant_id, kind, resource_id, topic, contract, started_at)
+         VALUES (?, ?, ?, ?, ?, ?)`,
         grantId,
-        resourceId,
+        kind,
+        id,
         topic,
-        JSON.stringify(contract),
+        contract === null ? null : JSON.stringify(contract),
         startedAt,
       );
     },
 
-    removeStarted(grantId: string, resourceId: string): void {
-      sql.exec("DELETE FROM started WHERE grant_id = ? AND resource_id = ?", grantId, resourceId);
+    removeStarted({ grantId, kind, id }: StartedResource): void {
+      sql.exec("DELETE FROM started WHERE grant_id = ? AND kind = ? AND resource_id = ?", grantId, kind, id);
     },
   };
 }
@@ -184,12 +203,13 @@ function toAgent(row: z.infer<typeof AgentRow>): AgentRecord {
 }
 
 function toStarted(row: unknown): StartedResource {
-  const { grant_id, resource_id, topic, contract, started_at } = StartedRow.parse(row);
+  const { grant_id, kind, resource_id, topic, contract, started_at } = StartedRow.parse(row);
   return {
     grantId: grant_id,
-    resourceId: resource_id,
+    kind,
+    id: resource_id,
     topic,
-    contract: Contract.parse(JSON.parse(contract)),
+    contract: contract === null ? null : Contract.parse(JSON.parse(contract)),
     startedAt: started_at,
   };
 }

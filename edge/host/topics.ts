@@ -1,15 +1,14 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { Quote, StreamState, TopicEvent } from "../../shared/events.ts";
+import type { StreamState, TopicEvent, TopicValue } from "../../shared/events.ts";
 import type { EdgeFrame } from "../../shared/protocol.ts";
 import type { SequenceNumbers } from "./sequence.ts";
 
 /** The latest value of a topic, numbered by this object: the agent's own numbers begin again with each connection. */
-export interface Value {
+export type Value = TopicValue & {
   readonly seq: number;
   /** Unix milliseconds at the agent. */
   readonly at: number;
-  readonly data: Quote;
-}
+};
 
 /** What is known of a topic now. */
 export interface TopicView {
@@ -23,7 +22,8 @@ export interface TopicView {
 
 /** Told what happens on a topic that it watches. */
 export interface TopicListener {
-  valueChanged(view: TopicView, value: Value): void;
+  /** `before` is the value that was known until now, if one was. */
+  valueChanged(view: TopicView, value: Value, before: Value | null): void;
   stateChanged(view: TopicView): void;
 }
 
@@ -111,11 +111,11 @@ export class Topics {
       if (entry === undefined) continue;
       taken = event;
       // a value says that what interrupted the topic is over, unless the agent itself says more
-      if (event.kind === "quote" && wasInterrupted(entry) && !withState.has(event.topic)) {
+      if (event.kind !== "state" && wasInterrupted(entry) && !withState.has(event.topic)) {
         this.#setState(entry, "live", "");
       }
-      if (event.kind === "quote") this.#setValue(entry, event.at, event.data);
-      else this.#setState(entry, event.state, event.reason);
+      if (event.kind === "state") this.#setState(entry, event.state, event.reason);
+      else this.#setValue(entry, event.at, event);
     }
     this.#disown(events);
     // the agent counts a batch as taken when any topic of it is
@@ -129,10 +129,16 @@ export class Topics {
     }
   }
 
-  #setValue(entry: Entry, at: number, data: Quote): void {
-    const value: Value = { seq: this.#options.sequence.next(), at, data };
+  /** The next number for a message about a topic. */
+  nextSeq(): number {
+    return this.#options.sequence.next();
+  }
+
+  #setValue(entry: Entry, at: number, told: TopicValue): void {
+    const value: Value = { ...told, seq: this.nextSeq(), at };
+    const before = entry.value;
     entry.value = value;
-    for (const listener of entry.listeners) listener.valueChanged(entry, value);
+    for (const listener of entry.listeners) listener.valueChanged(entry, value, before);
   }
 
   #setState(entry: Entry, state: StreamState, reason: string): void {

@@ -1,4 +1,4 @@
-import { parseResourceUri, type ResourceUri } from "../../shared/resources.ts";
+import { parseResourceUri, type Resource, type ResourceUri } from "../../shared/resources.ts";
 import { attach, trySend } from "./attachments.ts";
 
 /** One `updated` message for each URI in this time at most. */
@@ -55,12 +55,15 @@ export class Updates {
   }
 
   /** A started resource of this grant has changed. */
-  quoteChanged(grantId: string, resourceId: string): void {
-    const id = resourceId.toUpperCase();
+  changed(grantId: string, { kind, id }: Resource): void {
+    const wanted = id.toUpperCase();
     for (const [socket, watch] of this.#watches) {
       if (watch.grantId !== grantId) continue;
       for (const [uri, watched] of watch.uris) {
-        if (watched.resource.kind === "market-data" && watched.resource.id === id) tell(socket, uri, watched);
+        const { resource } = watched;
+        if (resource.kind !== "status" && resource.kind === kind && resource.id === wanted) {
+          tell(socket, uri, watched);
+        }
       }
     }
   }

@@ -1,22 +1,62 @@
 import { z } from "zod";
-import { type Contract, ContractSelector } from "../../shared/contract.ts";
+import { ContractSelector } from "../../shared/contract.ts";
 import { type ErrorBody, TwsError } from "../../shared/errors.ts";
-import { parseTopic } from "../../shared/events.ts";
 import { forgive } from "../../shared/tools/forgive.ts";
+import type { Attachment } from "./attachments.ts";
+import type { DataMessage } from "./flow.ts";
+import type { Ask, Opened } from "./open-streams.ts";
 import type { TopicView, Value } from "./topics.ts";
 
-/** The market-data stream as its watchers see it: what they may send, and what they are told. JSON text both ways. */
+/** The streams as their watchers see them: what they may send, and what they are told. JSON text both ways. */
 
 const validActions = ["subscribe", "unsubscribe", "list", "ping", "ack"] as const;
 
 /** In UTF-16 units, which bounds the bytes as well as it needs to. */
 const maxMessageLength = 64 * 1024;
 
-export type WatcherRequest =
-  | { readonly action: "subscribe"; readonly selector: ContractSelector }
-  | { readonly action: "unsubscribe"; readonly symbol: string | null; readonly conId: number | null }
-  | { readonly action: "list" }
-  | { readonly action: "ping" }
+export type StreamName = Extract<Attachment, { kind: "stream" }>["stream"];
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** One thing that a watcher follows. */
+export interface Subscription {
+  readonly topic: string;
+  /** What the watcher calls it. */
+  readonly name: string;
+  /** How far a list has been told; null where every message stands alone. */
+  readonly mark: string | null;
+}
+
+/** A value in messages. */
+export interface Telling {
+  readonly messages: readonly DataMessage[];
+  readonly mark: string | null;
+}
+
+/** What one kind of stream has of its own. */
+export interface StreamWords {
+  /** What it is called on the wire. */
+  readonly stream: "market_data" | "portfolio" | "news";
+  /** A subscription as one may write it. */
+  readonly example: string;
+  /** What a subscription asks for, and what the watcher calls it if it says so. Throws `invalid_input`. */
+  subscribe(fields: Fields): Ask & { readonly name: string | null };
+  /** The subscription's name where the watcher gave none. */
+  nameOf(opened: Opened): string;
+  /** Which subscriptions `unsubscribe` means, and how to speak of them if there are none. Throws `invalid_input`. */
+  unsubscribe(fields: Fields): {
+    readonly isMeant: (subscription: Subscription) => boolean;
+    readonly subject: Fields;
+  };
+  /** The fields by which messages name a subscription. */
+  subject(subscription: Pick<Subscription, "topic" | "name">): Fields;
+  listing(all: readonly Fields[]): Fields;
+  /** `before` is the value before this one, if it is known. */
+  tell(subscription: Subscription, value: Value, before: Value | null, nextSeq: () => number): Telling;
+}
+
+type Request =
+  | { readonly action: "subscribe" | "unsubscribe"; readonly fields: Fields }
+  | { readonly action: "list" | "ping" }
   | { readonly action: "ack"; readonly seq: number };
 
 const Action = z.looseObject({ action: z.enum(validActions) });
@@ -24,21 +64,18 @@ const Ack = z.object({ seq: z.int().nonnegative() });
 const selectorSchema = z.toJSONSchema(ContractSelector, { io: "input" });
 
 /** What a watcher asks; throws `invalid_input` that names what is wrong. */
-export function parseRequest(message: unknown): WatcherRequest {
+export function parseRequest(message: unknown): Request {
   if (typeof message !== "string") throw wrong("Send JSON text; binary messages are not understood.");
   if (message.length > maxMessageLength) {
     throw new TwsError("too_large", "A message may have at most 64 KB.");
   }
-  const { action, ...rest } = parseAction(message);
+  const { action, ...fields } = parseAction(message);
   switch (action) {
     case "subscribe":
-      return { action, selector: parseSelector(rest) };
-    case "unsubscribe": {
-      const { symbol, conId } = parseSelector(rest);
-      return { action, symbol: symbol?.toUpperCase() ?? null, conId: conId ?? null };
-    }
+    case "unsubscribe":
+      return { action, fields };
     case "ack": {
-      const ack = Ack.safeParse(rest);
+      const ack = Ack.safeParse(fields);
       if (!ack.success) throw wrong("ack needs the seq of the last message that was taken.");
       return { action, seq: ack.data.seq };
     }
@@ -62,46 +99,41 @@ function parseAction(message: string): z.infer<typeof Action> {
   return parsed.data;
 }
 
-function parseSelector(fields: Record<string, unknown>): ContractSelector {
-  const parsed = ContractSelector.safeParse(forgive(selectorSchema, fields));
+/** The instrument that a message names, if it names one. */
+export const parseSelector = (fields: Fields): ContractSelector =>
+  parseFields(ContractSelector, forgive(selectorSchema, fields));
+
+export function parseFields<T>(schema: z.ZodType<T>, fields: unknown): T {
+  const parsed = schema.safeParse(fields);
   if (!parsed.success) throw wrong(z.prettifyError(parsed.error).slice(0, 500));
-  if (parsed.data.symbol === undefined && parsed.data.conId === undefined) {
-    throw wrong("Name the instrument by symbol or by conId.");
-  }
   return parsed.data;
 }
 
-const wrong = (message: string) =>
+export const wrong = (message: string) =>
   new TwsError("invalid_input", message, {
-    nextStep: 'Send an object such as {"action":"subscribe","symbol":"AAPL"}.',
+    nextStep: "Send an object with one of the valid actions; docs/protocol.md describes them.",
   });
 
-export const connected = JSON.stringify({
-  type: "connected",
-  stream: "market_data",
-  message: 'Send {"action":"subscribe","symbol":"AAPL"} to follow quotes.',
-});
+export const connected = ({ stream, example }: StreamWords): string =>
+  JSON.stringify({ type: "connected", stream, message: `Send ${example} to subscribe.` });
 
-export const subscribed = (symbol: string, contract: Contract): string =>
-  JSON.stringify({ type: "subscribed", symbol, conId: contract.conId, contract });
+export const subscribed = (subject: Fields, { contract }: Opened): string =>
+  JSON.stringify({ type: "subscribed", ...subject, ...(contract !== null && { contract }) });
 
-export const unsubscribed = (symbol: string, topic: string): string =>
-  JSON.stringify({ type: "unsubscribed", symbol, conId: conIdOf(topic) });
+export const unsubscribed = (subject: Fields): string => JSON.stringify({ type: "unsubscribed", ...subject });
 
-export const warning = (symbol: string, message: string): string =>
-  JSON.stringify({ type: "warning", symbol, message });
+export const warning = (subject: Fields, message: string): string =>
+  JSON.stringify({ type: "warning", ...subject, message });
 
 export const pong = (): string => JSON.stringify({ type: "pong", timestamp: Date.now() });
 
-export function listing(subscriptions: ReadonlyMap<string, string>): string {
-  const all = [...subscriptions].map(([topic, symbol]) => ({ symbol, conId: conIdOf(topic) }));
-  return JSON.stringify({
+export const listing = (words: StreamWords, subjects: readonly Fields[]): string =>
+  JSON.stringify({
     type: "subscriptions",
-    symbols: all.map(({ symbol }) => symbol),
-    count: all.length,
-    subscriptions: all,
+    ...words.listing(subjects),
+    count: subjects.length,
+    subscriptions: subjects,
   });
-}
 
 /** `symbol` is what the watcher called the instrument, where the error is about one. */
 export function errorMessage(error: ErrorBody, symbol?: string): string {
@@ -119,22 +151,5 @@ export function errorMessage(error: ErrorBody, symbol?: string): string {
   });
 }
 
-export const stateMessage = (symbol: string, { topic, state, reason }: TopicView): string =>
-  JSON.stringify({ type: "state", symbol, conId: conIdOf(topic), timestamp: Date.now(), state, reason });
-
-const texts = new WeakMap<Value, Map<string, string>>();
-
-/** Built once for each value and name of the instrument, however many watch it. */
-export function valueMessage(symbol: string, topic: string, value: Value): string {
-  let bySymbol = texts.get(value);
-  if (bySymbol === undefined) texts.set(value, (bySymbol = new Map()));
-  let text = bySymbol.get(symbol);
-  if (text === undefined) {
-    const { seq, at, data } = value;
-    text = JSON.stringify({ type: "market_data", symbol, conId: conIdOf(topic), timestamp: at, seq, data });
-    bySymbol.set(symbol, text);
-  }
-  return text;
-}
-
-const conIdOf = (topic: string): number | null => parseTopic(topic)?.conId ?? null;
+export const stateMessage = (subject: Fields, { state, reason }: TopicView): string =>
+  JSON.stringify({ type: "state", ...subject, timestamp: Date.now(), state, reason });

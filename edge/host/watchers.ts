@@ -1,10 +1,11 @@
-import type { ContractSelector } from "../../shared/contract.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
-import { quoteTopic } from "../../shared/events.ts";
 import type { Caller } from "../../shared/scopes.ts";
 import { attach, type Attachment, tryClose, trySend } from "./attachments.ts";
 import { Flow, flowLimits } from "./flow.ts";
-import type { Opened, OpenQuotes } from "./open-quotes.ts";
+import { marketDataWords } from "./market-data-words.ts";
+import { newsWords } from "./news-words.ts";
+import type { Ask, Opened, OpenStreams } from "./open-streams.ts";
+import { portfolioWords } from "./portfolio-words.ts";
 import type { TopicListener, Topics, TopicView, Value } from "./topics.ts";
 import * as say from "./watcher-messages.ts";
 
@@ -16,14 +17,20 @@ export const watcherLimits = {
   messagesPerSecond: 100,
 } as const;
 
+const wordsOf: Readonly<Record<say.StreamName, say.StreamWords>> = {
+  "market-data": marketDataWords,
+  portfolio: portfolioWords,
+  news: newsWords,
+};
+
 interface WatchersOptions {
   readonly ctx: DurableObjectState;
   readonly topics: Topics;
-  readonly openQuotes: OpenQuotes;
+  readonly openStreams: OpenStreams;
   readonly report: (id: string, thrown: unknown) => void;
 }
 
-/** The sockets that follow market data. */
+/** The sockets that follow streams. */
 export class Watchers {
   readonly #bySocket = new Map<WebSocket, Watcher>();
   readonly #options: WatchersOptions;
@@ -33,22 +40,22 @@ export class Watchers {
   }
 
   /** Throws `rate_limited` when there are as many as one host serves. */
-  accept(socket: WebSocket, caller: Caller): void {
+  accept(socket: WebSocket, stream: say.StreamName, caller: Caller): void {
     if (this.#bySocket.size >= watcherLimits.watchers) {
       throw new TwsError(
         "rate_limited",
         `This host serves at most ${watcherLimits.watchers} streams at a time.`,
       );
     }
-    this.#options.ctx.acceptWebSocket(socket, ["market-data"]);
-    this.#add(socket, caller).remember();
-    trySend(socket, say.connected);
+    this.#options.ctx.acceptWebSocket(socket, ["stream"]);
+    this.#add(socket, stream, caller).remember();
+    trySend(socket, say.connected(wordsOf[stream]));
   }
 
   /** A socket that has slept. */
-  restore(socket: WebSocket, attachment: Extract<Attachment, { kind: "market-data" }>): void {
-    const watcher = this.#add(socket, attachment.caller);
-    for (const { topic, symbol } of attachment.subscriptions) watcher.restore(topic, symbol);
+  restore(socket: WebSocket, { stream, caller, subscriptions }: StreamAttachment): void {
+    const watcher = this.#add(socket, stream, caller);
+    for (const subscription of subscriptions) watcher.restore(subscription);
   }
 
   async receive(socket: WebSocket, message: unknown): Promise<void> {
@@ -60,21 +67,25 @@ export class Watchers {
     this.#bySocket.delete(socket);
   }
 
-  #add(socket: WebSocket, caller: Caller): Watcher {
-    const watcher = new Watcher(socket, caller, this.#options, () => this.closed(socket));
+  #add(socket: WebSocket, stream: say.StreamName, caller: Caller): Watcher {
+    const watcher = new Watcher(socket, stream, caller, this.#options, () => this.closed(socket));
     this.#bySocket.set(socket, watcher);
     return watcher;
   }
 }
 
+type StreamAttachment = Extract<Attachment, { kind: "stream" }>;
+
 /** One socket and what it follows. */
 class Watcher implements TopicListener {
   readonly #socket: WebSocket;
+  readonly #stream: say.StreamName;
+  readonly #words: say.StreamWords;
   readonly #caller: Caller;
   readonly #options: WatchersOptions;
   readonly #flow: Flow;
-  /** What this watcher calls the instrument, by topic. */
-  readonly #symbols = new Map<string, string>();
+  /** By topic. */
+  readonly #followed = new Map<string, say.Subscription>();
   /** Subscriptions that are being looked up. */
   readonly #lookups = new Set<Promise<void>>();
   /** The latest unsubscribe: what was said after it waits for it. */
@@ -84,17 +95,25 @@ class Watcher implements TopicListener {
   readonly #giveUp: () => void;
   #hasLeft = false;
 
-  constructor(socket: WebSocket, caller: Caller, options: WatchersOptions, giveUp: () => void) {
+  constructor(
+    socket: WebSocket,
+    stream: say.StreamName,
+    caller: Caller,
+    options: WatchersOptions,
+    giveUp: () => void,
+  ) {
     this.#socket = socket;
+    this.#stream = stream;
+    this.#words = wordsOf[stream];
     this.#caller = caller;
     this.#options = options;
     this.#giveUp = giveUp;
     this.#flow = new Flow(socket, giveUp);
   }
 
-  restore(topic: string, symbol: string): void {
-    this.#symbols.set(topic, symbol);
-    this.#options.topics.restore(topic, this);
+  restore(subscription: say.Subscription): void {
+    this.#followed.set(subscription.topic, subscription);
+    this.#options.topics.restore(subscription.topic, this);
   }
 
   /** Whatever is wrong is said, and the socket stays open; but not for one that floods us. */
@@ -105,13 +124,18 @@ class Watcher implements TopicListener {
       const request = say.parseRequest(message);
       switch (request.action) {
         case "subscribe":
-          await this.#subscribe(request.selector);
+          await this.#subscribe(request.fields);
           break;
         case "unsubscribe":
-          await this.#inTurn(() => this.#unsubscribe(request.symbol, request.conId));
+          await this.#inTurn(() => this.#unsubscribe(request.fields));
           break;
         case "list":
-          this.#say(say.listing(this.#symbols));
+          this.#say(
+            say.listing(
+              this.#words,
+              [...this.#followed.values()].map((one) => this.#words.subject(one)),
+            ),
+          );
           break;
         case "ping":
           this.#say(say.pong());
@@ -127,36 +151,44 @@ class Watcher implements TopicListener {
     }
   }
 
-  valueChanged({ topic }: TopicView, value: Value): void {
-    const symbol = this.#symbols.get(topic);
-    if (symbol === undefined) return;
-    this.#flow.offer(topic, { seq: value.seq, text: say.valueMessage(symbol, topic, value) });
+  valueChanged({ topic }: TopicView, value: Value, before: Value | null): void {
+    const followed = this.#followed.get(topic);
+    if (followed === undefined) return;
+    const { topics } = this.#options;
+    const { messages, mark } = this.#words.tell(followed, value, before, () => topics.nextSeq());
+    if (mark !== followed.mark) {
+      this.#followed.set(topic, { ...followed, mark });
+      this.remember();
+    }
+    for (const message of messages) this.#flow.offer(topic, message);
   }
 
   stateChanged(view: TopicView): void {
-    const symbol = this.#symbols.get(view.topic);
-    if (symbol !== undefined) this.#flow.say(view.topic, say.stateMessage(symbol, view));
+    const followed = this.#followed.get(view.topic);
+    if (followed === undefined) return;
+    this.#flow.say(view.topic, say.stateMessage(this.#words.subject(followed), view));
   }
 
   leave(): void {
     this.#hasLeft = true;
     this.#flow.close();
-    for (const topic of this.#symbols.keys()) this.#options.topics.unwatch(topic, this);
-    this.#symbols.clear();
+    for (const topic of this.#followed.keys()) this.#options.topics.unwatch(topic, this);
+    this.#followed.clear();
   }
 
   /** Writes down what the next instance of the object needs to know of this socket. */
   remember(): void {
     attach(this.#socket, {
-      kind: "market-data",
+      kind: "stream",
+      stream: this.#stream,
       caller: this.#caller,
-      subscriptions: [...this.#symbols].map(([topic, symbol]) => ({ topic, symbol })),
+      subscriptions: [...this.#followed.values()],
     });
   }
 
-  async #subscribe(selector: ContractSelector): Promise<void> {
-    const asked = selector.symbol?.toUpperCase();
-    if (this.#symbols.size + this.#lookups.size >= watcherLimits.subscriptions) {
+  async #subscribe(fields: say.Fields): Promise<void> {
+    const { name, ...ask } = this.#words.subscribe(fields);
+    if (this.#followed.size + this.#lookups.size >= watcherLimits.subscriptions) {
       throw new TwsError(
         "too_large",
         `One socket has at most ${watcherLimits.subscriptions} subscriptions.`,
@@ -165,17 +197,17 @@ class Watcher implements TopicListener {
         },
       );
     }
-    const lookup = this.#lookUp(selector, asked, this.#unsubscribed);
+    const lookup = this.#lookUp(ask, name, this.#unsubscribed);
     this.#lookups.add(lookup);
     await lookup.finally(() => this.#lookups.delete(lookup));
   }
 
-  async #lookUp(selector: ContractSelector, asked: string | undefined, before: Promise<void>): Promise<void> {
+  async #lookUp(ask: Ask, name: string | null, before: Promise<void>): Promise<void> {
     await before;
-    const outcome = await this.#options.openQuotes.open(selector, this.#caller);
+    const outcome = await this.#options.openStreams.open(ask, this.#caller);
     if (this.#hasLeft) return;
-    if (!outcome.ok) this.#say(say.errorMessage(outcome.error, asked));
-    else this.#follow(outcome.opened, asked ?? outcome.opened.contract.symbol);
+    if (!outcome.ok) this.#say(say.errorMessage(outcome.error, name ?? undefined));
+    else this.#follow(outcome.opened, name ?? this.#words.nameOf(outcome.opened));
   }
 
   /** After everything that was said before it; else an unsubscribe would pass the subscribe that it is meant to end. */
@@ -186,35 +218,34 @@ class Watcher implements TopicListener {
     await turn;
   }
 
-  #follow({ topic, contract }: Opened, symbol: string): void {
-    const known = this.#symbols.get(topic);
-    if (known !== undefined) return this.#say(say.warning(known, "This subscription exists already."));
-    this.#symbols.set(topic, symbol);
+  #follow(opened: Opened, name: string): void {
+    const { topic } = opened;
+    const known = this.#followed.get(topic);
+    if (known !== undefined) {
+      return this.#say(say.warning(this.#words.subject(known), "This subscription exists already."));
+    }
+    this.#followed.set(topic, { topic, name, mark: null });
     this.remember();
-    this.#say(say.subscribed(symbol, contract));
+    this.#say(say.subscribed(this.#words.subject({ topic, name }), opened));
     const view = this.#options.topics.watch(topic, this);
-    if (view.value !== null) this.valueChanged(view, view.value);
+    if (view.value !== null) this.valueChanged(view, view.value, null);
     if (view.state !== "live") this.stateChanged(view);
   }
 
-  #unsubscribe(symbol: string | null, conId: number | null): void {
-    const matches = [...this.#symbols].filter(([topic, name]) =>
-      conId === null ? name === symbol : topic === quoteTopic(conId),
-    );
-    const [match, ...others] = matches;
-    const name = symbol ?? String(conId);
-    if (match === undefined) return this.#say(say.warning(name, "There is no such subscription."));
+  #unsubscribe(fields: say.Fields): void {
+    const { isMeant, subject } = this.#words.unsubscribe(fields);
+    const [match, ...others] = [...this.#followed.values()].filter(isMeant);
+    if (match === undefined) return this.#say(say.warning(subject, "There is no such subscription."));
     if (others.length > 0) {
-      throw new TwsError("ambiguous_contract", `Several subscriptions are called ${name}.`, {
-        nextStep: "Name the one to end by its conId; the action list shows them.",
+      throw new TwsError("ambiguous_contract", "Several subscriptions are meant.", {
+        nextStep: "Name the one to end exactly; the action list shows them.",
       });
     }
-    const [topic, known] = match;
-    this.#symbols.delete(topic);
+    this.#followed.delete(match.topic);
     this.remember();
-    this.#flow.forget(topic);
-    this.#options.topics.unwatch(topic, this);
-    this.#say(say.unsubscribed(known, topic));
+    this.#flow.forget(match.topic);
+    this.#options.topics.unwatch(match.topic, this);
+    this.#say(say.unsubscribed(this.#words.subject(match)));
   }
 
   #isAllowed(): boolean {

@@ -33,6 +33,15 @@ const Position = z.object({
   realizedPnL: z.number().nullable(),
 });
 
+const pnl = {
+  account: z.string().describe("Account id"),
+  mode: Mode.describe("paper or live"),
+  dailyPnL: z.number().nullable().describe("Since the last close; null if TWS has none"),
+  unrealizedPnL: z.number().nullable().describe("Open profit"),
+  realizedPnL: z.number().nullable().describe("Closed profit today"),
+  asOf,
+};
+
 export const accountTools = {
   ibkr_get_account_summary: defineTool({
     title: "Account summary",
@@ -99,5 +108,32 @@ export const accountTools = {
     toolset: "full",
     runs: "agent",
     paged: "values",
+  }),
+  ibkr_get_pnl: defineTool({
+    title: "Profit and loss",
+    description:
+      "An account's profit today, open and closed, in its base currency, as TWS works it out. For one holding use ibkr_get_pnl_single; for open profit of all holdings ibkr_get_positions.",
+    input: { account },
+    output: pnl,
+    effect: "reads",
+    deadline: "normal",
+    toolset: "full",
+    runs: "agent",
+  }),
+  ibkr_get_pnl_single: defineTool({
+    title: "Profit of a holding",
+    description:
+      "Profit of one holding today, with its size and value. Take the conId from ibkr_get_positions; for the whole account use ibkr_get_pnl. What is not held has position 0 and null for the rest.",
+    input: { account, conId: z.int().positive().describe("Contract id of the holding") },
+    output: {
+      ...pnl,
+      conId: z.int().describe("Contract id"),
+      position: z.number().describe("Units held, negative when short"),
+      value: z.number().nullable().describe("Market value"),
+    },
+    effect: "reads",
+    deadline: "normal",
+    toolset: "full",
+    runs: "agent",
   }),
 } as const;

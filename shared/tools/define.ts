@@ -53,15 +53,15 @@ const annotationsOf: Readonly<Record<Declaration<Shape, Shape, Runs>["effect"], 
 
 /** What every paged tool takes and answers beside its own fields. */
 export const pageInput = {
-  limit: z.int().min(1).max(1000).optional().describe("At most this many rows"),
-  cursor: z.string().max(100).optional().describe("next_cursor of the previous page"),
+  limit: z.int().min(1).max(1000).optional().describe("Rows at most"),
+  cursor: z.string().max(100).optional().describe("next_cursor of the last page"),
 } as const;
 
 export const pageOutput = {
   returned: z.int().describe("Rows here"),
   total: z.int().describe("Rows in all"),
   truncated: z.boolean().describe("Whether more follow"),
-  next_cursor: z.string().optional().describe("Pass as cursor for the next page"),
+  next_cursor: z.string().optional().describe("Pass on as cursor"),
 } as const;
 
 /** Declares a tool once for the edge, the agent and the documents. The schemas are built here, at module scope. */

@@ -40,6 +40,37 @@ export const Bar = z.object({
 });
 export type Bar = z.infer<typeof Bar>;
 
+/** What happened at one instant. Trades and midpoints have a price, quotes a bid and an ask; what a kind lacks is absent. */
+export const Tick = z.object({
+  /** ISO 8601, whole seconds: TWS has no finer. */
+  time: z.string(),
+  price: z.number().nullable().optional(),
+  size: z.number().nullable().optional(),
+  exchange: z.string().nullable().optional(),
+  conditions: z.string().nullable().optional(),
+  bid: z.number().nullable().optional(),
+  ask: z.number().nullable().optional(),
+  bidSize: z.number().nullable().optional(),
+  askSize: z.number().nullable().optional(),
+});
+export type Tick = z.infer<typeof Tick>;
+
+const useRTH = z.boolean().default(true).describe("Regular trading hours only");
+const endDateTime = z.iso
+  .datetime({ offset: true })
+  .optional()
+  .describe("End, ISO 8601 with zone; default now");
+const asked = {
+  symbol: z.string().describe("Symbol"),
+  contract: Contract.describe("What was asked for"),
+} as const;
+const asOf = z.string().describe("When TWS answered, ISO 8601");
+const ticks = z
+  .array(Tick)
+  .describe(
+    "Oldest first: time (whole seconds), price, size, exchange, conditions; or bid, ask, bidSize, askSize",
+  );
+
 export const historyTools = {
   ibkr_get_historical_data: defineTool({
     title: "Historical bars",
@@ -57,22 +88,18 @@ export const historyTools = {
         .enum(["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST"])
         .default("TRADES")
         .describe("Currencies have no TRADES: use MIDPOINT"),
-      useRTH: z.boolean().default(true).describe("Regular trading hours only"),
-      endDateTime: z.iso
-        .datetime({ offset: true })
-        .optional()
-        .describe("End, ISO 8601 with zone; default now"),
+      useRTH,
+      endDateTime,
       format: z.enum(["rows", "columns"]).default("rows").describe("columns: one array per field"),
       ...pageInput,
     },
     output: {
-      symbol: z.string().describe("Symbol"),
-      contract: Contract.describe("What was asked for"),
+      ...asked,
       bars: z
         .union([z.array(Bar), z.record(z.string(), z.array(z.union([z.string(), z.number(), z.null()])))])
         .describe("Bars: time, open, high, low, close, volume, wap, count"),
       count: z.int().describe("Bars in all"),
-      asOf: z.string().describe("When TWS answered, ISO 8601"),
+      asOf,
       ...pageOutput,
     },
     effect: "reads",
@@ -80,6 +107,146 @@ export const historyTools = {
     toolset: "core",
     runs: "agent",
     paged: "bars",
+  }),
+  ibkr_get_head_timestamp: defineTool({
+    title: "Start of history",
+    description:
+      "The earliest instant for which TWS has data of an instrument. Use it before asking for long histories; the data itself comes from ibkr_get_historical_data.",
+    input: {
+      ...contractFields,
+      whatToShow: z
+        .enum(["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST"])
+        .default("TRADES")
+        .describe("Currencies have no TRADES: use MIDPOINT"),
+      useRTH,
+    },
+    output: {
+      ...asked,
+      headTimestamp: z.string().describe("First data, ISO 8601"),
+      asOf,
+    },
+    effect: "reads",
+    deadline: "slow",
+    toolset: "full",
+    runs: "agent",
+  }),
+  ibkr_get_histogram_data: defineTool({
+    title: "Price histogram",
+    description:
+      "How much was traded at each price over a period up to now, lowest price first. Use it for volume profiles; for volume over time use ibkr_get_historical_data.",
+    input: {
+      ...contractFields,
+      duration: z
+        .string()
+        .regex(/^[1-9]\d{0,2} (day|week|month|year)s?$/)
+        .default("1 day")
+        .describe("Period up to now: 3 days, 2 weeks, 1 month"),
+      useRTH,
+      ...pageInput,
+    },
+    output: {
+      ...asked,
+      histogram: z.array(z.object({ price: z.number(), size: z.number() })).describe("price, size"),
+      count: z.int().describe("Prices in all"),
+      asOf,
+      ...pageOutput,
+    },
+    effect: "reads",
+    deadline: "slow",
+    toolset: "full",
+    runs: "agent",
+    paged: "histogram",
+  }),
+  ibkr_get_historical_ticks: defineTool({
+    title: "Historical ticks",
+    description:
+      "Single trades, quotes or midpoints from an instant on, or up to one: at most 1000, and TWS completes the last second. Use it to look closely at a moment; for longer times use ibkr_get_historical_data, for the last ticks ibkr_get_tick_by_tick_data.",
+    input: {
+      ...contractFields,
+      whatToShow: z
+        .enum(["TRADES", "BID_ASK", "MIDPOINT"])
+        .default("TRADES")
+        .describe("Currencies have no TRADES: use BID_ASK"),
+      startDateTime: z.iso
+        .datetime({ offset: true })
+        .optional()
+        .describe("Ticks from here on, ISO 8601 with zone; not together with endDateTime"),
+      endDateTime,
+      numberOfTicks: z.int().min(1).max(1000).default(100).describe("How many"),
+      useRTH,
+      ...pageInput,
+    },
+    output: { ...asked, ticks, count: z.int().describe("Ticks in all"), asOf, ...pageOutput },
+    effect: "reads",
+    deadline: "slow",
+    toolset: "full",
+    runs: "agent",
+    paged: "ticks",
+  }),
+  ibkr_get_tick_by_tick_data: defineTool({
+    title: "Last ticks",
+    description:
+      "The last ticks of an instrument up to now, at any hour. Last leaves out trades that the tape does not report, AllLast has them. For the price alone use ibkr_get_quotes, for another time ibkr_get_historical_ticks.",
+    input: {
+      ...contractFields,
+      tickType: z
+        .enum(["Last", "AllLast", "BidAsk", "MidPoint"])
+        .default("Last")
+        .describe("Currencies have BidAsk and MidPoint only"),
+      numberOfTicks: z.int().min(1).max(1000).default(100).describe("How many at most"),
+      ...pageInput,
+    },
+    output: {
+      ...asked,
+      tickType: z.string().describe("As asked"),
+      ticks,
+      count: z.int().describe("Ticks in all"),
+      asOf,
+      ...pageOutput,
+    },
+    effect: "reads",
+    deadline: "slow",
+    toolset: "full",
+    runs: "agent",
+    paged: "ticks",
+  }),
+  ibkr_get_trading_schedule: defineTool({
+    title: "Trading schedule",
+    description:
+      "The trading sessions of past days up to today, oldest first; days without one are not listed. Use it to align bars or to see when a market was open. The hours of coming days are in ibkr_get_contract_details.",
+    input: {
+      ...contractFields,
+      duration: z
+        .string()
+        .regex(/^[1-9]\d{0,2} [DWMY]$/)
+        .default("1 M")
+        .describe("How far back: 5 D, 2 W, 6 M, 1 Y"),
+      useRTH,
+      endDateTime,
+      ...pageInput,
+    },
+    output: {
+      ...asked,
+      timeZone: z.string().describe("Zone of the venue"),
+      sessions: z
+        .array(
+          z.object({
+            date: z.string(),
+            /** Null only if the zone is one that the agent does not know. */
+            opensAt: z.string().nullable(),
+            closesAt: z.string().nullable(),
+          }),
+        )
+        .describe("date, opensAt, closesAt (ISO 8601)"),
+      count: z.int().describe("Sessions in all"),
+      asOf,
+      ...pageOutput,
+    },
+    effect: "reads",
+    deadline: "slow",
+    toolset: "full",
+    runs: "agent",
+    paged: "sessions",
   }),
 } as const;
 

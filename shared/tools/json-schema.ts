@@ -40,6 +40,8 @@ const requiredOf = ({ required }: JsonSchema) =>
 function tidy({ jsonSchema }: Visit): void {
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  // a format is written out as a pattern of hundreds of characters beside it
+  if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
 }
 
 /** Leaves the top level of a result whole and reduces what lies below it to its type. */

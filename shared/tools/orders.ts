@@ -1,13 +1,50 @@
 import { z } from "zod";
-import { contractFields } from "../contract.ts";
-import { Action, Execution, Order, OrderStatus, OrderType, TimeInForce } from "../order.ts";
+import { Contract, contractFields } from "../contract.ts";
+import {
+  Action,
+  CompletedOrder,
+  Execution,
+  Order,
+  OrderStatus,
+  OrderType,
+  TimeInForce,
+  WaitUntil,
+} from "../order.ts";
 import { Mode } from "../status.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
-const price = z.number().finite();
+export const price = z.number().finite();
 const orderId = z.int().positive().describe("Order id as ibkr_place_order returned it");
+export const account = z.string().trim().max(50).default("").describe("Empty for the default or only one");
+const anyAccount = z.string().trim().max(50).default("").describe("Empty for all you may see");
+export const idempotencyKey = z
+  .string()
+  .regex(/^[\w.:-]{1,64}$/)
+  .optional()
+  .describe("Your own id for this order; a repeat with the same key returns the first outcome");
+export const quantity = z
+  .number()
+  .positive()
+  .max(10_000_000)
+  .describe("Shares, contracts or units of the base currency");
 
-const outcome = {
+/** What an order says beside its contract and its account, the same wherever one is placed or previewed. */
+export const orderTerms = {
+  action: Action.describe("BUY or SELL"),
+  quantity,
+  orderType: OrderType.default("MKT").describe(
+    "LMT, LOC, LIT and STP LMT need limitPrice; STP, MIT, LIT, STP LMT, TRAIL, TRAIL LIMIT and REL need auxPrice",
+  ),
+  limitPrice: price.optional().describe("Limit; the cap of a REL"),
+  auxPrice: price.optional().describe("Stop or touch price; trailing amount (TRAIL); offset (REL)"),
+  trailStopPrice: price.optional().describe("First stop of a trailing order; TRAIL LIMIT needs it"),
+  limitOffset: price.optional().describe("TRAIL LIMIT: distance of limit from stop"),
+  tif: TimeInForce.default("DAY").describe("Time in force; GTD needs goodTillDate"),
+  goodTillDate: z.iso.datetime({ offset: true }).optional().describe("End of a GTD order, ISO 8601"),
+  outsideRth: z.boolean().default(false).describe("Also fill outside regular hours"),
+} as const;
+
+export const outcome = {
   orderId: z.int().describe("TWS order id"),
   account: z.string().describe("Account"),
   mode: Mode.describe("paper or live"),
@@ -18,6 +55,22 @@ const outcome = {
   warnings: z.array(z.string()).describe("TWS's words on the order"),
 };
 
+const placed = {
+  ...outcome,
+  symbol: z.string().describe("Symbol"),
+  action: Action.describe("BUY or SELL"),
+  quantity: z.number().describe("Ordered"),
+  orderType: z.string().describe("Type"),
+  permId: z.int().nullable().describe("IBKR's permanent id"),
+  idempotencyKey: z.string().describe("Yours, or the one made for this order"),
+};
+
+const MarginChange = z.object({
+  before: z.number().nullable(),
+  change: z.number().nullable(),
+  after: z.number().nullable(),
+});
+
 export const orderTools = {
   ibkr_place_order: defineTool({
     title: "Place order",
@@ -25,36 +78,62 @@ export const orderTools = {
       "Places one order and answers once TWS has taken it; a market order is usually filled by then. Check the price with ibkr_get_quotes first and the fill with ibkr_get_order_status or ibkr_get_executions after. To change a working order use ibkr_modify_order. Never repeat it after outcome_unknown.",
     input: {
       ...contractFields,
-      action: Action.describe("BUY or SELL"),
-      quantity: z
-        .number()
-        .positive()
-        .max(10_000_000)
-        .describe("Shares, contracts or units of the base currency"),
-      orderType: OrderType.default("MKT").describe("LMT needs limitPrice; STP auxPrice; STP LMT both"),
-      limitPrice: price.optional().describe("Limit"),
-      auxPrice: price.optional().describe("Stop trigger"),
-      tif: TimeInForce.default("DAY").describe("Time in force"),
-      outsideRth: z.boolean().default(false).describe("Also fill outside regular hours"),
-      account: z.string().trim().max(50).default("").describe("Empty for the default or only one"),
-      idempotencyKey: z
-        .string()
-        .regex(/^[\w.:-]{1,64}$/)
-        .optional()
-        .describe("Your own id for this order; a repeat with the same key returns the first outcome"),
+      ...orderTerms,
+      account,
+      idempotencyKey,
     },
-    output: {
-      ...outcome,
-      symbol: z.string().describe("Symbol"),
-      action: Action.describe("BUY or SELL"),
-      quantity: z.number().describe("Ordered"),
-      orderType: z.string().describe("Type"),
-      permId: z.int().nullable().describe("IBKR's permanent id"),
-      idempotencyKey: z.string().describe("Yours, or the one made for this order"),
-    },
+    output: placed,
     effect: "trades",
     deadline: "normal",
     toolset: "core",
+    runs: "agent",
+  }),
+  ibkr_place_option_order: defineTool({
+    title: "Place option order",
+    description:
+      "Places one order for an option, named by symbol, expiration, strike and right, or by conId; quantity is in contracts. Find the option with ibkr_get_option_chain and check cost and margin with ibkr_preview_order first. For everything else use ibkr_place_order; never repeat either after outcome_unknown.",
+    input: {
+      ...contractFields,
+      action: orderTerms.action,
+      quantity: quantity.describe("Contracts"),
+      orderType: z.enum(["MKT", "LMT", "STP", "STP LMT"]).default("MKT").describe("Type"),
+      limitPrice: price.optional().describe("Limit, for one share of the underlying"),
+      auxPrice: price.optional().describe("Stop price"),
+      tif: z.enum(["DAY", "GTC", "IOC", "FOK"]).default("DAY").describe("Time in force"),
+      account,
+      idempotencyKey,
+    },
+    output: {
+      ...placed,
+      contract: Contract.partial().describe("The option that was ordered"),
+    },
+    effect: "trades",
+    deadline: "normal",
+    toolset: "full",
+    runs: "agent",
+  }),
+  ibkr_preview_order: defineTool({
+    title: "Preview order",
+    description:
+      "Asks TWS what an order would do to margin and what it would cost, and places nothing. Use it before ibkr_place_order when margin or commission matters; the arguments are the same. TWS refuses here what it would refuse there.",
+    input: { ...contractFields, ...orderTerms, account },
+    output: {
+      account: z.string().describe("Account"),
+      mode: Mode.describe("paper or live"),
+      contract: Contract.partial().describe("What would be traded"),
+      initMargin: MarginChange.describe("Initial margin: before, change, after; null where TWS says none"),
+      maintMargin: MarginChange.describe("Maintenance margin, the same"),
+      equityWithLoan: MarginChange.describe("Equity with loan value, the same"),
+      commission: z.number().nullable().describe("Null when TWS gives none or a range"),
+      minCommission: z.number().nullable().describe("Least"),
+      maxCommission: z.number().nullable().describe("Most"),
+      commissionCurrency: z.string().nullable().describe("Of the commission"),
+      warnings: z.array(z.string()).describe("TWS's words on the order"),
+      asOf: z.string().describe("When TWS said so"),
+    },
+    effect: "reads",
+    deadline: "normal",
+    toolset: "full",
     runs: "agent",
   }),
   ibkr_modify_order: defineTool({
@@ -70,7 +149,7 @@ export const orderTools = {
         .optional()
         .describe("New total quantity, filled part included"),
       limitPrice: price.optional().describe("New limit"),
-      auxPrice: price.optional().describe("New stop trigger"),
+      auxPrice: price.optional().describe("New stop or touch price, trailing amount or offset"),
     },
     output: outcome,
     effect: "trades",
@@ -107,6 +186,67 @@ export const orderTools = {
     runs: "agent",
     paged: "orders",
   }),
+  ibkr_get_completed_orders: defineTool({
+    title: "Completed orders",
+    description:
+      "Orders that ended today, filled or cancelled, of all clients of this TWS, with how and when. Working orders are in ibkr_get_open_orders, both together in ibkr_get_all_orders, the fills in ibkr_get_executions.",
+    input: { account: anyAccount, ...pageInput },
+    output: {
+      orders: z
+        .array(CompletedOrder)
+        .describe(
+          "permId, orderId (null if not known), account, mode, contract, action, quantity, prices, status, filled, completedTime, completedStatus",
+        ),
+      count: z.int().describe("Orders in all"),
+      ...pageOutput,
+    },
+    effect: "reads",
+    deadline: "normal",
+    toolset: "full",
+    runs: "agent",
+    paged: "orders",
+  }),
+  ibkr_get_all_orders: defineTool({
+    title: "All orders",
+    description:
+      "Today's orders, those working first and then those that have ended, of all clients of this TWS. For one half only use ibkr_get_open_orders or ibkr_get_completed_orders.",
+    input: { account: anyAccount, ...pageInput },
+    output: {
+      orders: z
+        .array(z.union([Order, CompletedOrder]))
+        .describe("As ibkr_get_open_orders and ibkr_get_completed_orders list them"),
+      count: z.int().describe("Orders in all"),
+      openCount: z.int().describe("Of these working"),
+      ...pageOutput,
+    },
+    effect: "reads",
+    deadline: "normal",
+    toolset: "full",
+    runs: "agent",
+    paged: "orders",
+  }),
+  ibkr_wait_for_order: defineTool({
+    title: "Wait for order",
+    description:
+      "Waits until an order of this agent has filled or ended, and reports progress meanwhile; at the deadline it answers with the state of then and reached false. Call it again to go on waiting. For a look without waiting use ibkr_get_order_status.",
+    input: {
+      orderId,
+      until: WaitUntil.default("ended").describe(
+        "working: taken by the exchange; first_fill; filled: whole; ended: filled, cancelled or refused",
+      ),
+      timeoutSeconds: z.number().min(0.1).max(45).default(30).describe("At most this long"),
+    },
+    output: {
+      ...outcome,
+      reached: z.boolean().describe("False: the deadline came first, or it can no longer be reached"),
+      waitedSeconds: z.number().describe("How long it took"),
+      whyHeld: z.string().nullable().describe("TWS's reason, such as locate"),
+    },
+    effect: "reads",
+    deadline: "slow",
+    toolset: "full",
+    runs: "agent",
+  }),
   ibkr_get_order_status: defineTool({
     title: "Order status",
     description:
@@ -130,7 +270,7 @@ export const orderTools = {
       symbol: z.string().trim().max(64).optional().describe("Only this symbol"),
       secType: z.string().trim().max(10).optional().describe("Only this security type"),
       exchange: z.string().trim().max(32).optional().describe("Only this venue"),
-      account: z.string().trim().max(50).default("").describe("Empty for all you may see"),
+      account: anyAccount,
       ...pageInput,
     },
     output: {

@@ -63,5 +63,14 @@ test("names inherited from every object are no tools", () => {
 
 test("only orders, and what stops others, need the scope to trade", () => {
   const trading = all.filter(([, tool]) => tool.scope === "tws:trade").map(([name]) => name);
-  expect(trading).toEqual(["ibkr_disconnect", "ibkr_place_order", "ibkr_modify_order", "ibkr_cancel_order"]);
+  expect(trading).toEqual([
+    "ibkr_disconnect",
+    "ibkr_place_order",
+    "ibkr_place_option_order",
+    "ibkr_modify_order",
+    "ibkr_cancel_order",
+    "ibkr_place_bracket_order",
+    "ibkr_place_orders",
+    "ibkr_cancel_all_orders",
+  ]);
 });

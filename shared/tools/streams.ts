@@ -1,6 +1,17 @@
 import { z } from "zod";
 import { Contract, contractFields } from "../contract.ts";
+import { Mode } from "../status.ts";
 import { defineTool } from "./define.ts";
+import { newsStreamTools } from "./news-streams.ts";
+import { startStatus, stopStatus, topic } from "./stream-fields.ts";
+import { watchTools } from "./watches.ts";
+
+const account = z
+  .string()
+  .trim()
+  .max(50)
+  .default("")
+  .describe("Account id; empty for the default or only one");
 
 export const streamTools = {
   ibkr_start_market_data_resource: defineTool({
@@ -9,10 +20,10 @@ export const streamTools = {
       "Opens a live quote stream and returns the URI of a resource to read or subscribe to. Use it to follow a price; for one look use ibkr_get_quotes. Stop it with ibkr_stop_market_data_resource when done: market-data lines are few.",
     input: contractFields,
     output: {
-      status: z.enum(["started", "already_started"]).describe("started or already_started"),
+      status: startStatus,
       resource_uri: z.string().describe("Read or subscribe to this"),
       resource_id: z.string().describe("Pass to ibkr_stop_market_data_resource"),
-      topic: z.string().describe("Internal name of the stream"),
+      topic,
       contract: Contract.describe("What is streamed"),
     },
     effect: "steers",
@@ -33,7 +44,7 @@ export const streamTools = {
         .describe("As returned by start, such as AAPL or EUR.USD"),
     },
     output: {
-      status: z.enum(["stopped", "not_started"]).describe("stopped or not_started"),
+      status: stopStatus,
       resource_id: z.string().describe("The id given"),
     },
     effect: "steers",
@@ -41,6 +52,37 @@ export const streamTools = {
     toolset: "core",
     runs: "edge",
   }),
+  ibkr_start_portfolio_resource: defineTool({
+    title: "Start a portfolio stream",
+    description:
+      "Opens a live stream of an account's figures and holdings, and of its orders, and returns the URIs to read or subscribe to. Use it to follow an account; for one look use ibkr_get_positions and ibkr_get_account_summary. Stop it with ibkr_stop_portfolio_resource.",
+    input: { account },
+    output: {
+      status: startStatus,
+      resource_uri: z.string().describe("Figures and holdings: read or subscribe to this"),
+      resource_id: z.string().describe("The account"),
+      orders_uri: z.string().describe("Orders of the account: read or subscribe to this"),
+      topic,
+      account: z.string().describe("Account id"),
+      mode: Mode.describe("paper or live"),
+    },
+    effect: "steers",
+    deadline: "normal",
+    toolset: "full",
+    runs: "agent",
+  }),
+  ibkr_stop_portfolio_resource: defineTool({
+    title: "Stop a portfolio stream",
+    description:
+      "Ends a stream that ibkr_start_portfolio_resource opened, and that of the account's orders. See what runs with ibkr_list_active_resource_streams.",
+    input: { account: account.describe("Account id; empty for the only one started") },
+    output: { status: stopStatus, account: z.string().describe("Account id") },
+    effect: "steers",
+    deadline: "quick",
+    toolset: "full",
+    runs: "edge",
+  }),
+  ...newsStreamTools,
   ibkr_list_active_resource_streams: defineTool({
     title: "Active streams",
     description:
@@ -65,4 +107,5 @@ export const streamTools = {
     toolset: "full",
     runs: "edge",
   }),
+  ...watchTools,
 } as const;

@@ -1,0 +1,169 @@
+import { sum } from "./statistics.ts";
+
+/** One instrument of a plan. Prices are those of one unit in the account's currency, multiplier included. */
+export interface Line {
+  readonly held: number;
+  /** Percent of the investable value to hold; null leaves the holding as it is. */
+  readonly targetPercent: number | null;
+  readonly mark: number;
+  /** What a buyer pays, and a seller gets. */
+  readonly ask: number;
+  readonly bid: number;
+  /** Why the line may not be traded at all, in words; null if it may. */
+  readonly blocked: string | null;
+  /** In the account's currency, for an order of so many units worth so much. */
+  commission(quantity: number, value: number): number;
+}
+
+export interface PlanOptions {
+  /** All money is in whole cents of the account's currency. */
+  readonly netCents: number;
+  readonly cashCents: number;
+  /** Percent of net liquidation that stays in cash. */
+  readonly cashBufferPercent: number;
+  /** A line whose share is off by less than so many percentage points is left alone, unless it is to be sold whole. */
+  readonly driftBandPercent: number;
+  readonly minTradeCents: number;
+  /** Quantities are multiples of this. */
+  readonly lot: number;
+}
+
+export interface Trade<L extends Line> {
+  readonly line: L;
+  readonly action: "BUY" | "SELL";
+  readonly quantity: number;
+  /** Paid for a purchase (rounded up) or got for a sale (rounded down), commission apart. */
+  readonly valueCents: number;
+  readonly commissionCents: number;
+}
+
+export interface Plan<L extends Line> {
+  /** Sales first, since they pay for the purchases. */
+  readonly trades: readonly Trade<L>[];
+  readonly leftAlone: readonly { readonly line: L; readonly reason: string }[];
+  readonly bufferCents: number;
+  readonly investableCents: number;
+  /** Cash now, plus sales, less purchases and all commissions. */
+  readonly cashAfterCents: number;
+}
+
+// a product such as 3 × 0.1 is a hair above its cents, and must not cost one more
+const steady = (amount: number): number => Number((amount * 100).toFixed(6));
+const centsUp = (amount: number): number => Math.ceil(steady(amount));
+const centsDown = (amount: number): number => Math.floor(steady(amount));
+
+const wholeLots = (quantity: number, lot: number): number =>
+  Math.max(0, Math.floor(Number((quantity / lot).toFixed(9))) * lot);
+
+/** What of a holding can be sold: never a hair more than there is. */
+const lotsOf = (held: number, lot: number): number => Math.floor(held / lot) * lot;
+
+/** The share of a line in percent of the investable value. */
+export const percentOf = ({ held, mark }: Pick<Line, "held" | "mark">, investableCents: number): number =>
+  ((held * mark * 100) / investableCents) * 100;
+
+/**
+ * Orders that bring each line to its target: whole lots, never more sold than held, and never more bought than cash,
+ * less the buffer, plus the sales pay for. Purchases beyond that shrink by one factor for all. Throws RangeError when
+ * nothing is left to invest beside the buffer.
+ */
+export function planRebalance<L extends Line>(lines: readonly L[], options: PlanOptions): Plan<L> {
+  const bufferCents = Math.ceil((Math.max(0, options.netCents) * options.cashBufferPercent) / 100);
+  const investableCents = options.netCents - bufferCents;
+  if (!(investableCents > 0)) throw new RangeError("nothing is left to invest");
+  const leftAlone: { readonly line: L; readonly reason: string }[] = [];
+  const sales: Trade<L>[] = [];
+  const wishes: { readonly line: L; readonly quantity: number; readonly gap: number }[] = [];
+
+  for (const line of lines) {
+    const step = stepFor(line, options, investableCents);
+    if (step.kind === "none") leftAlone.push({ line, reason: step.reason });
+    if (step.kind === "sell") sales.push(step.trade);
+    if (step.kind === "buy") wishes.push({ line, quantity: step.quantity, gap: step.gap });
+  }
+
+  const proceeds = sum(sales.map(({ valueCents, commissionCents }) => valueCents - commissionCents));
+  let free = options.cashCents + proceeds - bufferCents;
+  const wanted = sum(wishes.map(({ line, quantity }) => costOf(purchase(line, quantity))));
+  const factor = wanted <= free ? 1 : Math.max(0, free) / wanted;
+  const purchases: Trade<L>[] = [];
+  // the line furthest from its target is served first, if the commissions do not leave enough for all
+  for (const { line, quantity } of wishes.toSorted((a, b) => b.gap - a.gap)) {
+    const trade = affordable(line, quantity * factor, free, options.lot);
+    if (trade === null || trade.valueCents < options.minTradeCents) {
+      leftAlone.push({ line, reason: "cash less the buffer does not pay for it" });
+      continue;
+    }
+    free -= costOf(trade);
+    purchases.push(trade);
+  }
+  return {
+    trades: [...sales, ...purchases],
+    leftAlone,
+    bufferCents,
+    investableCents,
+    cashAfterCents: options.cashCents + proceeds - sum(purchases.map(costOf)),
+  };
+}
+
+type Step<L extends Line> =
+  | { readonly kind: "none"; readonly reason: string }
+  | { readonly kind: "sell"; readonly trade: Trade<L> }
+  | { readonly kind: "buy"; readonly quantity: number; readonly gap: number };
+
+const none = (reason: string) => ({ kind: "none", reason }) as const;
+
+function stepFor<L extends Line>(
+  line: L,
+  { driftBandPercent, minTradeCents, lot }: PlanOptions,
+  investableCents: number,
+): Step<L> {
+  const { targetPercent, held, mark, bid, blocked } = line;
+  if (targetPercent === null) return none("no target is given for it");
+  if (blocked !== null) return none(blocked);
+  if (held < 0) return none("it is held short; close the short position first");
+  if (targetPercent === 0 && held === 0) return none("it is not held, as the target asks");
+  const off = targetPercent - percentOf(line, investableCents);
+  // a target of 0 means out, however little is left
+  if (targetPercent > 0 && Math.abs(off) < driftBandPercent)
+    return none(
+      `it is ${Math.abs(off).toFixed(2)} points from its target, within the band of ${driftBandPercent}`,
+    );
+  const gap = Math.abs(off);
+  const units = (gap / 100) * (investableCents / 100 / mark);
+  if (off > 0) {
+    const quantity = wholeLots(units, lot);
+    if (quantity === 0) return none("the difference is less than one lot");
+    const { valueCents } = purchase(line, quantity);
+    return valueCents < minTradeCents
+      ? none("the trade is below the minimum")
+      : { kind: "buy", quantity, gap };
+  }
+  const most = lotsOf(held, lot);
+  const quantity = targetPercent === 0 ? most : Math.min(most, wholeLots(units, lot));
+  if (quantity === 0) return none("the difference is less than one lot");
+  const valueCents = centsDown(quantity * bid);
+  if (targetPercent > 0 && valueCents < minTradeCents) return none("the trade is below the minimum");
+  const commissionCents = centsUp(line.commission(quantity, valueCents / 100));
+  if (commissionCents >= valueCents) return none("the commission would take all that a sale brings");
+  return { kind: "sell", trade: { line, action: "SELL", quantity, valueCents, commissionCents } };
+}
+
+const costOf = ({ valueCents, commissionCents }: Trade<Line>): number => valueCents + commissionCents;
+
+function purchase<L extends Line>(line: L, quantity: number): Trade<L> {
+  const valueCents = centsUp(quantity * line.ask);
+  const commissionCents = centsUp(line.commission(quantity, valueCents / 100));
+  return { line, action: "BUY", quantity, valueCents, commissionCents };
+}
+
+/** The largest purchase of at most `most` units that `freeCents` pay for, commission included; null if not one lot. */
+function affordable<L extends Line>(line: L, most: number, freeCents: number, lot: number): Trade<L> | null {
+  let [low, high] = [0, wholeLots(most, lot) / lot];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (costOf(purchase(line, middle * lot)) <= freeCents) low = middle;
+    else high = middle - 1;
+  }
+  return low === 0 ? null : purchase(line, low * lot);
+}

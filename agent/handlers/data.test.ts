@@ -1,0 +1,228 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { tools } from "../../shared/tools/index.ts";
+import { callBy, startTestbed } from "./testbed.ts";
+import type { Testbed } from "./testbed.ts";
+
+let opened: Testbed | null = null;
+afterEach(async () => {
+  await opened?.close();
+  opened = null;
+});
+/** A world at 11:00 in New York on a Friday. */
+const start = async (): Promise<Testbed> => {
+  const offset = Date.parse("2026-11-20T16:00:00Z") - Date.now();
+  opened = await startTestbed({ simulator: { seed: 7, now: () => Date.now() + offset } });
+  return opened;
+};
+const failure = (code: string) => expect.objectContaining({ code });
+const apple = { symbol: "AAPL" } as const;
+const euro = { symbol: "EUR.USD" } as const;
+
+const ask = {
+  head: tools.ibkr_get_head_timestamp.input,
+  histogram: tools.ibkr_get_histogram_data.input,
+  past: tools.ibkr_get_historical_ticks.input,
+  ticks: tools.ibkr_get_tick_by_tick_data.input,
+  schedule: tools.ibkr_get_trading_schedule.input,
+  depth: tools.ibkr_get_market_depth.input,
+  type: tools.ibkr_set_market_data_type.input,
+  report: tools.ibkr_get_fundamental_data.input,
+  bars: tools.ibkr_get_historical_data.input,
+};
+
+describe("history", () => {
+  test("begins at an instant", async () => {
+    const { handlers } = await start();
+    const found = await handlers.ibkr_get_head_timestamp(ask.head.parse(apple), callBy());
+    tools.ibkr_get_head_timestamp.output.parse(found);
+    expect(found.headTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/);
+    await expect(handlers.ibkr_get_head_timestamp(ask.head.parse(euro), callBy())).rejects.toEqual(
+      failure("invalid_input"),
+    );
+  });
+
+  test("has a histogram of its prices", async () => {
+    const { handlers } = await start();
+    const { histogram, count } = await handlers.ibkr_get_histogram_data(
+      ask.histogram.parse({ ...apple, duration: "3 days" }),
+      callBy(),
+    );
+    const prices = histogram.map(({ price }) => price);
+    expect(count).toBe(prices.length);
+    expect(count).toBeGreaterThan(10);
+    expect(prices).toEqual(prices.toSorted((a, b) => a - b));
+    await expect(handlers.ibkr_get_histogram_data(ask.histogram.parse(euro), callBy())).rejects.toEqual(
+      failure("no_data"),
+    );
+  });
+
+  test("has ticks of each kind, from an instant on or up to one", async () => {
+    const { handlers } = await start();
+    const past = (input: object) => handlers.ibkr_get_historical_ticks(ask.past.parse(input), callBy());
+    const startDateTime = "2026-11-19T10:00:00-05:00";
+    const trades = await past({ ...apple, startDateTime, numberOfTicks: 5 });
+    expect(trades.ticks.map(({ time }) => time)).toEqual(
+      [0, 1, 2, 3, 4].map((second) => `2026-11-19T15:00:0${second}.000Z`),
+    );
+    expect(trades.ticks[0]).toMatchObject({ price: expect.any(Number), exchange: expect.any(String) });
+    const quotes = await past({ ...euro, whatToShow: "BID_ASK", endDateTime: startDateTime });
+    expect(quotes.count).toBe(100);
+    expect(Object.keys(quotes.ticks[0] ?? {})).toEqual(["time", "bid", "ask", "bidSize", "askSize"]);
+    const endDateTime = startDateTime;
+    await expect(past({ ...apple, startDateTime, endDateTime })).rejects.toEqual(failure("invalid_input"));
+    await expect(past(euro)).rejects.toEqual(failure("invalid_input"));
+  });
+
+  test("has the last ticks, with unreported trades only in AllLast", async () => {
+    const { handlers } = await start();
+    const last = (tickType: string) =>
+      handlers.ibkr_get_tick_by_tick_data(
+        ask.ticks.parse({ ...apple, tickType, numberOfTicks: 200 }),
+        callBy(),
+      );
+    const all = await last("AllLast");
+    expect(all.count).toBe(200);
+    expect((await last("Last")).count).toBeLessThan(200);
+    expect(Object.keys((await last("MidPoint")).ticks[0] ?? {})).toEqual(["time", "price"]);
+    expect(Date.parse(all.ticks.at(-1)?.time ?? "")).toBeGreaterThan(Date.parse("2026-11-20T15:59:55Z"));
+    const none = ask.ticks.parse(euro);
+    await expect(handlers.ibkr_get_tick_by_tick_data(none, callBy())).rejects.toEqual(
+      failure("invalid_input"),
+    );
+  });
+
+  test("has sessions at instants, and none on closed days", async () => {
+    const { handlers } = await start();
+    const found = await handlers.ibkr_get_trading_schedule(
+      ask.schedule.parse({ ...apple, duration: "1 W", endDateTime: "2026-11-20T12:00:00Z" }),
+      callBy(),
+    );
+    tools.ibkr_get_trading_schedule.output
+      .omit({ returned: true, total: true, truncated: true })
+      .parse(found);
+    expect(found.timeZone).toBe("US/Eastern");
+    expect(found.sessions).toContainEqual({
+      date: "2026-11-19",
+      opensAt: "2026-11-19T14:30:00.000Z",
+      closesAt: "2026-11-19T21:00:00.000Z",
+    });
+    expect(found.sessions.map(({ date }) => date)).not.toContain("2026-11-15");
+  });
+
+  test("is asked of TWS once in 15 s for the same, and says when TWS answered", async () => {
+    const bed = await start();
+    const bars = () => bed.handlers.ibkr_get_historical_data(ask.bars.parse(apple), callBy());
+    const first = await bars();
+    expect(await bars()).toEqual(first);
+    expect(await bed.received(20)).toHaveLength(1);
+  });
+
+  test("says what TWS refuses: pacing with how long to wait, and permissions", async () => {
+    const { handlers, simulator } = await start();
+    const bars = (barSize: string) =>
+      handlers.ibkr_get_historical_data(ask.bars.parse({ ...apple, barSize }), callBy());
+    simulator.faults.permissions({ history: "pacing" });
+    const refused = await bars("1 min").catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "pacing", detail: { retryAfterMs: 15_000, tws: { code: 162 } } });
+    simulator.faults.permissions({ history: "none" });
+    await expect(bars("2 mins")).rejects.toEqual(failure("no_market_data"));
+    await expect(handlers.ibkr_get_head_timestamp(ask.head.parse(apple), callBy())).rejects.toEqual(
+      failure("no_market_data"),
+    );
+  });
+});
+
+describe("market data", () => {
+  test("shows the order book, best first, and closes it again", async () => {
+    const bed = await start();
+    const book = (input: object) => bed.handlers.ibkr_get_market_depth(ask.depth.parse(input), callBy());
+    const found = await book({ ...apple, numberOfRows: 3 });
+    tools.ibkr_get_market_depth.output.parse(found);
+    const [bids, asks] = [found.bids, found.asks].map((side) => side.map(({ price }) => price));
+    expect(bids).toHaveLength(3);
+    expect(bids).toEqual(bids?.toSorted((a, b) => b - a));
+    expect(asks).toEqual(asks?.toSorted((a, b) => a - b));
+    expect(await bed.received(11)).toHaveLength(1);
+    await expect(book({ symbol: "SPX", secType: "IND", exchange: "CBOE" })).rejects.toEqual(
+      failure("no_market_data"),
+    );
+  });
+
+  test("opens no more books than TWS allows", async () => {
+    const { handlers } = await start();
+    const symbols = ["AAPL", "MSFT", "IBM", "NVDA"];
+    const books = await Promise.allSettled(
+      symbols.map((symbol) => handlers.ibkr_get_market_depth(ask.depth.parse({ symbol }), callBy())),
+    );
+    const refused = books.flatMap((book) => (book.status === "rejected" ? [book.reason] : []));
+    expect(refused).toEqual([failure("pacing")]);
+  });
+
+  test("is delayed, not there, or elsewhere, as the account's permissions are", async () => {
+    const { handlers, simulator } = await start();
+    const row = async (symbol: string) => {
+      const { quotes } = await handlers.ibkr_get_quotes({ symbols: [symbol], contracts: [] }, callBy());
+      return quotes[0];
+    };
+    simulator.faults.permissions({ quotes: "delayed" });
+    expect(await row("AAPL")).toMatchObject({ dataType: "delayed", error: null });
+    simulator.faults.permissions({ quotes: "none" });
+    expect(await row("MSFT")).toMatchObject({ quote: null, error: { code: "no_market_data" } });
+    simulator.faults.permissions({});
+    expect(await row("MSFT")).toMatchObject({ dataType: "live", error: null });
+  });
+
+  test("is of the kind that was set, also after a new connection", async () => {
+    const bed = await start();
+    const { handlers, simulator, session } = bed;
+    expect(
+      await handlers.ibkr_set_market_data_type(ask.type.parse({ marketDataType: 1 }), callBy()),
+    ).toMatchObject({
+      marketDataType: 1,
+      dataType: "live",
+    });
+    simulator.faults.permissions({ quotes: "delayed" });
+    const { quotes } = await handlers.ibkr_get_quotes({ symbols: ["AAPL"], contracts: [] }, callBy());
+    expect(quotes[0]?.error).toMatchObject({ code: "no_market_data" });
+    const again = new Promise<void>((resolve) => session.onConnected(() => resolve()));
+    simulator.faults.dropConnections();
+    await again;
+    const types = (await bed.received(59)).map(({ fields }) => fields[2]);
+    expect(types).toEqual(["4", "1", "1"]);
+    expect(ask.type.safeParse({ marketDataType: 5 }).success).toBe(false);
+  });
+
+  test("has reports on companies as elements, whole or by section", async () => {
+    const { handlers, simulator } = await start();
+    const report = (input: object) =>
+      handlers.ibkr_get_fundamental_data(ask.report.parse({ ...apple, ...input }), callBy());
+    const all = await report({});
+    const earnings = await report({ section: "epss/eps" });
+    expect(earnings.count).toBe(8);
+    expect(all.count).toBeGreaterThan(earnings.count);
+    expect(earnings.data[0]).toEqual({
+      path: "FinancialSummary/EPSs/EPS",
+      attributes: { asofDate: "2024-03-31", reportType: "R", period: "3M" },
+      text: expect.stringMatching(/^\d\.\d\d$/),
+    });
+    simulator.faults.permissions({ fundamentals: false });
+    await expect(report({})).rejects.toEqual(failure("no_market_data"));
+    await expect(report({ symbol: "SPY" })).rejects.toEqual(failure("no_market_data"));
+  });
+
+  test("and history are tws_offline without a session", async () => {
+    const { handlers } = await start();
+    await handlers.ibkr_disconnect({}, callBy());
+    const calls = [
+      () => handlers.ibkr_get_head_timestamp(ask.head.parse(apple), callBy()),
+      () => handlers.ibkr_get_histogram_data(ask.histogram.parse(apple), callBy()),
+      () => handlers.ibkr_get_historical_ticks(ask.past.parse(apple), callBy()),
+      () => handlers.ibkr_get_tick_by_tick_data(ask.ticks.parse(apple), callBy()),
+      () => handlers.ibkr_get_trading_schedule(ask.schedule.parse(apple), callBy()),
+      () => handlers.ibkr_get_market_depth(ask.depth.parse(apple), callBy()),
+      () => handlers.ibkr_set_market_data_type(ask.type.parse({ marketDataType: 3 }), callBy()),
+      () => handlers.ibkr_get_fundamental_data(ask.report.parse(apple), callBy()),
+    ];
+    for (const call of calls) await expect(call()).rejects.toEqual(failure("tws_offline"));
+  });
+});

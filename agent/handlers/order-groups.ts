@@ -1,0 +1,82 @@
+import { modeOf } from "../../shared/status.ts";
+import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
+import { mayUse, requireTrader, resolveAccount } from "../limits.ts";
+import { placeBasket } from "../orders/basket.ts";
+import type { BasketRow } from "../orders/basket.ts";
+import { placeBracket } from "../orders/bracket.ts";
+import { requestOf } from "./deps.ts";
+import type { HandlerDeps } from "./deps.ts";
+import type { HandlersFor } from "./handlers-for.ts";
+import { outcomeOf } from "./orders.ts";
+
+type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "intents" | "now">;
+
+export function createOrderGroupHandlers(deps: Deps) {
+  const { session, orderBook, limits } = deps;
+
+  return {
+    async ibkr_place_bracket_order(input, context) {
+      const { entry, takeProfit, stopLoss, idempotencyKey } = await placeBracket(deps, input, context);
+      const { account, mode, status, filled, avgFillPrice } = entry;
+      return {
+        parentOrderId: entry.orderId,
+        takeProfitOrderId: takeProfit.orderId,
+        stopLossOrderId: stopLoss.orderId,
+        status,
+        takeProfitStatus: takeProfit.status,
+        stopLossStatus: stopLoss.status,
+        account,
+        mode,
+        symbol: entry.contract.symbol ?? "",
+        filled,
+        avgFillPrice,
+        warnings: [...new Set([entry, takeProfit, stopLoss].flatMap(({ warnings }) => warnings))],
+        idempotencyKey,
+      };
+    },
+
+    async ibkr_place_orders(input, context) {
+      const { rows, account, ocaGroup, idempotencyKey } = await placeBasket(deps, input, context);
+      const accepted = rows.filter(({ outcome }) => "order" in outcome).length;
+      const unknown = rows.filter(
+        ({ outcome }) => "error" in outcome && outcome.error.code === "outcome_unknown",
+      ).length;
+      return {
+        orders: rows.map(rowOf),
+        count: rows.length,
+        accepted,
+        refused: rows.length - accepted - unknown,
+        unknown,
+        account,
+        mode: modeOf(account),
+        ocaGroup,
+        idempotencyKey,
+      };
+    },
+
+    async ibkr_cancel_all_orders({ account }, context) {
+      const { caller } = context;
+      if (account !== "") {
+        resolveAccount(account, caller, session.accounts(), limits.onlyAccount);
+        requireTrader(caller, account);
+      }
+      // TWS's own order for this knows no accounts, so it is for those who may use all of them
+      const isAll = account === "" && caller.accounts === null;
+      const isWanted = (one: string) => mayUse(caller, one) && (account === "" || account === one);
+      const found = await orderBook.cancelAll(isAll ? null : isWanted, requestOf(context));
+      const ended = found.filter(({ status }) => status === "Cancelled" || status === "ApiCancelled");
+      const open = found.filter(({ status }) => status !== "Filled" && status !== "Inactive");
+      return {
+        orders: found.map((order) => ({ ...outcomeOf(order), symbol: order.contract.symbol ?? "" })),
+        count: found.length,
+        cancelled: ended.length,
+        stillOpen: open.length - ended.length,
+      };
+    },
+  } satisfies HandlersFor<typeof orderGroupTools>;
+}
+
+function rowOf({ symbol, outcome }: BasketRow, row: number) {
+  if ("order" in outcome) return { row, symbol, ...outcomeOf(outcome.order) };
+  return { row, symbol, error: outcome.error.toBody() };
+}

@@ -1,0 +1,278 @@
+import { ContractSelector } from "../../shared/contract.ts";
+import type { Contract } from "../../shared/contract.ts";
+import { TwsError } from "../../shared/errors.ts";
+import { modeOf } from "../../shared/status.ts";
+import type { analysisTools } from "../../shared/tools/analysis.ts";
+import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
+import { accountState } from "../analysis/account-state.ts";
+import type { AccountState } from "../analysis/account-state.ts";
+import { mapAtOnce } from "../analysis/at-once.ts";
+import { commissionAtMost } from "../analysis/commissions.ts";
+import { percentOf, planRebalance } from "../analysis/rebalance.ts";
+import type { Line, Plan, Trade } from "../analysis/rebalance.ts";
+import { resolveAccount } from "../limits.ts";
+import { resolveDetails } from "../tws/contracts.ts";
+import { requestOf } from "./deps.ts";
+import type { HandlerDeps } from "./deps.ts";
+import type { CallContext } from "./handlers-for.ts";
+
+type Tool = (typeof analysisTools)["ibkr_plan_rebalance"];
+type Input = InputOf<Tool>;
+
+/** A line with what it takes to write an order for it. */
+interface Row extends Line {
+  readonly contract: Partial<Contract>;
+  readonly dataType: string;
+  /** In the instrument's own currency. */
+  readonly buyLimit: number;
+  readonly sellLimit: number;
+}
+
+interface Price {
+  readonly bid: number;
+  readonly ask: number;
+  readonly mark: number;
+  readonly dataType: string;
+}
+
+const atOnce = 10;
+const quoteMs = 9_000;
+const mostRows = 60;
+
+const method = {
+  targets: "percent of (net liquidation − cash buffer); current percent = quantity × mid price ÷ the same",
+  quantity:
+    "whole lots of the difference ÷ mid price, rounded down; a sale is never more than the whole lots held",
+  price: "limitPrice is the ask for purchases and the bid for sales, on the tick that favours a fill",
+  cash: "cash after = cash + sales − purchases − commissions, in whole cents; purchases rounded up, sales down. Purchases shrink by one factor when cash less the buffer, plus sales, does not pay for all",
+  commission: "an upper estimate from IBKR's fixed schedule of each currency, duties included",
+} as const;
+
+type Deps = Pick<HandlerDeps, "session" | "orderBook" | "quotes" | "limits" | "now">;
+
+/** ibkr_plan_rebalance: reads the account, the working orders and the prices, and leaves the sums to analysis. */
+export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now }: Deps) => {
+  /** Null when there is neither a quote nor a valuation of TWS. */
+  async function priceOf(contract: Contract, known: number | null, context: CallContext) {
+    const request = { ...requestOf(context), timeoutMs: Math.min(quoteMs, context.twsTimeoutMs) };
+    try {
+      const { quote } = await quotes.snapshot(contract, request);
+      const traded = quote.last ?? quote.close;
+      const bid = quote.bid ?? traded ?? quote.ask;
+      const ask = quote.ask ?? traded ?? quote.bid;
+      if (bid !== null && ask !== null && bid > 0 && ask > 0)
+        return { bid, ask, mark: (bid + ask) / 2, dataType: quote.dataType } satisfies Price;
+    } catch (error) {
+      if (!(error instanceof TwsError) || context.signal.aborted) throw error;
+    }
+    if (known === null || known <= 0) return null;
+    return { bid: known, ask: known, mark: known, dataType: "portfolio" } satisfies Price;
+  }
+
+  async function rowFor(wish: Wish, state: AccountState, working: ReadonlySet<number>, context: CallContext) {
+    const { contract: partial, targetPercent, held, marketPrice } = wish;
+    const isStock = partial.secType === "STK";
+    const rate = state.rateOf(partial.currency ?? "");
+    const valued = (marketPrice ?? 0) * (rate ?? 0) * (partial.multiplier ?? 1);
+    const still = (blocked: string): Row => ({
+      contract: partial,
+      held,
+      targetPercent,
+      blocked,
+      mark: valued,
+      bid: valued,
+      ask: valued,
+      dataType: "portfolio",
+      buyLimit: 0,
+      sellLimit: 0,
+      commission: () => 0,
+    });
+    if (!isStock) return still(`it is ${partial.secType ?? "unknown"}: only stocks and funds are rebalanced`);
+    if (targetPercent === null) return still("");
+    if (rate === null) return still(`TWS gives no rate from ${partial.currency ?? ""} to ${state.currency}`);
+    const conId = partial.conId;
+    if (conId !== undefined && working.has(conId))
+      return still("it has working orders; cancel them or wait until they are done");
+    const { contract, minTick } = await resolveDetails(session, { conId }, requestOf(context));
+    const price = await priceOf(contract, marketPrice, context);
+    if (price === null) return still("TWS gives no price for it");
+    const buyLimit = onTick(price.ask, minTick, Math.ceil);
+    const sellLimit = onTick(price.bid, minTick, Math.floor);
+    if (sellLimit <= 0) return still("its price is below one tick");
+    const row: Row = {
+      contract,
+      held,
+      targetPercent,
+      blocked: null,
+      dataType: price.dataType,
+      buyLimit,
+      sellLimit,
+      mark: price.mark * rate,
+      ask: buyLimit * rate,
+      bid: sellLimit * rate,
+      commission: (quantity, value) => commissionAtMost(contract.currency, quantity, value / rate) * rate,
+    };
+    return row;
+  }
+
+  return async (input: Input, context: CallContext): Promise<OutputOf<Tool>> => {
+    requireSum(input);
+    const account = resolveAccount(input.account, context.caller, session.accounts(), limits.onlyAccount);
+    const request = requestOf(context);
+    const state = await accountState(session, account, request);
+    if (state.netLiquidation < 1)
+      throw new TwsError("invalid_input", `account: ${account} is worth nothing that could be divided.`);
+    const targets = await mapAtOnce(input.targets, atOnce, async ({ percent, ...selector }) => ({
+      percent,
+      contract: (await resolveDetails(session, ContractSelector.parse(selector), request)).contract,
+    }));
+    requireDistinct(targets);
+    const orders = await orderBook.openOrders(request);
+    const own = orders.filter((order) => order.account === account);
+    const working = new Set(own.flatMap(({ contract }) => contract.conId ?? []));
+    const wishes = wishesOf(targets, state, input.others);
+    const rows = await mapAtOnce(wishes, atOnce, (wish) => rowFor(wish, state, working, context));
+    const plan = planRebalance(rows, {
+      netCents: Math.round(state.netLiquidation * 100),
+      cashCents: Math.round(state.cash * 100),
+      cashBufferPercent: input.cashBufferPercent,
+      driftBandPercent: input.driftBandPercent,
+      minTradeCents: Math.round(input.minTradeValue * 100),
+      lot: input.lotSize,
+    });
+    return {
+      account,
+      mode: modeOf(account),
+      currency: state.currency,
+      netLiquidation: state.netLiquidation,
+      ...written(plan),
+      cashBefore: state.cash,
+      asOf: new Date(now()).toISOString(),
+      method: { ...method },
+      assumptions: assumptionsOf(plan, state, own.length),
+    };
+  };
+};
+
+interface Wish {
+  readonly contract: Partial<Contract>;
+  readonly targetPercent: number | null;
+  readonly held: number;
+  readonly marketPrice: number | null;
+}
+
+interface Target {
+  readonly contract: Contract;
+  readonly percent: number;
+}
+
+function requireSum({ targets }: Input): void {
+  const total = targets.reduce((all, { percent }) => all + percent, 0);
+  if (total > 100 + 1e-9)
+    throw new TwsError(
+      "invalid_input",
+      `targets: their percents add up to ${Number(total.toFixed(6))}; at most 100.`,
+    );
+}
+
+function requireDistinct(targets: readonly Target[]): void {
+  const seen = new Set<number>();
+  for (const { contract } of targets) {
+    if (seen.has(contract.conId))
+      throw new TwsError("invalid_input", `targets: ${contract.symbol} is named twice.`);
+    seen.add(contract.conId);
+  }
+}
+
+/** Targets in the order given, then what else is held. */
+function wishesOf(targets: readonly Target[], { holdings }: AccountState, others: Input["others"]): Wish[] {
+  const named = new Set(targets.map(({ contract }) => contract.conId));
+  const heldOf = new Map(holdings.map((holding) => [holding.contract.conId, holding]));
+  return [
+    ...targets.map(({ contract, percent }) => ({
+      contract,
+      targetPercent: percent,
+      held: heldOf.get(contract.conId)?.position ?? 0,
+      marketPrice: heldOf.get(contract.conId)?.marketPrice ?? null,
+    })),
+    ...holdings
+      .filter(({ contract }) => contract.conId === undefined || !named.has(contract.conId))
+      .map(({ contract, position, marketPrice }) => ({
+        contract,
+        targetPercent: others === "sell" && contract.secType === "STK" ? 0 : null,
+        held: position,
+        marketPrice,
+      })),
+  ];
+}
+
+function onTick(price: number, minTick: number | null, round: (value: number) => number): number {
+  const tick = minTick ?? 0.01;
+  return Number((round(Number((price / tick).toFixed(6))) * tick).toFixed(8));
+}
+
+const rounded = (value: number): number => Number(value.toFixed(2)) + 0;
+
+const named = ({ symbol = "", conId = 0, secType = "" }: Partial<Contract>) => ({
+  symbol,
+  conId: conId === 0 ? null : conId,
+  secType,
+});
+
+function written(plan: Plan<Row>) {
+  return {
+    orders: plan.trades.map((trade) => orderOf(trade, plan)),
+    leftAlone: plan.leftAlone.slice(0, mostRows).map(({ line, reason }) => ({
+      ...named(line.contract),
+      reason,
+      currentPercent:
+        line.mark === 0 && line.held !== 0 ? null : rounded(percentOf(line, plan.investableCents)),
+      targetPercent: line.targetPercent,
+    })),
+    cashAfter: plan.cashAfterCents / 100,
+    cashBuffer: plan.bufferCents / 100,
+  };
+}
+
+function orderOf(trade: Trade<Row>, { investableCents }: Plan<Row>) {
+  const { line, action, quantity, valueCents, commissionCents } = trade;
+  const after = line.held + (action === "BUY" ? quantity : -quantity);
+  return {
+    ...named(line.contract),
+    exchange: line.contract.exchange ?? "",
+    currency: line.contract.currency ?? "",
+    action,
+    quantity,
+    orderType: "LMT" as const,
+    limitPrice: action === "BUY" ? line.buyLimit : line.sellLimit,
+    dataType: line.dataType,
+    value: valueCents / 100,
+    commission: commissionCents / 100,
+    currentPercent: rounded(percentOf(line, investableCents)),
+    targetPercent: line.targetPercent ?? 0,
+    percentAfter: rounded(percentOf({ held: after, mark: line.mark }, investableCents)),
+  };
+}
+
+function assumptionsOf(plan: Plan<Row>, { currency }: AccountState, workingOrders: number): string[] {
+  const foreign = new Set(
+    plan.trades.flatMap(({ line }) =>
+      line.contract.currency === currency ? [] : (line.contract.currency ?? []),
+    ),
+  );
+  const untimely = plan.trades.some(({ line }) => line.dataType !== "live");
+  const untold = plan.leftAlone.length - mostRows;
+  return [
+    "Every order fills whole at its limit, sales before purchases; taxes and margin are not looked at.",
+    ...(foreign.size > 0
+      ? [
+          `Orders in ${[...foreign].join(", ")} use TWS's exchange rate; no currency is converted by this plan.`,
+        ]
+      : []),
+    ...(untimely ? ["Some prices are not live (dataType): ask for quotes again before placing."] : []),
+    ...(workingOrders > 0
+      ? [`${workingOrders} orders are working in the account; the cash they may use is not set aside.`]
+      : []),
+    ...(untold > 0 ? [`${untold} more holdings were left alone and are not listed.`] : []),
+  ];
+}

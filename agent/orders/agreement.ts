@@ -1,0 +1,36 @@
+import type { Contract, ContractSelector } from "../../shared/contract.ts";
+import { TwsError } from "../../shared/errors.ts";
+import type { RequestContext, TwsSession } from "../tws/api.ts";
+import { resolveContract } from "../tws/contracts.ts";
+
+const agreeing = ["symbol", "secType", "currency", "localSymbol", "expiration", "strike", "right"] as const;
+
+/**
+ * The contract of an order. A conId is enough by itself; what is said beside it must not be of another instrument,
+ * or the order is refused with invalid_input. Else throws as resolveContract does.
+ */
+export async function contractOfOrder(
+  session: TwsSession,
+  selector: ContractSelector,
+  context: RequestContext,
+): Promise<Contract> {
+  const contract = await resolveContract(session, selector, context);
+  if (selector.conId !== undefined) requireAgreement(selector, contract);
+  return contract;
+}
+
+function requireAgreement(selector: ContractSelector, contract: Contract): void {
+  const plain = (value: unknown) => String(value).toUpperCase();
+  const pair = `${contract.symbol}.${contract.currency}`;
+  for (const field of agreeing) {
+    const [asked, found] = [selector[field], contract[field]];
+    if (asked === undefined || plain(asked) === plain(found)) continue;
+    if (field === "symbol" && plain(asked).replace("/", ".") === plain(pair)) continue;
+    // the month is enough
+    if (field === "expiration" && plain(found).startsWith(plain(asked))) continue;
+    throw new TwsError(
+      "invalid_input",
+      `${field}: conId ${contract.conId} is ${contract.localSymbol ?? contract.symbol} (${field} ${String(found)}), not ${asked}.`,
+    );
+  }
+}

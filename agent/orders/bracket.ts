@@ -1,0 +1,133 @@
+import { ContractSelector } from "../../shared/contract.ts";
+import { TwsError } from "../../shared/errors.ts";
+import type { Order } from "../../shared/order.ts";
+import type { InputOf } from "../../shared/tools/define.ts";
+import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
+import { requestOf } from "../handlers/deps.ts";
+import type { CallContext } from "../handlers/handlers-for.ts";
+import type { Bracket, BracketSpec } from "../tws/order-bracket.ts";
+import type { OrderSpec } from "../tws/order-wire.ts";
+import { contractOfOrder } from "./agreement.ts";
+import { digestOf, orderRefOf, otherOrder } from "./intent.ts";
+import { tradedAccount } from "./place.ts";
+import type { PlaceDeps } from "./place.ts";
+
+type BracketInput = InputOf<(typeof orderGroupTools)["ibkr_place_bracket_order"]>;
+
+export interface PlacedBracket extends Bracket {
+  readonly idempotencyKey: string;
+}
+
+/** The legs as their references at TWS name them. */
+const suffixes = { entry: "P", takeProfit: "T", stopLoss: "S" } as const;
+
+/**
+ * From what a caller asks to an entry with its exits at TWS, as `placeOrder` does for one order: one intent holds all
+ * three, and each carries its own reference.
+ */
+export async function placeBracket(
+  deps: PlaceDeps,
+  input: BracketInput,
+  context: CallContext,
+): Promise<PlacedBracket> {
+  const { session, orderBook, intents } = deps;
+  const { signal, caller } = context;
+  requirePrices(input);
+  const account = tradedAccount(deps, input.account, context);
+  const { idempotencyKey = crypto.randomUUID(), ...asked } = input;
+  const id = `${caller.grantId}/${idempotencyKey}`;
+  const ref = (leg: keyof typeof suffixes) => `${orderRefOf(id)}:${suffixes[leg]}`;
+  const isRepeatable = input.idempotencyKey !== undefined;
+
+  /** What TWS shows of it under its references: null when nothing. */
+  const shown = async (): Promise<readonly Order[] | null> => {
+    const [entry, takeProfit, stopLoss] = await Promise.all([
+      orderBook.byRef(ref("entry"), signal),
+      orderBook.byRef(ref("takeProfit"), signal),
+      orderBook.byRef(ref("stopLoss"), signal),
+    ]);
+    if (entry === null && takeProfit === null && stopLoss === null) return null;
+    if (entry !== null && takeProfit !== null && stopLoss !== null) return [entry, takeProfit, stopLoss];
+    throw new TwsError("outcome_unknown", "TWS shows only a part of this bracket.", {
+      nextStep: "Look with ibkr_get_open_orders, and cancel an entry that has no stop loss.",
+    });
+  };
+
+  const run = async (): Promise<readonly Order[]> => {
+    const contract = await contractOfOrder(session, ContractSelector.parse(input), requestOf(context));
+    if (isRepeatable) await orderBook.whenRead(signal);
+    const earlier = isRepeatable ? await shown() : null;
+    if (earlier !== null) return earlier;
+    const spec = specOf(input, { contract, account }, ref);
+    const { entry, takeProfit, stopLoss } = await orderBook.placeBracket(spec, signal);
+    return [entry, takeProfit, stopLoss];
+  };
+
+  const digest = digestOf({ ...asked, account });
+  const first = await intents.once({ id, digest }, run).catch(async (error: unknown) => {
+    const isUnknown = error instanceof TwsError && error.code === "outcome_unknown";
+    const known = isUnknown ? await shown() : null;
+    if (known === null) throw error;
+    return known;
+  });
+  const [entry, takeProfit, stopLoss] = (isRepeatable ? await shown() : null) ?? first;
+  if (entry === undefined || takeProfit === undefined || stopLoss === undefined) throw otherOrder();
+  return { entry, takeProfit, stopLoss, idempotencyKey };
+}
+
+/** A stop on the wrong side of the entry would fire at once. */
+function requirePrices({ action, entryPrice, takeProfitPrice, stopLossPrice }: BracketInput): void {
+  const isBetter = (one: number, other: number) => (action === "BUY" ? one > other : one < other);
+  const side = action === "BUY" ? "above" : "below";
+  if (!isBetter(takeProfitPrice, entryPrice)) {
+    throw new TwsError("invalid_input", `takeProfitPrice: for a ${action} it lies ${side} entryPrice.`);
+  }
+  if (!isBetter(entryPrice, stopLossPrice)) {
+    const other = action === "BUY" ? "below" : "above";
+    throw new TwsError("invalid_input", `stopLossPrice: for a ${action} it lies ${other} entryPrice.`);
+  }
+}
+
+function specOf(
+  input: BracketInput,
+  common: Pick<OrderSpec, "contract" | "account">,
+  ref: (leg: keyof BracketSpec) => string,
+): BracketSpec {
+  const { action, quantity, entryPrice, takeProfitPrice, stopLossPrice, tif, exitTif, outsideRth } = input;
+  const leg: Omit<OrderSpec, "orderType" | "limitPrice" | "auxPrice" | "tif" | "action" | "orderRef"> = {
+    ...common,
+    quantity,
+    trailStopPrice: null,
+    limitOffset: null,
+    goodTillDate: null,
+    outsideRth,
+    parentId: null,
+    ocaGroup: null,
+  };
+  const exit = { ...leg, action: action === "BUY" ? "SELL" : "BUY", tif: exitTif } as const;
+  return {
+    entry: {
+      ...leg,
+      action,
+      tif,
+      orderType: "LMT",
+      limitPrice: entryPrice,
+      auxPrice: null,
+      orderRef: ref("entry"),
+    },
+    takeProfit: {
+      ...exit,
+      orderType: "LMT",
+      limitPrice: takeProfitPrice,
+      auxPrice: null,
+      orderRef: ref("takeProfit"),
+    },
+    stopLoss: {
+      ...exit,
+      orderType: "STP",
+      limitPrice: null,
+      auxPrice: stopLossPrice,
+      orderRef: ref("stopLoss"),
+    },
+  };
+}

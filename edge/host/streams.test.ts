@@ -1,0 +1,238 @@
+import { evictDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import type { TopicValue } from "../../shared/events.ts";
+import type { NewsItem } from "../../shared/news.ts";
+import { ownerOfLocalMode } from "../../shared/scopes.ts";
+import {
+  apple,
+  connectAgent,
+  freshHost,
+  type HostStub,
+  openWatcher,
+  type ScriptedAgent,
+} from "./scripted.ts";
+
+const portfolio = (net: string, holdings: Readonly<Record<string, number>> = {}): TopicValue => ({
+  kind: "portfolio",
+  data: {
+    account: "DU1",
+    mode: "paper",
+    time: "2026-01-05T15:00:00.000Z",
+    values: [
+      { key: "NetLiquidation", value: net, currency: "USD" },
+      { key: "AccountType", value: "INDIVIDUAL", currency: null },
+    ],
+    positions: Object.entries(holdings).map(([symbol, position], index) => ({
+      contract: { conId: index + 1, symbol },
+      position,
+      avgCost: 1,
+      marketPrice: 2,
+      marketValue: 2 * position,
+      unrealizedPnL: null,
+      realizedPnL: null,
+    })),
+    positionsTotal: Object.keys(holdings).length,
+  },
+});
+
+const account = { resource_id: "DU1", orders_uri: "", account: "DU1", mode: "paper" };
+
+async function watchAccount(host: HostStub, agent: ScriptedAgent) {
+  const watcher = await openWatcher(host, "portfolio");
+  watcher.say({ action: "subscribe", account: "DU1" });
+  expect(await agent.starts("portfolio/DU1", account)).toMatchObject({
+    tool: "ibkr_start_portfolio_resource",
+    input: { account: "DU1" },
+  });
+  expect(await watcher.json()).toEqual({ type: "subscribed", account: "DU1" });
+  expect(await agent.expect("subscribe")).toEqual({ type: "subscribe", topic: "portfolio/DU1" });
+  return watcher;
+}
+
+describe("the portfolio stream", () => {
+  it("greets, tells every row at first and then the rows that change, each with a number that rises", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchAccount(host, agent);
+    expect(watcher.greeting).toMatchObject({ type: "connected", stream: "portfolio" });
+    agent.tell("portfolio/DU1", portfolio("1000", { AAPL: 5 }));
+    const first = [await watcher.json(), await watcher.json(), await watcher.json()];
+    expect(first).toMatchObject([
+      {
+        type: "portfolio",
+        account: "DU1",
+        timestamp: 1_700_000_000_001,
+        seq: expect.any(Number),
+        update: { type: "account_value", data: { key: "NetLiquidation", value: "1000", currency: "USD" } },
+      },
+      { update: { type: "account_value", data: { key: "AccountType", currency: null } } },
+      {
+        update: { type: "portfolio", data: { contract: { symbol: "AAPL" }, position: 5, realizedPnL: null } },
+      },
+    ]);
+    agent.tell("portfolio/DU1", portfolio("1001", { AAPL: 5 }));
+    const next = await watcher.json();
+    expect(next).toMatchObject({ update: { type: "account_value", data: { value: "1001" } } });
+    const seqs = [...first, next].map((one) => Number(Reflect.get(Object(one), "seq")));
+    expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
+    agent.tell("portfolio/DU1", portfolio("1001"));
+    expect(await watcher.json()).toMatchObject({
+      update: { type: "portfolio", data: { contract: { symbol: "AAPL" }, position: 0 } },
+    });
+  });
+
+  it("gives a second watcher the whole account without asking the agent for it", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const first = await watchAccount(host, agent);
+    agent.tell("portfolio/DU1", portfolio("1000"));
+    await first.json();
+    const second = await openWatcher(host, "portfolio");
+    second.say({ action: "subscribe", account: "DU1" });
+    expect(await second.json()).toMatchObject({ type: "subscribed", account: "DU1" });
+    expect(await second.json()).toMatchObject({ update: { data: { value: "1000" } } });
+  });
+
+  it("warns, lists, says what became of the stream, and unsubscribes", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchAccount(host, agent);
+    watcher.say({ action: "subscribe", account: "DU1" });
+    expect(await watcher.json()).toMatchObject({ type: "warning", account: "DU1" });
+    watcher.say({ action: "unsubscribe", account: "DU9" });
+    expect(await watcher.json()).toMatchObject({ type: "warning", account: "DU9" });
+    watcher.say({ action: "list" });
+    expect(await watcher.json()).toMatchObject({ type: "subscriptions", accounts: ["DU1"], count: 1 });
+    agent.state("stale", "TWS has lost IBKR.", "portfolio/DU1");
+    expect(await watcher.json()).toMatchObject({
+      type: "state",
+      account: "DU1",
+      state: "stale",
+      reason: "TWS has lost IBKR.",
+    });
+    watcher.say({ action: "unsubscribe", account: "DU1" });
+    expect(await watcher.json()).toEqual({ type: "unsubscribed", account: "DU1" });
+    expect(await agent.expect("unsubscribe")).toEqual({ type: "unsubscribe", topic: "portfolio/DU1" });
+  });
+
+  it("streams no account outside the caller's grant, even if the agent would", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host, "portfolio", { ...ownerOfLocalMode, accounts: ["DU2"] });
+    watcher.say({ action: "subscribe", account: "DU1" });
+    await agent.starts("portfolio/DU1", account);
+    expect(await watcher.json()).toMatchObject({ type: "error", code: "forbidden" });
+    watcher.say({ action: "list" });
+    expect(await watcher.json()).toMatchObject({ count: 0 });
+  });
+
+  it("follows no topic of another kind than was asked for", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host, "portfolio");
+    watcher.say({ action: "subscribe" });
+    await agent.starts("quote/1", account);
+    expect(await watcher.json()).toMatchObject({ type: "error", code: "protocol_error" });
+  });
+});
+
+const bulletin = (msgId: number): NewsItem => ({
+  kind: "bulletin",
+  time: "2026-01-05T15:00:00.000Z",
+  msgId,
+  msgType: 1,
+  message: `bulletin ${msgId}`,
+  origin: "NYSE",
+});
+const headline = (articleId: string): NewsItem => ({
+  kind: "headline",
+  time: null,
+  providerCode: "BRFG",
+  articleId,
+  headline: `about ${articleId}`,
+  source: "AAPL",
+});
+const news = (...items: NewsItem[]): TopicValue => ({ kind: "news", data: { items } });
+
+async function watchBulletins(host: HostStub, agent: ScriptedAgent) {
+  const watcher = await openWatcher(host, "news");
+  watcher.say({ action: "subscribe", allMessages: true });
+  expect(await agent.starts("bulletins", { resource_id: "news-bulletins" })).toMatchObject({
+    tool: "ibkr_start_news_resource",
+    input: { allMessages: true },
+  });
+  expect(await watcher.json()).toEqual({ type: "subscribed", feed: "bulletins" });
+  await agent.expect("subscribe");
+  return watcher;
+}
+
+describe("the news stream", () => {
+  it("tells each bulletin once, the ones before first", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchBulletins(host, agent);
+    agent.tell("bulletins", news(bulletin(1), bulletin(2)));
+    expect(await watcher.json()).toMatchObject({
+      type: "news",
+      feed: "bulletins",
+      timestamp: 1_700_000_000_001,
+      seq: expect.any(Number),
+      data: { msgId: 1, msgType: 1, message: "bulletin 1", origin: "NYSE" },
+    });
+    expect(await watcher.json()).toMatchObject({ data: { msgId: 2 } });
+    agent.tell("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
+    expect(await watcher.json()).toMatchObject({ data: { msgId: 3 } });
+  });
+
+  it("repeats nothing after an eviction", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchBulletins(host, agent);
+    agent.tell("bulletins", news(bulletin(1), bulletin(2)));
+    await watcher.json();
+    await watcher.json();
+    await evictDurableObject(host);
+    agent.tell("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
+    expect(await watcher.json()).toMatchObject({ data: { msgId: 3 } });
+  });
+
+  it("follows the headlines of a symbol, of all started, and the broad tape", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host, "news");
+    watcher.say({ action: "subscribe", feed: "ticks", symbol: "aapl" });
+    await agent.starts(`tick-news/${apple.conId}`, { resource_id: "AAPL", contract: apple });
+    const named = { feed: "ticks", symbol: "AAPL", conId: apple.conId };
+    expect(await watcher.json()).toMatchObject({ type: "subscribed", ...named });
+    await agent.expect("subscribe");
+    agent.tell(`tick-news/${apple.conId}`, news(headline("BRFG$1")));
+    expect(await watcher.json()).toMatchObject({
+      type: "news",
+      ...named,
+      data: { msgId: "BRFG$1", message: "about BRFG$1", origin: "BRFG", providerCode: "BRFG", time: null },
+    });
+    watcher.say({ action: "subscribe", feed: "ticks" });
+    expect(await agent.starts("tick-news/*", { resource_id: "*" })).toMatchObject({ input: { symbol: "*" } });
+    expect(await watcher.json()).toMatchObject({ type: "subscribed", feed: "ticks", symbol: "*" });
+    watcher.say({ action: "subscribe", feed: "broadtape" });
+    await agent.expect("subscribe");
+    await agent.starts("broadtape", { resource_id: "broadtape-news", providers: ["BRFG"] });
+    expect(await watcher.json()).toEqual({ type: "subscribed", feed: "broadtape" });
+    watcher.say({ action: "list" });
+    expect(await watcher.json()).toMatchObject({ feeds: ["ticks", "ticks", "broadtape"], count: 3 });
+    watcher.say({ action: "unsubscribe" });
+    expect(await watcher.json()).toMatchObject({ type: "error", code: "ambiguous_contract" });
+    watcher.say({ action: "unsubscribe", symbol: "AAPL" });
+    expect(await watcher.json()).toMatchObject({ type: "unsubscribed", ...named });
+    watcher.say({ action: "unsubscribe", feed: "bulletins" });
+    expect(await watcher.json()).toMatchObject({ type: "warning", feed: "bulletins" });
+  });
+
+  it("says what is wrong and stays open", async () => {
+    const watcher = await openWatcher(freshHost(), "news");
+    watcher.say({ action: "subscribe", feed: "gossip" });
+    expect(await watcher.json()).toMatchObject({ type: "error", code: "invalid_input" });
+    watcher.say({ action: "subscribe", feed: "broadtape" });
+    expect(await watcher.json()).toMatchObject({ type: "error", code: "agent_offline" });
+  });
+});
