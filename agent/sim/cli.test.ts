@@ -60,6 +60,7 @@ describe("npm run sim", () => {
   test.each([
     [["--port", "seven"], "--port must be a whole number"],
     [["--server-version", "200"], "--server-version must be a whole number from 151 to 193"],
+    [["--max-lines", "0"], "--max-lines must be a whole number from 1 to 100000"],
     [["--sead", "1"], "--sead"],
     [["--order-faults", "drop=now"], "--order-faults does not know 'drop=now'"],
   ])("refuses %s", async (argv, complaint) => {

@@ -9,6 +9,7 @@ const HELP = `Simulated TWS: speaks the TWS socket protocol to any client.
   --host <address>       address to listen on (127.0.0.1)
   --seed <n>             seed of the market (1): the same seed gives the same prices
   --server-version <n>   newest protocol version to offer, ${OLDEST_VERSION} to ${NEWEST_VERSION} (${NEWEST_VERSION})
+  --max-lines <n>        market data lines over all clients (100); each brings about 4 quotes a second
   --help                 this text
 ${ORDER_FAULTS_HELP}`;
 
@@ -33,6 +34,7 @@ function parse(argv: readonly string[]): Command | "help" {
       host: { type: "string", default: "127.0.0.1" },
       seed: { type: "string", default: "1" },
       "server-version": { type: "string", default: String(NEWEST_VERSION) },
+      "max-lines": { type: "string", default: "100" },
       "order-faults": { type: "string", default: "" },
       help: { type: "boolean", default: false },
     },
@@ -43,6 +45,7 @@ function parse(argv: readonly string[]): Command | "help" {
     host: values.host,
     seed: integer("seed", values.seed, 0, 2 ** 31 - 1),
     serverVersion: integer("server-version", values["server-version"], OLDEST_VERSION, NEWEST_VERSION),
+    maxMarketDataLines: integer("max-lines", values["max-lines"], 1, 100_000),
   };
   return { options, faults: parseOrderFaults(values["order-faults"]) };
 }

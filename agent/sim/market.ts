@@ -14,7 +14,7 @@ import { createTape, MINUTE_MS, SLOT_MS } from "./tape.ts";
 import type { Catalogue } from "./universe.ts";
 
 /** Days of which the running extremes are kept; enough for every line that a client may watch at once. */
-const KEPT_DAYS = 400;
+const KEPT_DAYS = 2000;
 const OPTION_HISTORY_MS = 270 * 86_400_000;
 
 /** An instrument with its tape and what else its quotes need. */
