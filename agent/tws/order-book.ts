@@ -154,8 +154,9 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       });
     },
 
-    /** See `previewOrder`. */
+    /** See `previewOrder`; refused like `whenRead`, since the id it goes under may be that of a working order. */
     async preview(spec: OrderSpec, context: RequestContext): Promise<OrderPreview> {
+      await requireReconciled(context.signal);
       return previewOrder(desk, spec, context);
     },
 

@@ -233,7 +233,8 @@ function failureOf({ records }: OrderDesk, legs: Legs, end: End): TwsError {
 
 /** Sends the cancellation even for an entry that TWS has not shown: it may hold it back, untransmitted. */
 async function endOf(desk: OrderDesk, { record }: Leg, signal: AbortSignal): Promise<End> {
-  if (isFinal(record.status)) return "over";
+  // TWS may have parked an Inactive entry, and wake it later
+  if (isFinal(record.status) && record.status !== "Inactive") return "over";
   const wasShown = record.acknowledged;
   try {
     const order = await cancelOrder(desk, record, signal);

@@ -47,6 +47,14 @@ const unknown = (why: string) =>
 
 /** What became of it shows in its state; one that cannot be cancelled does not keep the others. */
 async function cancelOne(desk: OrderDesk, record: OrderRecord, signal: AbortSignal): Promise<void> {
+  // ids count for each client: TWS would take our own order of this id, or any other's, whichever account that is in
+  if (desk.records.byId(record.orderId) !== record) {
+    desk.records.warn(
+      record,
+      "It belongs to another API client and shares its id, so it has to be cancelled there.",
+    );
+    return;
+  }
   try {
     await cancelOrder(desk, record, signal);
   } catch (error) {

@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+import { connectBook, context, far, here, startBook } from "./order-testbed.ts";
+
+test("a preview after a restart goes under no id of an order that TWS holds", async () => {
+  const bed = await startBook();
+  const { orderId } = await bed.book.place(far, here);
+  await bed.session.close();
+  // TWS's own next id may fall behind
+  bed.simulator.faults.rollbackNextValidId(1);
+  const { book } = await connectBook(bed.simulator);
+
+  await book.preview({ ...far, orderRef: "" }, context);
+
+  const ids = bed.simulator.received().flatMap(({ id, fields }) => (id === 3 ? fields[1] : []));
+  expect(ids).toHaveLength(2);
+  expect(ids.at(-1)).not.toBe(String(orderId));
+});
