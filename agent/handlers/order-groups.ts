@@ -11,6 +11,9 @@ import { outcomeOf } from "./orders.ts";
 
 type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "intents" | "now">;
 
+/** Rows of an answer; the counts beside them are of all. */
+const mostCancelled = 60;
+
 export function createOrderGroupHandlers(deps: Deps) {
   const { session, orderBook, limits } = deps;
 
@@ -66,8 +69,10 @@ export function createOrderGroupHandlers(deps: Deps) {
       const found = await orderBook.cancelAll(isAll ? null : isWanted, requestOf(context));
       const ended = found.filter(({ status }) => status === "Cancelled" || status === "ApiCancelled");
       const open = found.filter(({ status }) => status !== "Filled" && status !== "Inactive");
+      // what is still open matters most
+      const shown = [...found.filter((order) => !ended.includes(order)), ...ended].slice(0, mostCancelled);
       return {
-        orders: found.map((order) => ({ ...outcomeOf(order), symbol: order.contract.symbol ?? "" })),
+        orders: shown.map((order) => ({ ...outcomeOf(order), symbol: order.contract.symbol ?? "" })),
         count: found.length,
         cancelled: ended.length,
         stillOpen: open.length - ended.length,

@@ -38,6 +38,8 @@ interface Price {
 const atOnce = 10;
 const quoteMs = 9_000;
 const mostRows = 60;
+/** Of all orders as JSON: what is left alone and the method come beside them. */
+const orderCharacters = 10_000;
 
 const method = {
   targets: "percent of (net liquidation − cash buffer); current percent = quantity × mid price ÷ the same",
@@ -219,9 +221,19 @@ const named = ({ symbol = "", conId = 0, secType = "" }: Partial<Contract>) => (
   secType,
 });
 
+/** Throws too_large: half of a plan must not be taken for the whole. */
+function ordersOf(plan: Plan<Row>) {
+  const orders = plan.trades.map((trade) => orderOf(trade, plan));
+  if (JSON.stringify(orders).length <= orderCharacters) return orders;
+  throw new TwsError("too_large", `The plan has ${orders.length} orders, more than one answer holds.`, {
+    nextStep:
+      "Raise driftBandPercent or minTradeValue, or name fewer targets, so that fewer orders are left.",
+  });
+}
+
 function written(plan: Plan<Row>) {
   return {
-    orders: plan.trades.map((trade) => orderOf(trade, plan)),
+    orders: ordersOf(plan),
     leftAlone: plan.leftAlone.slice(0, mostRows).map(({ line, reason }) => ({
       ...named(line.contract),
       reason,

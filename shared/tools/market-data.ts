@@ -43,17 +43,20 @@ export const marketDataTools = {
         .max(50)
         .default([])
         .describe("Instruments by conId, or symbol, secType, exchange, currency, expiration, strike, right"),
+      ...pageInput,
     },
     output: {
       quotes: z
         .array(QuoteRow)
         .describe("In the order asked: symbol, contract, quote, asOf, dataType, error"),
       count: z.int().describe("Rows, those with an error included"),
+      ...pageOutput,
     },
     effect: "reads",
     deadline: "slow",
     toolset: "core",
     runs: "agent",
+    paged: "quotes",
   }),
   ibkr_get_market_depth: defineTool({
     title: "Order book",

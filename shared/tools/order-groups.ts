@@ -94,7 +94,7 @@ export const orderGroupTools = {
     output: {
       orders: z
         .array(z.object({ ...outcome, symbol: z.string() }))
-        .describe("Each with orderId, symbol, account, mode, status, filled, remaining"),
+        .describe("The first 60, open ones first: orderId, symbol, account, mode, status, filled, remaining"),
       count: z.int().describe("Orders that were working"),
       cancelled: z.int().describe("Now cancelled"),
       stillOpen: z.int().describe("TWS has not confirmed these; look again"),

@@ -1,0 +1,110 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { ContractSelector, Right, SecType, withDefaults } from "./contract.ts";
+import { forgive } from "./tools/forgive.ts";
+
+const schema = z.toJSONSchema(ContractSelector, { io: "input" });
+const text = fc
+  .oneof(
+    fc.constantFrom("AAPL", "EUR.USD", "eur/usd", "BRK B", "SMART", "USD", "IDEALPRO", "ESZ6", "80", "true"),
+    fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),
+  )
+  .filter((value) => value.trim() !== "");
+const amount = fc.double({ min: 1e-6, max: 1e9, noNaN: true });
+
+const selector = fc.record(
+  {
+    conId: fc.integer({ min: 1, max: 2_147_483_647 }),
+    symbol: text,
+    secType: fc.constantFrom(...SecType.options),
+    exchange: text,
+    currency: text,
+    primaryExchange: text,
+    localSymbol: text,
+    expiration: fc.constantFrom("202612", "20261218"),
+    strike: amount,
+    right: fc.constantFrom(...Right.options),
+    multiplier: amount,
+    tradingClass: text,
+  },
+  { requiredKeys: [] },
+);
+
+/** A selector in which some values are wrong, of another type or spelled as people do. */
+const nearlySelector = fc
+  .tuple(
+    selector,
+    fc.dictionary(
+      fc.constantFrom("conId", "symbol", "secType", "expiration", "strike", "right", "__proto__", "other"),
+      fc.oneof(
+        fc.constantFrom(null, "", "call", "fx", "Stock", "2026-12-18", "1,234.5", "[1]", "{"),
+        fc.anything(),
+      ),
+    ),
+  )
+  .map(([given, wrong]) => ({ ...given, ...wrong }));
+
+test("a selector that the schema accepts keeps its meaning when it is forgiven", () => {
+  fc.assert(
+    fc.property(selector, (given) => {
+      expect(ContractSelector.parse(forgive(schema, given))).toEqual(ContractSelector.parse(given));
+    }),
+  );
+});
+
+test("parsing a selector twice is parsing it once", () => {
+  fc.assert(
+    fc.property(selector, (given) => {
+      const parsed = ContractSelector.parse(given);
+      expect(ContractSelector.parse(parsed)).toEqual(parsed);
+    }),
+  );
+});
+
+test("numbers written as text mean what they say", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2_147_483_647 }), amount, (conId, strike) => {
+      const written = { conId: conId.toLocaleString("en-US"), strike: ` ${strike} ` };
+      expect(ContractSelector.parse(forgive(schema, written))).toEqual({ conId, strike });
+    }),
+  );
+});
+
+test("forgiving anything neither throws nor depends on how often it is done", () => {
+  fc.assert(
+    fc.property(fc.oneof(nearlySelector, fc.anything(), fc.json()), (given) => {
+      const once = forgive(schema, given);
+      ContractSelector.safeParse(once);
+      expect(forgive(schema, once)).toEqual(once);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("defaults are filled in once, and give a selector that is accepted as it is", () => {
+  fc.assert(
+    fc.property(selector, (given) => {
+      const filled = withDefaults(ContractSelector.parse(given));
+      expect(withDefaults(filled)).toEqual(filled);
+      expect(ContractSelector.parse(filled)).toEqual(filled);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("defaults change nothing that was named, but SMART where it would match nothing and the halves of a pair", () => {
+  fc.assert(
+    fc.property(selector, (given) => {
+      const named = ContractSelector.parse(given);
+      const filled = withDefaults(named);
+      const { symbol, currency, exchange, ...kept } = named;
+      expect(filled).toMatchObject({
+        ...kept,
+        ...(exchange !== undefined && exchange !== "SMART" && { exchange }),
+        ...(filled.secType !== "CASH" && symbol !== undefined && { symbol }),
+        ...(filled.secType !== "CASH" && currency !== undefined && { currency }),
+      });
+    }),
+  );
+});
