@@ -1,9 +1,15 @@
-import { writeFileSync } from "node:fs";
-import { errorsPage, toolsPage } from "../shared/pages.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { errorsPage, ToolExamples, toolsPage } from "../shared/pages.ts";
+
+/** The examples that `npm run docs:examples` recorded. */
+export const readExamples = (): ToolExamples =>
+  ToolExamples.parse(
+    JSON.parse(readFileSync(new URL("../docs/examples/tools.json", import.meta.url), "utf8")),
+  );
 
 /** The pages of docs/ that are generated from shared/, by file name. */
 export const generatedPages: Readonly<Record<string, () => string>> = {
-  "tools.md": toolsPage,
+  "tools.md": () => toolsPage(readExamples()),
   "errors.md": errorsPage,
 };
 

@@ -1,5 +1,7 @@
+import { z } from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
+import type { CallTool } from "./clients.ts";
 
 /** What a caller has found out before it uses a tool that needs it. */
 export interface Known {
@@ -10,6 +12,27 @@ export interface Known {
   readonly toModify: number;
   readonly toCancel: number;
   readonly article: { readonly providerCode: string; readonly articleId: string };
+}
+
+/** Finds out what the good calls need: an option, orders that work (it places them), an article. */
+export async function lookAround(call: CallTool): Promise<Known> {
+  const { chains } = z
+    .object({ chains: z.array(z.object({ expirations: z.array(z.string()), strikes: z.array(z.number()) })) })
+    .parse(await call("ibkr_get_option_chain_params", { underlyingConId: 265_598 }));
+  const expiration = chains[0]?.expirations[2] ?? "";
+  const { chain } = z
+    .object({ chain: z.array(z.object({ strike: z.number() })) })
+    .parse(await call("ibkr_get_option_chain", { symbol: "AAPL", expiration, limit: 1 }));
+  const working = { symbol: "IBM", action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 1 };
+  const placed = [await call("ibkr_place_order", working), await call("ibkr_place_order", working)];
+  const [toModify, toCancel] = placed.map((order) => z.int().parse(order["orderId"]));
+  const { articles } = z
+    .object({ articles: z.array(z.object({ providerCode: z.string(), articleId: z.string() })) })
+    .parse(await call("ibkr_get_news_articles", { symbol: "AAPL" }));
+  const [article] = articles;
+  if (article === undefined || toModify === undefined || toCancel === undefined)
+    throw new Error("not enough");
+  return { expiration, strike: chain[0]?.strike ?? 0, toModify, toCancel, article };
 }
 
 type Input = Readonly<Record<string, unknown>>;

@@ -4,7 +4,7 @@ import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { type ToolName, tools } from "../../shared/tools/index.ts";
 import { type CallTool, connectModern, eventually, plainCaller } from "./clients.ts";
 import { startSystem, type System } from "./system.ts";
-import { type Known, type ToolCalls, toolCalls } from "./tool-calls.ts";
+import { type Known, lookAround, type ToolCalls, toolCalls } from "./tool-calls.ts";
 
 let system: System;
 let call: CallTool;
@@ -17,33 +17,12 @@ beforeAll(async () => {
   await modern.client.listTools();
   call = modern.call;
   close = () => modern.client.close();
-  known = await lookAround();
+  known = await lookAround(call);
 });
 afterAll(async () => {
   await close();
   await system.close();
 });
-
-/** What a caller would have found out before: an option, a working order, an article. */
-async function lookAround(): Promise<Known> {
-  const { chains } = z
-    .object({ chains: z.array(z.object({ expirations: z.array(z.string()), strikes: z.array(z.number()) })) })
-    .parse(await call("ibkr_get_option_chain_params", { underlyingConId: 265_598 }));
-  const expiration = chains[0]?.expirations[2] ?? "";
-  const { chain } = z
-    .object({ chain: z.array(z.object({ strike: z.number() })) })
-    .parse(await call("ibkr_get_option_chain", { symbol: "AAPL", expiration, limit: 1 }));
-  const working = { symbol: "IBM", action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 1 };
-  const placed = [await call("ibkr_place_order", working), await call("ibkr_place_order", working)];
-  const [toModify, toCancel] = placed.map((order) => z.int().parse(order["orderId"]));
-  const { articles } = z
-    .object({ articles: z.array(z.object({ providerCode: z.string(), articleId: z.string() })) })
-    .parse(await call("ibkr_get_news_articles", { symbol: "AAPL" }));
-  const [article] = articles;
-  if (article === undefined || toModify === undefined || toCancel === undefined)
-    throw new Error("not enough");
-  return { expiration, strike: chain[0]?.strike ?? 0, toModify, toCancel, article };
-}
 
 const Failure = z.object({
   error: z.object({
