@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { far, here, startBook } from "./order-testbed.ts";
 import { scriptedWorld, shown } from "./scripted-ledger.ts";
 
-test("a bracket whose entry TWS parks as Inactive is cancelled there, since TWS may wake it", async () => {
+test("a bracket whose entry TWS parks as Inactive is cancelled there, and is not called over before TWS says so", async () => {
   const bed = await startBook(
     scriptedWorld({
       onPlace(request, tell) {
@@ -19,7 +19,10 @@ test("a bracket whose entry TWS parks as Inactive is cancelled there, since TWS 
     stopLoss: { ...exit, orderType: "STP", limitPrice: null, auxPrice: 0.5, orderRef: "ag1:b:S" },
   } as const;
 
-  await expect(bed.book.placeBracket(spec, here)).rejects.toMatchObject({ code: "order_rejected" });
+  await expect(bed.book.placeBracket(spec, here)).rejects.toMatchObject({
+    code: "outcome_unknown",
+    message: expect.stringContaining("not known whether the entry is cancelled"),
+  });
 
   expect(bed.simulator.received().filter(({ id }) => id === 4)).toHaveLength(1);
 });

@@ -45,6 +45,8 @@ export async function cancelOrder(desk: OrderDesk, record: OrderRecord, signal: 
     if (told("not_found") && !isEnded()) {
       throw new TwsError("order_not_found", `TWS does not know order ${orderId}.`);
     }
+    // it looks as ended as before, and may yet wake
+    if (wasInactive && !isEnded()) throw unknown("TWS has not answered the cancellation of a parked order");
     if (!isEnded()) records.warn(record, "TWS has not confirmed the cancellation yet.");
     return records.toOrder(record);
   } finally {

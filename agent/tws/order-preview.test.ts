@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { connectBook, context, far, here, startBook } from "./order-testbed.ts";
+import { scriptedWorld, shown } from "./scripted-ledger.ts";
 
 test("a preview after a restart goes under no id of an order that TWS holds", async () => {
   const bed = await startBook();
@@ -14,4 +15,15 @@ test("a preview after a restart goes under no id of an order that TWS holds", as
   const ids = bed.simulator.received().flatMap(({ id, fields }) => (id === 3 ? fields[1] : []));
   expect(ids).toHaveLength(2);
   expect(ids.at(-1)).not.toBe(String(orderId));
+});
+
+test("an order of the same number is not taken for the answer to a preview", async () => {
+  const bed = await startBook(
+    scriptedWorld({
+      onPlace: (request, tell) =>
+        tell({ type: "order", order: shown({ ...request, whatIf: false }, "Submitted") }),
+    }),
+  );
+  const preview = bed.book.preview({ ...far, orderRef: "" }, { ...context, timeoutMs: 300 });
+  await expect(preview).rejects.toMatchObject({ code: "timeout" });
 });

@@ -77,8 +77,9 @@ export async function previewOrder(
     else reject(rejected("the order in a preview; nothing was placed", notice));
   };
   const offs = [
-    session.on(EventName.openOrder, (id, _contract, _order, state) => {
-      if (id === orderId) resolve(previewOf(state, warnings));
+    session.on(EventName.openOrder, (id, _contract, order, state) => {
+      // another client's order may have the same number
+      if (id === orderId && order.whatIf === true) resolve(previewOf(state, warnings));
     }),
     session.onNotice(onNotice),
     session.onDisconnected(() => reject(offline())),
