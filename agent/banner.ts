@@ -65,7 +65,9 @@ export function banner({ version, mcpUrl, status, trading }: BannerOptions): str
     indent(
       `Cursor         ~/.cursor/mcp.json: ${JSON.stringify({ mcpServers: { "tws-edge": { url: mcpUrl } } })}`,
     ),
-    indent(`MCP Inspector  npx @modelcontextprotocol/inspector --transport http --server-url ${mcpUrl}`),
+    indent(
+      `MCP Inspector  npx @modelcontextprotocol/inspector@latest --transport http --server-url ${mcpUrl}`,
+    ),
     indent(
       "claude.ai and other clients on the internet cannot reach this address: they need a deployed edge.",
     ),

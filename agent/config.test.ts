@@ -77,6 +77,29 @@ test.each(["0.0.0.0", "::", "127.0.0.2", "192.168.1.20", "my-machine"])(
 );
 
 test.each([
+  "foo:bar",
+  "tws.lan:7497",
+  "127.0.0.1:4002",
+  "[::1]:4002",
+  "http://tws.lan",
+  "[tws]x",
+  "::g",
+  "a b",
+])("TWS_HOST=%s is no host, and the mistake says so by name", (TWS_HOST) => {
+  expect(mistakesOf(parseStartConfig, { TWS_HOST })).toEqual([
+    `TWS_HOST is ${JSON.stringify(TWS_HOST)}. Allowed: a host name or IP address, without scheme or port.`,
+  ]);
+});
+
+test.each([
+  ["fd00::5", "fd00::5"],
+  ["[::1]", "::1"],
+  ["my_tws.lan", "my_tws.lan"],
+])("TWS_HOST=%s is taken", (TWS_HOST, host) => {
+  expect(parseStartConfig({ TWS_HOST }).tws?.host).toBe(host);
+});
+
+test.each([
   ["127.0.0.1", "127.0.0.1"],
   ["localhost", "localhost"],
   ["::1", "::1"],

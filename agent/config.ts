@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { parseEnv } from "node:util";
 import { z } from "zod";
 import { type LogLevel, logLevels } from "./log.ts";
@@ -65,9 +66,10 @@ const integer = (least: number, most: number) =>
 
 const hostName = z
   .string()
-  .regex(/^([A-Za-z0-9_.:-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])$/)
   // the brackets belong to addresses in URLs, and sockets do not know them
-  .transform((host) => host.replace(/^\[|\]$/g, ""));
+  .transform((host) => host.replace(/^\[(.*)\]$/, "$1"))
+  // only an address of IPv6 has colons: in anything else they part off a port
+  .refine((host) => /^[A-Za-z0-9_.-]{1,255}$/.test(host) || isIPv6(host));
 
 const origin = z.string().transform((text, context) => {
   const url = URL.parse(text);

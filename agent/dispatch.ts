@@ -2,8 +2,11 @@ import { deadlineOf } from "../shared/deadlines.ts";
 import { TwsError, toErrorBody } from "../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
+import { faultsIn } from "../shared/tools/faults.ts";
 import { isToolName, tools } from "../shared/tools/index.ts";
-import { paginate } from "../shared/tools/paging.ts";
+import { schemasOf } from "../shared/tools/json-schema.ts";
+import { pageOf, paginate } from "../shared/tools/paging.ts";
+import type { Page } from "../shared/tools/paging.ts";
 import { z } from "zod";
 import type { CallContext } from "./handlers/handlers-for.ts";
 import type { Handlers } from "./handlers/index.ts";
@@ -36,6 +39,7 @@ interface DispatchOptions {
 /** More than any honest edge has in flight; a bound on what a hostile one can make us hold. */
 const maxRunning = 500;
 const progressEveryMs = 250;
+const mostFaults = 5;
 
 /** The only place in the agent that turns a thrown error into words for a caller. */
 export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatch {
@@ -73,11 +77,13 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
 
   async function run(call: CallFrame, lateMs: number, controller: AbortController, origin: Origin) {
     const { tool, input, budgetMs } = admit(call, lateMs);
+    const page = pageOf(input);
     const progress = createProgress(call.id, origin.send, now);
     const context: CallContext = {
       caller: call.caller,
       signal: controller.signal,
       twsTimeoutMs: twsShareOf(tool, input, budgetMs),
+      page,
       progress: progress.report,
     };
     const stop = () => controller.abort(new TwsError("cancelled", "The connection to the edge was lost."));
@@ -90,7 +96,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
         invoke(handlers, call.tool, input, context),
         untilAborted(tool, controller.signal),
       ]);
-      return finish(tool, input, output);
+      return finish(tool, input, output, page);
     } finally {
       clearTimeout(timer);
       origin.signal.removeEventListener("abort", stop);
@@ -125,7 +131,8 @@ function admit(
   }
   const input = tool.input.safeParse(call.input);
   if (!input.success) {
-    throw new TwsError("invalid_input", z.prettifyError(input.error).slice(0, 1000));
+    const faults = faultsIn(input.error.issues, schemasOf(tool).input, call.input, mostFaults);
+    throw new TwsError("invalid_input", faults.join(" ").slice(0, 1000));
   }
   // counted from receipt: the two machines' clocks need not agree
   const budgetMs = Math.min(
@@ -184,9 +191,10 @@ function finish(
   tool: ToolDefinition,
   input: Readonly<Record<string, unknown>>,
   output: unknown,
+  page: Page,
 ): Record<string, unknown> {
   const whole = z.record(z.string(), z.unknown()).parse(output);
-  return tool.output.parse(paginate(tool, input, whole));
+  return tool.output.parse(paginate(tool, input, whole, page));
 }
 
 /** Rejects when the call is aborted. An order that had begun may have reached TWS, so its outcome is not known. */

@@ -54,6 +54,7 @@ const hello: Extract<AgentFrame, { type: "hello" }> = {
       accounts: [],
       mode: null,
       isSimulator: true,
+      marketDataType: "delayed-frozen",
       lastError: "",
     },
     farms: [],

@@ -10,11 +10,12 @@ export const misconfigured = (): Response => Response.json({ status: "misconfigu
 
 /** Health of every hop. It is an answer even when no hop can be reached. */
 export async function healthOfHops(env: Env): Promise<Response> {
-  const hops = await askHost(env);
+  const hops = await askHops(env);
   return Response.json({ status: "healthy", version, hops });
 }
 
-async function askHost(env: Env): Promise<Health> {
+/** How every hop is, in two seconds at most. */
+export async function askHops(env: Env): Promise<Health> {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<Health>((resolve) => {
     timer = setTimeout(() => resolve(unreachable), hostWithinMs);

@@ -11,6 +11,7 @@ export const rpcCodes = {
   parseError: -32700,
   invalidRequest: -32600,
   invalidParams: -32602,
+  internalError: -32603,
   /** Of the transport: no code of JSON-RPC fits. */
   transport: -32000,
   sessionNotFound: -32001,
@@ -58,7 +59,9 @@ export async function readMessage(request: Request): Promise<Body> {
   if (!isJsonContentType(request.headers.get("content-type"))) {
     return refuse(415, rpcCodes.transport, "Content-Type must be application/json.");
   }
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request).catch(() => "left" as const);
+  // nobody reads it: the client has left in the middle of its own words
+  if (bytes === "left") return { ok: false, response: new Response(null, { status: 499 }) };
   if (bytes === null) {
     return refuse(413, rpcCodes.transport, `A request may be at most ${maxBodyBytes} bytes.`);
   }
@@ -72,7 +75,15 @@ export async function readMessage(request: Request): Promise<Body> {
   }
   if (!isJsonObject(value))
     return refuse(400, rpcCodes.invalidRequest, "The body is not a JSON-RPC message.");
-  return { ok: true, message: value };
+  return { ok: true, message: withArguments(value) };
+}
+
+/** Some clients send `"arguments": null` for none, which the protocol's schema refuses. */
+function withArguments(message: JsonObject): JsonObject {
+  const { params } = message;
+  if (!isJsonObject(params) || params["arguments"] !== null) return message;
+  const { arguments: _none, ...rest } = params;
+  return { ...message, params: rest };
 }
 
 /** Null when more than `maxBodyBytes` arrive. */

@@ -39,11 +39,23 @@ describe("arguments", () => {
   it.each([
     [{ symbl: "AAPL" }, 'invalid_input: There is no argument "symbl"; did you mean "symbol"?'],
     [{ con_id: 1 }, 'invalid_input: There is no argument "con_id"; did you mean "conId"?'],
-    [{ limit: 0 }, "invalid_input: limit: Too small: expected number to be >=1. (Rows at most.)"],
+    [{ limit: 0 }, "invalid_input: limit must be at least 1. (Rows at most.)"],
+    [{ useRTH: "maybe" }, "invalid_input: useRTH must be true or false. (Regular trading hours only.)"],
+    [{ expiration: "20261345" }, "invalid_input: expiration: there is no such date. (yyyymmdd or yyyymm.)"],
+    [{ expiration: "2026-02-30" }, "invalid_input: expiration: there is no such date. (yyyymmdd or yyyymm.)"],
+    [{ expiration: "next" }, "invalid_input: expiration is not in the right form. (yyyymmdd or yyyymm.)"],
     [
-      { useRTH: "maybe" },
-      "invalid_input: useRTH: Invalid input: expected boolean, received string. (Regular trading hours only.)",
+      { endDateTime: "2026-02-30T00:00:00Z" },
+      "invalid_input: endDateTime is not in the right form. (End, ISO 8601 with zone; default now.)",
     ],
+    [{ limit: 1.5 }, "invalid_input: limit must be a whole number. (Rows at most.)"],
+    [{ limit: 5000 }, "invalid_input: limit must be at most 1000. (Rows at most.)"],
+    [{ strike: 0 }, "invalid_input: strike must be more than 0. (Of an option.)"],
+    [
+      { symbol: "x".repeat(65) },
+      "invalid_input: symbol must have at most 64 characters. (AAPL, ES, EUR or EUR.USD.)",
+    ],
+    [{ symbol: " " }, "invalid_input: symbol must not be empty. (AAPL, ES, EUR or EUR.USD.)"],
     [
       { format: "csv" },
       "invalid_input: format must be one of rows, columns. (columns: one array per field.)",

@@ -1,6 +1,6 @@
-import type { z } from "zod";
 import { TwsError } from "../shared/errors.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
+import { faultsIn } from "../shared/tools/faults.ts";
 import { forgive } from "../shared/tools/forgive.ts";
 import { inputAliases } from "../shared/tools/history.ts";
 import type { JsonSchema } from "../shared/tools/json-schema.ts";
@@ -28,9 +28,7 @@ export function parseInput(
   // cut first: a megabyte of wrong names must not cost a second of guessing what they were meant to be
   const faults = [
     ...unknown.slice(0, mostFaults).map((key) => nameUnknown(key, Object.keys(properties))),
-    ...(parsed.success ? [] : parsed.error.issues.slice(0, mostFaults)).map((issue) =>
-      nameIssue(issue, schema, mended),
-    ),
+    ...(parsed.success ? [] : faultsIn(parsed.error.issues, schema, mended, mostFaults)),
   ];
   throw new TwsError("invalid_input", faults.slice(0, mostFaults).join(" "));
 }
@@ -41,36 +39,6 @@ function nameUnknown(key: string, known: readonly string[]): string {
   if (close !== null) return `There is no argument "${shown}"; did you mean "${close}"?`;
   if (known.length === 0) return `There is no argument "${shown}"; this tool takes none.`;
   return `There is no argument "${shown}"; the arguments are ${known.join(", ")}.`;
-}
-
-function nameIssue(issue: z.core.$ZodIssue, schema: JsonSchema, input: unknown): string {
-  const field = issue.path.map(String).join(".");
-  return `${fault(field === "" ? "The input" : field, issue, input)}${hint(issue, schema)}`;
-}
-
-function fault(field: string, issue: z.core.$ZodIssue, input: unknown): string {
-  if (issue.code === "invalid_type" && isAbsent(input, issue.path)) return `${field} is required.`;
-  if (issue.code === "invalid_value")
-    return `${field} must be one of ${issue.values.map(String).join(", ")}.`;
-  if (issue.code === "invalid_format") return `${field} is not in the right form.`;
-  return `${field}: ${issue.message}.`;
-}
-
-/** What the tool's own schema says of the field, which is what a caller can act on. */
-function hint(issue: z.core.$ZodIssue, schema: JsonSchema): string {
-  const [top] = issue.path;
-  const property = typeof top === "string" ? schema.properties?.[top] : undefined;
-  const description = typeof property === "object" ? property.description : undefined;
-  return description === undefined ? "" : ` (${description}.)`;
-}
-
-function isAbsent(input: unknown, path: readonly PropertyKey[]): boolean {
-  let value = input;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null) return true;
-    value = Object.getOwnPropertyDescriptor(value, key)?.value;
-  }
-  return value === undefined;
 }
 
 /** The known name that `key` is most likely a slip for; null if none is near. */

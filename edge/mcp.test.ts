@@ -1,8 +1,11 @@
-import { exports } from "cloudflare:workers";
+import { createExecutionContext } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { ownerOfLocalMode } from "../shared/scopes.ts";
 import { tools } from "../shared/tools/index.ts";
 import {
   answerOf,
+  bothKinds,
   messageOf,
   mcpUrl,
   modern,
@@ -11,6 +14,7 @@ import {
   openSession,
   post,
 } from "./mcp-client.ts";
+import { handleMcp } from "./mcp.ts";
 
 const statusOf = async (response: Promise<Response>) => (await response).status;
 const initialize = (protocolVersion: string) =>
@@ -46,6 +50,55 @@ describe("a plain POST", () => {
       status,
       { jsonrpc: "2.0", error: { code } },
     ]);
+  });
+
+  it.each(["2025", "modern"])("with null for arguments has none: %s", async (era) => {
+    for (const params of [
+      { name: "ibkr_get_status", arguments: null },
+      { name: "ibkr_get_status", arguments: null, _meta: {} },
+    ]) {
+      const answer = await answerOf(
+        await (era === "modern" ? modern("tools/call", params) : post(messageOf("tools/call", params))),
+      );
+      expect(answer).toMatchObject({ result: { structuredContent: { is_connected: false } } });
+    }
+  });
+
+  it.each([
+    ["tools/call", { name: "ibkr_get_status", arguments: [] }, "params.arguments must be an object."],
+    ["tools/call", { name: "ibkr_get_status", arguments: "x" }, "params.arguments must be an object."],
+    ["tools/call", { arguments: {} }, "params.name is required."],
+    ["tools/list", { cursor: 5 }, "params.cursor must be text."],
+    ["prompts/get", { name: "risk", arguments: { a: 1 } }, "params.arguments.a must be text."],
+    ["resources/read", { uri: 7 }, "params.uri must be text."],
+    [
+      "completion/complete",
+      { ref: { type: "x" } },
+      "params.ref.type must be one of ref/prompt, ref/resource. params.argument is required.",
+    ],
+  ])("%s with %j is told what is wrong", async (method, params, message) => {
+    for (const response of [
+      await post(messageOf(method, params, "a"), bothKinds),
+      await modern(method, params, "a"),
+    ]) {
+      expect(await answerOf(response)).toEqual({
+        jsonrpc: "2.0",
+        id: "a",
+        error: { code: -32_602, message },
+      });
+    }
+  });
+
+  it("that breaks off is not taken for a failure of ours", async () => {
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.error(new Error("Network connection lost."));
+      },
+    });
+    const headers = { "Content-Type": "application/json" };
+    const request = new Request(mcpUrl, { method: "POST", headers, body });
+    const response = await handleMcp(request, env, createExecutionContext(), ownerOfLocalMode);
+    expect([response.status, await response.text()]).toEqual([499, ""]);
   });
 
   it("over one MiB is refused although it names no length", async () => {

@@ -5,6 +5,7 @@ import { readMessage } from "./mcp-body.ts";
 import type { Exchange } from "./mcp-exchange.ts";
 import { answerLegacy, answerSessionRequest } from "./mcp-legacy.ts";
 import { answerModern } from "./mcp-modern.ts";
+import { faultInParams, inPlainWords } from "./mcp-params.ts";
 
 /**
  * The MCP endpoint, for 2026-07-28 and the 2025 revisions. The Worker has checked Host and Origin and knows the
@@ -30,7 +31,11 @@ export async function handleMcp(
   const body = await readMessage(request);
   if (!body.ok) return body.response;
   const { message } = body;
-  return (await isLegacyRequest(request, message))
-    ? answerLegacy(exchange, message)
-    : answerModern(exchange, message);
+  const fault = faultInParams(message);
+  // what is refused needs no stream
+  const asked = fault === null ? exchange : { ...exchange, canStream: false };
+  const response = (await isLegacyRequest(request, message))
+    ? await answerLegacy(asked, message)
+    : await answerModern(asked, message);
+  return fault === null ? response : inPlainWords(response, message, fault);
 }

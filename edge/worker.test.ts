@@ -20,6 +20,12 @@ const withVariables = (
     createExecutionContext(),
   );
 
+const brokenHost = new Proxy(env.TWS_HOST_OBJECT, {
+  get: () => () => {
+    throw new Error("no object");
+  },
+});
+
 const upgrade = { Upgrade: "websocket" };
 const asAgent = { ...upgrade, "Sec-WebSocket-Protocol": subprotocol };
 
@@ -156,19 +162,36 @@ describe("routes", () => {
   });
 
   it("answer health even when the host's object fails", async () => {
-    const broken = new Proxy(env.TWS_HOST_OBJECT, {
-      get: () => () => {
-        throw new Error("no object");
-      },
-    });
-    const response = await withVariables({ TWS_HOST_OBJECT: broken }, "/health");
+    const response = await withVariables({ TWS_HOST_OBJECT: brokenHost }, "/health");
     expect(await response.json()).toMatchObject({ status: "healthy", hops: { edge: { state: "degraded" } } });
   });
 
-  it("say at the front what this is and where MCP is", async () => {
-    expect(await (await at("/")).text()).toContain("/api/v1/mcp");
+  it("say at the front what this is, how it stands and what to do next, with addresses to copy", async () => {
+    const response = await at("/");
+    expect([response.status, response.headers.get("Content-Type")]).toEqual([
+      200,
+      expect.stringMatching(/^text\/plain/),
+    ]);
+    const page = await response.text();
+    expect(page).toMatch(/^ {2}agent +never connected\n +Start the agent on the computer where TWS runs/m);
+    expect(page).toContain("claude mcp add --transport http tws-edge http://localhost:8000/api/v1/mcp\n");
+    expect(page).toContain("ws://localhost:8000/api/v1/stream/market-data");
+    const named = await at("/", { headers: { Host: "127.0.0.1:9000" } });
+    expect(await named.text()).toContain("http://127.0.0.1:9000/health");
+    const head = await at("/", { method: "HEAD" });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+  });
+
+  it("name at the front the address that the owner gave", async () => {
     const response = await withVariables({ PUBLIC_URL: "https://tws.example" }, "/");
-    expect(await response.text()).toContain("wss://tws.example/api/v1/stream/market-data");
+    const page = await response.text();
+    expect(page).toContain("wss://tws.example/api/v1/stream/market-data");
+    expect(page).not.toContain("localhost");
+  });
+
+  it("have a front also when the host's object fails", async () => {
+    const response = await withVariables({ TWS_HOST_OBJECT: brokenHost }, "/");
+    expect(await response.text()).toMatch(/edge +degraded\n +The host's object does not answer/);
   });
 
   it("reach MCP with a plain POST", async () => {

@@ -2,12 +2,12 @@ import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
 import { ownerOfLocalMode } from "../shared/scopes.ts";
 import { type Env, parseEnv, type Settings } from "./env.ts";
+import { frontPage } from "./front.ts";
 import { complete, preflight } from "./headers.ts";
 import { healthOfHops, misconfigured } from "./health.ts";
 import { guardLocal } from "./local-guard.ts";
 import { handleMcp } from "./mcp.ts";
 import { openAgentLink, openStream } from "./stream.ts";
-import { version } from "./version.ts";
 
 export { TwsHost } from "./host/host.ts";
 export { McpSession } from "./session.ts";
@@ -48,10 +48,10 @@ app.use(async (c, next) => {
 });
 
 const mcp: Handler = (c) => handleMcp(c.req.raw, c.env.env, c.env.ctx, ownerOfLocalMode);
-const frontPage: Handler = (c) => c.text(frontPageText(c.get("settings")));
+const front: Handler = async (c) => c.text(await frontPage(c.req.raw, c.env.env, c.get("settings")));
 const health: Handler = (c) => healthOfHops(c.env.env);
 
-route("/", { GET: frontPage, HEAD: frontPage });
+route("/", { GET: front, HEAD: front });
 route("/health", { GET: health, HEAD: health });
 route("/api/v1/mcp", { POST: mcp, GET: mcp, DELETE: mcp });
 route("/api/v1/agent", { GET: (c) => openAgentLink(c.req.raw, c.env.env, c.get("settings")) });
@@ -94,14 +94,6 @@ function errorResponse(thrown: unknown): Response {
     { status, headers: status === 401 ? { "WWW-Authenticate": "Bearer" } : {} },
   );
 }
-
-const frontPageText = ({ publicUrl }: Settings): string => `tws-edge ${version}
-Trader Workstation for MCP clients, browsers and programs.
-
-MCP (Streamable HTTP)     ${publicUrl ?? ""}/api/v1/mcp
-Streams (WebSocket)       ${publicUrl?.replace(/^http/, "ws") ?? ""}/api/v1/stream/market-data, /portfolio, /news
-Health                    ${publicUrl ?? ""}/health
-`;
 
 export default {
   fetch: (request, env, ctx) => app.fetch(request, { env, ctx }),

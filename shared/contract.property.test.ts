@@ -53,6 +53,22 @@ test("a selector that the schema accepts keeps its meaning when it is forgiven",
   );
 });
 
+test("what is written as nothing is absent, and what the schema does not name is passed on as it is", () => {
+  const nothing = fc.dictionary(
+    fc.constantFrom("conId", "symbol", "secType", "strike", "right"),
+    fc.constantFrom(null, ""),
+  );
+  const unnamed = fc.dictionary(fc.constantFrom("conid", "Symbol", "other", "__proto__"), fc.anything());
+  fc.assert(
+    fc.property(selector, nothing, unnamed, (given, empty, others) => {
+      const forgiven = forgive(schema, { ...empty, ...given, ...others });
+      expect(ContractSelector.parse(forgiven)).toEqual(ContractSelector.parse(given));
+      for (const [key, value] of Object.entries(others))
+        expect(Object.getOwnPropertyDescriptor(forgiven, key)?.value).toBe(value);
+    }),
+  );
+});
+
 test("parsing a selector twice is parsing it once", () => {
   fc.assert(
     fc.property(selector, (given) => {
@@ -99,6 +115,8 @@ test("defaults change nothing that was named, but SMART where it would match not
       const named = ContractSelector.parse(given);
       const filled = withDefaults(named);
       const { symbol, currency, exchange, ...kept } = named;
+      const filledIn = Object.keys(filled).filter((key) => !Object.hasOwn(named, key));
+      expect(["secType", "currency", "exchange"]).toEqual(expect.arrayContaining(filledIn));
       expect(filled).toMatchObject({
         ...kept,
         ...(exchange !== undefined && exchange !== "SMART" && { exchange }),
@@ -106,5 +124,7 @@ test("defaults change nothing that was named, but SMART where it would match not
         ...(filled.secType !== "CASH" && currency !== undefined && { currency }),
       });
     }),
+    // few selectors are of a pair
+    { numRuns: 2_000 },
   );
 });

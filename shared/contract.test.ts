@@ -16,6 +16,19 @@ test.for([
     { symbol: "ES", secType: "FUT", expiration: "202612" },
     { symbol: "ES", secType: "FUT", expiration: "202612", currency: "USD" },
   ],
+  [
+    { symbol: "IBM", secType: "BOND" },
+    { symbol: "IBM", secType: "BOND", exchange: "SMART", currency: "USD" },
+  ],
+  [{ symbol: "91282CLX7" }, { symbol: "91282CLX7", secType: "BOND", exchange: "SMART", currency: "USD" }],
+  [
+    { symbol: "us037833al42" },
+    { symbol: "us037833al42", secType: "BOND", exchange: "SMART", currency: "USD" },
+  ],
+  [
+    { symbol: "IBCID127128131", currency: "EUR" },
+    { symbol: "IBCID127128131", secType: "BOND", exchange: "SMART", currency: "EUR" },
+  ],
 ] as const)("%j is asked of TWS as %j", ([given, asked]) => {
   expect(withDefaults(ContractSelector.parse(given))).toEqual(asked);
 });
@@ -43,6 +56,11 @@ test.for([
   ["a stock", contract, "BRK B"],
   ["a pair", { ...contract, secType: "CASH", symbol: "EUR" }, "EUR.USD"],
   ["a future", { ...contract, secType: "FUT", localSymbol: "ESZ6", expiration: "20261218" }, "ESZ6"],
+  [
+    "a bond, whose symbol is its issuer's",
+    { ...contract, secType: "BOND", symbol: "IBM", localSymbol: null, expiration: null },
+    "IBCID1",
+  ],
   [
     "an option",
     { ...contract, secType: "OPT", localSymbol: "AAPL  261218C00200000", expiration: "20261218" },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isInCalendar, noSuchDate } from "./dates.ts";
 
 /** The security types that TWS knows. */
 export const SecType = z.enum([
@@ -28,7 +29,7 @@ const text = z.string().trim().min(1).max(64);
 export const contractFields = {
   conId: z.int().positive().optional().describe("IBKR contract id; enough alone"),
   symbol: text.optional().describe("AAPL, ES, EUR or EUR.USD"),
-  secType: SecType.optional().describe("STK (default), OPT, FUT, CASH, IND, FOP, FUND, CRYPTO…"),
+  secType: SecType.optional().describe("STK (default), OPT, FUT, CASH, IND, FOP, BOND, CRYPTO…"),
   exchange: text.optional().describe("Default SMART, or the usual venue"),
   currency: text.optional().describe("Default USD"),
   primaryExchange: text.optional().describe("Listing venue"),
@@ -36,6 +37,7 @@ export const contractFields = {
   expiration: z
     .string()
     .regex(/^\d{6}(\d{2})?$/)
+    .refine(isInCalendar, noSuchDate)
     .optional()
     .describe("yyyymmdd or yyyymm"),
   strike: z.number().positive().optional().describe("Of an option"),
@@ -65,6 +67,31 @@ export const Contract = z.object({
 });
 export type Contract = z.infer<typeof Contract>;
 
+/** What TWS says of a bond besides. Coupon in percent a year, dates yyyymmdd; null is what TWS does not say. */
+export const BondFacts = z.object({
+  /** Issuer, coupon and maturity in a line, as "IBM 3 1/2 05/15/29". */
+  description: z.string().nullable(),
+  coupon: z.number().nullable(),
+  couponType: z.string().nullable(),
+  maturity: z.string().nullable(),
+  issueDate: z.string().nullable(),
+  cusip: z.string().nullable(),
+  isin: z.string().nullable(),
+  ratings: z.string().nullable(),
+  bondType: z.string().nullable(),
+  callable: z.boolean().nullable(),
+  putable: z.boolean().nullable(),
+  convertible: z.boolean().nullable(),
+  /** When the bond may be called or put next, and which of both. */
+  nextOptionDate: z.string().nullable(),
+  nextOptionType: z.string().nullable(),
+  notes: z.string().nullable(),
+});
+export type BondFacts = z.infer<typeof BondFacts>;
+
+/** Only bonds go by names like these: a CUSIP, an ISIN, or TWS's own. */
+const bondName = /^(\d{3}[0-9A-Z]{5}\d|[A-Z]{2}[0-9A-Z]{9}\d|IBCID\d+)$/i;
+
 /** A selector with TWS's routing defaults filled in; a conId is authoritative and gets none of them. */
 export function withDefaults(selector: ContractSelector): ContractSelector {
   if (selector.conId !== undefined) return selector;
@@ -81,7 +108,8 @@ export function withDefaults(selector: ContractSelector): ContractSelector {
   }
   // only options have these
   const isOption = selector.strike !== undefined || selector.right !== undefined;
-  const secType = selector.secType ?? (isOption ? "OPT" : "STK");
+  const isBond = bondName.test(selector.symbol ?? "");
+  const secType = selector.secType ?? (isOption ? "OPT" : isBond ? "BOND" : "STK");
   const currency = selector.currency ?? "USD";
   switch (secType) {
     case "STK":
@@ -122,8 +150,12 @@ export function withDefaults(selector: ContractSelector): ContractSelector {
   }
 }
 
-/** The id of a market-data resource: the symbol, `EUR.USD` for a pair, the local symbol for what expires. */
+/**
+ * The id of a market-data resource: the symbol, `EUR.USD` for a pair, the local symbol for what expires, and TWS's own
+ * name for a bond, whose symbol is that of its issuer's stock.
+ */
 export function resourceIdOf(contract: Contract): string {
+  if (contract.secType === "BOND") return `IBCID${contract.conId}`;
   if (contract.secType === "CASH") return `${contract.symbol}.${contract.currency}`;
   if (contract.expiration !== null)
     return (contract.localSymbol ?? String(contract.conId)).replaceAll(" ", "");

@@ -11,6 +11,12 @@ test("an error keeps its code, next step, retry time and TWS's words on its way 
   expect(received.toBody()).toMatchObject({ code: "pacing", retryable: true, retryAfterMs: 15_000 });
 });
 
+test("an error that says when to try again is retryable, whatever its code", () => {
+  expect(new TwsError("tws_error", "TWS has stopped it.").toBody()).toMatchObject({ retryable: false });
+  const error = new TwsError("tws_error", "TWS has stopped it.", { retryAfterMs: 5_000 });
+  expect(error.toBody()).toMatchObject({ retryable: true, retryAfterMs: 5_000 });
+});
+
 test("words from TWS are cut at a thousand characters and candidates at twenty-five", () => {
   const body = new TwsError("ambiguous_contract", "Several match.", {
     tws: { code: 200, text: "x".repeat(5000) },

@@ -163,7 +163,8 @@ export class TwsError extends Error {
       code: this.code,
       message: this.message,
       nextStep: nextStep ?? kinds[this.code].nextStep,
-      retryable: kinds[this.code].retryable,
+      // who says when to try again says that it can succeed
+      retryable: kinds[this.code].retryable || retryAfterMs !== undefined,
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(tws !== undefined && { tws: { code: tws.code, text: tws.text.slice(0, 1000) } }),
       ...(candidates !== undefined && { candidates: [...candidates].slice(0, 25) }),

@@ -2,11 +2,7 @@ import { z } from "zod";
 import { News } from "./news.ts";
 import { Order } from "./order.ts";
 import { Portfolio } from "./portfolio.ts";
-import { Mode } from "./status.ts";
-
-/** What the market data of a quote is: `live`, the last known of a closed market, or 15 to 20 minutes old. */
-export const DataType = z.enum(["live", "frozen", "delayed", "delayed-frozen"]);
-export type DataType = z.infer<typeof DataType>;
+import { DataType, Mode } from "./status.ts";
 
 const value = z.number().nullable();
 
@@ -34,6 +30,10 @@ export const Quote = z.object({
   gamma: value,
   vega: value,
   theta: value,
+  /** Of bonds only, percent a year; absent where TWS has said nothing of them. */
+  bidYield: value.optional(),
+  askYield: value.optional(),
+  lastYield: value.optional(),
   dataType: DataType,
 });
 export type Quote = z.infer<typeof Quote>;

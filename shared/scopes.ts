@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** `tws:read` sees; `tws:trade` also changes orders. */
+/** `tws:read` sees; `tws:trade` also changes orders, and what all clients of the host share. */
 export const Scope = z.enum(["tws:read", "tws:trade"]);
 export type Scope = z.infer<typeof Scope>;
 

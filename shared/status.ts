@@ -6,6 +6,10 @@ export type Mode = z.infer<typeof Mode>;
 
 export const modeOf = (account: string): Mode => (account.startsWith("D") ? "paper" : "live");
 
+/** What the market data of a quote is: `live`, the last known of a closed market, or 15 to 20 minutes old. */
+export const DataType = z.enum(["live", "frozen", "delayed", "delayed-frozen"]);
+export type DataType = z.infer<typeof DataType>;
+
 /** One hop of the road, as `ibkr_get_status` and `/health` show it. */
 export const Hop = z.object({
   state: z.string().max(50),
@@ -43,6 +47,11 @@ export const AgentStatus = z.object({
     /** Null until TWS has named an account. */
     mode: Mode.nullable(),
     isSimulator: z.boolean(),
+    /**
+     * The best that is asked of TWS for quotes, set by any caller for all. The default is for what an earlier release
+     * has stored.
+     */
+    marketDataType: DataType.default("delayed-frozen"),
     /** Why the last attempt or session ended; empty if none did. */
     lastError: z.string().max(500),
   }),

@@ -4,10 +4,10 @@ import { historicalBars } from "../tws/history.ts";
 import type { BarsRequest } from "../tws/history.ts";
 import type { Closes } from "./risk.ts";
 
-/** Prices that make returns: dividends are part of a stock's; currencies and CFDs have no trades. */
+/** Prices that make returns: dividends are part of a stock's; currencies and CFDs have no trades, bonds seldom. */
 function showOf(secType: string): BarsRequest["whatToShow"] {
   if (secType === "STK") return "ADJUSTED_LAST";
-  if (secType === "CASH" || secType === "CFD" || secType === "CMDTY") return "MIDPOINT";
+  if (["CASH", "CFD", "CMDTY", "BOND"].includes(secType)) return "MIDPOINT";
   return "TRADES";
 }
 

@@ -6,6 +6,7 @@ import type { Line, PlanOptions } from "./rebalance.ts";
 const options: PlanOptions = {
   netCents: 10_000_000,
   cashCents: 10_000_000,
+  setAsideCents: 0,
   cashBufferPercent: 1,
   driftBandPercent: 1,
   minTradeCents: 10_000,
@@ -19,6 +20,7 @@ interface Named extends Line {
 const line = (name: string, price: number, change: Partial<Line> = {}): Named => ({
   name,
   held: 0,
+  offered: 0,
   targetPercent: 0,
   mark: price,
   ask: price,
@@ -102,6 +104,37 @@ describe("a plan", () => {
     expect(plan.leftAlone[0]?.reason).toMatch(reason);
   });
 
+  test("leaves alone the cash that working orders may use", () => {
+    const wish = [line("A", 10, { targetPercent: 50 })];
+    const rich = { ...options, netCents: 1_000_000, cashCents: 1_000_000 };
+    // 4,950 of 9,900 investable; with 6,000 set aside 10,000 − 6,000 − 100 buffer = 3,900 are free, and 389 cost 3,891.95
+    expect(briefly(planRebalance(wish, rich))).toEqual(["BUY 495 A"]);
+    const plan = planRebalance(wish, { ...rich, setAsideCents: 600_000 });
+    expect(briefly(plan)).toEqual(["BUY 389 A"]);
+    expect(plan.cashAfterCents).toBe(1_000_000 - 389_000 - 195);
+
+    const none = planRebalance(wish, { ...rich, setAsideCents: 1_000_000 });
+    expect(none.trades).toEqual([]);
+    expect(none.leftAlone[0]?.reason).toBe(
+      "cash less the buffer and what working orders may cost does not pay for it",
+    );
+  });
+
+  test.each([
+    // 99,000 investable at 100 a share: 20 % are 198
+    ["all that is left", { held: 300, offered: 80, targetPercent: 0 }, ["SELL 220 A"]],
+    ["only what working sales leave too much", { held: 300, offered: 80, targetPercent: 20 }, ["SELL 22 A"]],
+    ["nothing when working sales bring it to its target", { held: 300, offered: 102, targetPercent: 20 }, []],
+    [
+      "nothing when they bring it below, and buys none of it",
+      { held: 300, offered: 250, targetPercent: 20 },
+      [],
+    ],
+    ["nothing when more is offered than there is", { held: 300, offered: 600, targetPercent: 0 }, []],
+  ] as const)("sells %s", (_, change, trades) => {
+    expect(briefly(planRebalance([line("A", 100, change)], options))).toEqual(trades);
+  });
+
   test("sells all of what has the target 0, however small, but no part of a share", () => {
     const plan = planRebalance([line("A", 30, { held: 3.7 })], options);
     expect(briefly(plan)).toEqual(["SELL 3 A"]);
@@ -161,8 +194,11 @@ describe("every plan", () => {
       const mark = Number((10 ** (random() * 5 - 2)).toFixed(4));
       const spread = mark * random() * 0.01;
       const held = random() < 0.4 ? 0 : Math.round(random() * 500_000) / (random() < 0.2 ? 1000 : 1) / mark;
+      const whole = random() < 0.8 ? Math.floor(held) : held;
       return line(`L${index}`, mark, {
-        held: random() < 0.8 ? Math.floor(held) : held,
+        held: whole,
+        // more may be offered than is held
+        offered: random() < 0.7 ? 0 : whole * random() * 1.2,
         targetPercent: random() < 0.15 ? null : weight * scale,
         ask: mark + spread,
         bid: Math.max(0.0001, mark - spread),
@@ -177,6 +213,7 @@ describe("every plan", () => {
       options: {
         netCents: Math.max(1000, Math.round(worth + cashCents)),
         cashCents,
+        setAsideCents: random() < 0.5 ? 0 : Math.round(random() * 50_000_000),
         cashBufferPercent: random() * 10,
         driftBandPercent: random() * 3,
         minTradeCents: Math.round(random() * 100_000),
@@ -206,10 +243,14 @@ describe("every plan", () => {
     expect(failing(isConserved)).toEqual([]);
   });
 
-  test("sells no more than is held, and trades in whole lots", () => {
+  test("sells no more than is held and not offered, and trades in whole lots", () => {
     const sales = plans.flatMap(({ plan }) => plan.trades.filter(({ action }) => action === "SELL"));
     expect(sales.length).toBeGreaterThan(500);
-    expect(sales.filter(({ line: { held }, quantity }) => quantity > held)).toEqual([]);
+    expect(sales.filter(({ line: { offered } }) => offered > 0).length).toBeGreaterThan(50);
+    // offered and held are added the same way as they are subtracted, up to a hair
+    const isTooMuch = ({ line: { held, offered }, quantity }: (typeof sales)[number]) =>
+      quantity > held || (offered > 0 && quantity + offered > held + 1e-6);
+    expect(sales.filter(isTooMuch)).toEqual([]);
     expect(
       failing(({ options: { lot }, plan }) =>
         plan.trades.every(({ quantity }) => quantity > 0 && quantity % lot === 0),
@@ -217,11 +258,15 @@ describe("every plan", () => {
     ).toEqual([]);
   });
 
-  test("leaves the buffer whenever it buys, and lists sales first", () => {
+  test("leaves the buffer and what is set aside whenever it buys, and lists sales first", () => {
     const actionsOf = ({ plan }: (typeof plans)[number]) => plan.trades.map(({ action }) => action);
     expect(plans.filter((one) => actionsOf(one).includes("BUY")).length).toBeGreaterThan(500);
     expect(
-      failing((one) => !actionsOf(one).includes("BUY") || one.plan.cashAfterCents >= one.plan.bufferCents),
+      failing(
+        (one) =>
+          !actionsOf(one).includes("BUY") ||
+          one.plan.cashAfterCents >= one.plan.bufferCents + one.options.setAsideCents,
+      ),
     ).toEqual([]);
     expect(
       failing((one) => actionsOf(one).lastIndexOf("SELL") < actionsOf(one).concat("BUY").indexOf("BUY")),
@@ -230,8 +275,8 @@ describe("every plan", () => {
 
   test("brings no line past its target", () => {
     const staysShort = ({ plan }: (typeof plans)[number]) =>
-      plan.trades.every(({ line: { held, mark, targetPercent }, action, quantity }) => {
-        const after = held + (action === "BUY" ? quantity : -quantity);
+      plan.trades.every(({ line: { held, offered, mark, targetPercent }, action, quantity }) => {
+        const after = held - offered + (action === "BUY" ? quantity : -quantity);
         const off = percentOf({ held: after, mark }, plan.investableCents) - (targetPercent ?? NaN);
         return action === "BUY" ? off < 1e-6 : off > -1e-6;
       });

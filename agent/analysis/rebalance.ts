@@ -3,6 +3,8 @@ import { sum } from "./statistics.ts";
 /** One instrument of a plan. Prices are those of one unit in the account's currency, multiplier included. */
 export interface Line {
   readonly held: number;
+  /** So many of them are in working sales, and are not sold again. */
+  readonly offered: number;
   /** Percent of the investable value to hold; null leaves the holding as it is. */
   readonly targetPercent: number | null;
   readonly mark: number;
@@ -19,6 +21,8 @@ export interface PlanOptions {
   /** All money is in whole cents of the account's currency. */
   readonly netCents: number;
   readonly cashCents: number;
+  /** What working purchases may still cost: it is there, and not to be spent. */
+  readonly setAsideCents: number;
   /** Percent of net liquidation that stays in cash. */
   readonly cashBufferPercent: number;
   /** A line whose share is off by less than so many percentage points is left alone, unless it is to be sold whole. */
@@ -49,7 +53,7 @@ export interface Plan<L extends Line> {
 
 // a product such as 3 × 0.1 is a hair above its cents, and must not cost one more
 const steady = (amount: number): number => Number((amount * 100).toFixed(6));
-const centsUp = (amount: number): number => Math.ceil(steady(amount));
+export const centsUp = (amount: number): number => Math.ceil(steady(amount));
 const centsDown = (amount: number): number => Math.floor(steady(amount));
 
 const wholeLots = (quantity: number, lot: number): number =>
@@ -63,8 +67,8 @@ export const percentOf = ({ held, mark }: Pick<Line, "held" | "mark">, investabl
   ((held * mark * 100) / investableCents) * 100;
 
 /**
- * Orders that bring each line to its target: whole lots, never more sold than held, and never more bought than cash,
- * less the buffer, plus the sales pay for. Purchases beyond that shrink by one factor for all. Throws RangeError when
+ * Orders that bring each line to its target: whole lots, never more sold than held and not yet offered, and never more
+ * bought than cash, less the buffer and what is set aside, plus the sales pay for. Purchases beyond that shrink by one factor for all. Throws RangeError when
  * nothing is left to invest beside the buffer.
  */
 export function planRebalance<L extends Line>(lines: readonly L[], options: PlanOptions): Plan<L> {
@@ -83,7 +87,7 @@ export function planRebalance<L extends Line>(lines: readonly L[], options: Plan
   }
 
   const proceeds = sum(sales.map(({ valueCents, commissionCents }) => valueCents - commissionCents));
-  let free = options.cashCents + proceeds - bufferCents;
+  let free = options.cashCents - options.setAsideCents + proceeds - bufferCents;
   const wanted = sum(wishes.map(({ line, quantity }) => costOf(purchase(line, quantity))));
   const factor = wanted <= free ? 1 : Math.max(0, free) / wanted;
   const purchases: Trade<L>[] = [];
@@ -91,7 +95,8 @@ export function planRebalance<L extends Line>(lines: readonly L[], options: Plan
   for (const { line, quantity } of wishes.toSorted((a, b) => b.gap - a.gap)) {
     const trade = affordable(line, quantity * factor, free, options.lot);
     if (trade === null || trade.valueCents < options.minTradeCents) {
-      leftAlone.push({ line, reason: "cash less the buffer does not pay for it" });
+      const taken = options.setAsideCents > 0 ? "the buffer and what working orders may cost" : "the buffer";
+      leftAlone.push({ line, reason: `cash less ${taken} does not pay for it` });
       continue;
     }
     free -= costOf(trade);
@@ -118,12 +123,16 @@ function stepFor<L extends Line>(
   { driftBandPercent, minTradeCents, lot }: PlanOptions,
   investableCents: number,
 ): Step<L> {
-  const { targetPercent, held, mark, bid, blocked } = line;
+  const { targetPercent, held, offered, mark, bid, blocked } = line;
   if (targetPercent === null) return none("no target is given for it");
   if (blocked !== null) return none(blocked);
   if (held < 0) return none("it is held short; close the short position first");
   if (targetPercent === 0 && held === 0) return none("it is not held, as the target asks");
-  const off = targetPercent - percentOf(line, investableCents);
+  const left = Math.max(0, held - offered);
+  const off = targetPercent - percentOf({ held: left, mark }, investableCents);
+  // to buy what is on sale would trade with oneself
+  if (offered > 0 && off >= 0)
+    return none(`its working orders sell ${offered} of it, and no more is to be sold`);
   // a target of 0 means out, however little is left
   if (targetPercent > 0 && Math.abs(off) < driftBandPercent)
     return none(
@@ -139,7 +148,7 @@ function stepFor<L extends Line>(
       ? none("the trade is below the minimum")
       : { kind: "buy", quantity, gap };
   }
-  const most = lotsOf(held, lot);
+  const most = lotsOf(left, lot);
   const quantity = targetPercent === 0 ? most : Math.min(most, wholeLots(units, lot));
   if (quantity === 0) return none("the difference is less than one lot");
   const valueCents = centsDown(quantity * bid);

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolName } from "../../shared/tools/index.ts";
 import { startTestbed, type Testbed } from "../handlers/testbed.ts";
+import type { Position } from "../sim/model.ts";
 import { createCrowdedWorld } from "./crowded-world.ts";
 import { type Ask, errorOf, outputOf, plainAsk } from "./dispatch-caller.ts";
 
@@ -10,8 +11,14 @@ const Page = z.looseObject({ total: z.int(), next_cursor: z.string().optional() 
 
 let testbed: Testbed;
 let ask: Ask;
+/** Of every holding, in its currency. */
+let priceRise = 0;
 beforeAll(async () => {
-  testbed = await startTestbed({ simulator: { world: createCrowdedWorld(), scannerXmlBytes: 2_000_000 } });
+  const world = createCrowdedWorld();
+  const { ledger } = world;
+  const risen = (held: Position): Position => ({ ...held, marketPrice: held.marketPrice + priceRise });
+  const rising = { ...world, ledger: { ...ledger, positions: () => ledger.positions().map(risen) } };
+  testbed = await startTestbed({ simulator: { world: rising, scannerXmlBytes: 2_000_000 } });
   ask = boundAsk(testbed);
 });
 afterAll(() => testbed.close());
@@ -58,16 +65,16 @@ const day = { symbol: "AAPL", barSize: "1 min", duration: "20 D", useRTH: false 
 describe("pages hold every row once, each within the bound", () => {
   test.for<readonly [ToolName, Record<string, unknown>, string, number]>([
     ["ibkr_get_positions", {}, "positions", 500],
-    ["ibkr_get_account_values", {}, "values", 20],
-    ["ibkr_get_option_chain_params", { underlyingConId: 265_598 }, "chains", 2],
+    ["ibkr_get_account_values", {}, "values", 400],
+    ["ibkr_get_option_chain_params", { underlyingConId: 265_598 }, "chains", 8],
     ["ibkr_get_historical_data", day, "bars", 10_000],
     ["ibkr_get_historical_data", { ...day, format: "columns" }, "bars", 10_000],
     ["ibkr_get_historical_ticks", { symbol: "AAPL", numberOfTicks: 1_000 }, "ticks", 1_000],
     ["ibkr_get_histogram_data", { symbol: "AAPL", duration: "1 year" }, "histogram", 100],
-    ["ibkr_get_scanner_parameters", { section: "scanCodes" }, "parameters", 100],
+    ["ibkr_get_scanner_parameters", { section: "scanCodes" }, "parameters", 170],
     ["ibkr_get_scanner_parameters", { section: "instruments" }, "parameters", 5],
     ["ibkr_get_scanner_parameters", { section: "locations" }, "parameters", 20],
-    ["ibkr_get_scanner_parameters", { section: "filters" }, "parameters", 20],
+    ["ibkr_get_scanner_parameters", { section: "filters" }, "parameters", 70],
     ["ibkr_get_executions", {}, "executions", 400],
     ["ibkr_get_open_orders", {}, "orders", 400],
     ["ibkr_get_completed_orders", {}, "orders", 400],
@@ -81,11 +88,29 @@ describe("pages hold every row once, each within the bound", () => {
   });
 });
 
-test("the strikes of a chain are whole, over however many rows they go", async () => {
+test("2,000 strikes of a chain at 60 expirations are whole, over however many rows they go", async () => {
   const { rows } = await pages("ibkr_get_option_chain_params", { underlyingConId: 265_598 }, "chains");
-  const chains = z.array(z.object({ exchange: z.string(), strikes: z.array(z.number()) })).parse(rows);
-  const smart = chains.filter(({ exchange }) => exchange === "SMART").flatMap(({ strikes }) => strikes);
-  expect(new Set(smart).size).toBe(2_000);
+  const list = z.array(z.string());
+  const chains = z
+    .array(z.object({ exchange: z.string(), expirations: list, strikes: z.array(z.number()) }))
+    .parse(rows);
+  const smart = chains.filter(({ exchange }) => exchange === "SMART");
+  const offered = smart.flatMap(({ expirations, strikes }) =>
+    expirations.flatMap((expiration) => strikes.map((strike) => `${expiration} ${strike}`)),
+  );
+  expect(offered).toHaveLength(2_000 * 60);
+  expect(new Set(offered).size).toBe(2_000 * 60);
+  const chain = { symbol: "AAPL", expiration: smart[0]?.expirations[0] };
+  const { rows: legs, total } = await pages("ibkr_get_option_chain", chain, "chain");
+  expect([legs.length, total]).toEqual([2_000, 2_000]);
+  expect(new Set(legs.map((leg) => JSON.stringify(leg))).size).toBe(2_000);
+});
+
+test("the statements of a company over years are whole, over however many pages they go", async () => {
+  const input = { symbol: "AAPL", reportType: "ReportsFinStatements" };
+  const { rows, total } = await pages("ibkr_get_fundamental_data", input, "data");
+  expect(rows).toHaveLength(total);
+  expect(rows.filter((row) => JSON.stringify(row).includes('"coaCode"'))).toHaveLength(14 * 32);
 });
 
 const stocks = Array.from({ length: 50 }, (_, index) => ({ conId: 900_000_000 + index }));
@@ -98,15 +123,38 @@ test("fifty quotes come in pages", async () => {
 
 describe("what has no pages keeps within the bound", () => {
   test.for<readonly [string, ToolName, Record<string, unknown>]>([
-    ["every tag", "ibkr_get_account_summary", { tags: "All,$LEDGER:ALL" }],
-    ["a contract", "ibkr_get_contract_details", { symbol: "AAPL" }],
-    ["a company", "ibkr_get_fundamental_data", { symbol: "AAPL" }],
+    ["every tag in one currency", "ibkr_get_account_summary", { tags: "All,$LEDGER:QAA" }],
     ["the risk of 500 holdings", "ibkr_assess_risk", {}],
     ["one target beside 500 holdings", "ibkr_plan_rebalance", { targets: targets.slice(0, 1) }],
-    ["changes of 500 holdings", "ibkr_stream_account_updates", { account: "DU1234567", duration_seconds: 1 }],
     ["400 cancelled orders", "ibkr_cancel_all_orders", {}],
   ])("%s: %s", async ([, tool, input]) => {
     expect((await ask(tool, input)).type).toBe("result");
+  });
+
+  test("a name that hundreds of options fit is answered with some of them", async () => {
+    const error = errorOf(await ask("ibkr_get_contract_details", { symbol: "AAPL", secType: "OPT" }));
+    expect(error).toMatchObject({ code: "ambiguous_contract" });
+    expect(error.candidates).toHaveLength(25);
+  });
+
+  test("changes of 500 holdings are counted, and the last are shown", async () => {
+    const input = { account: "DU1234567", duration_seconds: 3 };
+    const before = testbed.simulator.received().length;
+    const looking = ask("ibkr_stream_account_updates", input);
+    await vi.waitFor(() => {
+      expect(testbed.simulator.received().slice(before)).toContainEqual(expect.objectContaining({ id: 6 }));
+    });
+    priceRise = 1;
+    // TWS shows all that has changed after a fill
+    await ask("ibkr_place_order", { symbol: "AAPL", action: "BUY", quantity: 1 });
+    const { count, sample } = outputOf(await looking);
+    expect(count).toBeGreaterThanOrEqual(500);
+    expect(z.array(z.unknown()).parse(sample).length).toBeGreaterThan(10);
+  });
+
+  test("a ledger of more currencies than an answer holds is refused and not cut short", async () => {
+    const error = errorOf(await ask("ibkr_get_account_summary", { tags: "All,$LEDGER:ALL" }));
+    expect(error).toMatchObject({ code: "too_large", nextStep: expect.stringContaining("$LEDGER:USD") });
   });
 
   test("a plan of more orders than an answer holds is refused and not cut short", async () => {

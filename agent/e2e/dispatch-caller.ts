@@ -9,8 +9,8 @@ import { createLog } from "../log.ts";
 /** Calls a tool as the edge does; answers with the last frame. */
 export type Ask = (tool: ToolName, input: Readonly<Record<string, unknown>>) => Promise<AgentFrame>;
 
-/** For tests: the agent's side of the link, without the link. */
-export function plainAsk(handlers: Handlers): Ask {
+/** For tests: the agent's side of the link, without the link, which is lost when `signal` is aborted. */
+export function plainAsk(handlers: Handlers, signal = new AbortController().signal): Ask {
   const log = createLog({
     level: "error",
     secrets: [],
@@ -18,7 +18,6 @@ export function plainAsk(handlers: Handlers): Ask {
     now: Date.now,
   });
   const dispatch = createDispatch({ handlers, log, now: Date.now });
-  const { signal } = new AbortController();
   let calls = 0;
   return async (tool, input) => {
     const frames: AgentFrame[] = [];

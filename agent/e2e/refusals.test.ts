@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { isToolName, type ToolName, tools } from "../../shared/tools/index.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { startTestbed, type Testbed } from "../handlers/testbed.ts";
 import { type Ask, errorOf, outputOf, plainAsk } from "./dispatch-caller.ts";
+
+const Articles = z.object({
+  articles: z.tuple([z.object({ providerCode: z.string(), articleId: z.string() })], z.unknown()),
+});
 
 const definitions: readonly [string, ToolDefinition][] = Object.entries(tools);
 
@@ -60,7 +65,11 @@ describe("a name that fits several instruments is answered with them", () => {
 });
 
 describe("what the account may not see is refused with a reason and a next step", () => {
-  beforeAll(() =>
+  let article: Readonly<Record<string, unknown>> = {};
+  beforeAll(async () => {
+    const { articles } = Articles.parse(outputOf(await ask("ibkr_get_news_articles", { symbol: "AAPL" })));
+    const [{ providerCode, articleId }] = articles;
+    article = { providerCode, articleId };
     testbed.simulator.faults.permissions({
       quotes: "none",
       depth: false,
@@ -69,8 +78,8 @@ describe("what the account may not see is refused with a reason and a next step"
       fundamentals: false,
       news: false,
       calendar: false,
-    }),
-  );
+    });
+  });
 
   const msft = { symbol: "MSFT" };
   test.for<readonly [ToolName, Readonly<Record<string, unknown>>, ErrorCode]>([
@@ -84,7 +93,6 @@ describe("what the account may not see is refused with a reason and a next step"
     ["ibkr_get_trading_schedule", msft, "no_market_data"],
     ["ibkr_get_news_articles", msft, "no_market_data"],
     ["ibkr_get_historical_news", { ...msft, providerCodes: "BRFUPDN" }, "no_market_data"],
-    ["ibkr_get_news_article", { providerCode: "BRFUPDN", articleId: "BRFUPDN$1" }, "no_data"],
     ["ibkr_get_wsh_meta_data", {}, "no_market_data"],
     ["ibkr_get_wsh_event_data", { conId: 265_598 }, "no_market_data"],
     ["ibkr_stream_market_data", { ...msft, duration_seconds: 2 }, "no_market_data"],
@@ -94,6 +102,11 @@ describe("what the account may not see is refused with a reason and a next step"
     expect(error.code).toBe(code);
     expect(error.message.length).toBeGreaterThan(10);
     expect(error.nextStep.length).toBeGreaterThan(10);
+  });
+
+  test("ibkr_get_news_article does not tell an article that may not be read from none", async () => {
+    const error = errorOf(await ask("ibkr_get_news_article", article));
+    expect(error).toMatchObject({ code: "no_data", nextStep: expect.stringContaining("news_providers") });
   });
 
   test("ibkr_get_quotes says it of each row", async () => {

@@ -26,8 +26,8 @@ const tagByName = new Map(summaryTags.map((tag) => [tag.toLowerCase(), tag]));
 /** TWS's own spelling of the tags asked for. Throws invalid_input for one that does not exist. */
 function tagsOf(text: string): string[] {
   const names = text.split(/[\s,]+/).filter((name) => name !== "");
-  if (names.some((name) => name.toLowerCase() === "all")) return [...summaryTags];
-  const tags = names.map((name) => {
+  const tags = names.flatMap((name) => {
+    if (name.toLowerCase() === "all") return summaryTags;
     if (/^\$LEDGER(:[A-Z]{3})?$/.test(name)) return name;
     const tag = tagByName.get(name.toLowerCase());
     if (tag !== undefined) return tag;
@@ -39,6 +39,14 @@ function tagsOf(text: string): string[] {
   if (tags.length === 0) throw new TwsError("invalid_input", "tags: name at least one, or All.");
   return [...new Set(tags)];
 }
+
+/** Of a summary: a ledger has two dozen figures for each currency that the account ever held. */
+const mostCharacters = 18_000;
+
+const tooLong = (figures: number): TwsError =>
+  new TwsError("too_large", `These tags have ${figures} figures, more than one answer holds.`, {
+    nextStep: "Ask for one currency, as $LEDGER:USD, or call ibkr_get_account_values, which has pages.",
+  });
 
 const numberOrText = (value: string): number | string =>
   /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
@@ -74,6 +82,7 @@ export function createAccountHandlers({ session, limits, now }: Deps) {
           { value: numberOrText(value), currency },
         ]),
       );
+      if (JSON.stringify(summary).length > mostCharacters) throw tooLong(own.length);
       return { account, mode: modeOf(account), summary, asOf: asOf() };
     },
 

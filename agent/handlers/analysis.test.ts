@@ -26,6 +26,9 @@ async function assess({ handlers }: Testbed, input: Record<string, unknown> = {}
   return tool.output.parse(await handlers.ibkr_assess_risk(tool.input.parse(input), callBy()));
 }
 
+const place = ({ handlers }: Testbed, input: Record<string, unknown>) =>
+  handlers.ibkr_place_order(tools.ibkr_place_order.input.parse(input), callBy());
+
 const cents = (amount: number): number => Math.round(amount * 100);
 
 describe("a rebalance plan", () => {
@@ -92,10 +95,9 @@ describe("a rebalance plan", () => {
     expect(again.leftAlone.map(({ reason }) => reason).join()).toContain("within the band");
   });
 
-  test("leaves alone what has orders working, and what is neither stock nor fund", async () => {
+  test("leaves alone what is being bought, and what is neither stock nor fund", async () => {
     const bed = await start();
-    const resting = { conId: msft, action: "SELL", quantity: 10, orderType: "LMT", limitPrice: 9999 };
-    await bed.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse(resting), callBy());
+    await place(bed, { conId: msft, action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 });
 
     const result = await plan(bed, {
       targets: [
@@ -111,7 +113,93 @@ describe("a rebalance plan", () => {
       { symbol: "AAPL" },
       { symbol: "SPY" },
     ]);
-    expect(result.assumptions.join()).toContain("1 orders are working");
+    expect(result.assumptions.join()).toContain("1 order is working in the account: 10.00 USD for purchases");
+  });
+
+  test("spends no cash that working orders may use, and sells no share that they offer", async () => {
+    const bed = await start();
+    // 600,000 + 10.00 + 110 may be spent, of the euros nothing; 10 of 50 MSFT and, twice, 150 of 200 SPY are on sale
+    const option = { ...(await someOption(bed)), symbol: "AAPL", secType: "OPT", right: "C" };
+    const far = { action: "BUY", orderType: "LMT", limitPrice: 1 };
+    await place(bed, { symbol: "NVDA", action: "BUY", quantity: 60, orderType: "STP", auxPrice: 10_000 });
+    await place(bed, { ...far, symbol: "IBM", quantity: 110 });
+    await place(bed, { ...far, ...option, quantity: 2, limitPrice: 0.05 });
+    await place(bed, { ...far, symbol: "EUR.USD", quantity: 25_000, limitPrice: 0.5 });
+    const sale = { action: "SELL", orderType: "LMT", limitPrice: 9_999 };
+    await place(bed, { ...sale, conId: msft, quantity: 10 });
+    await place(bed, { ...sale, conId: spy, quantity: 150 });
+    await place(bed, {
+      ...sale,
+      conId: spy,
+      quantity: 150,
+      orderType: "STP",
+      limitPrice: undefined,
+      auxPrice: 1,
+    });
+
+    const result = await plan(bed, {
+      targets: [
+        { symbol: "KO", percent: 90 },
+        { conId: msft, percent: 0 },
+        { conId: spy, percent: 0 },
+      ],
+    });
+
+    expect(result.working).toEqual({
+      orders: 7,
+      cashSetAside: 600_120,
+      offered: [
+        { symbol: "MSFT", conId: msft, quantity: 10 },
+        { symbol: "SPY", conId: spy, quantity: 300 },
+      ],
+      unknown: [],
+    });
+    const [sold, bought, ...more] = result.orders;
+    expect(more).toEqual([]);
+    expect(sold).toMatchObject({ conId: msft, action: "SELL", quantity: 40 });
+    expect(result.leftAlone).toMatchObject([
+      { symbol: "SPY", reason: "its working orders sell 300 of it, and no more is to be sold" },
+      { symbol: "AAPL" },
+    ]);
+    // as many as the rest pays for: one more would not be paid
+    const free =
+      cents(result.cashBefore) -
+      cents(600_120) -
+      cents(result.cashBuffer) +
+      cents(sold?.value ?? 0) -
+      cents(sold?.commission ?? 0);
+    const spent = cents(bought?.value ?? 0) + cents(bought?.commission ?? 0);
+    expect(bought).toMatchObject({ symbol: "KO", action: "BUY" });
+    expect(spent).toBeLessThanOrEqual(free);
+    expect(spent + cents(bought?.limitPrice ?? 0)).toBeGreaterThan(
+      free - cents(0.01 * (bought?.quantity ?? 0)),
+    );
+    expect(cents(result.cashAfter)).toBe(free - spent + cents(600_120) + cents(result.cashBuffer));
+    expect(result.assumptions.join()).toContain("7 orders are working in the account: 600120.00 USD");
+    expect(result.method["working"]).toContain("left of it × its limit");
+  });
+
+  test("says so when nobody knows what a working order may cost", async () => {
+    const bed = await start();
+    const { orderId } = await place(bed, {
+      symbol: "ES",
+      secType: "FUT",
+      exchange: "CME",
+      conId: bed.simulator.world.universe.search("ES").find(({ secType }) => secType === "FUT")?.conId,
+      action: "BUY",
+      quantity: 1,
+      orderType: "LMT",
+      limitPrice: 1,
+    });
+
+    const result = await plan(bed, { targets: [{ symbol: "KO", percent: 5 }] });
+
+    expect(result.working).toMatchObject({
+      orders: 1,
+      cashSetAside: 0,
+      unknown: [{ orderId, symbol: "ES", reason: expect.stringContaining("FUT") }],
+    });
+    expect(result.assumptions.join()).toContain("What 1 working purchase may cost is not known");
   });
 
   test("is refused for targets over 100, named twice or unknown, and for another's account", async () => {

@@ -163,6 +163,7 @@ describe("every kind of instrument", () => {
     ["a future, though SMART is given", { ...future, exchange: "SMART" }, { secType: "FUT" }],
     ["a future by its local symbol", { localSymbol: "ESZ6", secType: "FUT" }, { secType: "FUT" }],
     ["an index", { symbol: "SPX", secType: "IND" }, { secType: "IND" }],
+    ["a bond by its CUSIP", { symbol: "91282CLX7" }, { secType: "BOND", symbol: "US-T" }],
     ["a pair", { symbol: "EUR.USD" }, { secType: "CASH", currency: "USD" }],
     [
       "a pair by its base",

@@ -3,7 +3,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { contractTools } from "../../shared/tools/contracts.ts";
 import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts.ts";
 import { marketRule } from "../tws/market-rules.ts";
-import { optionParams } from "../tws/option-params.ts";
+import { inParts, optionParams } from "../tws/option-params.ts";
 import { bboExchangeOf, smartComponents } from "../tws/smart-components.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
@@ -40,7 +40,7 @@ export function createContractHandlers({ session }: Pick<HandlerDeps, "session">
         const venues = [...new Set(rows.map((row) => row.exchange))].join(", ");
         throw new TwsError("invalid_input", `exchange: options on ${underlying.symbol} trade at ${venues}.`);
       }
-      return { chains, count: chains.length };
+      return { chains: chains.flatMap(inParts), count: chains.length };
     },
 
     async ibkr_get_smart_components({ bboExchange, ...input }, context) {

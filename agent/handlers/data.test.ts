@@ -175,12 +175,17 @@ describe("market data", () => {
   test("is of the kind that was set, also after a new connection", async () => {
     const bed = await start();
     const { handlers, simulator, session } = bed;
+    const told: string[] = [];
+    session.onStatus(({ tws }) => told.push(tws.marketDataType));
+    expect(session.status().tws.marketDataType).toBe("delayed-frozen");
     expect(
       await handlers.ibkr_set_market_data_type(ask.type.parse({ marketDataType: 1 }), callBy()),
     ).toMatchObject({
       marketDataType: 1,
       dataType: "live",
+      holdsFor: "every client of this TWS host",
     });
+    expect(told).toEqual(["live"]);
     simulator.faults.permissions({ quotes: "delayed" });
     const { quotes } = await handlers.ibkr_get_quotes({ symbols: ["AAPL"], contracts: [] }, callBy());
     expect(quotes[0]?.error).toMatchObject({ code: "no_market_data" });
@@ -189,6 +194,7 @@ describe("market data", () => {
     await again;
     const types = (await bed.received(59)).map(({ fields }) => fields[2]);
     expect(types).toEqual(["4", "1", "1"]);
+    expect(session.status().tws.marketDataType).toBe("live");
     expect(ask.type.safeParse({ marketDataType: 5 }).success).toBe(false);
   });
 

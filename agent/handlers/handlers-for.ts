@@ -1,5 +1,6 @@
 import type { Caller } from "../../shared/scopes.ts";
 import type { InputOf, OutputOf, Tools } from "../../shared/tools/define.ts";
+import type { Page } from "../../shared/tools/paging.ts";
 
 /** One call, as a handler sees it. */
 export interface CallContext {
@@ -8,6 +9,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** What a single request to TWS may take within this call. */
   readonly twsTimeoutMs: number;
+  /** For a handler that asks TWS for no more than the page, or whose pages must belong together. */
+  readonly page: Page;
   /** Told to a client that asked for progress. */
   progress(done: number, total: number | null, message: string): void;
 }

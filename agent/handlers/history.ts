@@ -5,8 +5,9 @@ import type { InputOf } from "../../shared/tools/define.ts";
 import type { historyTools } from "../../shared/tools/history.ts";
 import { resolveContract } from "../tws/contracts.ts";
 import { headTimestamp, histogram, isHistogramUnit, tradingSchedule } from "../tws/history-facts.ts";
-import { datedBars } from "../tws/history.ts";
+import { datedBars, endOfBars } from "../tws/history.ts";
 import { pastTicks } from "../tws/past-ticks.ts";
+import { keepShown, restOf, shownBefore } from "./bar-pages.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
@@ -44,18 +45,19 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
       requireBearable(input);
       const contract = await resolve(input, context);
       refuseTrades(contract, whatToShow, "MIDPOINT");
-      const { value: bars, asOf } = await datedBars(
+      refuseYields(contract, whatToShow);
+      const shown = shownBefore(context.page);
+      // a later page ends where the first one did, but for the kind of which TWS gives no past window
+      const end = shown === null || whatToShow === "ADJUSTED_LAST" ? null : endOfBars(shown.last, barSize);
+      const { value, asOf } = await datedBars(
         session,
-        { contract, duration, barSize, whatToShow, useRTH, endAt: endDateTime },
+        { contract, duration, barSize, whatToShow, useRTH, endAt: endDateTime ?? end ?? undefined },
         requestOf(context),
       );
-      return {
-        symbol: contract.symbol,
-        contract,
-        bars,
-        count: bars.length,
-        asOf,
-      };
+      const bars = restOf(value, shown);
+      keepShown(context.page, bars);
+      const count = context.page.start + bars.length;
+      return { symbol: contract.symbol, contract, bars: [...bars], count, asOf };
     },
 
     async ibkr_get_head_timestamp(input, context) {
@@ -133,6 +135,11 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
 }
 
 const kindOf = { Last: "TRADES", AllLast: "TRADES", BidAsk: "BID_ASK", MidPoint: "MIDPOINT" } as const;
+
+function refuseYields({ secType, symbol }: Contract, whatToShow: string): void {
+  if (secType !== "BOND" && whatToShow.startsWith("YIELD"))
+    throw new TwsError("invalid_input", `whatToShow: ${symbol} is no bond, and has no yields.`);
+}
 
 function refuseTrades({ secType }: Contract, whatToShow: string, instead: string): void {
   if (secType === "CASH" && whatToShow === "TRADES")

@@ -82,6 +82,9 @@ describe("news", () => {
         callBy(),
       );
     await expect(ask({ startDateTime: "yesterday" })).rejects.toThrow(/^startDateTime: /);
+    await expect(ask({ startDateTime: "2026-02-30" })).rejects.toThrow(
+      "startDateTime: there is no such date.",
+    );
     await expect(ask({ startDateTime: "2026-11-20", endDateTime: "2026-11-19" })).rejects.toThrow(/before/);
     await expect(ask({ providerCodes: "a;b" })).rejects.toThrow(/^providerCodes: /);
     await expect(ask({ symbol: "NOSUCH" })).rejects.toEqual(failure("unknown_contract"));
@@ -117,7 +120,7 @@ describe("scans", () => {
     parametersTool.output.parse(page);
     expect(JSON.stringify(page).length).toBeLessThanOrEqual(20_000);
     expect(page).toMatchObject({ truncated: true, total: all.count });
-    expect(all.sections).toMatchObject({ instruments: 17, filters: 36 });
+    expect(all.sections).toMatchObject({ instruments: 17, filters: 76 });
 
     expect((await ask({ query: "top gain", instrument: "stk" })).parameters).toEqual(
       expect.arrayContaining([expect.objectContaining({ code: "TOP_PERC_GAIN", name: "Top % Gainers" })]),

@@ -12,6 +12,8 @@ import type { CallContext, HandlersFor } from "./handlers-for.ts";
 type QuoteRow = OutputOf<(typeof marketDataTools)["ibkr_get_quotes"]>["quotes"][number];
 
 const maxQuotes = 50;
+/** As many as fit into an answer, so that no line is opened for a quote that goes out with a later page. */
+const quotesInPage = 20;
 /** Each takes one of TWS's market-data lines while it runs, and streams need theirs. */
 const atOnce = 10;
 /** One silent instrument must not use up the time of the others. */
@@ -79,12 +81,15 @@ export function createMarketDataHandlers({
       }
       // rejects when there is no session: then no row could be had
       await session.whenConnected(0);
-      const rows = await mapAtOnce(selectors, atOnce, async (selector, done) => {
+      const { page } = context;
+      const wanted = selectors.slice(page.start, page.start + Math.min(page.limit, quotesInPage));
+      page.partOf(selectors.length);
+      const rows = await mapAtOnce(wanted, atOnce, async (selector, done) => {
         const row = await rowFor(selector, context);
-        context.progress(done(), selectors.length, `quote of ${row.symbol}`);
+        context.progress(done(), wanted.length, `quote of ${row.symbol}`);
         return row;
       });
-      return { quotes: rows, count: rows.length };
+      return { quotes: rows, count: selectors.length };
     },
 
     async ibkr_get_market_depth(input, context) {
@@ -102,7 +107,7 @@ export function createMarketDataHandlers({
       if (known === undefined) throw new TwsError("invalid_input", "marketDataType: 1, 2, 3 or 4.");
       const [type, dataType] = known;
       await session.setMarketDataType(type);
-      return { marketDataType: type, dataType, asOf: asOf() };
+      return { marketDataType: type, dataType, holdsFor: "every client of this TWS host", asOf: asOf() };
     },
 
     async ibkr_get_fundamental_data(input, context) {

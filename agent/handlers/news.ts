@@ -1,4 +1,5 @@
 import { ContractSelector } from "../../shared/contract.ts";
+import { isInCalendar, noSuchDate } from "../../shared/dates.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { newsTools } from "../../shared/tools/news.ts";
 import type { RequestContext } from "../tws/api.ts";
@@ -91,6 +92,8 @@ function instantIn(name: string, text: string | undefined): string | undefined {
     match === null
       ? NaN
       : Date.parse(`${String(match[1])}T${match[2] ?? "00:00:00"}${(match[3] ?? "Z").toUpperCase()}`);
+  if (match !== null && !isInCalendar(String(match[1]).replaceAll("-", "")))
+    throw new TwsError("invalid_input", `${name}: ${noSuchDate}.`);
   if (Number.isFinite(at)) return new Date(at).toISOString();
   throw new TwsError("invalid_input", `${name}: write it as 2026-11-20 or 2026-11-20T15:30:00Z.`);
 }

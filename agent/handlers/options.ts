@@ -1,14 +1,16 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
+import { counted } from "../../shared/counted.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import { mostQuotedStrikes } from "../../shared/tools/options.ts";
 import type { ChainRow, Leg, optionTools } from "../../shared/tools/options.ts";
+import { wrongCursor } from "../../shared/tools/paging.ts";
 import { calculateImpliedVolatility, calculateOptionPrice } from "../tws/calculations.ts";
 import type { OptionComputation } from "../tws/calculations.ts";
 import { resolveContract } from "../tws/contracts.ts";
-import { optionsExpiring, resolveUnderlying } from "../tws/options.ts";
+import { optionsExpiring } from "../tws/options.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
@@ -64,7 +66,7 @@ export function createOptionHandlers({
         return { ...row, call, put };
       });
       quoted.push(...(await Promise.all(next)));
-      context.progress(quoted.length, rows.length, `quotes of ${quoted.length} strikes`);
+      context.progress(quoted.length, rows.length, `quotes of ${counted(quoted.length, "strike")}`);
     }
     return quoted;
   }
@@ -96,17 +98,21 @@ export function createOptionHandlers({
 
   return {
     async ibkr_get_option_chain(input, context) {
-      const underlying = await resolveUnderlying(session, input, requestOf(context));
-      const found = await optionsExpiring(session, underlying, input, requestOf(context));
-      const price = await priceOf(underlying, context);
+      const { underlying, ...found } = await optionsExpiring(session, input, requestOf(context));
+      const { page } = context;
+      // the order of the rows hangs on the price, so that of the first page holds for all
+      const price = page.kept === null ? await priceOf(underlying, context) : priceIn(page.kept, underlying);
+      page.keep(() => (typeof price === "number" ? String(price) : unpriced));
       const wanted = selectStrikes(found.rows, input, price);
-      const chain = input.withQuotes ? await withQuotes(wanted, found.contracts, context) : [...wanted];
+      const shown = wanted.slice(page.start, page.start + page.limit);
+      page.partOf(wanted.length);
+      const chain = input.withQuotes ? await withQuotes(shown, found.contracts, context) : [...shown];
       return {
         underlying,
         underlyingPrice: typeof price === "number" ? price : null,
         expiration: found.expiration,
         chain,
-        strikeCount: chain.length,
+        strikeCount: wanted.length,
         strikesListed: found.rows.length,
         asOf: asOf(),
       };
@@ -176,6 +182,16 @@ function marketVolatility(contract: Contract, { impliedVolatility }: Quote): num
       nextStep: "Give volatility, per year as a fraction: 0.3 for 30 %.",
     },
   );
+}
+
+const unpriced = "unpriced";
+
+/** The price that an earlier page was made with. */
+function priceIn(kept: string, underlying: Contract): number | TwsError {
+  if (kept === unpriced) return noPrice(underlying);
+  const price = Number(kept);
+  if (Number.isFinite(price)) return price;
+  throw wrongCursor();
 }
 
 function noPrice({ symbol }: Contract): TwsError {

@@ -282,12 +282,14 @@ describe("a basket", () => {
 });
 
 describe("cancelling everything", () => {
-  const cancelAll = async (account = "", context = callBy()) =>
-    tools.ibkr_cancel_all_orders.output.parse(
-      await bed.handlers.ibkr_cancel_all_orders({ account }, context),
-    );
+  const cancelAll = async (account = "", context = callBy(), { handlers }: Pick<Testbed, "handlers"> = bed) =>
+    tools.ibkr_cancel_all_orders.output.parse(await handlers.ibkr_cancel_all_orders({ account }, context));
+  const accounts = ["DU1234567", "DU7654321"];
 
-  test("ends all orders, those of other clients too, and answers what each came to", async () => {
+  test("ends the orders of all accounts, those of other clients too, and answers what each came to", async () => {
+    const open = bed.agentWith({ onlyAccount: null });
+    const theirs = tools.ibkr_place_order.input.parse({ symbol: "AAPL", ...far, account: "DU7654321" });
+    await open.ibkr_place_order(theirs, callBy());
     const other = startAgent({ port: bed.simulator.port, clientId: 7, limits: { onlyAccount: "DU1234567" } });
     await other.session.whenConnected(5_000);
     const input = tools.ibkr_place_order.input.parse({ symbol: "MSFT", ...far });
@@ -295,13 +297,52 @@ describe("cancelling everything", () => {
     await placeOne(far);
     await bracket();
 
-    const result = await cancelAll();
+    const result = await cancelAll("", callBy(), { handlers: open });
     await other.close();
 
-    expect(result).toMatchObject({ count: 5, cancelled: 5, stillOpen: 0 });
+    expect(result).toMatchObject({ count: 6, cancelled: 6, stillOpen: 0, accounts, elsewhere: 0 });
     expect(new Set(result.orders.map(({ symbol }) => symbol))).toEqual(new Set(["AAPL", "MSFT"]));
     expect(await openOrders()).toEqual([]);
     expect(await bed.received(globalCancel)).toHaveLength(1);
+  });
+
+  test("on a host bound to one account covers that one, and says what it left alone elsewhere", async () => {
+    const open = bed.agentWith({ onlyAccount: null });
+    for (const account of accounts)
+      await open.ibkr_place_order(
+        tools.ibkr_place_order.input.parse({ symbol: "MSFT", ...far, account }),
+        callBy(),
+      );
+
+    expect(await cancelAll()).toMatchObject({
+      count: 1,
+      cancelled: 1,
+      accounts: ["DU1234567"],
+      elsewhere: 1,
+      orders: [{ account: "DU1234567" }],
+    });
+    expect(await openOrders()).toMatchObject([{ account: "DU7654321" }]);
+    expect(await bed.received(globalCancel)).toEqual([]);
+    // who names another account means it
+    expect(await cancelAll("DU7654321")).toMatchObject({
+      cancelled: 1,
+      accounts: ["DU7654321"],
+      elsewhere: 0,
+    });
+    expect(await openOrders()).toEqual([]);
+  });
+
+  test("leaves it to TWS's own order where it has one account only", async () => {
+    const alone = await startTestbed({ limits: { onlyAccount: "DU1234567" } });
+    const input = tools.ibkr_place_order.input.parse({ symbol: "MSFT", ...far });
+    await alone.handlers.ibkr_place_order(input, callBy());
+
+    const result = await cancelAll("", callBy(), alone);
+    const sent = await alone.received(globalCancel);
+    await alone.close();
+
+    expect(result).toMatchObject({ cancelled: 1, accounts: ["DU1234567"], elsewhere: 0 });
+    expect(sent).toHaveLength(1);
   });
 
   test("stays within the accounts of the grant, or the one named", async () => {
@@ -310,10 +351,17 @@ describe("cancelling everything", () => {
     await theirs.ibkr_place_order(input, callBy());
     await placeOne(far);
 
-    expect(await cancelAll("DU1234567")).toMatchObject({ count: 1, cancelled: 1 });
+    expect(await cancelAll("DU1234567")).toMatchObject({ count: 1, cancelled: 1, elsewhere: 1 });
     expect(await openOrders()).toMatchObject([{ account: "DU7654321" }]);
     const narrow = callBy({ ...trader, accounts: ["DU1234567"] });
-    expect(await cancelAll("", narrow)).toMatchObject({ count: 0, orders: [] });
+    // what it may not see is not counted either
+    for (const handlers of [bed.handlers, bed.agentWith({ onlyAccount: null })])
+      expect(await cancelAll("", narrow, { handlers })).toMatchObject({
+        count: 0,
+        orders: [],
+        accounts: ["DU1234567"],
+        elsewhere: 0,
+      });
     await expect(cancelAll("DU7654321", narrow)).rejects.toMatchObject({ code: "forbidden" });
     expect(await openOrders()).toHaveLength(1);
     expect(await bed.received(globalCancel)).toEqual([]);

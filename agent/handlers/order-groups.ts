@@ -1,6 +1,7 @@
+import type { Caller } from "../../shared/scopes.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
-import { mayUse, requireTrader, resolveAccount } from "../limits.ts";
+import { mayUse, requireTrader, resolveAccount, visibleAccounts } from "../limits.ts";
 import { placeBasket } from "../orders/basket.ts";
 import type { BasketRow } from "../orders/basket.ts";
 import { placeBracket } from "../orders/bracket.ts";
@@ -16,6 +17,17 @@ const mostCancelled = 60;
 
 export function createOrderGroupHandlers(deps: Deps) {
   const { session, orderBook, limits } = deps;
+
+  /** The one named; else the one of this host, if the owner has bound it to one, or all that the caller may use. */
+  function coveredAccounts(named: string, caller: Caller): string[] {
+    const { onlyAccount } = limits;
+    if (named !== "") {
+      requireTrader(caller, named);
+      return [resolveAccount(named, caller, session.accounts(), onlyAccount)];
+    }
+    const visible = visibleAccounts(caller, session.accounts());
+    return onlyAccount === null ? visible : visible.filter((account) => account === onlyAccount);
+  }
 
   return {
     async ibkr_place_bracket_order(input, context) {
@@ -41,9 +53,7 @@ export function createOrderGroupHandlers(deps: Deps) {
     async ibkr_place_orders(input, context) {
       const { rows, account, ocaGroup, idempotencyKey } = await placeBasket(deps, input, context);
       const accepted = rows.filter(({ outcome }) => "order" in outcome).length;
-      const unknown = rows.filter(
-        ({ outcome }) => "error" in outcome && outcome.error.code === "outcome_unknown",
-      ).length;
+      const unknown = rows.filter(({ outcome }) => "error" in outcome && outcome.isOpen).length;
       return {
         orders: rows.map(rowOf),
         count: rows.length,
@@ -59,14 +69,12 @@ export function createOrderGroupHandlers(deps: Deps) {
 
     async ibkr_cancel_all_orders({ account }, context) {
       const { caller } = context;
-      if (account !== "") {
-        resolveAccount(account, caller, session.accounts(), limits.onlyAccount);
-        requireTrader(caller, account);
-      }
-      // TWS's own order for this knows no accounts, so it is for those who may use all of them
-      const isAll = account === "" && caller.accounts === null;
-      const isWanted = (one: string) => mayUse(caller, one) && (account === "" || account === one);
-      const found = await orderBook.cancelAll(isAll ? null : isWanted, requestOf(context));
+      const all = session.accounts();
+      const accounts = coveredAccounts(account, caller);
+      // TWS's own order for this knows no accounts, so it is for callers who may use all of them and mean them
+      const isAll = caller.accounts === null && all.length > 0 && accounts.length === all.length;
+      const isWanted = isAll ? null : (one: string) => accounts.includes(one);
+      const { orders: found, others } = await orderBook.cancelAll(isWanted, requestOf(context));
       const ended = found.filter(({ status }) => status === "Cancelled" || status === "ApiCancelled");
       const open = found.filter(({ status }) => status !== "Filled" && status !== "Inactive");
       // what is still open matters most
@@ -76,6 +84,8 @@ export function createOrderGroupHandlers(deps: Deps) {
         count: found.length,
         cancelled: ended.length,
         stillOpen: open.length - ended.length,
+        accounts,
+        elsewhere: others.filter((order) => mayUse(caller, order.account)).length,
       };
     },
   } satisfies HandlersFor<typeof orderGroupTools>;

@@ -7,7 +7,7 @@ import type { orderTools } from "../../shared/tools/orders.ts";
 import { mayUse, requireTrader, requireTrading, resolveAccount } from "../limits.ts";
 import { placeOrder } from "../orders/place.ts";
 import type { Placed } from "../orders/place.ts";
-import { termsOf } from "../orders/terms.ts";
+import { requireTimeLeft, termsOf } from "../orders/terms.ts";
 import { contractOfOrder } from "../orders/agreement.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
@@ -79,18 +79,18 @@ export function createOrderHandlers(deps: Deps) {
           `${missing.join(", ")}: an option is named by these, or by conId.`,
         );
       }
-      const asked = { ...input, ...(conId === undefined && { secType }) };
-      const contract = await contractOfOrder(session, ContractSelector.parse(asked), requestOf(context));
-      if (contract.secType !== "OPT" && contract.secType !== "FOP") {
+      const asked = { ...input, ...(conId === undefined && { secType }), outsideRth: false };
+      const placed = await placeOrder(deps, asked, context, (contract) => {
+        if (contract.secType === "OPT" || contract.secType === "FOP") return;
         throw new TwsError("invalid_input", `conId: ${contract.conId} is no option; use ibkr_place_order.`);
-      }
-      const placed = await placeOrder(deps, { ...asked, outsideRth: false }, context);
-      return { ...placedOf(placed), contract };
+      });
+      return { ...placedOf(placed), contract: placed.order.contract };
     },
 
     async ibkr_preview_order(input, context) {
       const { caller } = context;
-      const terms = termsOf(input, deps.now());
+      const terms = termsOf(input);
+      requireTimeLeft(input.goodTillDate, deps.now());
       const account = resolveAccount(input.account, caller, session.accounts(), limits.onlyAccount);
       const request = requestOf(context);
       const contract = await contractOfOrder(session, ContractSelector.parse(input), request);

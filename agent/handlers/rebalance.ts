@@ -1,6 +1,8 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
+import { counted } from "../../shared/counted.ts";
 import { TwsError } from "../../shared/errors.ts";
+import type { Order } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { analysisTools } from "../../shared/tools/analysis.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
@@ -10,6 +12,8 @@ import { mapAtOnce } from "../analysis/at-once.ts";
 import { commissionAtMost } from "../analysis/commissions.ts";
 import { percentOf, planRebalance } from "../analysis/rebalance.ts";
 import type { Line, Plan, Trade } from "../analysis/rebalance.ts";
+import { claimsOf } from "../analysis/working-orders.ts";
+import type { Claims } from "../analysis/working-orders.ts";
 import { resolveAccount } from "../limits.ts";
 import { resolveDetails } from "../tws/contracts.ts";
 import { requestOf } from "./deps.ts";
@@ -38,15 +42,19 @@ interface Price {
 const atOnce = 10;
 const quoteMs = 9_000;
 const mostRows = 60;
+/** Of what working orders take. */
+const mostClaims = 20;
 /** Of all orders as JSON: what is left alone and the method come beside them. */
 const orderCharacters = 10_000;
 
 const method = {
   targets: "percent of (net liquidation − cash buffer); current percent = quantity × mid price ÷ the same",
   quantity:
-    "whole lots of the difference ÷ mid price, rounded down; a sale is never more than the whole lots held",
+    "whole lots of the difference ÷ mid price, rounded down; a sale is never more than the whole lots held that no working order offers",
   price: "limitPrice is the ask for purchases and the bid for sales, on the tick that favours a fill",
-  cash: "cash after = cash + sales − purchases − commissions, in whole cents; purchases rounded up, sales down. Purchases shrink by one factor when cash less the buffer, plus sales, does not pay for all",
+  cash: "cash after = cash + sales − purchases − commissions, in whole cents; purchases rounded up, sales down. Purchases shrink by one factor when cash less the buffer and working.cashSetAside, plus sales, does not pay for all",
+  working:
+    "cashSetAside: for each working purchase what is left of it × its limit, or its stop, or the ask of now where it has neither, × multiplier × exchange rate, rounded up, without commission. Each order counts whole, also where one cancels another; exchanging currency counts nothing, since cash is that of all currencies",
   commission: "an upper estimate from IBKR's fixed schedule of each currency, duties included",
 } as const;
 
@@ -71,14 +79,27 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     return { bid: known, ask: known, mark: known, dataType: "portfolio" } satisfies Price;
   }
 
-  async function rowFor(wish: Wish, state: AccountState, working: ReadonlySet<number>, context: CallContext) {
-    const { contract: partial, targetPercent, held, marketPrice } = wish;
+  /** Null when there is no quote. */
+  async function askOf({ contract: { conId } }: Order, context: CallContext): Promise<number | null> {
+    try {
+      const { contract } = await resolveDetails(session, { conId }, requestOf(context));
+      return (await priceOf(contract, null, context))?.ask ?? null;
+    } catch (error) {
+      if (!(error instanceof TwsError) || context.signal.aborted) throw error;
+      return null;
+    }
+  }
+
+  async function rowFor(wish: Wish, state: AccountState, claims: Claims, context: CallContext) {
+    const { contract: partial, targetPercent, held, marketPrice, unitValue } = wish;
     const isStock = partial.secType === "STK";
     const rate = state.rateOf(partial.currency ?? "");
-    const valued = (marketPrice ?? 0) * (rate ?? 0) * (partial.multiplier ?? 1);
+    const valued = (unitValue ?? 0) * (rate ?? 0);
+    const offered = claims.offered.get(partial.conId ?? 0)?.quantity ?? 0;
     const still = (blocked: string): Row => ({
       contract: partial,
       held,
+      offered,
       targetPercent,
       blocked,
       mark: valued,
@@ -93,7 +114,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     if (targetPercent === null) return still("");
     if (rate === null) return still(`TWS gives no rate from ${partial.currency ?? ""} to ${state.currency}`);
     const conId = partial.conId;
-    if (conId !== undefined && working.has(conId))
+    if (conId !== undefined && claims.ordered.has(conId))
       return still("it has working orders; cancel them or wait until they are done");
     const { contract, minTick } = await resolveDetails(session, { conId }, requestOf(context));
     const price = await priceOf(contract, marketPrice, context);
@@ -104,6 +125,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     const row: Row = {
       contract,
       held,
+      offered,
       targetPercent,
       blocked: null,
       dataType: price.dataType,
@@ -121,6 +143,8 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     requireSum(input);
     const account = resolveAccount(input.account, context.caller, session.accounts(), limits.onlyAccount);
     const request = requestOf(context);
+    // first: what fills meanwhile is then counted twice, and never missed
+    const orders = (await orderBook.openOrders(request)).filter((order) => order.account === account);
     const state = await accountState(session, account, request);
     if (state.netLiquidation < 1)
       throw new TwsError("invalid_input", `account: ${account} is worth nothing that could be divided.`);
@@ -129,14 +153,16 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       contract: (await resolveDetails(session, ContractSelector.parse(selector), request)).contract,
     }));
     requireDistinct(targets);
-    const orders = await orderBook.openOrders(request);
-    const own = orders.filter((order) => order.account === account);
-    const working = new Set(own.flatMap(({ contract }) => contract.conId ?? []));
+    const claims = await claimsOf(orders, {
+      rateOf: (currency) => state.rateOf(currency),
+      askOf: (order) => askOf(order, context),
+    });
     const wishes = wishesOf(targets, state, input.others);
-    const rows = await mapAtOnce(wishes, atOnce, (wish) => rowFor(wish, state, working, context));
+    const rows = await mapAtOnce(wishes, atOnce, (wish) => rowFor(wish, state, claims, context));
     const plan = planRebalance(rows, {
       netCents: Math.round(state.netLiquidation * 100),
       cashCents: Math.round(state.cash * 100),
+      setAsideCents: claims.cashCents,
       cashBufferPercent: input.cashBufferPercent,
       driftBandPercent: input.driftBandPercent,
       minTradeCents: Math.round(input.minTradeValue * 100),
@@ -151,7 +177,8 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       cashBefore: state.cash,
       asOf: new Date(now()).toISOString(),
       method: { ...method },
-      assumptions: assumptionsOf(plan, state, own.length),
+      working: workingOf(claims),
+      assumptions: assumptionsOf(plan, state, claims),
     };
   };
 };
@@ -161,7 +188,11 @@ interface Wish {
   readonly targetPercent: number | null;
   readonly held: number;
   readonly marketPrice: number | null;
+  /** Of one of quantity, in its own currency: a contract's multiplier is in it, and that prices of bonds are percents. */
+  readonly unitValue: number | null;
 }
+
+type Holding = AccountState["holdings"][number];
 
 interface Target {
   readonly contract: Contract;
@@ -190,20 +221,27 @@ function requireDistinct(targets: readonly Target[]): void {
 function wishesOf(targets: readonly Target[], { holdings }: AccountState, others: Input["others"]): Wish[] {
   const named = new Set(targets.map(({ contract }) => contract.conId));
   const heldOf = new Map(holdings.map((holding) => [holding.contract.conId, holding]));
+  const unitValueOf = ({ marketValue, position }: Holding) =>
+    marketValue === null ? null : marketValue / position;
   return [
-    ...targets.map(({ contract, percent }) => ({
-      contract,
-      targetPercent: percent,
-      held: heldOf.get(contract.conId)?.position ?? 0,
-      marketPrice: heldOf.get(contract.conId)?.marketPrice ?? null,
-    })),
+    ...targets.map(({ contract, percent }) => {
+      const holding = heldOf.get(contract.conId);
+      return {
+        contract,
+        targetPercent: percent,
+        held: holding?.position ?? 0,
+        marketPrice: holding?.marketPrice ?? null,
+        unitValue: holding === undefined ? null : unitValueOf(holding),
+      };
+    }),
     ...holdings
       .filter(({ contract }) => contract.conId === undefined || !named.has(contract.conId))
-      .map(({ contract, position, marketPrice }) => ({
-        contract,
-        targetPercent: others === "sell" && contract.secType === "STK" ? 0 : null,
-        held: position,
-        marketPrice,
+      .map((holding) => ({
+        contract: holding.contract,
+        targetPercent: others === "sell" && holding.contract.secType === "STK" ? 0 : null,
+        held: holding.position,
+        marketPrice: holding.marketPrice,
+        unitValue: unitValueOf(holding),
       })),
   ];
 }
@@ -266,7 +304,33 @@ function orderOf(trade: Trade<Row>, { investableCents }: Plan<Row>) {
   };
 }
 
-function assumptionsOf(plan: Plan<Row>, { currency }: AccountState, workingOrders: number): string[] {
+const workingOf = ({ orders, cashCents, offered, unknown }: Claims) => ({
+  orders,
+  cashSetAside: cashCents / 100,
+  offered: [...offered].slice(0, mostClaims).map(([conId, sale]) => ({ ...sale, conId })),
+  unknown: unknown.slice(0, mostClaims).map(({ order: { orderId, contract }, reason }) => ({
+    orderId,
+    symbol: contract.symbol ?? "",
+    reason,
+  })),
+});
+
+/** What working orders have to do with the plan; nothing where there are none. */
+function claimsInWords({ orders, cashCents, offered, unknown }: Claims, currency: string): string[] {
+  if (orders === 0) return [];
+  const untold = Math.max(0, offered.size - mostClaims) + Math.max(0, unknown.length - mostClaims);
+  return [
+    `${counted(orders, "order is", "orders are")} working in the account: ${(cashCents / 100).toFixed(2)} ${currency} for purchases are not spent again, nor is sold again what sales offer.`,
+    ...(unknown.length > 0
+      ? [
+          `What ${counted(unknown.length, "working purchase")} may cost is not known (working.unknown), so nothing is set aside for that, and the plan may spend more than is left.`,
+        ]
+      : []),
+    ...(untold > 0 ? [`${untold} more rows of working are counted and not listed.`] : []),
+  ];
+}
+
+function assumptionsOf(plan: Plan<Row>, { currency }: AccountState, claims: Claims): string[] {
   const foreign = new Set(
     plan.trades.flatMap(({ line }) =>
       line.contract.currency === currency ? [] : (line.contract.currency ?? []),
@@ -282,9 +346,9 @@ function assumptionsOf(plan: Plan<Row>, { currency }: AccountState, workingOrder
         ]
       : []),
     ...(untimely ? ["Some prices are not live (dataType): ask for quotes again before placing."] : []),
-    ...(workingOrders > 0
-      ? [`${workingOrders} orders are working in the account; the cash they may use is not set aside.`]
+    ...claimsInWords(claims, currency),
+    ...(untold > 0
+      ? [`${counted(untold, "more holding was", "more holdings were")} left alone and not listed.`]
       : []),
-    ...(untold > 0 ? [`${untold} more holdings were left alone and are not listed.`] : []),
   ];
 }

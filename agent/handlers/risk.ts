@@ -10,7 +10,7 @@ import { dailyCloses } from "../analysis/closes.ts";
 import { assess, leastDays } from "../analysis/portfolio-risk.ts";
 import type { Candidate, Excluded } from "../analysis/portfolio-risk.ts";
 import { resolveAccount } from "../limits.ts";
-import { resolveContract } from "../tws/contracts.ts";
+import { resolveContract, resolveDetails } from "../tws/contracts.ts";
 import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext } from "./handlers-for.ts";
@@ -73,9 +73,10 @@ export function createRiskAssessor({ session, limits, now }: Deps) {
       return leave("an option does not gain in proportion to a price; look at its greeks");
     if (holding.value === null) return leave("TWS gives no value, or no exchange rate, for it");
     try {
-      const contract = await resolveContract(session, { conId: partial.conId }, requestOf(context));
+      const { contract, bond } = await resolveDetails(session, { conId: partial.conId }, requestOf(context));
       const closes = await closesOf(contract, input, context);
-      return { kind: "candidate", ...named(holding), marketValue: holding.value, closes };
+      const symbol = bond?.description ?? named(holding).symbol;
+      return { kind: "candidate", ...named(holding), symbol, marketValue: holding.value, closes };
     } catch (error) {
       if (!isOfOne(error) || context.signal.aborted) throw error;
       return leave(error.message);
@@ -104,8 +105,8 @@ export function createRiskAssessor({ session, limits, now }: Deps) {
       candidates: found.filter((one) => one.kind === "candidate"),
       benchmark: closes,
       netLiquidation: state.netLiquidation,
-      values: holdings.flatMap(({ contract, value }) =>
-        value === null ? [] : [{ symbol: contract.symbol ?? "", value }],
+      values: holdings.flatMap((holding, index) =>
+        holding.value === null ? [] : [{ symbol: shortNameOf(holding, found[index]), value: holding.value }],
       ),
       windowDays: input.windowDays,
       confidence: input.confidence,
@@ -126,10 +127,16 @@ export function createRiskAssessor({ session, limits, now }: Deps) {
         "Holdings stay as they are now; cash does not move, and neither do exchange rates.",
         "The past window is taken for the future: losses can be larger than any figure here.",
         `Figures need at least ${leastDays} common days; below that they are null.`,
+        ...(holdings.some(isBondHolding) ? [bondAssumption] : []),
       ],
     };
   };
 }
+
+const bondAssumption =
+  "Bonds gain by their mid prices alone: interest that accrues or is paid is left out, and default is what the past had of it.";
+
+const isBondHolding = ({ contract }: Pick<Valued, "contract">): boolean => contract.secType === "BOND";
 
 interface Valued {
   readonly contract: Partial<Contract>;
@@ -144,6 +151,10 @@ function valueOf(
   const rate = state.rateOf(contract.currency ?? "");
   return marketValue === null || rate === null ? null : marketValue * rate;
 }
+
+/** A bond has the symbol of its issuer's stock, so it goes by the name that was found for it. */
+const shortNameOf = (holding: Valued, found: { readonly symbol: string } | undefined): string =>
+  isBondHolding(holding) ? (found ?? named(holding)).symbol : (holding.contract.symbol ?? "");
 
 const named = ({ contract, value }: Valued) => ({
   symbol: contract.localSymbol ?? contract.symbol ?? "",

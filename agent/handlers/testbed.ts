@@ -1,5 +1,6 @@
 import type { Order } from "../../shared/order.ts";
 import type { Caller } from "../../shared/scopes.ts";
+import { pageOf } from "../../shared/tools/paging.ts";
 import type { Limits } from "../limits.ts";
 import { createIntents } from "../orders/intent.ts";
 import { wasNotSent } from "../orders/place.ts";
@@ -23,6 +24,7 @@ export const callBy = (caller: Caller = trader, change: Partial<CallContext> = {
   caller,
   signal: new AbortController().signal,
   twsTimeoutMs: 10_000,
+  page: pageOf({}),
   progress: () => {},
   ...change,
 });
@@ -33,13 +35,15 @@ interface TestbedOptions {
   /** Where the session dials instead of the simulator. */
   readonly dial?: (simulatorPort: number) => Promise<number>;
   readonly clientId?: number;
+  /** The agent's clock. */
+  readonly now?: () => number;
 }
 
 /** For tests: the handlers over a session with a simulator, by real sockets. */
 export async function startTestbed(options: TestbedOptions = {}) {
   const simulator = await startSimulator({ port: 0, ...options.simulator });
   const port = (await options.dial?.(simulator.port)) ?? simulator.port;
-  const agent = startAgent({ port, limits: options.limits, clientId: options.clientId });
+  const agent = startAgent({ port, limits: options.limits, clientId: options.clientId, now: options.now });
   await agent.session.whenConnected(10_000);
   return {
     ...agent,
@@ -62,10 +66,11 @@ interface AgentOptions {
   readonly port: number;
   readonly limits?: Partial<Limits> | undefined;
   readonly clientId?: number | undefined;
+  readonly now?: (() => number) | undefined;
 }
 
 /** For tests: one process of the agent, without its link. */
-export function startAgent({ port, limits, clientId = 1 }: AgentOptions) {
+export function startAgent({ port, limits, clientId = 1, now = Date.now }: AgentOptions) {
   const log = () => {};
   const target = { host: "127.0.0.1", port, clientId };
   const session = createSession({ ...target, isSimulator: true, log, times: { retryFirstMs: 50 } });
@@ -79,7 +84,7 @@ export function startAgent({ port, limits, clientId = 1 }: AgentOptions) {
       quotes,
       intents,
       target,
-      now: Date.now,
+      now,
       limits: { trading: "paper", onlyAccount: null, ...own },
     });
   return {

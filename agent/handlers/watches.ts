@@ -1,4 +1,5 @@
 import type { Contract } from "../../shared/contract.ts";
+import { counted } from "../../shared/counted.ts";
 import type { TwsError } from "../../shared/errors.ts";
 import { emptyQuote, type Quote, type StreamState } from "../../shared/events.ts";
 import { type Portfolio, type PortfolioChange, portfolioChanges } from "../../shared/portfolio.ts";
@@ -149,7 +150,7 @@ function recordQuotes(contract: Contract, seconds: number) {
       sample.push({ time: time ?? new Date().toISOString(), last, bid, ask, volume });
     },
     words: () =>
-      `${count} updates of ${contract.symbol}, last ${latest.last ?? midpoints.get().last ?? "unknown"}`,
+      `${counted(count, "update")} of ${contract.symbol}, last ${latest.last ?? midpoints.get().last ?? "unknown"}`,
     result: () => ({
       symbol: contract.symbol,
       contract,
@@ -183,7 +184,7 @@ function recordAccount() {
         changed.set(change.key, { time: portfolio.time, change });
       }
     },
-    words: () => `${count} rows changed, NetLiquidation ${worth.get().last ?? "unknown"}`,
+    words: () => `${counted(count, "row")} changed, NetLiquidation ${worth.get().last ?? "unknown"}`,
     result: () => ({
       ...worth.get(),
       currency,
@@ -205,7 +206,7 @@ function recordBulletins() {
       const { time, msgId, msgType, message, origin } = item;
       rows.push({ time: time, msgId, msgType, text: { source: "bulletin", text: message }, origin });
     },
-    words: () => `${rows.length} bulletins`,
+    words: () => counted(rows.length, "bulletin"),
     result: () => ({
       first: rows[0]?.time ?? null,
       last: rows.at(-1)?.time ?? null,

@@ -1,7 +1,9 @@
 import type { Contract, ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "../tws/api.ts";
-import { resolveContract } from "../tws/contracts.ts";
+import { isBondCalled } from "../tws/bond-facts.ts";
+import { resolveDetails } from "../tws/contracts.ts";
+import type { ContractDetails } from "../tws/translate.ts";
 
 const agreeing = ["symbol", "secType", "currency", "localSymbol", "expiration", "strike", "right"] as const;
 
@@ -14,20 +16,27 @@ export async function contractOfOrder(
   selector: ContractSelector,
   context: RequestContext,
 ): Promise<Contract> {
-  const contract = await resolveContract(session, selector, context);
-  if (selector.conId !== undefined) requireAgreement(selector, contract);
-  return contract;
+  const details = await resolveDetails(session, selector, context);
+  if (selector.conId !== undefined) requireAgreement(selector, details);
+  return details.contract;
 }
 
-function requireAgreement(selector: ContractSelector, contract: Contract): void {
+function requireAgreement(
+  selector: ContractSelector,
+  { contract, contractMonth, bond }: ContractDetails,
+): void {
   const plain = (value: unknown) => String(value).toUpperCase();
   const pair = `${contract.symbol}.${contract.currency}`;
   for (const field of agreeing) {
     const [asked, found] = [selector[field], contract[field]];
     if (asked === undefined || plain(asked) === plain(found)) continue;
     if (field === "symbol" && plain(asked).replace("/", ".") === plain(pair)) continue;
-    // the month is enough
+    if (bond !== undefined && field === "symbol" && isBondCalled(contract, bond, String(asked))) continue;
+    // TWS keeps to itself what the account has no right to know of a bond
+    if (bond !== undefined && (found === null || found === "")) continue;
+    // the month is enough, and of a future's delivery it may be a later one
     if (field === "expiration" && plain(found).startsWith(plain(asked))) continue;
+    if (field === "expiration" && contractMonth === asked) continue;
     throw new TwsError(
       "invalid_input",
       `${field}: conId ${contract.conId} is ${contract.localSymbol ?? contract.symbol} (${field} ${String(found)}), not ${asked}.`,

@@ -8,6 +8,7 @@ import type { CallContext } from "../handlers/handlers-for.ts";
 import type { Bracket, BracketSpec } from "../tws/order-bracket.ts";
 import type { OrderSpec } from "../tws/order-wire.ts";
 import { contractOfOrder } from "./agreement.ts";
+import { requireSame, whenSeen } from "./earlier.ts";
 import { digestOf, orderRefOf, otherOrder } from "./intent.ts";
 import { tradedAccount } from "./place.ts";
 import type { PlaceDeps } from "./place.ts";
@@ -48,31 +49,53 @@ export async function placeBracket(
     ]);
     if (entry === null && takeProfit === null && stopLoss === null) return null;
     if (entry !== null && takeProfit !== null && stopLoss !== null) return [entry, takeProfit, stopLoss];
-    throw new TwsError("outcome_unknown", "TWS shows only a part of this bracket.", {
-      nextStep: "Look with ibkr_get_open_orders, and cancel an entry that has no stop loss.",
-    });
+    throw partial({ "the entry": entry, "the take profit": takeProfit, "the stop loss": stopLoss });
   };
 
   const run = async (): Promise<readonly Order[]> => {
-    const contract = await contractOfOrder(session, ContractSelector.parse(input), requestOf(context));
-    if (isRepeatable) await orderBook.whenRead(signal);
+    if (isRepeatable) await whenSeen(deps, signal);
+    const selector = ContractSelector.parse(input);
     const earlier = isRepeatable ? await shown() : null;
-    if (earlier !== null) return earlier;
+    if (earlier?.[0] !== undefined) {
+      const terms = { action: input.action, orderType: "LMT" } as const;
+      await requireSame(deps, earlier[0], { account, selector, terms }, context);
+      return earlier;
+    }
+    const contract = await contractOfOrder(session, selector, requestOf(context));
     const spec = specOf(input, { contract, account }, ref);
     const { entry, takeProfit, stopLoss } = await orderBook.placeBracket(spec, signal);
     return [entry, takeProfit, stopLoss];
   };
 
   const digest = digestOf({ ...asked, account });
+  const isRepeat = intents.has(id);
   const first = await intents.once({ id, digest }, run).catch(async (error: unknown) => {
     const isUnknown = error instanceof TwsError && error.code === "outcome_unknown";
-    const known = isUnknown ? await shown() : null;
+    if (!isUnknown) throw error;
+    // what the first call says of a part of it is more than what TWS shows, and later it is old
+    const known = await (isRepeat ? shown() : shown().catch(() => null));
     if (known === null) throw error;
     return known;
   });
   const [entry, takeProfit, stopLoss] = (isRepeatable ? await shown() : null) ?? first;
   if (entry === undefined || takeProfit === undefined || stopLoss === undefined) throw otherOrder();
   return { entry, takeProfit, stopLoss, idempotencyKey };
+}
+
+function partial(legs: Readonly<Record<string, Order | null>>): TwsError {
+  const all = Object.entries(legs);
+  const shown = all.flatMap(([name, leg]) =>
+    leg === null ? [] : [`${name} (order ${leg.orderId}, ${leg.status}, ${leg.filled} filled)`],
+  );
+  const missing = all.flatMap(([name, leg]) => (leg === null ? [name] : []));
+  return new TwsError(
+    "outcome_unknown",
+    `Of this bracket TWS shows only ${shown.join(" and ")}; it is not known what became of ${missing.join(" and ")}.`,
+    {
+      nextStep:
+        "Look with ibkr_get_open_orders. Cancel an entry that has no stop loss, and protect or close what it has filled.",
+    },
+  );
 }
 
 /** A stop on the wrong side of the entry would fire at once. */

@@ -17,6 +17,8 @@ export interface Intents<Outcome> {
    * order has.
    */
   once(intent: Intent, run: () => Promise<Outcome>): Promise<Outcome>;
+  /** Whether `once` would answer with an earlier outcome. */
+  has(id: string): boolean;
 }
 
 /** The oldest are forgotten beyond this many; TWS itself still knows their orders by orderRef. */
@@ -42,6 +44,7 @@ export function createIntents<Outcome>(wasNotSent: (error: unknown) => boolean):
       }
       return outcome;
     },
+    has: (id) => known.has(id),
   };
 }
 

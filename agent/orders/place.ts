@@ -1,4 +1,5 @@
 import { ContractSelector } from "../../shared/contract.ts";
+import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
@@ -10,9 +11,10 @@ import type { Limits } from "../limits.ts";
 import type { TwsSession } from "../tws/api.ts";
 import type { OrderBook } from "../tws/order-book.ts";
 import { contractOfOrder } from "./agreement.ts";
+import { earlierOrder } from "./earlier.ts";
 import { digestOf, orderRefOf, otherOrder } from "./intent.ts";
 import type { Intents } from "./intent.ts";
-import { termsOf } from "./terms.ts";
+import { requireTimeLeft, termsOf } from "./terms.ts";
 import type { OrderTerms } from "./terms.ts";
 
 type PlaceInput = InputOf<(typeof orderTools)["ibkr_place_order"]>;
@@ -39,6 +41,8 @@ export interface Wish {
   readonly account: string;
   readonly selector: ContractSelector;
   readonly terms: OrderTerms;
+  /** As the caller said it. An order that has been placed may have outlived it. */
+  readonly goodTillDate: string | undefined;
   readonly ocaGroup: string | null;
   /** The key is the caller's, who may repeat it after this process has forgotten it. */
   readonly isRepeatable: boolean;
@@ -61,11 +65,17 @@ export function tradedAccount(
 
 /**
  * From what a caller asks to one order at TWS: account and limits, intent, contract, then the order book. A repeated
- * idempotencyKey answers with the order of the first call, in its state of now.
+ * idempotencyKey answers with the order of the first call, in its state of now, without the checks that a new one needs: its time or its instrument may have ended.
  */
-export async function placeOrder(deps: PlaceDeps, input: PlaceInput, context: CallContext): Promise<Placed> {
+export async function placeOrder(
+  deps: PlaceDeps,
+  input: PlaceInput,
+  context: CallContext,
+  /** Throws for an instrument that the caller's tool does not place. */
+  requireKind: (contract: Contract) => void = () => {},
+): Promise<Placed> {
   const { idempotencyKey = crypto.randomUUID(), ...asked } = input;
-  const terms = termsOf(input, deps.now());
+  const terms = termsOf(input);
   const account = tradedAccount(deps, input.account, context);
   const wish: Wish = {
     id: `${context.caller.grantId}/${idempotencyKey}`,
@@ -73,26 +83,31 @@ export async function placeOrder(deps: PlaceDeps, input: PlaceInput, context: Ca
     account,
     selector: ContractSelector.parse(input),
     terms,
+    goodTillDate: input.goodTillDate,
     ocaGroup: null,
     isRepeatable: input.idempotencyKey !== undefined,
   };
-  return { order: await placeOnce(deps, wish, context), idempotencyKey };
+  return { order: await placeOnce(deps, wish, context, requireKind), idempotencyKey };
 }
 
 /** Sends the order unless its intent has been acted upon; then it answers with the order of then. */
-export async function placeOnce(deps: PlaceDeps, wish: Wish, context: CallContext): Promise<Order> {
+export async function placeOnce(
+  deps: PlaceDeps,
+  wish: Wish,
+  context: CallContext,
+  requireKind: (contract: Contract) => void = () => {},
+): Promise<Order> {
   const { session, orderBook, intents } = deps;
   const { id, digest, account, terms, ocaGroup, isRepeatable } = wish;
   const { signal } = context;
   const orderRef = orderRefOf(id);
 
   const run = async (): Promise<readonly Order[]> => {
+    const earlier = isRepeatable ? await earlierOrder(deps, wish, context) : null;
+    if (earlier !== null) return [earlier];
+    requireTimeLeft(wish.goodTillDate, deps.now());
     const contract = await contractOfOrder(session, wish.selector, requestOf(context));
-    if (isRepeatable) {
-      await orderBook.whenRead(signal);
-      const earlier = await orderBook.byRef(orderRef, signal);
-      if (earlier !== null) return [sameOrder(earlier, wish, contract.conId)];
-    }
+    requireKind(contract);
     const spec = { contract, account, ...terms, orderRef, parentId: null, ocaGroup };
     return [await orderBook.place(spec, signal)];
   };
@@ -108,16 +123,4 @@ export async function placeOnce(deps: PlaceDeps, wish: Wish, context: CallContex
   // the intent of a bracket holds three
   if (order === undefined) throw otherOrder();
   return order;
-}
-
-/** The order that TWS has under the reference of this intent, from before this process kept intents. */
-function sameOrder(earlier: Order, { account, terms }: Wish, conId: number): Order {
-  // its quantity and prices may have been changed since, or be blank when it has ended
-  const isSame =
-    earlier.account === account &&
-    earlier.action === terms.action &&
-    earlier.orderType === terms.orderType &&
-    earlier.contract.conId === conId;
-  if (!isSame) throw otherOrder();
-  return earlier;
 }

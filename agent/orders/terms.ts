@@ -12,7 +12,7 @@ export type OrderInput = Omit<InputOf<(typeof orderTools)["ibkr_place_order"]>, 
 export type OrderTerms = Omit<OrderSpec, "contract" | "account" | "orderRef" | "parentId" | "ocaGroup">;
 
 /** The terms as TWS takes them. Throws invalid_input for prices or times that the type does not have, or lacks. */
-export function termsOf(input: Omit<OrderInput, "account">, now: number): OrderTerms {
+export function termsOf(input: Omit<OrderInput, "account">): OrderTerms {
   const { action, quantity, orderType, tif, outsideRth } = input;
   if (tif === "OPG" && orderType !== "MKT" && orderType !== "LMT") {
     throw new TwsError("invalid_input", `tif: OPG is for MKT and LMT orders, not for ${orderType}.`);
@@ -23,7 +23,7 @@ export function termsOf(input: Omit<OrderInput, "account">, now: number): OrderT
     orderType,
     ...pricesOf(input),
     tif,
-    goodTillDate: goodTillOf(input, now),
+    goodTillDate: goodTillOf(input),
     outsideRth,
   };
 }
@@ -53,8 +53,14 @@ function pricesOf(
   };
 }
 
+/** Throws invalid_input for an order that would end before it begins; `now` is Unix milliseconds. */
+export function requireTimeLeft(goodTillDate: string | undefined, now: number): void {
+  if (goodTillDate === undefined || Date.parse(goodTillDate) > now) return;
+  throw new TwsError("invalid_input", "goodTillDate: it has passed.");
+}
+
 /** TWS takes UTC as yyyymmdd-hh:mm:ss. */
-function goodTillOf({ tif, goodTillDate }: Omit<OrderInput, "account">, now: number): string | null {
+function goodTillOf({ tif, goodTillDate }: Omit<OrderInput, "account">): string | null {
   if (tif === "GTD" && goodTillDate === undefined) {
     throw new TwsError("invalid_input", "goodTillDate: an order with tif GTD needs it.");
   }
@@ -62,8 +68,6 @@ function goodTillOf({ tif, goodTillDate }: Omit<OrderInput, "account">, now: num
   if (tif !== "GTD") {
     throw new TwsError("invalid_input", `goodTillDate: only tif GTD has one, not ${tif}; leave it out.`);
   }
-  const at = Date.parse(goodTillDate);
-  if (at <= now) throw new TwsError("invalid_input", "goodTillDate: it has passed.");
-  const [date = "", time = ""] = new Date(at).toISOString().slice(0, 19).split("T");
+  const [date = "", time = ""] = new Date(goodTillDate).toISOString().slice(0, 19).split("T");
   return `${date.replaceAll("-", "")}-${time}`;
 }

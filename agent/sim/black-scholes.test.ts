@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { normalCdf, optionPrice, optionValue } from "./black-scholes.ts";
 
-const hull = { spot: 42, strike: 40, years: 0.5, rate: 0.1, volatility: 0.2 };
+const hull = { spot: 42, strike: 40, years: 0.5, rate: 0.1, carry: 0.1, volatility: 0.2 };
 
 test("prices the textbook's call and put", () => {
   expect(optionPrice({ ...hull, right: "C" })).toBeCloseTo(4.759422, 6);
@@ -21,7 +21,7 @@ test.each([
 test("keeps put-call parity for every strike and expiry", () => {
   for (const strike of [10, 80, 100, 125, 400]) {
     for (const years of [0, 0.003, 0.25, 2]) {
-      const terms = { spot: 100, strike, years, rate: 0.04, volatility: 0.3 };
+      const terms = { spot: 100, strike, years, rate: 0.04, carry: 0.04, volatility: 0.3 };
       const call = optionPrice({ ...terms, right: "C" });
       const put = optionPrice({ ...terms, right: "P" });
       expect(call - put).toBeCloseTo(100 - strike * Math.exp(-0.04 * years), 9);
@@ -46,7 +46,7 @@ test.each(["C", "P"] as const)("gives greeks of a %s that are the slopes of its 
 });
 
 test("is worth its intrinsic value at expiry", () => {
-  const terms = { spot: 105, strike: 100, years: 0, rate: 0.04, volatility: 0.3 };
+  const terms = { spot: 105, strike: 100, years: 0, rate: 0.04, carry: 0.04, volatility: 0.3 };
   expect(optionValue({ ...terms, right: "C" })).toMatchObject({ price: 5, delta: 1, gamma: 0 });
   expect(optionValue({ ...terms, right: "P" })).toMatchObject({ price: 0, delta: 0 });
 });

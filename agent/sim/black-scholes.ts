@@ -8,6 +8,8 @@ export interface OptionTerms {
   readonly years: number;
   /** Per year, continuously compounded. */
   readonly rate: number;
+  /** What holding the underlying costs per year: the rate for what is paid in full, 0 for a future (Black-76). */
+  readonly carry: number;
   readonly volatility: number;
 }
 
@@ -53,35 +55,39 @@ export function normalCdf(x: number): number {
   return x > 0 ? 1 - tail : tail;
 }
 
-/** Price of a European option on a spot without dividends. */
-export function optionPrice({ right, spot, strike, years, rate, volatility }: OptionTerms): number {
+/** Price of a European option on what pays no dividends. */
+export function optionPrice({ right, spot, strike, years, rate, carry, volatility }: OptionTerms): number {
   const sign = right === "C" ? 1 : -1;
-  if (years <= 0 || volatility <= 0)
-    return Math.max(0, sign * (spot - strike * Math.exp(-rate * Math.max(0, years))));
-  const width = volatility * Math.sqrt(years);
-  const d1 = (Math.log(spot / strike) + (rate + volatility ** 2 / 2) * years) / width;
-  const discounted = strike * Math.exp(-rate * years);
-  return sign * (spot * normalCdf(sign * d1) - discounted * normalCdf(sign * (d1 - width)));
+  const left = Math.max(0, years);
+  const carried = spot * Math.exp((carry - rate) * left);
+  const discounted = strike * Math.exp(-rate * left);
+  if (left === 0 || volatility <= 0) return Math.max(0, sign * (carried - discounted));
+  const width = volatility * Math.sqrt(left);
+  const d1 = (Math.log(spot / strike) + (carry + volatility ** 2 / 2) * left) / width;
+  return sign * (carried * normalCdf(sign * d1) - discounted * normalCdf(sign * (d1 - width)));
 }
 
-/** Price and greeks of a European option on a spot without dividends. */
+/** Price and greeks of a European option on what pays no dividends. */
 export function optionValue(terms: OptionTerms): OptionValue {
-  const { right, spot, strike, years, rate, volatility } = terms;
+  const { right, spot, strike, years, rate, carry, volatility } = terms;
   const price = optionPrice(terms);
   const sign = right === "C" ? 1 : -1;
   if (years <= 0 || volatility <= 0) {
     return { price, delta: sign * (spot - strike) > 0 ? sign : 0, gamma: 0, vega: 0, theta: 0 };
   }
   const root = Math.sqrt(years);
-  const d1 = (Math.log(spot / strike) + (rate + volatility ** 2 / 2) * years) / (volatility * root);
+  const d1 = (Math.log(spot / strike) + (carry + volatility ** 2 / 2) * years) / (volatility * root);
   const d2 = d1 - volatility * root;
-  const carried = rate * strike * Math.exp(-rate * years) * normalCdf(sign * d2);
+  const growth = Math.exp((carry - rate) * years);
+  const bought = (carry - rate) * spot * growth * normalCdf(sign * d1);
+  const paid = rate * strike * Math.exp(-rate * years) * normalCdf(sign * d2);
+  const decay = (spot * growth * density(d1) * volatility) / (2 * root);
   return {
     price,
-    delta: sign * normalCdf(sign * d1),
-    gamma: density(d1) / (spot * volatility * root),
-    vega: (spot * density(d1) * root) / 100,
-    theta: ((-spot * density(d1) * volatility) / (2 * root) - sign * carried) / 365,
+    delta: sign * growth * normalCdf(sign * d1),
+    gamma: (growth * density(d1)) / (spot * volatility * root),
+    vega: (spot * growth * density(d1) * root) / 100,
+    theta: (-decay - sign * (bought + paid)) / 365,
   };
 }
 

@@ -1,3 +1,4 @@
+import { BOND_UNIT } from "./bonds.ts";
 import { commissionCurrency } from "./commission.ts";
 import type { Instrument } from "./model.ts";
 import type { Micros } from "./money.ts";
@@ -44,7 +45,8 @@ function addCash(book: Book, currency: string, amount: Micros): void {
 
 /** Value of a quantity at a price, in the instrument's currency. */
 export function valueOf(instrument: Instrument, quantity: number, price: number): Micros {
-  return micros(quantity * price * (instrument.multiplier ?? 1));
+  const unit = instrument.secType === "BOND" ? BOND_UNIT : (instrument.multiplier ?? 1);
+  return micros(quantity * price * unit);
 }
 
 /** Books a fill; the realized profit of the part that closes, null when none does. */

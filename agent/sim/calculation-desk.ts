@@ -26,7 +26,8 @@ export function createCalculationDesk({ universe, market, now }: World): Calcula
     };
     const instrument = resolveOne(universe, client, reqId, contract);
     if (instrument === null) return null;
-    if (instrument.secType !== "OPT") return refuse("Only option contracts are supported for this request");
+    if (instrument.secType !== "OPT" && instrument.secType !== "FOP")
+      return refuse("Only option contracts are supported for this request");
     if (given === null || given <= 0) return refuse(`Invalid ${name}`);
     if (spot === null || spot <= 0) return refuse("Invalid underlying price");
     return instrument;

@@ -1,4 +1,6 @@
+import { bondTerms } from "./bonds.ts";
 import type { Client } from "./client.ts";
+import { bondContractData } from "./messages-bond.ts";
 import * as messages from "./messages-contract.ts";
 import type { ContractQuery, Instrument, World } from "./model.ts";
 import { smartComponents } from "./smart-components.ts";
@@ -8,7 +10,8 @@ const DAY_MS = 86_400_000;
 
 /** Answers what instruments there are. */
 export interface ContractDesk {
-  details(client: Client, reqId: number, contract: ContractQuery): void;
+  /** Of what a contract means, or of all that an issuer owes. */
+  details(client: Client, reqId: number, contract: ContractQuery, issuerId: string | null): void;
   matchingSymbols(client: Client, reqId: number, pattern: string): void;
   marketRule(client: Client, ruleId: number): void;
   optionChains(client: Client, reqId: number, underlyingConId: number, exchange: string): void;
@@ -25,7 +28,7 @@ export function createContractDesk({ universe, market, now }: World): ContractDe
     const day = Math.floor(at / DAY_MS);
     if (day !== hoursDay) hoursByKey.clear();
     hoursDay = day;
-    const isDerived = instrument.secType === "OPT" || instrument.secType === "FUT";
+    const isDerived = ["OPT", "FUT", "FOP"].includes(instrument.secType);
     const group = isDerived ? `${instrument.exchange}/${instrument.tradingClass}` : String(instrument.conId);
     const key = `${instrument.secType}/${group}/${instrument.expiration ?? ""}`;
     const known = hoursByKey.get(key);
@@ -40,7 +43,8 @@ export function createContractDesk({ universe, market, now }: World): ContractDe
   }
 
   function derivativesOn(instrument: Instrument): string[] {
-    const kinds = universe.optionChains(instrument.conId).length > 0 ? ["OPT"] : [];
+    const option = instrument.secType === "FUT" ? "FOP" : "OPT";
+    const kinds = universe.optionChains(instrument.conId).length > 0 ? [option] : [];
     const hasFuture = universe.listed.some(
       (other) => other.secType === "FUT" && other.underlyingConId === instrument.conId,
     );
@@ -48,14 +52,21 @@ export function createContractDesk({ universe, market, now }: World): ContractDe
   }
 
   return {
-    details(client, reqId, contract) {
-      const found = universe.find(contract);
+    details(client, reqId, contract, issuerId) {
+      const found = issuerId === null ? universe.find(contract) : universe.bondsOf(issuerId);
       if (found.length === 0) {
         client.error(reqId, 200, "No security definition has been found for the request");
         return;
       }
       for (const instrument of found) {
-        client.send(messages.contractData(client.serverVersion, reqId, instrument, hoursOf(instrument)));
+        const terms = bondTerms(instrument);
+        const hours = hoursOf(instrument);
+        const { serverVersion } = client;
+        client.send(
+          terms === null
+            ? messages.contractData(serverVersion, reqId, instrument, hours)
+            : bondContractData(serverVersion, reqId, instrument, terms, hours),
+        );
       }
       client.send(messages.contractDataEnd(reqId));
     },
@@ -64,7 +75,8 @@ export function createContractDesk({ universe, market, now }: World): ContractDe
       const samples = universe
         .search(pattern)
         .map((instrument) => ({ instrument, derivatives: derivativesOn(instrument) }));
-      client.send(messages.symbolSamples(client.serverVersion, reqId, samples));
+      const issuers = universe.searchIssuers(pattern);
+      client.send(messages.symbolSamples(client.serverVersion, reqId, samples, issuers));
     },
 
     marketRule(client, ruleId) {

@@ -24,6 +24,7 @@ const UNITS: ReadonlyMap<string, "S" | "D" | "W" | "M" | "Y"> = new Map([
 export interface DataDesk {
   handle(client: Client, request: DataRequest): void;
   resetDepth(): void;
+  endStreams(kind: "marketDepth" | "tickByTick" | "realTimeBars", code: number, text: string | null): void;
   tick(): void;
   forget(client?: Client): void;
 }
@@ -108,6 +109,10 @@ export function createDataDesk(world: World, permissions: () => Permissions): Da
       }
     },
     resetDepth: () => depth.reset(),
+    endStreams(kind, code, text) {
+      const streams = { marketDepth: depth, tickByTick: ticks, realTimeBars: bars };
+      streams[kind].end(code, text);
+    },
     tick() {
       ticks.tick();
       depth.tick();

@@ -53,6 +53,8 @@ const DELAYED_TICKS: ReadonlyMap<number, number> = new Map([
   [12, 82],
   [13, 83],
   [45, 88],
+  [50, 103],
+  [51, 104],
 ]);
 const TICK_MESSAGES: ReadonlySet<unknown> = new Set([1, 2, 21, 45, 46]);
 

@@ -5,6 +5,7 @@ import { unit } from "./noise.ts";
 import type { Permissions } from "./permissions.ts";
 import type { MarketDepthRequest } from "./requests-data.ts";
 import { resolveOne } from "./resolve.ts";
+import { usualText } from "./tws-texts.ts";
 
 const MOST_BOOKS = 3;
 const MOST_ROWS = 20;
@@ -38,6 +39,8 @@ export interface DepthFeed {
   /** 317: everyone is told to empty the book, and gets it anew. */
   reset(): void;
   tick(): void;
+  /** Ends every book with an error. */
+  end(code: number, text: string | null): void;
   forget(client?: Client): void;
 }
 
@@ -90,7 +93,7 @@ export function createDepthFeed(world: World, permissions: () => Permissions): D
     subscribe(client, { reqId, contract, rows, isSmart }) {
       const instrument = resolveOne(universe, client, reqId, contract);
       if (instrument === null) return;
-      if (!permissions().depth || instrument.secType === "IND") {
+      if (!permissions().depth || ["IND", "BOND"].includes(instrument.secType)) {
         client.error(reqId, 10092, NOT_SUPPORTED);
         return;
       }
@@ -139,6 +142,11 @@ export function createDepthFeed(world: World, permissions: () => Permissions): D
         book.dueAt = now + UPDATE_MS;
         send(book, levels(market, book.instrument, world.now(), book.rows));
       }
+    },
+
+    end(code, text) {
+      for (const { client, reqId } of books) client.error(reqId, code, text ?? usualText(code, reqId));
+      books = [];
     },
 
     forget(client) {

@@ -3,6 +3,7 @@ import { createCalculationDesk } from "./calculation-desk.ts";
 import type { Client } from "./client.ts";
 import { createContractDesk } from "./contract-desk.ts";
 import { createDataDesk } from "./data-desk.ts";
+import type { StreamKind } from "./faults.ts";
 import { createHistoryDesk } from "./history-desk.ts";
 import { createInformationDesk } from "./information-desk.ts";
 import { createMarketDataFeed } from "./market-data-feed.ts";
@@ -27,6 +28,8 @@ export interface Desks {
   forgetData(): void;
   /** 317 to everyone who watches a book. */
   resetDepth(): void;
+  /** Ends what streams of one kind, with an error under each stream's id; null for TWS's usual words. */
+  endStreams(kind: StreamKind, code: number, text: string | null): void;
   lines(): number;
   close(): void;
 }
@@ -91,7 +94,7 @@ export function createDesks({
         return contracts.matchingSymbols(client, request.reqId, request.pattern);
       case "contractDetails":
         if (news.takesDetails(client, request.reqId, request.contract)) return;
-        return contracts.details(client, request.reqId, request.contract);
+        return contracts.details(client, request.reqId, request.contract, request.issuerId);
       case "marketRule":
         return contracts.marketRule(client, request.ruleId);
       case "optionChains":
@@ -218,6 +221,11 @@ export function createDesks({
       information.forget();
     },
     resetDepth: () => data.resetDepth(),
+    endStreams(kind, code, text) {
+      if (kind === "marketData") quotes.end(code, text);
+      else if (kind === "historicalData") history.end(code, text);
+      else data.endStreams(kind, code, text);
+    },
     lines: () => quotes.lines(),
     close: stopListening,
   };

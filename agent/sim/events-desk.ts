@@ -4,6 +4,7 @@ import type { Instrument, World } from "./model.ts";
 import { unit } from "./noise.ts";
 import type { Permissions } from "./permissions.ts";
 import type { EventsRequest } from "./requests-information.ts";
+import { usualText } from "./tws-texts.ts";
 
 const DAY_MS = 86_400_000;
 const YEAR_DAYS = 365;
@@ -120,7 +121,7 @@ export function createEventsDesk(
     events(client, { reqId, conId, filter, start, end, count }) {
       if (!mayRead(client, reqId)) return;
       if (!introduced.has(client)) {
-        client.error(reqId, 10282, "WSH meta data is not requested");
+        client.error(reqId, 10282, usualText(10282));
         return;
       }
       const asked = readFilter(filter);
@@ -128,7 +129,7 @@ export function createEventsDesk(
       const companies = ids.map((id) => universe.byConId(id));
       const isKnown = companies.every((one) => one !== undefined);
       if (asked === null || companies.length === 0 || !isKnown) {
-        client.error(reqId, 10283, "Failed to request WSH event data:Invalid filter or contract");
+        client.error(reqId, 10283, usualText(10283));
         return;
       }
       const today = Math.floor(now() / DAY_MS);

@@ -1,30 +1,13 @@
 import { everything } from "./permissions.ts";
 import type { Permissions } from "./permissions.ts";
 
+import type { ListEndFault } from "./list-ends.ts";
 import type { OrderFaults } from "./order-faults.ts";
+import type { Reply, RequestKind } from "./replies.ts";
+import { usualText } from "./tws-texts.ts";
 
-const SYSTEM_TEXTS: ReadonlyMap<number, string> = new Map([
-  [1100, "Connectivity between IBKR and Trader Workstation has been lost."],
-  [1101, "Connectivity between IBKR and Trader Workstation has been restored - data lost."],
-  [
-    1102,
-    "Connectivity between IBKR and Trader Workstation has been restored - data maintained. All data farms are connected: usfarm; ushmds; secdefnj.",
-  ],
-  [2103, "Market data farm connection is broken:usfarm"],
-  [2104, "Market data farm connection is OK:usfarm"],
-  [2105, "HMDS data farm connection is broken:ushmds"],
-  [2106, "HMDS data farm connection is OK:ushmds"],
-  [2107, "HMDS data farm connection is inactive but should be available upon demand.ushmds"],
-  [2108, "Market data farm connection is inactive but should be available upon demand.usfarm"],
-  [2110, "Connectivity between Trader Workstation and server is broken. It will be restored automatically."],
-  [2119, "Market data farm is connecting:usfarm"],
-  [2157, "Sec-def data farm connection is broken:secdefnj"],
-  [2158, "Sec-def data farm connection is OK:secdefnj"],
-]);
-
-export function systemText(code: number): string {
-  return SYSTEM_TEXTS.get(code) ?? "";
-}
+/** Data that keeps coming, by the kind of the request that began it. */
+export type StreamKind = "marketData" | "marketDepth" | "tickByTick" | "realTimeBars" | "historicalData";
 
 /** What can go wrong with a TWS, to be turned on and off while the simulator runs. */
 export interface Faults {
@@ -38,7 +21,7 @@ export interface Faults {
   slowHello(delayMs: number): void;
   /**
    * Sends a system message to every client. 1100 and 2110 also stop the ticks; 1101 and 1102 start them again, and
-   * 1101 forgets every market data and bar subscription. Codes without a known text need one.
+   * 1101 forgets every market data and bar subscription. TWS's usual words if none are given.
    */
   announce(code: number, text?: string): void;
   /** Makes nextValidId lower than it should be by this much; 0 ends it. */
@@ -49,6 +32,15 @@ export interface Faults {
   permissions(change: Partial<Permissions>): void;
   /** 317: every book of market depth starts anew. */
   resetDepth(): void;
+  /** What TWS says to every request of a kind from now on, instead of the answer or ahead of it; null ends it. */
+  reply(kind: RequestKind, reply: Reply | null): void;
+  /**
+   * Ends what is streaming, with an error under each stream's id: 316 for books, 10225 for bars, 10197 for quotes that
+   * another session of the login has taken. TWS's usual words if none are given.
+   */
+  endStreams(kind: StreamKind, code: number, text?: string): void;
+  /** What goes wrong with the ends of lists from now on; `{}` ends it. */
+  listEnds(fault: ListEndFault): void;
   /** What goes wrong with orders from now on; `{}` ends it. */
   orders(faults: OrderFaults): void;
   /**
@@ -87,9 +79,12 @@ export interface FaultTargets {
   listen(on: boolean): Promise<void>;
   broadcast(code: number, text: string): void;
   forgetData(): void;
+  setListEnds(fault: ListEndFault): void;
   setOrderFaults(faults: OrderFaults): void;
   correctExecution(execId: string, price: number): boolean;
   resetDepth(): void;
+  setReply(kind: RequestKind, reply: Reply | null): void;
+  endStreams(kind: StreamKind, code: number, text: string | null): void;
 }
 
 export function createFaults(targets: FaultTargets): Faults {
@@ -107,7 +102,7 @@ export function createFaults(targets: FaultTargets): Faults {
       if (code === 1100 || code === 2110) state.upstreamLost = true;
       if (code === 1101 || code === 1102) state.upstreamLost = false;
       if (code === 1101) targets.forgetData();
-      targets.broadcast(code, text ?? systemText(code));
+      targets.broadcast(code, text ?? usualText(code));
     },
     rollbackNextValidId(by) {
       state.nextValidIdRollback = by;
@@ -119,6 +114,9 @@ export function createFaults(targets: FaultTargets): Faults {
       state.permissions = { ...everything, ...change };
     },
     resetDepth: () => targets.resetDepth(),
+    reply: (kind, reply) => targets.setReply(kind, reply),
+    endStreams: (kind, code, text) => targets.endStreams(kind, code, text ?? null),
+    listEnds: (fault) => targets.setListEnds(fault),
     orders: (faults) => targets.setOrderFaults(faults),
     correctExecution: (execId, price) => targets.correctExecution(execId, price),
     restart() {

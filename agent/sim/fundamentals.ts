@@ -11,6 +11,13 @@ const QUARTERS = [
   ["12-31", "Q4"],
 ] as const;
 
+/** Income, balance sheet and cash flow, each by TWS's codes for its lines. */
+const STATEMENTS = [
+  ["INC", ["RTLR", "SCOR", "SGRP", "SSGA", "ERAD", "SOPI", "EIBT", "TTAX", "NINC", "VDES"]],
+  ["BAL", ["SCSI", "AACR", "AITL", "ATCA", "APPN", "ATOT", "LAPB", "LTCL", "STLD", "LTLL", "QTLE", "QTCO"]],
+  ["CAS", ["ONET", "SDED", "SOCF", "OTLO", "SCEX", "ITLI", "FCDP", "FPSS", "FTLF", "SNCC"]],
+] as const;
+
 /** A report on a company, in the shape that TWS sends; its figures are drawn from the company's id. Null for no such report. */
 export function reportOf(instrument: Instrument, reportType: string, now: number): string | null {
   const draw = (salt: number): number => unit(instrument.conId, salt, 51);
@@ -37,8 +44,22 @@ export function reportOf(instrument: Instrument, reportType: string, now: number
     }
     case "ReportSnapshot":
       return `${head}<ReportSnapshot Major="1" Minor="0">${ids}<TextInfo><Text Type="Business Summary">${escaped(instrument.longName)} is a company of this simulator, in ${escaped(instrument.industry)} &amp; ${escaped(instrument.category)}.</Text></TextInfo><Ratios PriceCurrency="USD"><Group ID="Income Statement"><Ratio FieldName="TTMEPSXCLX" Type="N">${(6 * (0.5 + draw(1))).toFixed(5)}</Ratio><Ratio FieldName="TTMREV" Type="N">${(3e5 * draw(2)).toFixed(5)}</Ratio></Group></Ratios></ReportSnapshot>`;
-    case "ReportsFinStatements":
-      return `${head}<ReportFinancialStatements Major="1" Minor="0">${ids}<FinancialStatements><AnnualPeriods><FiscalPeriod Type="Annual" EndDate="${year - 1}-12-31"><Statement Type="INC"><lineItem coaCode="RTLR">${(4e5 * draw(3)).toFixed(2)}</lineItem><lineItem coaCode="NINC">${(1e5 * draw(4)).toFixed(2)}</lineItem></Statement></FiscalPeriod></AnnualPeriods></FinancialStatements></ReportFinancialStatements>`;
+    case "ReportsFinStatements": {
+      const statement = ([type, codes]: (typeof STATEMENTS)[number], salt: number): string =>
+        `<Statement Type="${type}">${codes
+          .map((code, index) => {
+            const value = (4e5 * draw(salt + index)).toFixed(2);
+            return `<lineItem coaCode="${code}">${value}</lineItem>`;
+          })
+          .join("")}</Statement>`;
+      const period = (type: "Annual" | "Interim", date: string, salt: number): string =>
+        `<FiscalPeriod Type="${type}" EndDate="${date}">${STATEMENTS.map((one, index) => statement(one, salt + 100 * index)).join("")}</FiscalPeriod>`;
+      const annual = [1, 2, 3, 4, 5, 6].map((ago) =>
+        period("Annual", `${year - ago}-12-31`, 1_000 * (year - ago)),
+      );
+      const interim = periods.map(({ date, salt }) => period("Interim", date, 1_000 * salt));
+      return `${head}<ReportFinancialStatements Major="1" Minor="0">${ids}<FinancialStatements><AnnualPeriods>${annual.join("")}</AnnualPeriods><InterimPeriods>${interim.join("")}</InterimPeriods></FinancialStatements></ReportFinancialStatements>`;
+    }
     case "RESC":
       return `${head}<REarnEstCons Major="1" Minor="0"><Company><CoName><Name type="Short">${escaped(instrument.longName)}</Name></CoName></Company><ConsEstimates><FYEstimate type="EPS" unit="U"><FYPeriod periodType="A" fYear="${year}"><ConsEstimate type="Mean"><ConsValue dateType="CURR">${(7 * (0.5 + draw(5))).toFixed(4)}</ConsValue></ConsEstimate></FYPeriod></FYEstimate></ConsEstimates></REarnEstCons>`;
     default:

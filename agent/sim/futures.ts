@@ -36,7 +36,7 @@ interface Product {
   readonly category: string;
 }
 
-const MONTH_LETTERS = "FGHJKMNQUVXZ";
+export const MONTH_LETTERS = "FGHJKMNQUVXZ";
 const YEAR_MS = 365.25 * 86_400_000;
 
 /** The third Friday, or the working day before when that is a holiday. */

@@ -104,6 +104,8 @@ function opening(
       return [tickGeneric(reqId, 58, 0.1 + 0.3 * share(411))];
     case "456":
       return [tickString(reqId, 59, ",,,")];
+    case "460":
+      return instrument.secType === "BOND" ? [tickGeneric(reqId, 60, 1)] : [];
     case "588":
       return instrument.secType === "FUT" ? [tickSize(reqId, 86, Math.round(share(588) * 2_000_000))] : [];
     default:

@@ -1,3 +1,4 @@
+import { yieldBars } from "./bonds.ts";
 import type { Client } from "./client.ts";
 import { historyQuery, noData } from "./history-query.ts";
 import * as messages from "./messages-contract.ts";
@@ -7,6 +8,7 @@ import type { Permissions } from "./permissions.ts";
 import type { HeadTimestampRequest, HistoricalDataRequest } from "./requests.ts";
 import { createHistoryPace } from "./history-pace.ts";
 import { resolveOne } from "./resolve.ts";
+import { usualText } from "./tws-texts.ts";
 import { inZone, stamp, utcStamp } from "./zone-time.ts";
 
 const UPDATE_MS = 5000;
@@ -21,6 +23,8 @@ export interface HistoryDesk {
   headTimestamp(client: Client, request: HeadTimestampRequest): void;
   /** Sends updates to the requests whose turn it is. */
   tick(): void;
+  /** Ends every request that is kept up to date with an error. */
+  end(code: number, text: string | null): void;
   forget(client?: Client): void;
 }
 
@@ -28,6 +32,8 @@ interface Growing {
   readonly client: Client;
   readonly reqId: number;
   readonly query: BarQuery;
+  /** Yields of a bond instead of its prices. */
+  readonly inYields: boolean;
   readonly formatDate: number;
   lastBarAt: number;
   dueAt: number;
@@ -92,12 +98,21 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
     client.send(messages.historicalSchedule(reqId, zone, sessions));
   }
 
-  function sendBars(client: Client, request: HistoricalDataRequest, query: BarQuery): void {
+  function barsFor(query: BarQuery, inYields: boolean): Bar[] {
+    const bars = market.bars(query);
+    return inYields ? (yieldBars(query.instrument, bars) ?? []) : bars;
+  }
+
+  function sendBars(
+    client: Client,
+    request: HistoricalDataRequest,
+    { query, inYields }: Pick<Growing, "query" | "inYields">,
+  ): void {
     const { reqId, formatDate } = request;
     const { instrument } = query;
     const hasTrades = instrument.secType !== "CASH";
     const asksTrades = query.source === "TRADES" || query.source === "ADJUSTED_LAST";
-    const bars = asksTrades && !hasTrades ? [] : market.bars(query);
+    const bars = asksTrades && !hasTrades ? [] : barsFor(query, inYields);
     const [first] = bars;
     const last = bars.at(-1);
     if (first === undefined || last === undefined) {
@@ -112,15 +127,16 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
     if (!request.keepUpToDate) return;
     const own = growing.get(client) ?? new Map<number, Growing>();
     const dueAt = performance.now() + UPDATE_MS;
-    growing.set(client, own.set(reqId, { client, reqId, query, formatDate, lastBarAt: last.at, dueAt }));
+    const entry = { client, reqId, query, inYields, formatDate, lastBarAt: last.at, dueAt };
+    growing.set(client, own.set(reqId, entry));
   }
 
   function update(entry: Growing, now: number): void {
     entry.dueAt = now + UPDATE_MS;
-    const { client, query, formatDate } = entry;
-    const fresh = market
-      .bars({ ...query, endAt: world.now(), duration: shortly(query) })
-      .filter((bar) => bar.at >= entry.lastBarAt);
+    const { client, query, formatDate, inYields } = entry;
+    const fresh = barsFor({ ...query, endAt: world.now(), duration: shortly(query) }, inYields).filter(
+      (bar) => bar.at >= entry.lastBarAt,
+    );
     for (const bar of fresh) {
       const row = shown(client, query, formatDate, bar);
       if (!client.sendTick(messages.historicalDataUpdate(entry.reqId, row))) return;
@@ -141,7 +157,7 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
       if (asked.type === "invalid") client.error(reqId, asked.code, asked.text);
       else if (refuse(client, reqId, instrument)) return;
       else if (asked.type === "bars") {
-        if (pace.allows(asked.query, request, performance.now())) sendBars(client, request, asked.query);
+        if (pace.allows(asked.query, request, performance.now())) sendBars(client, request, asked);
         else client.error(reqId, 162, PACED);
       } else if (client.serverVersion >= 165)
         sendSchedule(client, reqId, instrument, asked.endAt, asked.days, request.useRth);
@@ -176,6 +192,13 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
       for (const own of growing.values()) {
         for (const entry of own.values()) if (now >= entry.dueAt) update(entry, now);
       }
+    },
+
+    end(code, text) {
+      for (const own of growing.values())
+        for (const { client, reqId } of own.values())
+          client.error(reqId, code, text ?? usualText(code, reqId));
+      growing.clear();
     },
 
     forget(client) {

@@ -59,11 +59,15 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
   "HISTORICAL_VOLATILITY",
   "OPTION_IMPLIED_VOLATILITY",
   "FEE_RATE",
-  "YIELD_ASK",
-  "YIELD_BID",
-  "YIELD_BID_ASK",
-  "YIELD_LAST",
   "AGGTRADES",
+]);
+
+/** Yields of bonds are worked out from these prices. */
+const YIELD_SOURCES: ReadonlyMap<string, BarSource> = new Map([
+  ["YIELD_BID", "BID"],
+  ["YIELD_ASK", "ASK"],
+  ["YIELD_BID_ASK", "BID_ASK"],
+  ["YIELD_LAST", "TRADES"],
 ]);
 
 const UNITS: ReadonlyMap<string, BarQuery["duration"]["unit"]> = new Map([
@@ -78,7 +82,7 @@ const BAD_END_TIME =
   "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00 US/Eastern  Note that there is a space between the date and time, and between the time and time-zone.  If no date is specified, current date is assumed. If no time-zone is specified, local time-zone is assumed(deprecated).  You can also provide yyyymmddd-hh:mm:ss time is in UTC. Note that there is a dash between the date and time in UTC notation.";
 
 export type HistoryQuery =
-  | { readonly type: "bars"; readonly query: BarQuery }
+  | { readonly type: "bars"; readonly query: BarQuery; readonly inYields: boolean }
   | { readonly type: "schedule"; readonly endAt: number; readonly days: number }
   | { readonly type: "invalid"; readonly code: number; readonly text: string };
 
@@ -159,10 +163,12 @@ export function historyQuery(
     if (size.calendar !== "day") return invalid("Only a bar size of 1 day is supported for a schedule");
     return { type: "schedule", endAt, days: Math.max(1, duration.count * DAYS_OF_UNIT[duration.unit]) };
   }
-  if (NOT_KEPT.has(request.whatToShow)) {
+  const yieldSource = YIELD_SOURCES.get(request.whatToShow);
+  const isOfOthers = yieldSource !== undefined && instrument.secType !== "BOND";
+  if (NOT_KEPT.has(request.whatToShow) || isOfOthers) {
     return { type: "invalid", code: 162, text: noData(instrument, request.whatToShow) };
   }
-  const source = SOURCES.get(request.whatToShow);
+  const source = yieldSource ?? SOURCES.get(request.whatToShow);
   if (source === undefined)
     return invalid(`Historical data request for '${request.whatToShow}' is not supported`);
   if (source === "ADJUSTED_LAST" && request.endDateTime !== "") {
@@ -170,6 +176,7 @@ export function historyQuery(
   }
   return {
     type: "bars",
+    inYields: yieldSource !== undefined,
     query: {
       instrument,
       endAt,

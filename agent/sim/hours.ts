@@ -69,6 +69,15 @@ export const CME_HOURS: Hours = {
   holidays: "major",
   earlyClose: clock(12),
 };
+/** Dealers quote bonds nearly around the clock, and TWS calls all of it regular. */
+export const BOND_HOURS: Hours = {
+  zone: "US/Eastern",
+  cut: clock(-4),
+  regular: [clock(-4), clock(17)],
+  extended: [clock(-4), clock(17)],
+  holidays: "exchange",
+  earlyClose: clock(14),
+};
 export const NYMEX_HOURS: Hours = {
   zone: "US/Eastern",
   cut: clock(-6),

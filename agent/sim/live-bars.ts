@@ -5,6 +5,7 @@ import { quoteService } from "./permissions.ts";
 import type { Permissions } from "./permissions.ts";
 import type { RealTimeBarsRequest } from "./requests-data.ts";
 import { resolveOne } from "./resolve.ts";
+import { usualText } from "./tws-texts.ts";
 
 const BAR_MS = 5000;
 const SOURCES: ReadonlyMap<string, BarSource> = new Map([
@@ -29,6 +30,8 @@ export interface LiveBars {
   subscribe(client: Client, request: RealTimeBarsRequest): void;
   cancel(client: Client, reqId: number): void;
   tick(): void;
+  /** Ends every stream with an error. */
+  end(code: number, text: string | null): void;
   forget(client?: Client): void;
 }
 
@@ -85,6 +88,11 @@ export function createLiveBars(world: World, permissions: () => Permissions): Li
           .find((one) => one.at === at);
         if (bar !== undefined) stream.client.sendTick(messages.realTimeBar(stream.reqId, bar));
       }
+    },
+
+    end(code, text) {
+      for (const { client, reqId } of streams) client.error(reqId, code, text ?? usualText(code, reqId));
+      streams = [];
     },
 
     forget(client) {

@@ -1,3 +1,4 @@
+import { yieldTicks } from "./bond-ticks.ts";
 import type { Client } from "./client.ts";
 import { asDelayed, standOf } from "./data-stand.ts";
 import type { Stand } from "./data-stand.ts";
@@ -10,6 +11,7 @@ import type { Permissions, Service } from "./permissions.ts";
 import type { MarketDataRequest } from "./requests.ts";
 import { resolveOne } from "./resolve.ts";
 import { bboExchangeOf } from "./smart-components.ts";
+import { usualText } from "./tws-texts.ts";
 import type { Message } from "./wire.ts";
 
 const SNAPSHOT_WAIT_MS = 11_000;
@@ -22,6 +24,8 @@ export interface MarketDataFeed {
   setType(client: Client, type: number): void;
   /** Sends what changed to every line whose turn it is. */
   tick(): void;
+  /** Ends every line with an error. */
+  end(code: number, text: string | null): void;
   /** Ends all lines of a client, or of everyone. */
   forget(client?: Client): void;
   /** Open lines over all clients, snapshots on their way included. */
@@ -48,7 +52,7 @@ interface Line {
 }
 
 function intervalMs(instrument: Instrument): number {
-  if (instrument.secType === "OPT") return 100;
+  if (instrument.secType === "OPT" || instrument.secType === "FOP") return 100;
   return instrument.secType === "CASH" ? 200 : 250;
 }
 
@@ -105,6 +109,12 @@ function greekTicks(line: Line, quote: Quote): Message[] {
   out.push(messages.tickOptionComputation(version, line.reqId, 13, greeks, greeks.price));
   return out;
 }
+
+/** What TWS works out from the prices: greeks of options, yields of bonds. */
+const modelTicks = (line: Line, quote: Quote): Message[] => [
+  ...greekTicks(line, quote),
+  ...yieldTicks(line.reqId, line.instrument, quote),
+];
 
 function dayTicks(line: Line, quote: Quote, before: Quote | null): Message[] {
   const out: Message[] = [];
@@ -168,7 +178,7 @@ export function createMarketDataFeed(
     client.send(messages.tickReqParams(reqId, instrument.minTick, bboExchangeOf(instrument)));
     if (line.generic.has("mdoff")) return;
     const ticks = [
-      ...(line.from === "day" ? [] : [...priceTicks(line, quote, null), ...greekTicks(line, quote)]),
+      ...(line.from === "day" ? [] : [...priceTicks(line, quote, null), ...modelTicks(line, quote)]),
       ...dayTicks(line, quote, null),
       ...tradeTicks(line.generic, reqId, quote),
       ...openingTicks(line.generic, market, instrument, reqId, quote),
@@ -191,7 +201,7 @@ export function createMarketDataFeed(
     const traded = quote.lastAt !== before.lastAt || quote.last !== before.last;
     return shown(line, [
       ...prices,
-      ...(prices.length > 0 ? greekTicks(line, quote) : []),
+      ...(prices.length > 0 ? modelTicks(line, quote) : []),
       ...dayTicks(line, quote, before),
       ...(traded ? tradeTicks(line.generic, line.reqId, quote) : []),
     ]);
@@ -294,6 +304,13 @@ export function createMarketDataFeed(
           update(line, quote, now);
         }
       }
+    },
+
+    end(code, text) {
+      for (const own of lines.values())
+        for (const { client, reqId } of own.values())
+          client.error(reqId, code, text ?? usualText(code, reqId));
+      lines.clear();
     },
 
     forget(client) {

@@ -30,7 +30,15 @@ const RULES: ReadonlyMap<number, readonly PriceIncrement[]> = new Map([
       { lowEdge: 3, increment: 0.05 },
     ],
   ],
+  [
+    111,
+    [
+      { lowEdge: 0, increment: 0.05 },
+      { lowEdge: 10, increment: 0.25 },
+    ],
+  ],
   [239, [{ lowEdge: 0, increment: 0.00005 }]],
+  [1386, [{ lowEdge: 0, increment: 0.0001 }]],
 ]);
 
 export function marketRule(id: number): readonly PriceIncrement[] | undefined {

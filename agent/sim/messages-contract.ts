@@ -1,3 +1,5 @@
+import type { Issuer } from "./bond-listings.ts";
+import { issuerSample } from "./messages-bond.ts";
 import type { Bar, Instrument, OptionChain, SessionDay } from "./model.ts";
 import type { SmartComponent } from "./smart-components.ts";
 import { escapeUnicode, type Field, type Message } from "./wire.ts";
@@ -72,14 +74,18 @@ export function symbolSamples(
   serverVersion: number,
   reqId: number,
   samples: readonly SymbolSample[],
+  issuers: readonly Issuer[],
 ): Message {
-  const message: Field[] = [79, reqId, samples.length];
+  // before 176 nothing in a row could name an issuer
+  const owing = serverVersion >= 176 ? issuers : [];
+  const message: Field[] = [79, reqId, samples.length + owing.length];
   for (const { instrument, derivatives } of samples) {
     message.push(instrument.conId, instrument.symbol, instrument.secType);
     message.push(instrument.primaryExchange === "" ? instrument.exchange : instrument.primaryExchange);
     message.push(instrument.currency, derivatives.length, ...derivatives);
     if (serverVersion >= 176) message.push(escapeUnicode(instrument.longName), "");
   }
+  for (const issuer of owing) message.push(...issuerSample(issuer));
   return message;
 }
 

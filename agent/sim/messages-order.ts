@@ -1,3 +1,4 @@
+import { bondTerms, bondYield } from "./bonds.ts";
 import type { Execution, Instrument, MarginPreview, Order, OrderRequest } from "./model.ts";
 import { type Field, type Message, UNSET_DOUBLE, UNSET_INT } from "./wire.ts";
 import { stamp } from "./zone-time.ts";
@@ -332,7 +333,9 @@ export function execDetails(serverVersion: number, reqId: number, execution: Exe
   return fields;
 }
 
+/** The last two fields are a bond's yield at its price, and when it is paid back. */
 export function commissionReport(execution: Execution): Message {
+  const { instrument } = execution.order.request;
   return [
     59,
     1,
@@ -340,8 +343,8 @@ export function commissionReport(execution: Execution): Message {
     execution.commission,
     execution.commissionCurrency,
     execution.realizedPnl ?? UNSET_DOUBLE,
-    UNSET_DOUBLE,
-    "",
+    bondYield(instrument, execution.price, execution.at) ?? UNSET_DOUBLE,
+    bondTerms(instrument)?.maturity ?? "",
   ];
 }
 

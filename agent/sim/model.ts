@@ -6,7 +6,9 @@
  * instrument's currency, sizes in units (shares, contracts, or units of the base currency).
  */
 
-export type SecType = "STK" | "IND" | "CASH" | "FUT" | "OPT";
+import type { Issuer } from "./bond-listings.ts";
+
+export type SecType = "STK" | "IND" | "CASH" | "FUT" | "OPT" | "FOP" | "BOND";
 export type Right = "C" | "P";
 export type Action = "BUY" | "SELL";
 
@@ -21,13 +23,13 @@ export interface Instrument {
   readonly currency: string;
   readonly localSymbol: string;
   readonly tradingClass: string;
-  /** Null where TWS sends an empty multiplier (stocks, currencies, indices). */
+  /** Null where TWS sends an empty multiplier (stocks, currencies, indices, bonds). */
   readonly multiplier: number | null;
-  /** yyyymmdd, null for everything that does not expire. */
+  /** yyyymmdd, null for everything that does not expire; a bond's maturity. */
   readonly expiration: string | null;
   readonly strike: number | null;
   readonly right: Right | null;
-  /** yyyymm of a future or option, null otherwise. */
+  /** yyyymm of a future or option, null otherwise: the month of delivery, which may be after that of expiry. */
   readonly contractMonth: string | null;
   readonly longName: string;
   readonly minTick: number;
@@ -87,8 +89,12 @@ export interface Universe {
   /** Every instrument that matches all given fields, in a fixed order. An empty list is error 200. */
   find(query: ContractQuery): Instrument[];
   byConId(conId: number): Instrument | undefined;
-  /** As reqMatchingSymbols: by start of symbol, or a word of the name; at most 16. */
+  /** As reqMatchingSymbols: by start of symbol, or a word of the name; at most 16. Bonds are found by their issuers. */
   search(pattern: string): Instrument[];
+  /** Those of whose bonds it knows, by start of symbol or a word of the name. */
+  searchIssuers(pattern: string): Issuer[];
+  /** Every bond that an issuer owes. */
+  bondsOf(issuerId: string): Instrument[];
   /** One row for each exchange and trading class. */
   optionChains(underlyingConId: number): OptionChain[];
   /** Price increments of a market rule, ascending by lowEdge; undefined for a rule that does not exist. */

@@ -1,33 +1,42 @@
-import {
-  dateText,
-  dayNumber,
-  dayOfParts,
-  localDay,
-  nthWeekday,
-  partsOf,
-  tradingDayOnOrBefore,
-  zonedAt,
-} from "./calendar.ts";
+import { dateText, dayNumber, localDay, zonedAt } from "./calendar.ts";
 import type { Hours } from "./hours.ts";
-import { INDEX_OPTION_HOURS, OPTION_HOURS } from "./hours.ts";
+import { OPTION_HOURS } from "./hours.ts";
 import type { Listing } from "./instruments.ts";
 import { EMPTY, ORDER_TYPES } from "./instruments.ts";
+import { incrementAt } from "./market-rules.ts";
 import type { Instrument, Right } from "./model.ts";
 
+/** Options of one trading class: on one stock or index, or on every future of a product. */
 export interface OptionClass {
-  /** Position in the contract id; never reused. */
+  /** Position in the contract id; never reused, and below 17, where ids would leave 31 bits. */
   readonly id: number;
-  readonly underlyingConId: number;
+  readonly secType: "OPT" | "FOP";
   readonly symbol: string;
   readonly tradingClass: string;
+  readonly multiplier: number;
   readonly strikeStep: number;
-  readonly monthly: number;
-  readonly weekly: number;
   readonly rule: number;
   readonly hours: Hours;
   /** Minute of the last trading day when the option stops. */
   readonly expiryMinute: number;
+  /** The usual one first. */
   readonly exchanges: readonly string[];
+  /** Whether options of the class may be exercised into it. */
+  isOn(underlying: Instrument): boolean;
+  /** What expires from a day on, oldest first. */
+  expiries(underlying: Instrument, today: number): readonly Expiry[];
+  localSymbol(option: { readonly expiry: Expiry; readonly strike: number; readonly right: Right }): string;
+}
+
+/** One expiration of a class. */
+export interface Expiry {
+  /** Position in the contract id: weeks since the first Friday of 2020, each used at most once by a class. */
+  readonly week: number;
+  /** The last trading day. */
+  readonly day: number;
+  /** yyyymm */
+  readonly contractMonth: string;
+  readonly strikesEachSide: number;
 }
 
 export interface OptionListing {
@@ -40,168 +49,89 @@ export interface OptionListing {
   readonly expiryAt: number;
 }
 
-const STOCK_EXCHANGES = ["SMART", "AMEX", "BOX", "CBOE", "CBOE2", "ISE", "NASDAQOM", "PHLX", "PSE"];
-const INDEX_EXCHANGES = ["SMART", "CBOE"];
 const FIRST_FRIDAY = dayNumber("20200103");
-const STRIKES_EACH_SIDE = 20;
-/** Weekly expiries list fewer strikes, so strikes times expirations is not what exists. */
-const WEEKLY_STRIKES_EACH_SIDE = 15;
 const ID_BASE = 1_000_000_000;
 const WEEKS = 2048;
 const STEPS = 16_384;
 
-function stockClass(id: number, underlyingConId: number, symbol: string, strikeStep: number): OptionClass {
-  return {
-    id,
-    underlyingConId,
-    symbol,
-    tradingClass: symbol,
-    strikeStep,
-    monthly: 4,
-    weekly: 5,
-    rule: 110,
-    hours: OPTION_HOURS,
-    expiryMinute: 16 * 60,
-    exchanges: STOCK_EXCHANGES,
-  };
-}
+/** The last Friday on or before a day, counted from the first of 2020. */
+export const weekOf = (day: number): number => Math.floor((day - FIRST_FRIDAY) / 7);
 
-const INDEX_CLASS = {
-  underlyingConId: 416904,
-  symbol: "SPX",
-  rule: 109,
-  hours: INDEX_OPTION_HOURS,
-  exchanges: INDEX_EXCHANGES,
-};
-
-export const OPTION_CLASSES: readonly OptionClass[] = [
-  stockClass(0, 265598, "AAPL", 5),
-  stockClass(1, 756733, "SPY", 5),
-  stockClass(2, 76792991, "TSLA", 10),
-  stockClass(3, 272093, "MSFT", 10),
-  {
-    ...INDEX_CLASS,
-    id: 4,
-    tradingClass: "SPX",
-    strikeStep: 50,
-    monthly: 6,
-    weekly: 0,
-    expiryMinute: 8 * 60 + 30,
-  },
-  {
-    ...INDEX_CLASS,
-    id: 5,
-    tradingClass: "SPXW",
-    strikeStep: 25,
-    monthly: 2,
-    weekly: 6,
-    expiryMinute: 15 * 60,
-  },
-  stockClass(6, 4815747, "NVDA", 5),
-  stockClass(7, 320227571, "QQQ", 5),
-];
-
-/** The nominal Friday of each expiration after a day, oldest first. */
-export function expirationFridays(series: OptionClass, today: number): number[] {
-  const fridays = new Set<number>();
-  const first = FIRST_FRIDAY + 7 * Math.ceil((today - FIRST_FRIDAY) / 7);
-  for (let week = 0; week < series.weekly; week += 1) fridays.add(first + 7 * week);
-  const { year, month } = partsOf(today);
-  let monthly = 0;
-  for (let ahead = 0; monthly < series.monthly; ahead += 1) {
-    const { year: y, month: m } = partsOf(dayOfParts(year, month + ahead, 1));
-    const friday = nthWeekday(y, m, 5, 3);
-    if (friday < first) continue;
-    fridays.add(friday);
-    monthly += 1;
-  }
-  return [...fridays].sort((a, b) => a - b);
-}
-
-export function isMonthly(friday: number): boolean {
-  const { year, month } = partsOf(friday);
-  return nthWeekday(year, month, 5, 3) === friday;
-}
+/** The first Friday on or after a day. */
+export const fridayFrom = (day: number): number => FIRST_FRIDAY + 7 * Math.ceil((day - FIRST_FRIDAY) / 7);
 
 /** Strikes listed for an expiration, ascending, around a price. */
-export function strikesAround(series: OptionClass, price: number, friday: number): number[] {
+export function strikesAround(series: OptionClass, price: number, { strikesEachSide }: Expiry): number[] {
   const middle = Math.round(price / series.strikeStep);
-  const reach = isMonthly(friday) ? STRIKES_EACH_SIDE : WEEKLY_STRIKES_EACH_SIDE;
-  const first = Math.max(1, middle - reach);
+  const first = Math.max(1, middle - strikesEachSide);
   return Array.from(
-    { length: middle + reach - first + 1 },
+    { length: middle + strikesEachSide - first + 1 },
     (_, index) => (first + index) * series.strikeStep,
   );
 }
 
-export function optionConId(series: OptionClass, friday: number, strike: number, right: Right): number {
-  const week = (friday - FIRST_FRIDAY) / 7;
+export function optionConId(series: OptionClass, { week }: Expiry, strike: number, right: Right): number {
   const step = Math.round(strike / series.strikeStep);
   return ID_BASE + ((series.id * WEEKS + week) * STEPS + step) * 2 + (right === "C" ? 0 : 1);
 }
 
-/** The parts of an option's contract id, undefined when it is none. */
+/** The parts of an option's contract id, undefined when it is none. The strike is in steps of its class. */
 export function decodeOptionConId(
   conId: number,
-): { series: OptionClass; friday: number; strike: number; right: Right } | undefined {
+): { classId: number; week: number; step: number; right: Right } | undefined {
   const code = conId - ID_BASE;
   if (!Number.isInteger(code) || code < 0) return undefined;
   const steps = Math.floor(code / 2);
   const weeks = Math.floor(steps / STEPS);
-  const series = OPTION_CLASSES.find(({ id }) => id === Math.floor(weeks / WEEKS));
-  if (series === undefined) return undefined;
   return {
-    series,
-    friday: FIRST_FRIDAY + 7 * (weeks % WEEKS),
-    strike: (steps % STEPS) * series.strikeStep,
+    classId: Math.floor(weeks / WEEKS),
+    week: weeks % WEEKS,
+    step: steps % STEPS,
     right: code % 2 === 0 ? "C" : "P",
   };
-}
-
-export function expirationOf(friday: number): string {
-  return dateText(tradingDayOnOrBefore(friday));
 }
 
 export function optionListing(
   series: OptionClass,
   underlying: Listing,
-  friday: number,
+  expiry: Expiry,
   strike: number,
   right: Right,
 ): OptionListing {
-  const expiration = expirationOf(friday);
-  const thousandths = String(Math.round(strike * 1000)).padStart(8, "0");
+  const expiration = dateText(expiry.day);
   const zone = series.hours.zone;
   const minute = series.expiryMinute;
   const time = `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}:00`;
+  const on = underlying.instrument;
   return {
     instrument: {
       ...EMPTY,
-      conId: optionConId(series, friday, strike, right),
+      conId: optionConId(series, expiry, strike, right),
       symbol: series.symbol,
-      secType: "OPT",
-      exchange: "SMART",
-      currency: "USD",
-      localSymbol: `${series.tradingClass.padEnd(6)}${expiration.slice(2)}${right}${thousandths}`,
+      secType: series.secType,
+      exchange: series.exchanges[0] ?? "",
+      currency: on.currency,
+      localSymbol: series.localSymbol({ expiry, strike, right }),
       tradingClass: series.tradingClass,
-      multiplier: 100,
+      multiplier: series.multiplier,
       expiration,
       strike,
       right,
-      contractMonth: expiration.slice(0, 6),
-      longName: underlying.instrument.longName,
-      minTick: series.rule === 109 ? 0.05 : 0.01,
+      contractMonth: expiry.contractMonth,
+      longName: on.longName,
+      minTick: incrementAt(series.rule, 0),
       validExchanges: series.exchanges,
       marketRuleIds: series.exchanges.map(() => series.rule),
       orderTypes: ORDER_TYPES.derivative,
-      industry: underlying.instrument.industry,
-      category: underlying.instrument.category,
-      subcategory: underlying.instrument.subcategory,
+      industry: on.industry,
+      category: on.category,
+      subcategory: on.subcategory,
       timeZoneId: zone,
-      underlyingConId: series.underlyingConId,
-      underlyingSymbol: series.symbol,
-      underlyingSecType: underlying.instrument.secType,
-      aggGroup: 2,
+      underlyingConId: on.conId,
+      // of a future it is the contract's name, ESZ6: ES alone is all of them
+      underlyingSymbol: on.localSymbol,
+      underlyingSecType: on.secType,
+      aggGroup: series.secType === "FOP" ? on.aggGroup : 2,
       lastTradeDate: `${expiration} ${time} ${zone}`,
     },
     series,
@@ -209,7 +139,7 @@ export function optionListing(
     underlying,
     strike,
     right,
-    expiryAt: zonedAt(zone, dayNumber(expiration), minute),
+    expiryAt: zonedAt(zone, expiry.day, minute),
   };
 }
 

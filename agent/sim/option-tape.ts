@@ -35,12 +35,15 @@ export function createOptionTape(
   const { strike, right, expiryAt, series } = listing;
   // time passes by the minute, so that a minute's extremes are those of the underlying
   const years = (at: number) => Math.max(0, (expiryAt - Math.floor(at / MINUTE_MS) * MINUTE_MS) / YEAR_MS);
+  // a future costs nothing to hold
+  const carry = listing.underlying.instrument.secType === "FUT" ? 0 : RATE;
   const terms = (at: number, spot: number) => ({
     right,
     spot,
     strike,
     years: years(at),
     rate: RATE,
+    carry,
     volatility,
   });
   const value = (at: number, spot: number) => optionPrice(terms(at, spot));

@@ -38,7 +38,12 @@ export function refusalOf(request: OrderRequest, accounts: readonly string[], at
     return { code: 387, text: "Unsupported order type for this exchange and security type." };
   }
   if (quantity <= 0) return { code: 434, text: "The order size cannot be zero." };
-  if (!Number.isInteger(quantity / instrument.minSize)) {
+  if (instrument.secType === "BOND" && quantity < instrument.minSize) {
+    const text = `Order rejected - reason:The minimum order size of this bond is ${instrument.minSize}.`;
+    return { code: 201, text };
+  }
+  // the least of a bond is not its step
+  if (!Number.isInteger(instrument.secType === "BOND" ? quantity : quantity / instrument.minSize)) {
     return {
       code: 10243,
       text: "Fractional-sized order cannot be placed via API. Please use desktop version of TWS.",

@@ -31,8 +31,6 @@ export const ORDER_FAULTS_HELP = `  --order-faults <list>  what goes wrong with 
                            reorder      what is said at one moment comes in reverse order
                            no-end=53|55|102
                                         lists of open orders, executions or completed orders never end
-                         In tests: simulator.faults.orders({ drop, nth, delayMs, duplicate, reorder, withoutEnds })
-                         and simulator.faults.correctExecution(execId, price).
 `;
 
 /** Throws an Error that names what it cannot read. */

@@ -30,6 +30,36 @@ export const everything: Permissions = {
   calendar: true,
 };
 
+const QUOTES: readonly Permissions["quotes"][] = [
+  "live",
+  "delayed",
+  "delayed-off",
+  "none",
+  "api",
+  "part",
+  "competing",
+];
+const HISTORY: readonly Permissions["history"][] = ["allowed", "none", "pacing"];
+
+/** "quotes=delayed,depth=no"; throws an Error that names what it cannot read. */
+export function parsePermissions(text: string): Partial<Permissions> {
+  const found: { -readonly [Key in keyof Permissions]?: Permissions[Key] } = {};
+  for (const word of text.split(",").filter((part) => part !== "")) {
+    const [name = "", value = ""] = word.split("=");
+    const quotes = QUOTES.find((one) => one === value);
+    const history = HISTORY.find((one) => one === value);
+    const isYesOrNo = value === "yes" || value === "no";
+    if (name === "quotes" && quotes !== undefined) found.quotes = quotes;
+    else if (name === "history" && history !== undefined) found.history = history;
+    else if (isSwitch(name) && isYesOrNo) found[name] = value === "yes";
+    else throw new Error(`permissions does not know '${word}'.`);
+  }
+  return found;
+}
+
+const isSwitch = (name: string): name is "depth" | "ticks" | "fundamentals" | "news" | "calendar" =>
+  typeof Object.entries(everything).find(([key]) => key === name)?.[1] === "boolean";
+
 /** A request that is refused for good, as TWS says it. */
 export interface Refusal {
   readonly code: number;

@@ -52,10 +52,13 @@ function unsupportedSystem(text: string): Decoder {
 
 const NOT_HERE = "Error validating request.-'bW' : cause - This simulator does not answer";
 
-const contractDetails: Decoder = (fields) => {
+const contractDetails: Decoder = (fields, serverVersion) => {
   const reqId = fields.id();
-  // What follows (secIdType, secId, issuerId) selects by ISIN or issuer, which TWS needs for bonds only.
-  return { type: "contractDetails", reqId, contract: readContract(fields, EXPIRED_TOO) };
+  const contract = readContract(fields, EXPIRED_TOO);
+  // secIdType and secId: TWS finds bonds by their identifiers as symbols, and nothing else here needs them
+  if (fields.left() >= 2) fields.skip(2);
+  const issuerId = serverVersion >= 176 && fields.left() > 0 ? given(fields.text().trim()) : null;
+  return { type: "contractDetails", reqId, contract, issuerId };
 };
 
 const marketData: Decoder = (fields) => {
@@ -172,15 +175,15 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   ],
   [63, versioned(byId("cancelAccountSummary"))],
   [64, () => ({ type: "cancelPositions" })],
-  [65, ignored],
-  [66, ignored],
+  [65, unsupportedSystem(`${NOT_HERE} verification requests`)],
+  [66, unsupportedSystem(`${NOT_HERE} verification requests`)],
   [67, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
   [68, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
-  [69, ignored],
+  [69, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
   [70, ignored],
   [71, versioned((fields) => ({ type: "startApi", clientId: fields.id() }))],
-  [72, ignored],
-  [73, ignored],
+  [72, unsupportedSystem(`${NOT_HERE} verification requests`)],
+  [73, unsupportedSystem(`${NOT_HERE} verification requests`)],
   [
     74,
     versioned((fields) => ({

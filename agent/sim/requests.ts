@@ -13,7 +13,13 @@ export type Request =
   | { readonly type: "userInfo"; readonly reqId: number }
   | { readonly type: "softDollarTiers"; readonly reqId: number }
   | { readonly type: "matchingSymbols"; readonly reqId: number; readonly pattern: string }
-  | { readonly type: "contractDetails"; readonly reqId: number; readonly contract: ContractQuery }
+  | {
+      readonly type: "contractDetails";
+      readonly reqId: number;
+      readonly contract: ContractQuery;
+      /** All that counts when it is given: the bonds of this issuer are meant. */
+      readonly issuerId: string | null;
+    }
   | { readonly type: "marketRule"; readonly ruleId: number }
   | {
       readonly type: "optionChains";

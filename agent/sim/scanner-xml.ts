@@ -164,6 +164,46 @@ const MEASURES = [
   "insiderHolding",
   "esgScore",
   "beta",
+  "lastPrice",
+  "openPrice",
+  "closePrice",
+  "highPrice13Weeks",
+  "lowPrice13Weeks",
+  "highPrice26Weeks",
+  "lowPrice26Weeks",
+  "highPrice52Weeks",
+  "lowPrice52Weeks",
+  "changeSinceOpen",
+  "gapPerc",
+  "averageTrueRange",
+  "relativeStrength",
+  "tradeCount",
+  "tradeRate",
+  "volumeRate",
+  "shortTermVolume3Minutes",
+  "shortTermVolume5Minutes",
+  "shortTermVolume10Minutes",
+  "shareholders",
+  "sharesOutstanding",
+  "floatPerc",
+  "epsGrowth",
+  "salesGrowth",
+  "payoutRatio",
+  "dividendFrequency",
+  "priceToSales",
+  "priceToTangibleBook",
+  "returnOnInvestment",
+  "debtToEquity",
+  "currentRatio",
+  "histVol30Days",
+  "impVolRank",
+  "optVolume",
+  "callOpenInterest",
+  "putOpenInterest",
+  "analystCount",
+  "sentimentScore",
+  "firstTradeDate",
+  "nextEarningsDate",
 ] as const;
 
 const words = (measure: string): string =>
@@ -278,5 +318,5 @@ function documentWith(columns: number): string {
 export function scannerXml(bytes: number): string {
   const bare = documentWith(0);
   const perColumn = documentWith(1).length - bare.length;
-  return documentWith(Math.max(4, Math.ceil((bytes - bare.length) / perColumn)));
+  return documentWith(Math.max(1, Math.ceil((bytes - bare.length) / perColumn)));
 }

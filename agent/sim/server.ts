@@ -3,12 +3,15 @@ import { setImmediate } from "node:timers/promises";
 import type { Client } from "./client.ts";
 import { type Connection, type Host, openConnection } from "./connection.ts";
 import { createDesks } from "./desks.ts";
-import { createFaults, type Faults, noFaults, systemText } from "./faults.ts";
+import { createFaults, type Faults, noFaults } from "./faults.ts";
 import { NEWEST_VERSION } from "./handshake.ts";
+import { createListEnds } from "./list-ends.ts";
 import * as messages from "./messages.ts";
 import type { World } from "./model.ts";
 import { createOrderFaultLine } from "./order-faults.ts";
+import { createReplies } from "./replies.ts";
 import { decodeRequest } from "./requests-decode.ts";
+import { usualText } from "./tws-texts.ts";
 import { MalformedRequest } from "./wire.ts";
 import { createWorld } from "./world.ts";
 import { inZone } from "./zone-time.ts";
@@ -88,7 +91,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { accounts = ["DU1234567"], realHours = false } = options;
   const world = options.world ?? createWorld({ seed, now, accounts, realHours });
   const state = noFaults();
+  const listEnds = createListEnds();
   const orderFaults = createOrderFaultLine();
+  const replies = createReplies();
   const clients = new Map<number, Client>();
   const connections = new Set<Connection>();
   const ghosts = new Map<number, number>();
@@ -108,7 +113,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   function welcome(client: Client): void {
     client.send(messages.managedAccounts(world.ledger.accounts));
     desks.handle(client, { type: "nextValidId" });
-    for (const code of [2104, 2106, 2158]) client.error(-1, code, systemText(code));
+    for (const code of [2104, 2106, 2158]) client.error(-1, code, usualText(code));
   }
 
   const hostOfConnections: Host = {
@@ -123,7 +128,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     admit(newcomer) {
       const ghostUntil = ghosts.get(newcomer.clientId) ?? 0;
       if (clients.has(newcomer.clientId) || Date.now() < ghostUntil) return false;
-      const client = orderFaults.wrap(newcomer);
+      const client = orderFaults.wrap(listEnds.wrap(newcomer));
       ghosts.delete(client.clientId);
       clients.set(client.clientId, client);
       welcome(client);
@@ -137,7 +142,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       if (state.muted) return;
       try {
         orderFaults.receive(client, fields, () => {
-          desks.handle(client, decodeRequest(fields, client.serverVersion));
+          const request = decodeRequest(fields, client.serverVersion);
+          replies.handle(client, request, () => desks.handle(client, request));
         });
       } catch (error) {
         if (!(error instanceof MalformedRequest)) throw error;
@@ -198,9 +204,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         for (const client of clients.values()) client.error(-1, code, text);
       },
       forgetData: () => desks.forgetData(),
+      setListEnds: (fault) => listEnds.set(fault),
       setOrderFaults: (faults) => orderFaults.set(faults),
       correctExecution: (execId, price) => world.ledger.correct(execId, price),
       resetDepth: () => desks.resetDepth(),
+      setReply: (kind, reply) => replies.set(kind, reply),
+      endStreams: (kind, code, text) => desks.endStreams(kind, code, text),
     }),
     clients: () =>
       [...clients.values()].map((client) => ({

@@ -34,6 +34,7 @@ const LAYOUTS: Readonly<Record<string, string>> = {
   "14": "version:i msgId:i type:i text:s origin:s",
   "15": "version:i accounts:s",
   "17": "reqId:i start:s end:s bars:L8",
+  "18": "version:i@<164 reqId:i symbol:s secType:s cusip:s coupon:d maturity:s issueDate:s ratings:s bondType:s couponType:s convertible:b callable:b putable:b descAppend:s exchange:s currency:s marketName:s tradingClass:s conId:i minTick:d mdSizeMultiplier:i@<164 orderTypes:s validExchanges:s nextOptionDate:s nextOptionType:s nextOptionPartial:b notes:s longName:s timeZoneId:s@188 tradingHours:s@188 liquidHours:s@188 evRule:s evMultiplier:d secIdList:L2 aggGroup:i marketRuleIds:s minSize:d@164 sizeIncrement:d@164 suggestedSizeIncrement:d@164",
   "19": "version:i xml:s",
   "20": "version:i reqId:i rows:L16",
   "21": "version:i@<156 reqId:i tick:i attributes:i@156 impliedVolatility:d delta:d price:d pvDividend:d gamma:d vega:d theta:d underlyingPrice:d",

@@ -8,6 +8,7 @@ import { historyRefusal } from "./permissions.ts";
 import type { Permissions } from "./permissions.ts";
 import type { HistoricalTicksRequest, TickByTickRequest } from "./requests-data.ts";
 import { resolveOne } from "./resolve.ts";
+import { usualText } from "./tws-texts.ts";
 import type { Message } from "./wire.ts";
 import { parseStamp } from "./zone-time.ts";
 
@@ -38,6 +39,8 @@ export interface TickDesk {
   subscribe(client: Client, request: TickByTickRequest): void;
   cancel(client: Client, reqId: number): void;
   tick(): void;
+  /** Ends every stream with an error. */
+  end(code: number, text: string | null): void;
   forget(client?: Client): void;
 }
 
@@ -168,6 +171,11 @@ export function createTickDesk(world: World, permissions: () => Permissions): Ti
           stream.sentAt = at;
         }
       }
+    },
+
+    end(code, text) {
+      for (const { client, reqId } of streams) client.error(reqId, code, text ?? usualText(code, reqId));
+      streams = [];
     },
 
     forget(client) {

@@ -1,3 +1,6 @@
+import type { Issuer } from "./bond-listings.ts";
+import { BONDS } from "./bond-listings.ts";
+import { bond, bondTerms, isBondNamed, ISSUERS } from "./bonds.ts";
 import { dateText } from "./calendar.ts";
 import { futuresAt } from "./futures.ts";
 import type { Listing } from "./instruments.ts";
@@ -5,12 +8,10 @@ import { index, pair, stock } from "./instruments.ts";
 import { INDICES, PAIRS, STOCKS } from "./listings.ts";
 import { marketRule } from "./market-rules.ts";
 import type { ContractQuery, Instrument, OptionChain, Right, Universe } from "./model.ts";
-import type { OptionClass, OptionListing } from "./option-series.ts";
+import { OPTION_CLASSES } from "./option-classes.ts";
+import type { Expiry, OptionClass, OptionListing } from "./option-series.ts";
 import {
   decodeOptionConId,
-  expirationFridays,
-  expirationOf,
-  OPTION_CLASSES,
   optionConId,
   optionListing,
   optionsToday,
@@ -23,11 +24,12 @@ export interface Catalogue extends Universe {
   option(conId: number): OptionListing | undefined;
 }
 
+/** The options of a class on one underlying. */
 interface Chain {
   readonly series: OptionClass;
   readonly underlying: Listing;
-  readonly fridays: readonly number[];
-  readonly strikes: (friday: number) => readonly number[];
+  readonly expiries: readonly Expiry[];
+  readonly strikes: (expiry: Expiry) => readonly number[];
 }
 
 const SEARCH_LIMIT = 16;
@@ -35,7 +37,13 @@ const SEARCH_LIMIT = 16;
 /** What is listed at `now`. Expiries and strikes stay as they were then; `priceAt` says where strikes are centred. */
 export function createUniverse(now: number, priceAt: (listing: Listing) => number): Catalogue {
   const futures = futuresAt(now);
-  const linear = [...STOCKS.map(stock), ...INDICES.map(index), ...PAIRS.map(pair), ...futures];
+  const linear = [
+    ...STOCKS.map(stock),
+    ...INDICES.map(index),
+    ...PAIRS.map(pair),
+    ...BONDS.map(bond),
+    ...futures,
+  ];
   const byId = new Map(linear.map((listing) => [listing.instrument.conId, listing]));
   const options = new Map<number, OptionListing>();
   const today = optionsToday(now);
@@ -44,19 +52,22 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
 
   const listed = linear.map(({ instrument }) => instrument).filter(isLive);
 
-  const chains = OPTION_CLASSES.flatMap((series): Chain[] => {
-    const underlying = byId.get(series.underlyingConId);
-    if (underlying === undefined) return [];
-    const price = priceAt(underlying);
-    const strikes = (friday: number) => strikesAround(series, price, friday);
-    return [{ series, underlying, fridays: expirationFridays(series, today), strikes }];
-  });
+  const chains = OPTION_CLASSES.flatMap((series) =>
+    linear
+      .filter(({ instrument }) => series.isOn(instrument))
+      .map((underlying): Chain => {
+        const price = priceAt(underlying);
+        const expiries = series.expiries(underlying.instrument, today);
+        return { series, underlying, expiries, strikes: (expiry) => strikesAround(series, price, expiry) };
+      })
+      .filter(({ expiries }) => expiries.length > 0),
+  );
 
-  function makeOption(chain: Chain, friday: number, strike: number, right: Right): OptionListing {
-    const conId = optionConId(chain.series, friday, strike, right);
+  function makeOption(chain: Chain, expiry: Expiry, strike: number, right: Right): OptionListing {
+    const conId = optionConId(chain.series, expiry, strike, right);
     let listing = options.get(conId);
     if (listing === undefined) {
-      listing = optionListing(chain.series, chain.underlying, friday, strike, right);
+      listing = optionListing(chain.series, chain.underlying, expiry, strike, right);
       options.set(conId, listing);
     }
     return listing;
@@ -66,11 +77,14 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
     const known = options.get(conId);
     if (known !== undefined) return known;
     const parts = decodeOptionConId(conId);
-    const chain = chains.find(({ series }) => series === parts?.series);
-    if (parts === undefined || chain === undefined) return undefined;
-    const { friday, strike, right } = parts;
-    const exists = chain.fridays.includes(friday) && chain.strikes(friday).includes(strike);
-    return exists ? makeOption(chain, friday, strike, right) : undefined;
+    if (parts === undefined) return undefined;
+    for (const chain of chains.filter(({ series }) => series.id === parts.classId)) {
+      const expiry = chain.expiries.find(({ week }) => week === parts.week);
+      const strike = parts.step * chain.series.strikeStep;
+      if (expiry === undefined || !chain.strikes(expiry).includes(strike)) continue;
+      return makeOption(chain, expiry, strike, parts.right);
+    }
+    return undefined;
   }
 
   const byConId = (conId: number) => byId.get(conId)?.instrument ?? option(conId)?.instrument;
@@ -82,15 +96,16 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
       return [];
     const found: Instrument[] = [];
     for (const chain of chains) {
+      if (chain.series.secType !== query.secType) continue;
       if (symbol !== null && chain.series.symbol !== symbol.toUpperCase()) continue;
       if (query.tradingClass !== null && chain.series.tradingClass !== query.tradingClass) continue;
-      for (const friday of chain.fridays) {
-        if (expiration !== null && !expirationOf(friday).startsWith(expiration)) continue;
-        for (const listed of chain.strikes(friday)) {
+      for (const expiry of chain.expiries) {
+        if (expiration !== null && !expires(expiration, expiry.contractMonth, dateText(expiry.day))) continue;
+        for (const listed of chain.strikes(expiry)) {
           if (strike !== null && listed !== strike) continue;
           for (const side of ["C", "P"] as const) {
             if (right !== null && side !== right) continue;
-            found.push(makeOption(chain, friday, listed, side).instrument);
+            found.push(makeOption(chain, expiry, listed, side).instrument);
           }
         }
       }
@@ -103,7 +118,7 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
       const instrument = byConId(query.conId);
       return instrument === undefined ? [] : routed([instrument], query.exchange);
     }
-    if (query.secType === "OPT") return routed(findOptions(query), query.exchange);
+    if (query.secType === "OPT" || query.secType === "FOP") return routed(findOptions(query), query.exchange);
     if (query.symbol === null && query.localSymbol === null) return [];
     const found = linear
       .map(({ instrument }) => instrument)
@@ -115,8 +130,10 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
     find,
     byConId,
     search: (pattern) => search(listed, pattern),
+    searchIssuers,
+    bondsOf: (issuerId) => listed.filter((instrument) => bondTerms(instrument)?.issuer.id === issuerId),
     optionChains: (underlyingConId) =>
-      chains.filter((chain) => chain.series.underlyingConId === underlyingConId).flatMap(chainRows),
+      chains.filter(({ underlying }) => underlying.instrument.conId === underlyingConId).flatMap(chainRows),
     marketRule,
     listed,
     listing: (conId) => byId.get(conId),
@@ -144,9 +161,14 @@ function readRight(text: string | null): Right | null | undefined {
 function matches(instrument: Instrument, query: ContractQuery): boolean {
   const { symbol, secType, expiration, multiplier, primaryExchange, currency, localSymbol, tradingClass } =
     query;
-  if (symbol !== null && instrument.symbol !== symbol.toUpperCase()) return false;
+  // TWS looks among bonds only when it is asked to, and knows them by more names than one
+  const isBond = instrument.secType === "BOND";
+  if (isBond && secType !== "BOND") return false;
+  const wanted = symbol?.toUpperCase() ?? instrument.symbol;
+  if (isBond ? !isBondNamed(instrument, wanted) : instrument.symbol !== wanted) return false;
   if (secType !== null && instrument.secType !== secType) return false;
-  if (expiration !== null && !expires(instrument, expiration)) return false;
+  if (expiration !== null && !expires(expiration, instrument.contractMonth, instrument.expiration))
+    return false;
   if (multiplier !== null && instrument.multiplier !== multiplier) return false;
   if (currency !== null && instrument.currency !== currency.toUpperCase()) return false;
   if (localSymbol !== null && instrument.localSymbol !== localSymbol.toUpperCase()) return false;
@@ -156,8 +178,8 @@ function matches(instrument: Instrument, query: ContractQuery): boolean {
 }
 
 /** A month means the delivery month, as in the name of the series; a day means the last trading day. */
-function expires(instrument: Instrument, wanted: string): boolean {
-  return wanted.length === 6 ? instrument.contractMonth === wanted : instrument.expiration === wanted;
+function expires(wanted: string, contractMonth: string | null, day: string | null): boolean {
+  return wanted === (wanted.length === 6 ? contractMonth : day);
 }
 
 /** Keeps what trades at an exchange, and lets the row name it when it is not the usual one. */
@@ -172,18 +194,10 @@ function routed(instruments: Instrument[], exchange: string | null): Instrument[
 function search(listed: readonly Instrument[], pattern: string): Instrument[] {
   const wanted = pattern.trim().toUpperCase();
   if (wanted === "") return [];
-  const rank = ({ symbol, longName }: Instrument) => {
-    if (symbol === wanted) return 0;
-    if (symbol.startsWith(wanted)) return 1;
-    return longName
-      .toUpperCase()
-      .split(/[^A-Z0-9&]+/)
-      .some((word) => word.startsWith(wanted))
-      ? 2
-      : 3;
-  };
+  const rank = ({ symbol, longName }: Instrument) => rankOf(wanted, symbol, longName);
   const named = new Map<string, Instrument>();
   for (const instrument of listed) {
+    if (instrument.secType === "BOND") continue;
     // a future is found through its product, so one row stands for all its months
     const key = instrument.secType === "FUT" ? `FUT ${instrument.symbol}` : String(instrument.conId);
     if (rank(instrument) < 3 && !named.has(key)) named.set(key, instrument);
@@ -191,14 +205,27 @@ function search(listed: readonly Instrument[], pattern: string): Instrument[] {
   return [...named.values()].sort((a, b) => rank(a) - rank(b)).slice(0, SEARCH_LIMIT);
 }
 
-function chainRows(chain: Chain): OptionChain[] {
-  const strikes = new Set(chain.fridays.flatMap((friday) => chain.strikes(friday)));
-  return chain.series.exchanges.map((exchange) => ({
+/** How well a word fits: 0 is the symbol itself, 3 is not at all. */
+function rankOf(wanted: string, symbol: string, name: string): number {
+  if (symbol === wanted) return 0;
+  if (symbol.startsWith(wanted)) return 1;
+  const words = name.toUpperCase().split(/[^A-Z0-9&]+/);
+  return words.some((word) => word.startsWith(wanted)) ? 2 : 3;
+}
+
+function searchIssuers(pattern: string): Issuer[] {
+  const wanted = pattern.trim().toUpperCase();
+  return wanted === "" ? [] : ISSUERS.filter(({ symbol, name }) => rankOf(wanted, symbol, name) < 3);
+}
+
+function chainRows({ series, underlying, expiries, strikes: strikesFor }: Chain): OptionChain[] {
+  const strikes = new Set(expiries.flatMap((expiry) => strikesFor(expiry)));
+  return series.exchanges.map((exchange) => ({
     exchange,
-    underlyingConId: chain.series.underlyingConId,
-    tradingClass: chain.series.tradingClass,
-    multiplier: 100,
-    expirations: chain.fridays.map(expirationOf),
+    underlyingConId: underlying.instrument.conId,
+    tradingClass: series.tradingClass,
+    multiplier: series.multiplier,
+    expirations: expiries.map(({ day }) => dateText(day)),
     strikes: [...strikes].sort((a, b) => a - b),
   }));
 }

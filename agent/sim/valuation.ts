@@ -1,4 +1,5 @@
 import { dayAt, STOCK_HOURS } from "./hours.ts";
+import { bondTerms } from "./bonds.ts";
 import type { Book, Holding } from "./book.ts";
 import { BASE, cloneBook, valueOf } from "./book.ts";
 import type { Instrument, Market, Pnl, Position, SecType, Universe } from "./model.ts";
@@ -113,11 +114,14 @@ export interface Worth {
   readonly cash: number;
   readonly stocks: number;
   readonly options: number;
+  readonly futureOptions: number;
+  readonly corporateBonds: number;
+  readonly treasuries: number;
   /** Gains of open futures since they were bought, which cash receives when they close. */
   readonly futures: number;
-  /** cash + stocks + options + futures. */
+  /** cash + stocks + options + future options + bonds + futures. */
   readonly net: number;
-  /** Stocks and options, long and short added up. */
+  /** Stocks, options and bonds, long and short added up. */
   readonly gross: number;
   /** What margin loans may rest on: everything but options. */
   readonly loanable: number;
@@ -126,7 +130,17 @@ export interface Worth {
 }
 
 export function worthOf(book: Book, marks: Marks): Worth {
-  const parts = { stocks: [0], options: [0], futures: [0], gross: [0], initial: [0], maintenance: [0] };
+  const parts = {
+    stocks: [0],
+    options: [0],
+    futureOptions: [0],
+    corporateBonds: [0],
+    treasuries: [0],
+    futures: [0],
+    gross: [0],
+    initial: [0],
+    maintenance: [0],
+  };
   for (const holding of book.holdings.values()) {
     const { instrument, quantity, entry } = holding;
     if (quantity === 0) continue;
@@ -137,6 +151,10 @@ export function worthOf(book: Book, marks: Marks): Worth {
     else parts.gross.push(Math.abs(worth));
     if (instrument.secType === "STK") parts.stocks.push(worth);
     if (instrument.secType === "OPT") parts.options.push(worth);
+    if (instrument.secType === "FOP") parts.futureOptions.push(worth);
+    const bondType = bondTerms(instrument)?.bondType;
+    if (bondType === "CORP") parts.corporateBonds.push(worth);
+    if (bondType === "GOVT") parts.treasuries.push(worth);
     const margin = MARGIN[instrument.secType](holding, Math.abs(worth), marks);
     parts.initial.push(cents(margin.initial));
     parts.maintenance.push(cents(margin.maintenance));
@@ -152,15 +170,21 @@ export function worthOf(book: Book, marks: Marks): Worth {
   }
   const stocks = sumCents(parts.stocks);
   const options = sumCents(parts.options);
+  const futureOptions = sumCents(parts.futureOptions);
   const futures = sumCents(parts.futures);
+  const corporateBonds = sumCents(parts.corporateBonds);
+  const treasuries = sumCents(parts.treasuries);
   return {
     cash,
     stocks,
     options,
+    futureOptions,
+    corporateBonds,
+    treasuries,
     futures,
-    net: sumCents([cash, stocks, options, futures]),
+    net: sumCents([cash, stocks, options, futureOptions, corporateBonds, treasuries, futures]),
     gross: sumCents(parts.gross),
-    loanable: sumCents([cash, stocks, futures]),
+    loanable: sumCents([cash, stocks, corporateBonds, treasuries, futures]),
     initial: sumCents(parts.initial),
     maintenance: sumCents(parts.maintenance),
   };
@@ -179,16 +203,29 @@ const NO_MARGIN: Margin = { initial: 0, maintenance: 0 };
 const MARGIN: Record<SecType, (holding: Holding, worth: number, marks: Marks) => Margin> = {
   STK: ({ quantity }, worth) => evenMargin(worth * (quantity > 0 ? 0.25 : 0.3)),
   FUT: (_, worth) => ({ initial: worth * 0.07, maintenance: worth * 0.0636 }),
-  // a bought option is paid in full; a sold one is margined by its strike, above what buying it back costs
-  OPT: ({ instrument, quantity }, worth, marks) => {
-    const contracts = -quantity * (instrument.multiplier ?? 1);
-    const notional = contracts * (instrument.strike ?? 0) * marks.rate(instrument.currency);
-    return quantity > 0 ? NO_MARGIN : evenMargin(worth + notional * 0.15);
+  OPT: (holding, worth, marks) => optionMargin(holding, worth + notionalOf(holding, marks) * 0.15),
+  // a sold one may become its future
+  FOP: (holding, worth, marks) => {
+    const notional = notionalOf(holding, marks);
+    return optionMargin(holding, worth + notional * 0.07, worth + notional * 0.0636);
   },
   CASH: () => NO_MARGIN,
   IND: () => NO_MARGIN,
+  BOND: ({ instrument }, worth) =>
+    evenMargin(worth * (bondTerms(instrument)?.bondType === "GOVT" ? 0.06 : 0.12)),
 };
 
 function evenMargin(amount: number): Margin {
   return { initial: amount, maintenance: amount };
+}
+
+/** A bought option is paid in full; a sold one is margined by its strike, above what buying it back costs. */
+function optionMargin({ quantity }: Holding, initial: number, maintenance = initial): Margin {
+  return quantity > 0 ? NO_MARGIN : { initial, maintenance };
+}
+
+/** What exercising would buy or sell, at the strike. */
+function notionalOf({ instrument, quantity }: Holding, marks: Marks): number {
+  const { multiplier, strike, currency } = instrument;
+  return Math.abs(quantity) * (multiplier ?? 1) * (strike ?? 0) * marks.rate(currency);
 }

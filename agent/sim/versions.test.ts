@@ -15,6 +15,7 @@ const ACCOUNT = "DU1234567";
 const STOCK = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
 const FUTURE = { symbol: "ES", secType: SecType.FUT, exchange: "CME", currency: "USD" };
 const PAIR = { symbol: "EUR", secType: SecType.CASH, exchange: "IDEALPRO", currency: "USD" };
+const BOND = { symbol: "459200KB6", secType: SecType.BOND, exchange: "SMART", currency: "USD" };
 const OPTION = {
   symbol: "AAPL",
   secType: SecType.OPT,
@@ -22,6 +23,16 @@ const OPTION = {
   currency: "USD",
   lastTradeDateOrContractMonth: "20261218",
   right: OptionType.Call,
+};
+const FUTURE_OPTION = {
+  symbol: "ES",
+  secType: SecType.FOP,
+  exchange: "CME",
+  currency: "USD",
+  lastTradeDateOrContractMonth: "20261218",
+  tradingClass: "ES",
+  strike: 6700,
+  right: OptionType.Put,
 };
 
 let simulator: Simulator;
@@ -71,6 +82,10 @@ function askEverything(encoder: Encoder, strike: number): void {
   encoder.reqContractDetails(1003, PAIR);
   encoder.reqContractDetails(1004, { ...OPTION, strike });
   encoder.reqContractDetails(1005, { ...STOCK, symbol: "NOSUCH" });
+  encoder.reqContractDetails(1036, BOND);
+  encoder.reqContractDetails(1037, FUTURE_OPTION);
+  encoder.reqMktData(1038, FUTURE_OPTION, "", true, false);
+  encoder.calculateOptionPrice(1039, FUTURE_OPTION, 0.2, 6650, []);
   encoder.reqMatchingSymbols(1006, "A");
   encoder.reqSecDefOptParams(1007, "AAPL", "", SecType.STK, 265598);
   encoder.reqMarketRule(26);
@@ -170,12 +185,25 @@ describe("every server version", () => {
     expect(complaints(messages, version)).toEqual([]);
     const seen = new Set(rows.map((row) => Number(row["id"])));
     const expected = [
-      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 17, 21, 45, 46, 49, 51, 52, 53, 54, 55, 57, 58, 59, 61, 62, 63,
-      64, 71, 72, 73, 74, 75, 76, 77, 78, 79, 81, 82, 85, 88, 89, 93, 94, 95, 96, 97, 98, 101, 102,
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 17, 18, 21, 45, 46, 49, 51, 52, 53, 54, 55, 57, 58, 59, 61, 62,
+      63, 64, 71, 72, 73, 74, 75, 76, 77, 78, 79, 81, 82, 85, 88, 89, 93, 94, 95, 96, 97, 98, 101, 102,
     ];
     expect(expected.filter((id) => !seen.has(id))).toEqual([]);
     const details = rows.find((row) => row["id"] === "10" && row["symbol"] === "ES");
     expect(details?.["timeZoneId"]).toBe("US/Central");
+    expect(rows.find((row) => row["id"] === "10" && row["secType"] === "FOP")).toMatchObject({
+      localSymbol: "ESZ6 P6700",
+      underSymbol: "ESZ6",
+    });
+    const computed = rows.filter((row) => row["id"] === "21").map((row) => `${row["reqId"]}/${row["tick"]}`);
+    expect(computed).toEqual(expect.arrayContaining(["1038/10", "1038/13", "1039/53"]));
+    expect(rows.find((row) => row["id"] === "18")).toMatchObject({
+      symbol: "IBM",
+      coupon: "4.15",
+      maturity: "20390515",
+      callable: "1",
+      secIdList: "CUSIP,459200KB6,ISIN,US459200KB68",
+    });
     const placed = rows.find((row) => row["id"] === "5" && row["orderId"] === "2");
     expect(placed).toMatchObject({
       lmtPrice: "50",

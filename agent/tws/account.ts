@@ -3,6 +3,10 @@ import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import type { TwsEvents } from "./events.ts";
+import { createListKind } from "./lists.ts";
+import type { AskList } from "./lists.ts";
+import { createRead, perSession } from "./reads.ts";
+import type { Read } from "./reads.ts";
 import { numberOrNull, partialContract, textOrNull } from "./translate.ts";
 import { createTurns } from "./turns.ts";
 import type { Turns } from "./turns.ts";
@@ -44,30 +48,41 @@ export interface AccountDownload {
   readonly portfolio: readonly PortfolioRow[];
 }
 
+/** What one session is asked about accounts. Equal reads are shared by all who ask at once: see `createRead`. */
 interface Desk {
-  readonly summaries: Turns;
-  readonly downloads: Turns;
-  readonly positions: Turns;
+  readonly time: Read<number>;
+  readonly summaries: Read<readonly SummaryRow[]>;
+  readonly downloads: Read<AccountDownload>;
+  readonly positions: Read<readonly PositionRow[]>;
+  readonly askPositions: AskList;
+  /** By account. */
+  readonly askDownload: Map<string, AskList>;
+  readonly summaryTurns: Turns;
+  readonly downloadTurns: Turns;
   /** Downloads that wait for their turn. */
   waiting: number;
   /** Ends the hold on account updates as soon as it has been shown the account. */
   makeWay: (() => void) | null;
 }
 
-const desks = new WeakMap<TwsSession, Desk>();
+const deskOf = perSession((session): Desk => ({
+  time: createRead(session),
+  summaries: createRead(session),
+  downloads: createRead(session),
+  positions: createRead(session),
+  askPositions: createListKind(session, EventName.positionEnd),
+  askDownload: new Map(),
+  summaryTurns: createTurns(),
+  downloadTurns: createTurns(),
+  waiting: 0,
+  makeWay: null,
+}));
 
-function deskOf(session: TwsSession): Desk {
-  const existing = desks.get(session);
-  if (existing !== undefined) return existing;
-  const desk: Desk = {
-    summaries: createTurns(),
-    downloads: createTurns(),
-    positions: createTurns(),
-    waiting: 0,
-    makeWay: null,
-  };
-  desks.set(session, desk);
-  return desk;
+function downloadOf(session: TwsSession, account: string): AskList {
+  const { askDownload } = deskOf(session);
+  const ask = askDownload.get(account) ?? createListKind(session, EventName.accountDownloadEnd, account);
+  askDownload.set(account, ask);
+  return ask;
 }
 
 /** Figures of every account of the login. TWS allows two summaries at once to all its clients; we ask one by one. */
@@ -75,28 +90,34 @@ export function accountSummary(
   session: TwsSession,
   tags: string,
   context: RequestContext,
-): Promise<SummaryRow[]> {
+): Promise<readonly SummaryRow[]> {
   const what = "the account summary";
-  return deskOf(session).summaries(what, context, (own) => {
-    const rows: SummaryRow[] = [];
-    return session.request<SummaryRow[]>(
-      {
-        lane: "account",
-        what,
-        start: (ib, reqId) => ib.reqAccountSummary(reqId, "All", tags),
-        cancel: (ib, reqId) => ib.cancelAccountSummary(reqId),
-        // otherwise it goes on every three minutes
-        cancelAfter: true,
-        on: {
-          [EventName.accountSummary]: (_control, _id, account, tag, value, currency) => {
-            rows.push({ account, tag, value, currency: textOrNull(currency) });
+  const { summaries, summaryTurns } = deskOf(session);
+  return summaries({ key: tags, what }, context, ({ written, ...shared }) =>
+    summaryTurns(what, shared, (own) => {
+      const rows: SummaryRow[] = [];
+      return session.request<readonly SummaryRow[]>(
+        {
+          lane: "account",
+          what,
+          start: (ib, reqId) => {
+            written();
+            ib.reqAccountSummary(reqId, "All", tags);
           },
-          [EventName.accountSummaryEnd]: (control) => control.resolve(rows),
+          cancel: (ib, reqId) => ib.cancelAccountSummary(reqId),
+          // otherwise it goes on every three minutes
+          cancelAfter: true,
+          on: {
+            [EventName.accountSummary]: (_control, _id, account, tag, value, currency) => {
+              rows.push({ account, tag, value, currency: textOrNull(currency) });
+            },
+            [EventName.accountSummaryEnd]: (control) => control.resolve(rows),
+          },
         },
-      },
-      own,
-    );
-  });
+        own,
+      );
+    }),
+  );
 }
 
 /** What TWS shows of one account, by row, since a change sends a row again. */
@@ -105,6 +126,10 @@ function collectRows(account: string, onRow: () => void = () => {}) {
   const portfolio = new Map<string, PortfolioRow>();
   return {
     rows: (): AccountDownload => ({ values: [...values.values()], portfolio: [...portfolio.values()] }),
+    forget: (): void => {
+      values.clear();
+      portfolio.clear();
+    },
     on: {
       [EventName.updateAccountValue]: (
         _control: unknown,
@@ -149,34 +174,37 @@ const updatesOf = (account: string) =>
  * Every figure and holding of one account. TWS serves one account at a time to each client and its answers carry no
  * id, so downloads take turns and end their subscription.
  */
-export async function accountDownload(
+export function accountDownload(
   session: TwsSession,
   account: string,
   context: RequestContext,
 ): Promise<AccountDownload> {
   const desk = deskOf(session);
   const spec = updatesOf(account);
-  desk.waiting += 1;
-  desk.makeWay?.();
-  try {
-    return await desk.downloads(spec.what, context, (own) => {
-      const { rows, on } = collectRows(account);
-      return session.request<AccountDownload>(
-        {
-          ...spec,
-          on: {
-            ...on,
-            [EventName.accountDownloadEnd]: (control, owner) => {
-              if (owner === account) control.resolve(rows());
+  return desk.downloads({ key: account, what: spec.what }, context, async ({ written, ...shared }) => {
+    desk.waiting += 1;
+    desk.makeWay?.();
+    try {
+      return await desk.downloadTurns(spec.what, shared, (own) => {
+        const { rows, forget, on } = collectRows(account);
+        return downloadOf(session, account)<AccountDownload>(
+          {
+            ...spec,
+            start: (ib) => {
+              written();
+              spec.start(ib);
             },
+            on,
+            forget,
+            whole: (control) => control.resolve(rows()),
           },
-        },
-        own,
-      );
-    });
-  } finally {
-    desk.waiting -= 1;
-  }
+          own,
+        );
+      });
+    } finally {
+      desk.waiting -= 1;
+    }
+  });
 }
 
 interface Hold {
@@ -193,23 +221,21 @@ interface Hold {
 export function holdAccount(session: TwsSession, { account, onRows, context }: Hold): Promise<void> {
   const desk = deskOf(session);
   const spec = updatesOf(account);
-  return desk.downloads(spec.what, context, (own) => {
+  return desk.downloadTurns(spec.what, context, (own) => {
     let isShown = false;
-    const { rows, on } = collectRows(account, () => {
+    const { rows, forget, on } = collectRows(account, () => {
       if (isShown) onRows(rows());
     });
-    const held = session.request<void>(
+    const held = downloadOf(session, account)<void>(
       {
         ...spec,
-        on: {
-          ...on,
-          [EventName.accountDownloadEnd]: (control, owner) => {
-            if (owner !== account || isShown) return;
-            isShown = true;
-            onRows(rows());
-            desk.makeWay = () => control.resolve();
-            if (desk.waiting > 0) control.resolve();
-          },
+        on,
+        forget,
+        whole: (control) => {
+          isShown = true;
+          onRows(rows());
+          desk.makeWay = () => control.resolve();
+          if (desk.waiting > 0) control.resolve();
         },
       },
       own,
@@ -221,15 +247,19 @@ export function holdAccount(session: TwsSession, { account, onRows, context }: H
 }
 
 /** The holdings of every account of the login, without their value; closed ones (position 0) are left out. */
-export function positions(session: TwsSession, context: RequestContext): Promise<PositionRow[]> {
+export function positions(session: TwsSession, context: RequestContext): Promise<readonly PositionRow[]> {
   const what = "positions";
-  return deskOf(session).positions(what, context, (own) => {
+  const desk = deskOf(session);
+  return desk.positions({ key: "", what }, context, ({ written, ...shared }) => {
     const rows = new Map<string, PositionRow>();
-    return session.request<PositionRow[]>(
+    return desk.askPositions<readonly PositionRow[]>(
       {
         lane: "account",
         what,
-        start: (ib) => ib.reqPositions(),
+        start: (ib) => {
+          written();
+          ib.reqPositions();
+        },
         cancel: (ib) => ib.cancelPositions(),
         cancelAfter: true,
         on: {
@@ -237,11 +267,11 @@ export function positions(session: TwsSession, context: RequestContext): Promise
             const contract = partialContract(wire);
             rows.set(`${account}/${holdingKey(contract)}`, { account, contract, position, avgCost });
           },
-          [EventName.positionEnd]: (control) =>
-            control.resolve([...rows.values()].filter(({ position }) => position !== 0)),
         },
+        forget: () => rows.clear(),
+        whole: (control) => control.resolve([...rows.values()].filter(({ position }) => position !== 0)),
       },
-      own,
+      shared,
     );
   });
 }
@@ -251,13 +281,19 @@ const holdingKey = ({ conId, localSymbol, symbol }: Partial<Contract>): string =
 
 /** The clock of TWS in Unix seconds. */
 export function currentTime(session: TwsSession, context: RequestContext): Promise<number> {
-  return session.request<number>(
-    {
-      lane: "account",
-      what: "the time of TWS",
-      start: (ib) => ib.reqCurrentTime(),
-      on: { [EventName.currentTime]: (control, seconds) => control.resolve(seconds) },
-    },
-    context,
+  const what = "the time of TWS";
+  return deskOf(session).time({ key: "", what }, context, ({ written, ...shared }) =>
+    session.request<number>(
+      {
+        lane: "account",
+        what,
+        start: (ib) => {
+          written();
+          ib.reqCurrentTime();
+        },
+        on: { [EventName.currentTime]: (control, seconds) => control.resolve(seconds) },
+      },
+      shared,
+    ),
   );
 }

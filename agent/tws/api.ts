@@ -34,7 +34,7 @@ export interface RequestSpec<T> {
   /** For messages to people: "historical data of AAPL". */
   readonly what: string;
   /** Sends the request on this very connection. */
-  start(ib: IBApi, reqId: number): void;
+  start(ib: IBApi, reqId: number, control: RequestControl<T>): void;
   /** Withdraws it at TWS; called when the request ends by timeout or abort, and at success if `cancelAfter`. */
   cancel?(ib: IBApi, reqId: number): void;
   readonly cancelAfter?: boolean;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { startSimulator } from "../sim/server.ts";
 import type { Simulator } from "../sim/server.ts";
@@ -139,4 +140,36 @@ test("refuses a search that would have to wait longer than its time", async () =
     { status: "fulfilled" },
     { status: "rejected", reason: { code: "pacing" } },
   ]);
+});
+
+test("keeps the last option chains, and knows their contracts by conId too", async () => {
+  const chain = (terms: Pick<ContractSelector, "right" | "multiplier">) =>
+    contractDetails(session, { symbol: "AAPL", secType: "OPT", ...terms }, within(5_000));
+  const [one, two, three, four] = [{}, { right: "C" }, { right: "P" }, { multiplier: 100 }] as const;
+  const found = await chain(one);
+  expect(found.length).toBeGreaterThan(100);
+  expect(await chain(one)).toBe(found);
+  const conId = found[7]?.contract.conId ?? 0;
+  expect(await contractDetails(session, { conId }, within(2_000))).toEqual([found[7]]);
+  expect(asked(9)).toBe(1);
+
+  await chain(two);
+  await chain(three);
+  await chain(four);
+  expect(asked(9)).toBe(4);
+  // the oldest had to make room
+  await chain(one);
+  expect(asked(9)).toBe(5);
+  forgetContract(session, conId);
+  await chain(one);
+  expect(asked(9)).toBe(6);
+});
+
+test("does not take the venue that a chain was asked for as that of a conId", async () => {
+  const asked = { symbol: "AAPL", secType: "OPT", exchange: "CBOE" } as const;
+  const [first, ...others] = await contractDetails(session, asked, within(5_000));
+  expect(first?.contract.exchange).toBe("CBOE");
+  expect(others.length).toBeGreaterThan(100);
+  const conId = first?.contract.conId ?? 0;
+  expect(await resolveContract(session, { conId }, within(2_000))).toMatchObject({ exchange: "SMART" });
 });

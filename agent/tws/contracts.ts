@@ -4,6 +4,7 @@ import { withDefaults } from "../../shared/contract.ts";
 import type { Contract, ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
+import { bondCandidate, maturesIn } from "./bond-facts.ts";
 import { twsErrorFor } from "./errors.ts";
 import { neighboursOf } from "./option-neighbours.ts";
 import { detailsFrom, matchFrom, selectorToTws } from "./translate.ts";
@@ -12,18 +13,25 @@ import type { ContractDetails, SymbolMatch } from "./translate.ts";
 const dayMs = 86_400_000;
 const kept = 2_000;
 const searchEveryMs = 1_000;
+const mostCandidates = 25;
 
 interface Known {
   readonly details: readonly ContractDetails[];
   readonly until: number;
+  /** Asked for without an exchange: what a conId alone means too. */
+  readonly isUsual: boolean;
 }
 
-/** Longer answers are not kept. */
+/** Longer answers are whole option chains: a few are kept, for as long as one may go through their pages. */
 const longestKept = 100;
+const chainsKept = 3;
+const chainKeptMs = 10 * 60_000;
 
 interface Desk {
   /** What TWS answered, by selector; hours and tick sizes change daily, so nothing is older than a day. */
   readonly known: Map<string, Known>;
+  /** The same for long answers. */
+  readonly chains: Map<string, Known>;
   /** When the next search may be sent. */
   searchAt: number;
 }
@@ -33,7 +41,7 @@ const desks = new WeakMap<TwsSession, Desk>();
 function deskOf(session: TwsSession): Desk {
   const existing = desks.get(session);
   if (existing !== undefined) return existing;
-  const desk: Desk = { known: new Map(), searchAt: 0 };
+  const desk: Desk = { known: new Map(), chains: new Map(), searchAt: 0 };
   desks.set(session, desk);
   return desk;
 }
@@ -50,20 +58,42 @@ export function describeSelector(selector: ContractSelector): string {
 const keyOf = (selector: ContractSelector): string =>
   JSON.stringify(Object.entries(selector).sort(([a], [b]) => a.localeCompare(b)));
 
-function remember({ known }: Desk, key: string, details: readonly ContractDetails[]): void {
-  known.delete(key);
+function remember(
+  { known, chains }: Desk,
+  key: string,
+  details: readonly ContractDetails[],
+  isUsual: boolean,
+): void {
   // a whole option chain would push out everything else
-  if (details.length > longestKept) return;
-  known.set(key, { details, until: Date.now() + dayMs });
-  const oldest = known.keys().next().value;
-  if (known.size > kept && oldest !== undefined) known.delete(oldest);
+  const isLong = details.length > longestKept;
+  const [answers, most, ms] = isLong ? [chains, chainsKept, chainKeptMs] : [known, kept, dayMs];
+  answers.delete(key);
+  answers.set(key, { details, until: Date.now() + ms, isUsual });
+  const oldest = answers.keys().next().value;
+  if (answers.size > most && oldest !== undefined) answers.delete(oldest);
+}
+
+function rememberedAs({ known, chains }: Desk, key: string): readonly ContractDetails[] | null {
+  const answer = known.get(key) ?? chains.get(key);
+  return answer !== undefined && answer.until > Date.now() ? answer.details : null;
+}
+
+/** An option by its conId alone, which whoever has been shown a chain asks for next. */
+function memberOfChain({ chains }: Desk, selector: ContractSelector): ContractDetails[] | null {
+  const { conId } = selector;
+  if (conId === undefined || keyOf(selector) !== keyOf({ conId })) return null;
+  const current = [...chains.values()].filter(({ until, isUsual }) => isUsual && until > Date.now());
+  const all = current.flatMap(({ details }) => details.filter(({ contract }) => contract.conId === conId));
+  const [one] = byInstrument(all);
+  return one === undefined ? null : [one];
 }
 
 /** TWS no longer knows an instrument (200): whatever was remembered of it is forgotten. */
 export function forgetContract(session: TwsSession, conId: number): void {
-  const { known } = deskOf(session);
-  for (const [key, { details }] of known)
-    if (details.some(({ contract }) => contract.conId === conId)) known.delete(key);
+  const { known, chains } = deskOf(session);
+  for (const answers of [known, chains])
+    for (const [key, { details }] of answers)
+      if (details.some(({ contract }) => contract.conId === conId)) answers.delete(key);
 }
 
 /**
@@ -80,14 +110,15 @@ export async function contractDetails(
   const desk = deskOf(session);
   const wanted = withDefaults(selector);
   const key = keyOf(wanted);
-  const known = desk.known.get(key);
-  if (known !== undefined && known.until > Date.now()) return known.details;
+  const known = rememberedAs(desk, key) ?? memberOfChain(desk, wanted);
+  if (known !== null) return known;
   try {
     const details = await askDetails(session, wanted, context);
-    remember(desk, key, details);
-    // a conId alone means the usual routing, which an asked-for exchange need not be
-    if (selector.exchange === undefined)
-      for (const one of byInstrument(details)) remember(desk, keyOf({ conId: one.contract.conId }), [one]);
+    const isUsual = selector.exchange === undefined;
+    remember(desk, key, details, isUsual);
+    if (isUsual && details.length <= longestKept)
+      for (const one of byInstrument(details))
+        remember(desk, keyOf({ conId: one.contract.conId }), [one], true);
     return details;
   } catch (error) {
     if (error instanceof TwsError && error.code === "unknown_contract") desk.known.delete(key);
@@ -114,8 +145,9 @@ function askDetails(
         [EventName.contractDetails]: (_control, _id, details) => take(detailsFrom(details)),
         [EventName.bondContractDetails]: (_control, _id, details) => take(detailsFrom(details)),
         [EventName.contractDetailsEnd]: (control) => {
-          if (rows.length > 0) control.resolve(rows);
-          else control.reject(unknown(what));
+          const matching = rows.filter((row) => maturesIn(row, wanted));
+          if (matching.length > 0) control.resolve(matching);
+          else control.reject(rows.length > 0 ? otherMaturities(what, rows) : unknown(what));
         },
       },
       // 200 also says "ambiguous", and no end of the list follows it
@@ -126,6 +158,19 @@ function askDetails(
       },
     },
     context,
+  );
+}
+
+/** For bonds of an issuer none of which matures when it was said to. */
+function otherMaturities(what: string, rows: readonly ContractDetails[]): TwsError {
+  const maturities = [...new Set(rows.flatMap(({ contract }) => contract.expiration ?? []))].sort();
+  const shown = maturities.slice(0, mostCandidates).join(", ");
+  return new TwsError(
+    "unknown_contract",
+    `TWS knows no bond for ${what}; those of this issuer mature on ${shown}.`,
+    {
+      nextStep: "Give one of these as expiration, or leave it out.",
+    },
   );
 }
 
@@ -156,8 +201,23 @@ export async function resolveDetails(
   const what = describeSelector(withDefaults(selector));
   if (only === undefined) throw unknown(what);
   if (found.length === 1) return only;
-  throw new TwsError("ambiguous_contract", `${found.length} instruments match ${what}.`, {
-    candidates: found.slice(0, 25).map(({ contract }) => candidate(contract)),
+  throw ambiguous(what, found);
+}
+
+function ambiguous(what: string, found: readonly ContractDetails[]): TwsError {
+  const areBonds = found.every(({ bond }) => bond !== undefined);
+  const ordered = areBonds
+    ? found.toSorted((a, b) => (a.contract.expiration ?? "").localeCompare(b.contract.expiration ?? ""))
+    : found;
+  return new TwsError("ambiguous_contract", `${found.length} instruments match ${what}.`, {
+    ...(areBonds && {
+      nextStep: "Pass the conId of a candidate, or the month of its maturity as expiration.",
+    }),
+    candidates: ordered
+      .slice(0, mostCandidates)
+      .map(({ contract, bond }) =>
+        bond === undefined ? candidate(contract) : bondCandidate(contract, bond),
+      ),
   });
 }
 

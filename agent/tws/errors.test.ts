@@ -69,6 +69,20 @@ test.each([
   expect(noticeKind({ code, text })).toBe(kind);
 });
 
+test.each([
+  [10_092, "", "the market depth of SPX", "TWS does not have the market depth of SPX."],
+  [10_189, "", "ticks of AAPL", "TWS does not have ticks of AAPL."],
+  [10_172, "", "the article BRFG$1", "TWS does not have the article BRFG$1."],
+  [
+    162,
+    "HMDS query returned no data",
+    "the first data of AAPL",
+    "TWS does not have the first data of AAPL as asked.",
+  ],
+])("%i %j names %s once", (code, text, what, message) => {
+  expect(twsErrorFor({ code, text }, what).message).toBe(message);
+});
+
 describe.for([...twsCodes])("code %i", ([code, listed]) => {
   const rows = "read" in listed ? [...listed.read.map(([, row]) => row), listed.otherwise] : [listed];
 

@@ -1,7 +1,7 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { TwsNotice } from "./api.ts";
+import type { CodeRow, NoticeKind, NoticeMeaning } from "./code-row.ts";
 import { remark, twsCodes, unlisted } from "./tws-codes.ts";
-import type { CodeRow, NoticeKind, NoticeMeaning } from "./tws-codes.ts";
 
 type Words = Pick<TwsNotice, "code" | "text">;
 
@@ -18,6 +18,10 @@ function rowOf({ code, text }: Words): CodeRow {
 
 export function meaningOf(notice: Words): NoticeMeaning {
   return rowOf(notice).meaning;
+}
+
+export function upstreamDown(): TwsError {
+  return new TwsError("tws_upstream_down", "TWS is running but has lost its connection to IBKR.");
 }
 
 /** What a notice about an order means for it. */

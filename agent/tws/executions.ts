@@ -90,7 +90,8 @@ export function createExecutions() {
         quantity += row.execution.shares;
         cost += row.execution.shares * row.execution.price;
       }
-      return { quantity, avgPrice: quantity > 0 ? cost / quantity : null };
+      // 100 and 48 at 502.94 are 502.94 on average, and not 502.93999999999994
+      return { quantity, avgPrice: quantity > 0 ? Math.round((cost / quantity) * 1e8) / 1e8 : null };
     },
     /** The first fill of which `belongs` holds. */
     find(belongs: (row: ExecutionRow) => boolean): ExecutionRow | undefined {

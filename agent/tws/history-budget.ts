@@ -14,8 +14,8 @@ export const historyLimits = {
   mostOpen: 50,
 } as const;
 
-/** Of each kind: answers are bars by the thousand, so few are kept. */
-const keptAnswers = 20;
+/** Of each kind, by up to two keys each: answers are bars by the thousand, so few are kept. */
+const keptAnswers = 40;
 
 export interface HistoryQuestion {
   /** Words for messages: "historical data of AAPL". */
@@ -56,7 +56,10 @@ function budgetOf(session: object): Budget {
 
 export type AskHistory<T> = (
   session: object,
-  question: HistoryQuestion,
+  question: HistoryQuestion & {
+    /** The key of a later question that has the same answer: up to now is up to that instant then. */
+    readonly laterKey?: (value: T) => string | null;
+  },
   context: RequestContext,
   ask: (context: RequestContext) => Promise<T>,
 ) => Promise<Dated<T>>;
@@ -90,9 +93,12 @@ export function createHistoryKind<T>(): AskHistory<T> {
     try {
       const value = await withinLimits(budgetOf(session), question, left(), ask);
       const answer = { value, asOf: new Date().toISOString(), at: performance.now() };
-      const [oldest] = answers.keys();
-      if (answers.size >= keptAnswers && oldest !== undefined) answers.delete(oldest);
-      answers.set(key, answer);
+      for (const name of [key, question.laterKey?.(value)]) {
+        if (typeof name !== "string") continue;
+        const [oldest] = answers.keys();
+        if (answers.size >= keptAnswers && oldest !== undefined) answers.delete(oldest);
+        answers.set(name, answer);
+      }
       return answer;
     } finally {
       asking.delete(key);

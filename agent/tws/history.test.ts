@@ -69,7 +69,7 @@ test("ends where it was asked to end", async () => {
 test("says no_data of a time before there was any", async () => {
   await expect(bars({ endAt: "1950-01-03T21:00:00Z" })).rejects.toMatchObject({
     code: "no_data",
-    message: "TWS has no historical data of AAPL as asked.",
+    message: "TWS does not have historical data of AAPL as asked.",
   });
 });
 

@@ -1,7 +1,7 @@
 import { EventName } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
-import type { Bar, barSizes } from "../../shared/tools/history.ts";
+import type { Bar, BarKind, barSizes } from "../../shared/tools/history.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import { forgetContract } from "./contracts.ts";
 import { createHistoryKind } from "./history-budget.ts";
@@ -13,7 +13,7 @@ export interface BarsRequest {
   /** As TWS has it: "3600 S", "5 D", "1 Y". */
   readonly duration: string;
   readonly barSize: (typeof barSizes)[number];
-  readonly whatToShow: "TRADES" | "MIDPOINT" | "BID" | "ASK" | "BID_ASK" | "ADJUSTED_LAST";
+  readonly whatToShow: BarKind;
   readonly useRTH: boolean;
   /** ISO 8601; absent is now. */
   readonly endAt?: string | undefined;
@@ -37,13 +37,30 @@ export async function datedBars(
   if (whatToShow === "ADJUSTED_LAST" && endAt !== undefined)
     throw new TwsError("invalid_input", "ADJUSTED_LAST always ends now: leave endDateTime out.");
   const { conId, exchange, symbol } = contract;
+  const keyOf = (end: string | null | undefined): string =>
+    JSON.stringify([conId, exchange, duration, barSize, whatToShow, useRTH, end]);
   const question = {
     what: `historical data of ${symbol}`,
     series: `${conId} ${exchange} ${whatToShow}`,
-    key: JSON.stringify([conId, exchange, duration, barSize, whatToShow, useRTH, endAt]),
-    cost: whatToShow === "BID_ASK" ? 2 : 1,
+    key: keyOf(endAt),
+    laterKey(bars: readonly Bar[]) {
+      const last = bars.at(-1)?.time;
+      return endAt === undefined && last !== undefined ? keyOf(endOfBars(last, barSize)) : null;
+    },
+    cost: whatToShow.endsWith("BID_ASK") ? 2 : 1,
   } as const;
   return askBars(session, question, context, (inner) => requestBars(session, request, inner));
+}
+
+const barSeconds = { sec: 1, min: 60, hour: 3_600 } as const;
+
+/** When bars are over of which the last begins at `last`: asked for up to then, TWS gives the same ones. */
+export function endOfBars(last: string, barSize: BarsRequest["barSize"]): string {
+  if (!last.includes("T")) return `${last}T23:59:59.000Z`;
+  const [count, name = ""] = barSize.split(" ");
+  const unit = name.replace(/s$/, "");
+  const seconds = unit === "sec" || unit === "min" || unit === "hour" ? barSeconds[unit] : 0;
+  return new Date(Date.parse(last) + Number(count) * seconds * 1000).toISOString();
 }
 
 /** As datedBars, without when they were answered. */

@@ -30,15 +30,19 @@ test.for([
   expect(instantOf(text)).toBe(instant);
 });
 
-test("scanner parameters are found wherever they stand, and broken ones are passed over", () => {
-  const { scanCodes, locations, instruments } = scannerCatalog(
-    `<ScanParameterResponse><New><ScanTypeList><ScanType><scanCode>A</scanCode><displayName>A &amp; B</displayName>
-     <instruments>STK, FUT.US</instruments><Column><displayName>inner</displayName></Column></ScanType>
-     <ScanType><displayName>no code</displayName></ScanType></ScanTypeList></New><Location><locationCode>L`,
-  );
-  expect(scanCodes).toEqual([{ code: "A", name: "A & B", instruments: ["STK", "FUT.US"], group: null }]);
-  expect(instruments).toEqual([]);
-  expect(locations.length).toBeLessThanOrEqual(1);
+test("scanner parameters are found wherever they stand, and those without a code are passed over", () => {
+  const whole = `<ScanParameterResponse><New><ScanTypeList><ScanType><scanCode>A</scanCode>
+     <displayName>A &amp; B</displayName><instruments>STK, FUT.US</instruments>
+     <Column><displayName>inner</displayName></Column></ScanType>
+     <ScanType><displayName>no code</displayName></ScanType></ScanTypeList></New></ScanParameterResponse>`;
+  expect(scannerCatalog(whole)).toEqual({
+    scanCodes: [{ code: "A", name: "A & B", instruments: ["STK", "FUT.US"], group: null }],
+    instruments: [],
+    locations: [],
+    filters: [],
+  });
+  // part of a list would pass for all of it
+  expect(scannerCatalog(whole.slice(0, -30))).toBeNull();
 });
 
 test("event types and events are read from each layout TWS has had, and nothing else is made of them", () => {

@@ -1,6 +1,7 @@
 import type { Contract, ContractSelector } from "../../shared/contract.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import { expirationsOf, optionParams } from "./option-params.ts";
+import type { OptionParams } from "./option-params.ts";
 
 interface Neighbours {
   readonly message: string;
@@ -11,6 +12,7 @@ interface Neighbours {
 type LookUp = (selector: ContractSelector) => Promise<readonly { readonly contract: Contract }[]>;
 
 const kept = 6;
+const keptFutures = 3;
 
 /** Where options have their underlying, the likeliest first. */
 export const underlyingsOf = (symbol: string, currency: string | undefined): ContractSelector[] => [
@@ -33,16 +35,49 @@ export async function neighboursOf(
       listed.map(({ contract }) => contract),
       { symbol, expiration, strike },
     );
-  if (wanted.secType === "FOP") return null;
-  for (const selector of underlyingsOf(symbol, wanted.currency)) {
+  const rows =
+    wanted.secType === "FOP"
+      ? await paramsOnFutures(session, { ...wanted, symbol, expiration }, lookUp, context)
+      : await paramsOnSymbol(session, { ...wanted, symbol }, lookUp, context);
+  const ofClass = rows?.filter(({ tradingClass }) => tradingClass === wanted.tradingClass) ?? [];
+  const expirations = rows === null ? null : expirationsOf(ofClass.length > 0 ? ofClass : rows);
+  if (expirations === null || expirations.includes(expiration)) return null;
+  return nearExpirations(expirations, { ...wanted, symbol, expiration });
+}
+
+/** Null where nothing of that name is known. */
+async function paramsOnSymbol(
+  session: TwsSession,
+  { symbol, currency }: Pick<ContractSelector, "currency"> & { readonly symbol: string },
+  lookUp: LookUp,
+  context: RequestContext,
+): Promise<OptionParams[] | null> {
+  for (const selector of underlyingsOf(symbol, currency)) {
     const [found] = await lookUp(selector).catch(() => []);
-    if (found === undefined) continue;
-    const expirations = expirationsOf(await optionParams(session, found.contract, context));
-    return expirations.includes(expiration)
-      ? null
-      : nearExpirations(expirations, { ...wanted, symbol, expiration });
+    if (found !== undefined) return optionParams(session, found.contract, context);
   }
   return null;
+}
+
+/** Of the futures that expire nearest a date: a product may have a hundred, each with options of its own. */
+async function paramsOnFutures(
+  session: TwsSession,
+  {
+    symbol,
+    currency,
+    expiration,
+  }: Pick<ContractSelector, "currency"> & { readonly symbol: string; readonly expiration: string },
+  lookUp: LookUp,
+  context: RequestContext,
+): Promise<OptionParams[] | null> {
+  const named = { symbol, secType: "FUT" as const, ...(currency !== undefined && { currency }) };
+  const futures = await lookUp(named).catch(() => []);
+  if (futures.length === 0) return null;
+  const distance = ({ contract }: { readonly contract: Contract }): number =>
+    Math.abs(dayOf(contract.expiration ?? "") - dayOf(expiration));
+  const nearest = futures.toSorted((a, b) => distance(a) - distance(b)).slice(0, keptFutures);
+  const rows = nearest.map(({ contract }) => optionParams(session, contract, context));
+  return (await Promise.all(rows)).flat();
 }
 
 interface WantedStrike {
@@ -71,7 +106,8 @@ function optionCandidate(contract: Contract): Record<string, unknown> {
   return { conId, symbol, secType, exchange, currency, localSymbol, tradingClass, expiration, strike, right };
 }
 
-function nearExpirations(
+/** The listed expirations nearest the wanted one. `symbol` may be the name of a single future. */
+export function nearExpirations(
   expirations: readonly string[],
   { symbol, secType, expiration, currency }: ContractSelector & { readonly expiration: string },
 ): Neighbours {

@@ -51,6 +51,22 @@ export function optionParams(
   );
 }
 
+/** A row for at most so many dates and strikes: a few of them fit into an answer. */
+const mostDates = 100;
+const mostStrikes = 500;
+
+/** The row as several where its lists are long, each with part of them; every strike is with every date, as before. */
+export function inParts(row: OptionParams): OptionParams[] {
+  return parts(row.expirations, mostDates).flatMap((expirations) =>
+    parts(row.strikes, mostStrikes).map((strikes) => ({ ...row, expirations, strikes })),
+  );
+}
+
+function parts<T>(list: readonly T[], most: number): T[][] {
+  const count = Math.max(1, Math.ceil(list.length / most));
+  return Array.from({ length: count }, (_, index) => list.slice(index * most, (index + 1) * most));
+}
+
 const rankOf = ({ exchange }: OptionParams): number => (exchange === "SMART" ? 0 : 1);
 
 /** Every date on which options of these rows expire, ascending. */

@@ -172,6 +172,38 @@ describe("while TWS is away", () => {
   });
 });
 
+describe("an order in TWS's list of those that ended, which has no order ids", () => {
+  test("is known by its permId, even without a reference", async () => {
+    const { simulator, session, book } = await startBook();
+    const first = await book.place({ ...far, orderRef: "" }, here);
+    const second = await book.place({ ...far, orderRef: "" }, here);
+    const ended = new Promise<void>((resolve) => session.onDisconnected(resolve));
+    simulator.faults.dropConnections();
+    await ended;
+    simulator.world.ledger.cancel(1, first.orderId);
+    await session.whenConnected(5_000);
+
+    expect(await book.get(first.orderId, context)).toMatchObject({ status: "Cancelled" });
+    expect(await book.get(second.orderId, context)).toMatchObject({ status: "Submitted" });
+    expect(await book.completedOrders(context)).toMatchObject([
+      { orderId: first.orderId, permId: first.permId, orderRef: null, status: "Cancelled" },
+    ]);
+    expect(first.permId).not.toBe(second.permId);
+  });
+
+  test("is not the order of ours that has the id it had at another client", async () => {
+    const { simulator, book } = await startBook();
+    await book.place(far, here);
+    const { ledger } = simulator.world;
+    // of another client, under the same order id
+    for (const { request } of ledger.openOrders()) ledger.place({ ...request, clientId: 9, orderRef: "" });
+    ledger.cancel(9, 1);
+
+    expect(await book.completedOrders(context)).toMatchObject([{ orderId: null, status: "Cancelled" }]);
+    expect(await book.get(1, context)).toMatchObject({ status: "Submitted", clientId: 1 });
+  });
+});
+
 describe("order ids", () => {
   test("never go back, though TWS's own do after a restart", async () => {
     const { simulator, session, book } = await startBook();

@@ -7,6 +7,7 @@ import { createExecutions } from "./executions.ts";
 import { placeBracket } from "./order-bracket.ts";
 import type { Bracket, BracketSpec } from "./order-bracket.ts";
 import { cancelAll } from "./order-cancel-all.ts";
+import type { CancelledAll } from "./order-cancel-all.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { changeOrder } from "./order-change.ts";
 import type { OrderChanges } from "./order-change.ts";
@@ -84,7 +85,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     if (failed === reconciled) reconcile();
     if ((await whenReconciled(signal)) || signal.aborted) return;
     throw new TwsError("timeout", "TWS has not listed its orders, so nothing was sent.", {
-      nextStep: "Try again in a few seconds; the order has not been placed.",
+      nextStep: "Try again in a few seconds; this call has placed nothing.",
     });
   }
 
@@ -164,7 +165,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     async cancelAll(
       isWanted: ((account: string) => boolean) | null,
       context: RequestContext,
-    ): Promise<Order[]> {
+    ): Promise<CancelledAll> {
       await whenReconciled(context.signal);
       return cancelAll(desk, isWanted, context);
     },

@@ -144,14 +144,40 @@ async function seen(desk: OrderDesk, legs: Legs, care: BracketCare): Promise<voi
   }
   const end = await endOf(desk, entry, care.signal);
   if (end === "unknown" && isDropped()) return afterDrop(desk, legs, care);
-  throw failureOf(desk, legs, end);
+  const isBare = end === "over" && desk.records.fills(entry.record).quantity > 0;
+  const isKnown = !isBare || (await knowsExits(desk, legs, care));
+  if (isDropped()) return afterDrop(desk, legs, care);
+  if (entry.record.status === "Filled" && isWhole(desk, legs)) return;
+  throw failureOf(desk, legs, end, isKnown);
+}
+
+const exitsOf = ({ takeProfit, stopLoss }: Legs) => [takeProfit, stopLoss];
+
+/** TWS has neither shown it nor refused it. */
+const isOpen = ({ record, exchange }: Leg) => !record.acknowledged && exchange.refusal === null;
+
+/** Whether TWS has said of both exits if it has them: what a list does not show that was asked for behind them, it has not. */
+async function knowsExits(
+  { lists, times }: OrderDesk,
+  legs: Legs,
+  { signal }: BracketCare,
+): Promise<boolean> {
+  const context = { timeoutMs: times.listMs, signal };
+  for (let looks = 2; looks > 0 && exitsOf(legs).some(isOpen); looks -= 1) {
+    const isListed = await lists.openOrders(context).then(
+      () => true,
+      () => false,
+    );
+    if (isListed) return true;
+  }
+  return !exitsOf(legs).some(isOpen);
 }
 
 /** Whether TWS holds, or held, every leg as it was sent. */
 function isWhole({ records }: OrderDesk, legs: Legs): boolean {
-  const { entry, takeProfit, stopLoss } = legs;
+  const { entry } = legs;
   const filled = ({ record }: Leg) => records.fills(record).quantity > 0;
-  const exits = [takeProfit, stopLoss];
+  const exits = exitsOf(legs);
   // the fill of one exit cancels the other
   const isOver = exits.some(filled);
   const isKept = ({ record }: Leg) => record.acknowledged && (isOver || !isFinal(record.status));
@@ -170,7 +196,7 @@ async function afterDrop(desk: OrderDesk, legs: Legs, care: BracketCare): Promis
       await care.whenBack();
       if (isWhole(desk, legs)) return;
       const end = await endOf(desk, legs.entry, care.signal);
-      if (end !== "unknown" || rounds === 1 || care.signal.aborted) throw failureOf(desk, legs, end);
+      if (end !== "unknown" || rounds === 1 || care.signal.aborted) throw failureOf(desk, legs, end, true);
     }
   };
   const mending = mend();
@@ -188,14 +214,25 @@ async function afterDrop(desk: OrderDesk, legs: Legs, care: BracketCare): Promis
 const nameOf = ({ entry, takeProfit, stopLoss }: Legs) =>
   `the bracket of orders ${entry.record.orderId}, ${takeProfit.record.orderId} and ${stopLoss.record.orderId}`;
 
-/** What became of a bracket whose entry has been cancelled, and its exits by TWS with it. */
-function failureOf({ records }: OrderDesk, legs: Legs, end: End): TwsError {
+const namesOf = (legs: readonly Leg[]) =>
+  legs.map(({ name, record }) => `the ${name} (order ${record.orderId})`).join(" and ");
+
+function reasonOf(legs: Legs): string {
+  const all = listOf(legs);
+  const refused = all.find(({ exchange }) => exchange.refusal !== null);
+  if (refused !== undefined)
+    return `TWS refused the ${refused.name} of ${nameOf(legs)} (code ${refused.exchange.refusal?.code})`;
+  return `TWS ${all.some(isOpen) ? "has not shown" : "does not hold"} all of ${nameOf(legs)}`;
+}
+
+/**
+ * What became of a bracket whose entry has been cancelled, and its exits by TWS with it; `isKnown` whether TWS has said
+ * if it has the exits.
+ */
+function failureOf({ records }: OrderDesk, legs: Legs, end: End, isKnown: boolean): TwsError {
   const { entry } = legs;
   const refused = listOf(legs).find(({ exchange }) => exchange.refusal !== null);
-  const why =
-    refused === undefined
-      ? `TWS does not hold all of ${nameOf(legs)}`
-      : `TWS refused the ${refused.name} of ${nameOf(legs)} (code ${refused.exchange.refusal?.code})`;
+  const why = reasonOf(legs);
   const { quantity } = records.fills(entry.record);
   const detail = refused?.exchange.refusal ?? null;
   const tws = detail === null ? {} : { tws: { code: detail.code, text: detail.text } };
@@ -217,13 +254,20 @@ function failureOf({ records }: OrderDesk, legs: Legs, end: End): TwsError {
   if (quantity === 0) {
     return new TwsError("order_rejected", `${why}, so the entry was cancelled; nothing was filled.`, tws);
   }
-  const working = [legs.takeProfit, legs.stopLoss].filter(
-    ({ record }) => record.acknowledged && !isFinal(record.status),
-  );
-  const kept =
-    working.length === 0
-      ? "has no exit"
-      : `has only the ${working.map(({ name, record }) => `${name} (order ${record.orderId})`).join(" and ")}`;
+  if (!isKnown) {
+    const open = namesOf(exitsOf(legs).filter(isOpen));
+    return new TwsError(
+      "outcome_unknown",
+      `${why}; ${quantity} of the entry (order ${entry.record.orderId}) had filled, and it is not known whether TWS has ${open}.`,
+      {
+        ...tws,
+        nextStep:
+          "Look with ibkr_get_open_orders now. An exit that is not there does not protect the position: place it, or close the position, with ibkr_place_order.",
+      },
+    );
+  }
+  const working = exitsOf(legs).filter(({ record }) => record.acknowledged && !isFinal(record.status));
+  const kept = working.length === 0 ? "has no exit" : `has only ${namesOf(working)}`;
   return new TwsError(
     "order_rejected",
     `${why}, but ${quantity} of the entry (order ${entry.record.orderId}) had filled, and that position ${kept}.`,

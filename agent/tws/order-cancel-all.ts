@@ -7,23 +7,29 @@ import { writeOnce } from "./order-desk.ts";
 import type { OrderDesk } from "./order-desk.ts";
 import type { OrderRecord } from "./order-records.ts";
 
+export interface CancelledAll {
+  /** Those that were working and wanted, as they are now. */
+  readonly orders: readonly Order[];
+  /** Those that work and were not wanted. */
+  readonly others: readonly Order[];
+}
+
 /**
- * Cancels what works in the accounts of which `isWanted` holds, or with null everything that TWS holds by its own
- * order for that, which reaches also what no list shows. Answers with the orders that were working, as they are then.
- * Throws the errors of a list when nothing was sent, and outcome_unknown.
+ * Cancels what works in the accounts of which `isWanted` holds, one by one, or with null everything that TWS holds by
+ * its own order for that, which knows no accounts and reaches also what no list shows. Throws the errors of a list
+ * when nothing was sent, and outcome_unknown.
  */
 export async function cancelAll(
   desk: OrderDesk,
   isWanted: ((account: string) => boolean) | null,
   context: RequestContext,
-): Promise<Order[]> {
+): Promise<CancelledAll> {
   const { events, lists, records, session, times } = desk;
   const { signal } = context;
   const rows = await lists.openOrders(context);
   const found = new Set(rows.flatMap((row) => records.of(row) ?? []));
-  const open = [...found].filter(
-    ({ status, account }) => !isFinal(status) && (isWanted === null || isWanted(account)),
-  );
+  const working = [...found].filter(({ status }) => !isFinal(status));
+  const open = working.filter(({ account }) => isWanted === null || isWanted(account));
   if (isWanted === null) {
     await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.reqGlobalCancel({}));
   } else {
@@ -37,7 +43,9 @@ export async function cancelAll(
     await readEnded(desk, open, context);
     await events.until(isOver, times.settleMs, signal);
   }
-  return open.map((record) => records.toOrder(record));
+  const others = working.filter((record) => !open.includes(record) && !isFinal(record.status));
+  const toOrders = (some: readonly OrderRecord[]) => some.map((record) => records.toOrder(record));
+  return { orders: toOrders(open), others: toOrders(others) };
 }
 
 const unknown = (why: string) =>
@@ -47,6 +55,13 @@ const unknown = (why: string) =>
 
 /** What became of it shows in its state; one that cannot be cancelled does not keep the others. */
 async function cancelOne(desk: OrderDesk, record: OrderRecord, signal: AbortSignal): Promise<void> {
+  if (record.orderId === 0) {
+    desk.records.warn(
+      record,
+      "It was placed in the window of TWS and has no order id, so it has to be cancelled there.",
+    );
+    return;
+  }
   // ids count for each client: TWS would take our own order of this id, or any other's, whichever account that is in
   if (desk.records.byId(record.orderId) !== record) {
     desk.records.warn(

@@ -1,6 +1,7 @@
 import { TwsError } from "../../shared/errors.ts";
 import { OrderType, TimeInForce, isFinal, priceRules } from "../../shared/order.ts";
 import type { Order } from "../../shared/order.ts";
+import { meaningOf, twsErrorFor } from "./errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-desk.ts";
 import type { OrderDesk } from "./order-desk.ts";
 import type { Exchange } from "./order-events.ts";
@@ -66,6 +67,7 @@ function refusalOf({ refusal, notices }: Exchange, { orderId }: OrderRecord): Tw
       tws: { code: refusal.code, text: refusal.text },
     });
   }
+  if (refusal !== null && meaningOf(refusal) === "retry") return twsErrorFor(refusal, `order ${orderId}`);
   if (refusal !== null) return rejected(what, refusal);
   if (notices.includes("not_found"))
     return new TwsError("order_not_found", `TWS does not know order ${orderId} any more.`);
@@ -108,7 +110,7 @@ function changedSpec({ session, records }: OrderDesk, record: OrderRecord, chang
   if (quantity < filled) {
     throw new TwsError(
       "invalid_input",
-      `quantity: ${filled} are filled already, so it cannot be ${quantity}.`,
+      `quantity: the order has filled ${filled} already, so it cannot be ${quantity}.`,
     );
   }
   return {

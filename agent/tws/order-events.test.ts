@@ -1,5 +1,6 @@
+import { EventName } from "@stoqey/ib";
 import { describe, expect, test } from "vitest";
-import type { OrderRequest } from "../sim/model.ts";
+import type { Order, OrderRequest } from "../sim/model.ts";
 import { context, far, here, spec, startBook } from "./order-testbed.ts";
 import { fill, refusal, scriptedWorld, shown } from "./scripted-ledger.ts";
 
@@ -203,6 +204,84 @@ describe("what TWS says about an order", () => {
       filled: 10,
       remaining: 0,
       avgFillPrice: 5,
+    });
+  });
+
+  test("a fill that comes after PendingCancel, and after our answer, is the order's end", async () => {
+    const tells: (() => void)[] = [];
+    const open: Order[] = [];
+    const { book, session } = await startBook(
+      scriptedWorld({
+        onPlace(request, tell) {
+          tell({ type: "order", order: shown(request, "Submitted") });
+          open.push(shown(request, "PendingCancel"));
+          tells.push(
+            () => tell({ type: "status", order: shown(request, "PendingCancel") }),
+            () => tell({ type: "status", order: shown(request, "Filled", { filled: 10, remaining: 0 }) }),
+          );
+        },
+        onCancel: () => tells[0]?.(),
+        openOrders: () => open,
+      }),
+    );
+    const { orderId } = await book.place(far, here);
+    const filled = new Promise<void>((resolve) => {
+      session.on(EventName.orderStatus, (_id, status) => void (status === "Filled" && resolve()));
+    });
+
+    const cancelled = await book.cancel(orderId, context);
+    tells[1]?.();
+    await filled;
+
+    expect(cancelled).toMatchObject({
+      filled: 0,
+      status: expect.stringMatching(/^(PendingCancel|Unknown)$/),
+    });
+    expect(await book.get(orderId, context)).toMatchObject({ status: "Filled", filled: 10, remaining: 0 });
+  });
+
+  test("202 confirms a cancellation, also without a status, and a fill beats it still", async () => {
+    const tells: (() => void)[] = [];
+    const { book, session } = await startBook(
+      scriptedWorld({
+        onPlace(request, tell) {
+          tell({ type: "order", order: shown(request, "Submitted") });
+          tells.push(
+            () => tell(refusal(request, 202, "Order Canceled - reason:")),
+            () => tell({ type: "status", order: shown(request, "Filled", { filled: 10, remaining: 0 }) }),
+          );
+        },
+        onCancel: () => tells[0]?.(),
+      }),
+    );
+    const { orderId } = await book.place(far, here);
+
+    expect(await book.cancel(orderId, context)).toMatchObject({ status: "Cancelled", warnings: [] });
+
+    const filled = new Promise<void>((resolve) => {
+      session.on(EventName.orderStatus, (_id, status) => void (status === "Filled" && resolve()));
+    });
+    tells[1]?.();
+    await filled;
+    expect(await book.get(orderId, context)).toMatchObject({ status: "Filled", filled: 10 });
+  });
+
+  test("202 refuses no order: one that TWS ends by itself is answered as cancelled, with TWS's reason", async () => {
+    const text = "Order Canceled - reason:The order could not be filled at once.";
+    const { book } = await startBook(
+      scriptedWorld({
+        onPlace(request, tell) {
+          tell({ type: "order", order: shown(request, "Submitted") });
+          tell(refusal(request, 202, text));
+          tell({ type: "order", order: shown(request, "Cancelled") });
+        },
+      }),
+    );
+
+    expect(await book.place({ ...far, tif: "IOC" }, here)).toMatchObject({
+      status: "Cancelled",
+      filled: 0,
+      warnings: [text],
     });
   });
 

@@ -1,12 +1,12 @@
 import { EventName } from "@stoqey/ib";
 import type { TwsNotice, TwsSession } from "./api.ts";
+import type { NoticeKind } from "./code-row.ts";
 import { noticeKind } from "./errors.ts";
 import type { Executions } from "./executions.ts";
 import type { createOrderIds } from "./order-ids.ts";
 import type { OrderRecords } from "./order-records.ts";
 import { parseCommission, parseExecution, parseOpenOrder, parseStatus } from "./order-wire.ts";
 import type { OrderRow } from "./order-wire.ts";
-import type { NoticeKind } from "./tws-codes.ts";
 
 /** What TWS answers to one message about an order, while we wait for it. */
 export interface Exchange {

@@ -4,7 +4,6 @@ import type { Executions } from "./executions.ts";
 import type { OrderRecord, OrderRecords } from "./order-records.ts";
 import { requestCompletedOrders, requestExecutions, requestOpenOrders } from "./order-requests.ts";
 import type { OrderRow } from "./order-wire.ts";
-import { createTurns } from "./turns.ts";
 
 interface Deps {
   readonly session: TwsSession;
@@ -14,12 +13,10 @@ interface Deps {
 
 /** Asks TWS where the orders are, at the start of each connection and whenever the book cannot know. */
 export function createOrderRefresh({ session, records, executions }: Deps) {
-  const turns = createTurns();
   let haveCompleted = false;
 
-  /** One list at a time: TWS marks its end without saying of which request. */
-  const openOrders = (context: RequestContext): Promise<OrderRow[]> =>
-    turns("the open orders", context, (own) => requestOpenOrders(session, own));
+  const openOrders = (context: RequestContext) => requestOpenOrders(session, context);
+  const completedOrders = (context: RequestContext) => requestCompletedOrders(session, context);
 
   /** Own orders that the book takes for working and TWS does not list. */
   const missingFrom = (rows: readonly OrderRow[], before: readonly OrderRecord[]) =>
@@ -48,10 +45,6 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     // one that ended without a fill is still the order of its reference, though nobody knows its id any more
     else if (fill === undefined && orderRef !== null && permId !== null) records.openOrder(row);
   }
-
-  /** The same for those that ended today. */
-  const completedOrders = (context: RequestContext): Promise<OrderRow[]> =>
-    turns("the completed orders", context, (own) => requestCompletedOrders(session, own));
 
   async function refresh(context: RequestContext): Promise<void> {
     const before = records.all();

@@ -1,57 +1,99 @@
 import { EventName } from "@stoqey/ib";
 import { currentTime } from "./account.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
+import { createListKind } from "./lists.ts";
 import { parseCompletedOrder, parseExecution, parseOpenOrder } from "./order-wire.ts";
 import type { OrderRow } from "./order-wire.ts";
+import { createRead, perSession } from "./reads.ts";
+import type { ReadContext } from "./reads.ts";
 
 /** TWS may leave out the end of an empty list of executions: so long a silence, and a sign of life, end it. */
 const quietMs = 2_000;
+
+/** Equal reads are shared by all who ask at once: see `createRead`. */
+const deskOf = perSession((session) => ({
+  open: createRead<readonly OrderRow[]>(session),
+  completed: createRead<readonly OrderRow[]>(session),
+  executions: createRead<readonly string[]>(session),
+  askOpen: createListKind(session, EventName.openOrderEnd),
+  askCompleted: createListKind(session, EventName.completedOrdersEnd),
+}));
 
 /**
  * Every open order, of all clients, as TWS lists them now. TWS takes the messages of one client in their order, so
  * what it does not list was not working when the request arrived.
  */
-export function requestOpenOrders(session: TwsSession, context: RequestContext): Promise<OrderRow[]> {
-  const rows: OrderRow[] = [];
-  return session.request<OrderRow[]>(
-    {
-      // behind orders, so that a list shows what was sent before it
-      lane: "account",
-      what: "open orders",
-      start: (ib) => void ib.reqAllOpenOrders(),
-      on: {
-        [EventName.openOrder]: (_control, ...args) => {
-          const row = parseOpenOrder(...args);
-          if (!row.order.whatIf) rows.push(row);
+export function requestOpenOrders(
+  session: TwsSession,
+  context: RequestContext,
+): Promise<readonly OrderRow[]> {
+  const what = "open orders";
+  const { open, askOpen } = deskOf(session);
+  return open({ key: "", what }, context, ({ written, ...shared }) => {
+    let rows: OrderRow[] = [];
+    return askOpen<readonly OrderRow[]>(
+      {
+        // behind orders, so that a list shows what was sent before it
+        lane: "account",
+        what,
+        start: (ib) => {
+          written();
+          ib.reqAllOpenOrders();
         },
-        [EventName.openOrderEnd]: (control) => control.resolve(rows),
+        on: {
+          [EventName.openOrder]: (_control, ...args) => {
+            const row = parseOpenOrder(...args);
+            if (!row.order.whatIf) rows.push(row);
+          },
+        },
+        forget: () => (rows = []),
+        whole: (control) => control.resolve(rows),
       },
-    },
-    context,
-  );
+      shared,
+    );
+  });
 }
 
 /** Orders that ended today. TWS gives them no order id: they are known by permId and orderRef. */
-export function requestCompletedOrders(session: TwsSession, context: RequestContext): Promise<OrderRow[]> {
-  const rows: OrderRow[] = [];
-  return session.request<OrderRow[]>(
-    {
-      lane: "account",
-      what: "completed orders",
-      start: (ib) => void ib.reqCompletedOrders(false),
-      on: {
-        [EventName.completedOrder]: (_control, ...args) => void rows.push(parseCompletedOrder(...args)),
-        [EventName.completedOrdersEnd]: (control) => control.resolve(rows),
+export function requestCompletedOrders(
+  session: TwsSession,
+  context: RequestContext,
+): Promise<readonly OrderRow[]> {
+  const what = "completed orders";
+  const { completed, askCompleted } = deskOf(session);
+  return completed({ key: "", what }, context, ({ written, ...shared }) => {
+    let rows: OrderRow[] = [];
+    return askCompleted<readonly OrderRow[]>(
+      {
+        lane: "account",
+        what,
+        start: (ib) => {
+          written();
+          ib.reqCompletedOrders(false);
+        },
+        on: {
+          [EventName.completedOrder]: (_control, ...args) => void rows.push(parseCompletedOrder(...args)),
+        },
+        forget: () => (rows = []),
+        whole: (control) => control.resolve(rows),
       },
-    },
-    context,
-  );
+      shared,
+    );
+  });
 }
 
 /** The execution ids of today's fills; their details reach the book as events of their own. */
-export async function requestExecutions(
+export function requestExecutions(session: TwsSession, context: RequestContext): Promise<readonly string[]> {
+  const what = "executions";
+  return deskOf(session).executions({ key: "", what }, context, (shared) =>
+    readExecutions(session, what, shared),
+  );
+}
+
+async function readExecutions(
   session: TwsSession,
-  context: RequestContext,
+  what: string,
+  { written, ...context }: ReadContext,
 ): Promise<readonly string[]> {
   const execIds: string[] = [];
   const quiet = new AbortController();
@@ -73,8 +115,9 @@ export async function requestExecutions(
     await session.request<void>(
       {
         lane: "account",
-        what: "executions",
+        what,
         start: (ib, reqId) => {
+          written();
           ib.reqExecutions(reqId, {});
           listen();
         },

@@ -10,6 +10,7 @@ import type {
   TimeInForce as PlacedTimeInForce,
 } from "../../shared/order.ts";
 import type { TwsEvents } from "./events.ts";
+import { isBond } from "./bond-facts.ts";
 import { partialContract } from "./translate.ts";
 
 /** What one placeOrder message says. Quantity in units of the contract, prices in its currency. */
@@ -202,6 +203,7 @@ export function toIbContract({
   currency,
 }: OrderSpec["contract"]): IbContract {
   const known = secTypes.get(secType ?? "");
+  if (isBond(secType)) return { conId, exchange, ...(known !== undefined && { secType: known }) };
   return {
     conId,
     exchange,

@@ -1,5 +1,6 @@
 import { EventName } from "@stoqey/ib";
 import type { RequestContext, TwsSession } from "./api.ts";
+import { createRead, perSession } from "./reads.ts";
 import { numberOrNull } from "./translate.ts";
 
 /** In the account's base currency; null where TWS has not worked a figure out. */
@@ -16,21 +17,33 @@ export interface PositionPnl extends Pnl {
   readonly value: number | null;
 }
 
+/** Equal reads are shared by all who ask at once: see `createRead`. */
+const deskOf = perSession((session) => ({
+  accounts: createRead<Pnl>(session),
+  positions: createRead<PositionPnl>(session),
+}));
+
 /** Today's profit of one account. TWS repeats it every second, so it is withdrawn after the first answer. */
 export function accountPnl(session: TwsSession, account: string, context: RequestContext): Promise<Pnl> {
-  return session.request<Pnl>(
-    {
-      lane: "account",
-      what: `the profit of account ${account}`,
-      start: (ib, reqId) => ib.reqPnL(reqId, account),
-      cancel: (ib, reqId) => ib.cancelPnL(reqId),
-      cancelAfter: true,
-      on: {
-        [EventName.pnl]: (control, _id, daily, unrealized, realized) =>
-          control.resolve(pnlFrom(daily, unrealized, realized)),
+  const what = `the profit of account ${account}`;
+  return deskOf(session).accounts({ key: account, what }, context, ({ written, ...shared }) =>
+    session.request<Pnl>(
+      {
+        lane: "account",
+        what,
+        start: (ib, reqId) => {
+          written();
+          ib.reqPnL(reqId, account);
+        },
+        cancel: (ib, reqId) => ib.cancelPnL(reqId),
+        cancelAfter: true,
+        on: {
+          [EventName.pnl]: (control, _id, daily, unrealized, realized) =>
+            control.resolve(pnlFrom(daily, unrealized, realized)),
+        },
       },
-    },
-    context,
+      shared,
+    ),
   );
 }
 
@@ -41,19 +54,29 @@ export function positionPnl(
   conId: number,
   context: RequestContext,
 ): Promise<PositionPnl> {
-  return session.request<PositionPnl>(
-    {
-      lane: "account",
-      what: `the profit of conId ${conId} in account ${account}`,
-      start: (ib, reqId) => ib.reqPnLSingle(reqId, account, "", conId),
-      cancel: (ib, reqId) => ib.cancelPnLSingle(reqId),
-      cancelAfter: true,
-      on: {
-        [EventName.pnlSingle]: (control, _id, position = 0, daily, unrealized, realized, value) =>
-          control.resolve({ position, ...pnlFrom(daily, unrealized, realized), value: numberOrNull(value) }),
+  const what = `the profit of conId ${conId} in account ${account}`;
+  return deskOf(session).positions({ key: what, what }, context, ({ written, ...shared }) =>
+    session.request<PositionPnl>(
+      {
+        lane: "account",
+        what,
+        start: (ib, reqId) => {
+          written();
+          ib.reqPnLSingle(reqId, account, "", conId);
+        },
+        cancel: (ib, reqId) => ib.cancelPnLSingle(reqId),
+        cancelAfter: true,
+        on: {
+          [EventName.pnlSingle]: (control, _id, position = 0, daily, unrealized, realized, value) =>
+            control.resolve({
+              position,
+              ...pnlFrom(daily, unrealized, realized),
+              value: numberOrNull(value),
+            }),
+        },
       },
-    },
-    context,
+      shared,
+    ),
   );
 }
 

@@ -126,6 +126,18 @@ test("asks again for every line when TWS has lost its data", async () => {
   expect(line.states()).toEqual(["live", "stale", "gap", "live"]);
 });
 
+test("goes stale when another session of the login takes its data, asks again, and is live again", async () => {
+  streams = createQuoteStreams(session, { log: () => {}, times: { competingRetryMs: 30 } });
+  const line = watched(apple);
+  await line.state("live");
+  sim.faults.endStreams("marketData", 10_197);
+  await line.state("stale");
+  expect(line.events.at(-1)).toMatchObject({ error: { code: "no_market_data" } });
+  await line.state("live");
+  expect(line.states()).toEqual(["live", "stale", "live"]);
+  expect(sim.subscriptions()).toBe(1);
+});
+
 test("keeps its lines when TWS's data survived the outage", async () => {
   const line = watched(apple);
   await line.state("live");

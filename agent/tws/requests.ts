@@ -134,7 +134,7 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
         lane,
         () => {
           isWritten = true;
-          spec.start(sender.ib, reqId);
+          spec.start(sender.ib, reqId, control);
         },
         (error) => control.reject(error),
       );

@@ -1,6 +1,6 @@
-import { Parser } from "htmlparser2";
 import type { ScannerParameter, scannerSections } from "../../shared/tools/scanner.ts";
 import { lineOf } from "./news-text.ts";
+import { walkXml } from "./xml.ts";
 
 type Section = (typeof scannerSections)[number];
 
@@ -27,9 +27,9 @@ interface Open {
 
 /**
  * Reads what TWS says can be scanned. The document is large and its layout grows with every version, so only the
- * rows we know are taken from it, wherever they stand.
+ * rows we know are taken from it, wherever they stand. Null when it is not well-formed.
  */
-export function scannerCatalog(xml: string): ScannerCatalog {
+export function scannerCatalog(xml: string): ScannerCatalog | null {
   const found = new Map<Section, Map<string, ScannerParameter>>();
   const open: Open[] = [];
   /** Filters by instrument, as the instruments name them. */
@@ -59,36 +59,33 @@ export function scannerCatalog(xml: string): ScannerCatalog {
     });
   };
 
-  const parser = new Parser(
-    {
-      onopentag(name) {
-        depth += 1;
-        field = name;
-        text = "";
-        if (Object.hasOwn(rowsOf, name)) open.push({ kind: name, depth: depth + 1, fields: new Map() });
-      },
-      ontext(data) {
-        text += data;
-      },
-      onclosetag(name) {
-        const row = open.at(-1);
-        if (row?.kind === name && row.depth === depth + 1) {
-          open.pop();
-          finish(row);
-        } else if (row?.depth === depth && field === name && !row.fields.has(name)) {
-          row.fields.set(name, lineOf(text, fieldCharacters));
-        } else if (row !== undefined && field === name && name === "displayName" && !row.fields.has("name")) {
-          // a filter's name stands with its first value
-          row.fields.set("name", lineOf(text, fieldCharacters));
-        }
-        field = "";
-        text = "";
-        depth -= 1;
-      },
+  const isWhole = walkXml(xml, {
+    opened(name) {
+      depth += 1;
+      field = name;
+      text = "";
+      if (Object.hasOwn(rowsOf, name)) open.push({ kind: name, depth: depth + 1, fields: new Map() });
     },
-    { xmlMode: true },
-  );
-  parser.end(xml);
+    text(piece) {
+      text += piece;
+    },
+    closed(name) {
+      const row = open.at(-1);
+      if (row?.kind === name && row.depth === depth + 1) {
+        open.pop();
+        finish(row);
+      } else if (row?.depth === depth && field === name && !row.fields.has(name)) {
+        row.fields.set(name, lineOf(text, fieldCharacters));
+      } else if (row !== undefined && field === name && name === "displayName" && !row.fields.has("name")) {
+        // a filter's name stands with its first value
+        row.fields.set("name", lineOf(text, fieldCharacters));
+      }
+      field = "";
+      text = "";
+      depth -= 1;
+    },
+  });
+  if (!isWhole) return null;
 
   const filterInstruments = new Map<string, string[]>();
   for (const [instrument, filters] of filtersOf)

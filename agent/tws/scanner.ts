@@ -50,7 +50,12 @@ export async function scannerParameters(
     },
     context,
   );
-  const answer = { catalog: scannerCatalog(xml), connection: session.connection, at: Date.now() };
+  const catalog = scannerCatalog(xml);
+  if (catalog === null)
+    throw new TwsError("tws_error", "TWS sent the scanner parameters in a form that cannot be read.", {
+      nextStep: "Try again; the usual codes work in ibkr_run_market_scanner without them.",
+    });
+  const answer = { catalog, connection: session.connection, at: Date.now() };
   known.set(session, answer);
   return answer;
 }

@@ -8,6 +8,8 @@ interface Script {
   readonly onPlace?: (request: OrderRequest, tell: Tell, proceed: () => void) => void;
   readonly onCancel?: (orderId: number, tell: Tell, proceed: () => void) => void;
   readonly nextValidId?: () => number;
+  /** What TWS lists as working, beside what really is; called each time it is asked. */
+  readonly openOrders?: () => readonly Order[];
   /** What TWS lists as executed, beside what it really is. */
   readonly executions?: () => readonly Execution[];
 }
@@ -35,6 +37,7 @@ export function scriptedWorld(script: Script): World {
         if (script.onCancel === undefined) proceed();
         else script.onCancel(orderId, tell, proceed);
       },
+      openOrders: () => [...ledger.openOrders(), ...(script.openOrders?.() ?? [])],
       executions: () => [...ledger.executions(), ...(script.executions?.() ?? [])],
       listen(listener) {
         listeners.add(listener);

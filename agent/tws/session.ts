@@ -5,6 +5,7 @@ import { modeOf } from "../../shared/status.ts";
 import type { AgentStatus, TwsState } from "../../shared/status.ts";
 import type { TwsNotice, TwsSession } from "./api.ts";
 import { openConnection } from "./connection.ts";
+import { upstreamDown } from "./errors.ts";
 import type { Accepted, Connection, ConnectionTimes, Ended, Log } from "./connection.ts";
 import type { TwsEventName, TwsEvents } from "./events.ts";
 import { farmOf } from "./farms.ts";
@@ -63,7 +64,7 @@ export function createSession(options: SessionOptions): TwsSession {
   let count = 0;
   let serverVersion: number | null = null;
   let accounts: readonly string[] = [];
-  let marketDataType: MarketDataType = MarketDataType.DELAYED_FROZEN;
+  let marketDataType: 1 | 2 | 3 | 4 = 4;
   let farms: readonly Farm[] = [];
   let lastError = "";
   /** TWS may say so before it has accepted us. */
@@ -88,6 +89,7 @@ export function createSession(options: SessionOptions): TwsSession {
       accounts: [...accounts],
       mode: accounts[0] === undefined ? null : modeOf(accounts[0]),
       isSimulator,
+      marketDataType: marketDataTypes[marketDataType].name,
       lastError,
     },
     farms: [...farms],
@@ -105,8 +107,6 @@ export function createSession(options: SessionOptions): TwsSession {
       isStopped() ? "The session with TWS is stopped." : `There is no session with TWS. ${lastError}`.trim(),
       isStopped() ? { nextStep: "Call ibkr_connect to start the session again." } : {},
     );
-  const upstreamDown = (): TwsError =>
-    new TwsError("tws_upstream_down", "TWS is running but has lost its connection to IBKR.");
 
   const requests = createRequestMap({
     listen: (event, listener) => void listen(event, listener),
@@ -139,7 +139,7 @@ export function createSession(options: SessionOptions): TwsSession {
     // quote's dataType says which it is. It holds for the connection, so it goes before any request for data.
     connection.pacer.submit(
       "order",
-      () => connection.ib.reqMarketDataType(marketDataType),
+      () => connection.ib.reqMarketDataType(marketDataTypes[marketDataType].code),
       (error) => log("tws.market_data_type_not_sent", { error }),
     );
     log("tws.connected", { connection: count, serverVersion, accounts });
@@ -286,8 +286,9 @@ export function createSession(options: SessionOptions): TwsSession {
       pacer.submit(
         "order",
         () => {
-          marketDataType = marketDataTypes[type];
-          ib.reqMarketDataType(marketDataType);
+          marketDataType = type;
+          ib.reqMarketDataType(marketDataTypes[type].code);
+          tell(state);
           resolve();
         },
         reject,
@@ -338,10 +339,10 @@ export function createSession(options: SessionOptions): TwsSession {
 }
 
 const marketDataTypes = {
-  1: MarketDataType.REALTIME,
-  2: MarketDataType.FROZEN,
-  3: MarketDataType.DELAYED,
-  4: MarketDataType.DELAYED_FROZEN,
+  1: { name: "live", code: MarketDataType.REALTIME },
+  2: { name: "frozen", code: MarketDataType.FROZEN },
+  3: { name: "delayed", code: MarketDataType.DELAYED },
+  4: { name: "delayed-frozen", code: MarketDataType.DELAYED_FROZEN },
 } as const;
 
 /** Callbacks of our own: each is called in turn, and one that throws is logged and harms nobody. */

@@ -25,6 +25,11 @@ test.each([
   [73, 9, { low: 9 }],
   [75, 10, { close: 10 }],
   [76, 10.1, { open: 10.1 }],
+  [50, 4.05, { bidYield: 4.05 }],
+  [51, -0.2, { askYield: -0.2 }],
+  [52, -1, { lastYield: null }],
+  [103, 4.05, { bidYield: 4.05 }],
+  [104, 4.01, { askYield: 4.01 }],
   [1, -1, { bid: null }],
   [1, 0, { bid: 0 }],
   [14, 0, { open: null }],
@@ -96,4 +101,6 @@ test("takes a quote for complete when what its kind of instrument has is there",
   expect(isComplete({ ...emptyQuote, last: 1.5, close: 1.4 }, "IND")).toBe(true);
   expect(isComplete({ ...quoted, last: 1.5, close: 1.4 }, "OPT")).toBe(false);
   expect(isComplete({ ...quoted, last: 1.5, close: 1.4, delta: 0.5 }, "OPT")).toBe(true);
+  expect(isComplete({ ...quoted, last: 1.5, close: 1.4 }, "BOND")).toBe(false);
+  expect(isComplete({ ...quoted, last: 1.5, close: 1.4, askYield: null }, "BOND")).toBe(true);
 });

@@ -1,8 +1,11 @@
 import { MarketDataType, IBApiTickType as TickType } from "@stoqey/ib";
-import type { DataType, Quote } from "../../shared/events.ts";
+import type { Quote } from "../../shared/events.ts";
+import type { DataType } from "../../shared/status.ts";
 import { numberOrNull } from "./translate.ts";
 
-type NumberField = { readonly [K in keyof Quote]: Quote[K] extends number | null ? K : never }[keyof Quote];
+type NumberField = {
+  readonly [K in keyof Quote]-?: Exclude<Quote[K], undefined> extends number | null ? K : never;
+}[keyof Quote];
 
 /** What a quote gains by one message of TWS; null when the message says nothing that a quote holds. */
 export type QuoteChange = Partial<Quote> | null;
@@ -22,6 +25,11 @@ const priceFields: ReadonlyMap<number, NumberField> = new Map([
   [TickType.DELAYED_LOW, "low"],
   [TickType.DELAYED_CLOSE, "close"],
   [TickType.DELAYED_OPEN, "open"],
+  [TickType.BID_YIELD, "bidYield"],
+  [TickType.ASK_YIELD, "askYield"],
+  [TickType.LAST_YIELD, "lastYield"],
+  [TickType.DELAYED_YIELD_BID, "bidYield"],
+  [TickType.DELAYED_YIELD_ASK, "askYield"],
 ]);
 
 const sizeFields: ReadonlyMap<number, NumberField> = new Map([
@@ -131,6 +139,9 @@ export function isComplete(quote: Quote, secType: string): boolean {
     case "OPT":
     case "FOP":
       return bid !== null && ask !== null && last !== null && close !== null && quote.delta !== null;
+    // so do the yields of a bond
+    case "BOND":
+      return bid !== null && ask !== null && last !== null && close !== null && quote.askYield !== undefined;
     default:
       return bid !== null && ask !== null && last !== null && close !== null;
   }

@@ -9,6 +9,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { contractTools } from "../../shared/tools/contracts.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { barSizes } from "../../shared/tools/history.ts";
+import { bondFactsFrom, bondNames, isBond } from "./bond-facts.ts";
 
 /** What TWS knows of one instrument. */
 export type ContractDetails = OutputOf<(typeof contractTools)["ibkr_get_contract_details"]>;
@@ -53,6 +54,7 @@ export function partialContract(contract: IbContract): Partial<Contract> {
     strike: positiveOrNull(contract.strike),
     right: rightOf(contract.right),
     multiplier: positiveOrNull(contract.multiplier),
+    ...(isBond(contract.secType) && bondNames(contract)),
   };
 }
 
@@ -75,11 +77,12 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
   const conId = positiveOrNull(contract.conId);
   if (conId === null) return null;
   const { symbol = "", secType = "", exchange = "", currency = "", ...rest } = partialContract(contract);
+  const bond = bondFactsFrom(details);
   const optional = {
     primaryExchange: rest.primaryExchange ?? null,
     localSymbol: rest.localSymbol ?? null,
     tradingClass: rest.tradingClass ?? null,
-    expiration: rest.expiration ?? null,
+    expiration: rest.expiration ?? bond?.maturity ?? null,
     strike: rest.strike ?? null,
     right: rest.right ?? null,
     multiplier: rest.multiplier ?? null,
@@ -101,12 +104,24 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
     stockType: textOrNull(details.stockType),
     underlyingConId: positiveOrNull(details.underConId),
     contractMonth: textOrNull(details.contractMonth),
+    ...(bond !== null && { bond }),
   };
 }
 
-/** Null for a hit without an id. Search results carry few fields; what they lack is absent, not null. */
+/**
+ * Null for a hit that names nothing. Search results carry few fields; what they lack is absent, not null. An issuer of
+ * bonds has no conId: TWS's id of it stands in the place of a symbol, and is taken there.
+ */
 export function matchFrom({ contract, derivativeSecTypes }: ContractDescription): SymbolMatch | null {
   const conId = positiveOrNull(contract?.conId);
+  const issuerId = textOrNull(contract?.issuerId);
+  if (issuerId !== null)
+    return {
+      symbol: issuerId,
+      secType: "BOND",
+      name: textOrNull(contract?.description),
+      derivativeSecTypes: [],
+    };
   if (contract === undefined || conId === null) return null;
   return {
     conId,
@@ -139,6 +154,8 @@ const rightField = (right: "C" | "P" | null | undefined): Pick<IbContract, "righ
 
 /** A selector as reqContractDetails takes it: only what was given. */
 export function selectorToTws(selector: ContractSelector): IbContract {
+  const issuerId = issuerIdIn(selector);
+  if (issuerId !== null) return { issuerId };
   const { conId, symbol, exchange, currency, localSymbol, strike, multiplier, tradingClass } = selector;
   return {
     ...(conId !== undefined && { conId }),
@@ -151,14 +168,24 @@ export function selectorToTws(selector: ContractSelector): IbContract {
     ...rightField(selector.right),
     ...(multiplier !== undefined && { multiplier }),
     ...(tradingClass !== undefined && { tradingClass }),
-    ...(selector.expiration !== undefined && { lastTradeDateOrContractMonth: selector.expiration }),
+    // TWS is not known to look at a bond's maturity: the answer is sieved instead
+    ...(selector.expiration !== undefined &&
+      selector.secType !== "BOND" && { lastTradeDateOrContractMonth: selector.expiration }),
     ...(selector.primaryExchange !== undefined && { primaryExch: selector.primaryExchange }),
   };
+}
+
+/** The id of an issuer of bonds, which a search gives as a symbol; null where none is named. */
+function issuerIdIn({ conId, symbol, secType }: ContractSelector): string | null {
+  const isIssuer = conId === undefined && secType === "BOND" && /^e\d+$/i.test(symbol ?? "");
+  return isIssuer ? (symbol?.toLowerCase() ?? null) : null;
 }
 
 /** A resolved contract as every other request takes it: its id names it, the exchange routes it. */
 export function contractToTws(contract: Contract): IbContract {
   const { conId, symbol, exchange, currency } = contract;
+  // a bond's symbol is its issuer's, and TWS may not have said its currency
+  if (isBond(contract.secType)) return { conId, ...secTypeField(contract.secType), exchange };
   return { conId, symbol, ...secTypeField(contract.secType), exchange, currency };
 }
 

@@ -1,83 +1,5 @@
-import type { ErrorCode } from "../../shared/errors.ts";
-
-/** What a code of TWS means for the request, stream or order whose id it carries. */
-export type NoticeMeaning =
-  /** It has ended and nothing more will come. */
-  | "fatal"
-  /** Something worth knowing; it goes on. */
-  | "advisory"
-  /** What was asked for has happened, or there was nothing left to do. */
-  | "confirmation"
-  /** It has ended for now; the same again later can work. */
-  | "retry";
-
-/** What a notice about an order means for it. */
-export type NoticeKind =
-  /** The order lives on; TWS has something to say about it. */
-  | "warning"
-  /** 202: the order is cancelled, as asked or by TWS. */
-  | "cancelled"
-  /** TWS knows no such order. */
-  | "not_found"
-  /** The order has ended, so it cannot be cancelled. */
-  | "not_cancellable"
-  /** TWS says that the id is taken: this may be our own order. */
-  | "duplicate_id"
-  /** What was asked is refused. */
-  | "refused";
-
-export interface CodeRow {
-  readonly meaning: NoticeMeaning;
-  readonly code: ErrorCode;
-  /** `what` names what was asked for: "historical data of AAPL". */
-  readonly message: (what: string) => string;
-  /** Absent where the next step of the error's own code says it. */
-  readonly nextStep?: string;
-  /** Of `retry`: so long from now the same can work. */
-  readonly retryAfterMs?: number;
-  /** Absent where it follows from the meaning. */
-  readonly order?: NoticeKind;
-}
-
-/** One code for several things, told apart by TWS's words: the first that matches, else `otherwise`. */
-interface ReadTheText {
-  readonly read: readonly (readonly [words: RegExp, row: CodeRow])[];
-  readonly otherwise: CodeRow;
-}
-
-type Entry = readonly [codes: readonly number[], what: CodeRow | ReadTheText];
-
-type Says = CodeRow["message"];
-
-const ends = (code: ErrorCode, message: Says, nextStep?: string): CodeRow => ({
-  meaning: "fatal",
-  code,
-  message,
-  ...(nextStep !== undefined && { nextStep }),
-});
-
-const later = (code: ErrorCode, retryAfterMs: number, message: Says, nextStep?: string): CodeRow => ({
-  meaning: "retry",
-  code,
-  retryAfterMs,
-  message,
-  ...(nextStep !== undefined && { nextStep }),
-});
-
-const goesOn = (code: ErrorCode, message: Says, nextStep: string): CodeRow => ({
-  meaning: "advisory",
-  code,
-  message,
-  nextStep,
-});
-
-const done = (code: ErrorCode, message: Says, nextStep: string, order?: NoticeKind): CodeRow => ({
-  meaning: "confirmation",
-  code,
-  message,
-  nextStep,
-  ...(order !== undefined && { order }),
-});
+import { done, ends, goesOn, later } from "./code-row.ts";
+import type { CodeRow, Entry, ReadTheText, Says } from "./code-row.ts";
 
 const nothingToDo = "Nothing is to be done.";
 const readTheText = "Read the text TWS gave and change what was asked.";
@@ -99,12 +21,21 @@ export const unlisted: CodeRow = ends(
 
 const orders: readonly Entry[] = [
   [[202], done("tws_error", (what) => `${what} is cancelled.`, nothingToDo, "cancelled")],
-  [[399, 404, 2109, 10_349], remark],
+  [[399, 404, 481, 2109, 10_233, 10_349], remark],
   [
     [103],
-    { ...ends("outcome_unknown", (w) => `TWS knows the order id of ${w} already.`), order: "duplicate_id" },
+    { ...ends("order_rejected", (w) => `TWS knows the order id of ${w} already.`), order: "duplicate_id" },
   ],
-  [[104, 105], ends("order_not_changeable", (what) => `TWS cannot make this change to ${what}.`)],
+  [[104], ends("order_not_changeable", (what) => `TWS cannot change ${what}: it has been filled.`)],
+  [
+    [2102],
+    later(
+      "pacing",
+      1_000,
+      (what) => `TWS is still at work on ${what} and has not changed it.`,
+      "Call ibkr_modify_order again.",
+    ),
+  ],
   [
     [161, 10_148],
     {
@@ -117,7 +48,7 @@ const orders: readonly Entry[] = [
     { ...ends("order_not_found", (what) => `TWS has no open order for ${what}.`), order: "not_found" },
   ],
   [
-    [107, 109, 110, 201, 203, 387, 388, 434, 435, 460, 10_006, 10_149],
+    [105, 107, 109, 110, 201, 203, 387, 388, 434, 435, 460, 10_006, 10_149],
     ends("order_rejected", (what) => `TWS rejected ${what}.`),
   ],
 ];
@@ -188,7 +119,7 @@ const marketData: readonly Entry[] = [
     [10_092],
     ends(
       "no_market_data",
-      (what) => `There is no market depth for ${what}.`,
+      (what) => `TWS does not have ${what}.`,
       "Name one venue by exchange, or call ibkr_get_quotes for the best bid and ask.",
     ),
   ],
@@ -196,7 +127,7 @@ const marketData: readonly Entry[] = [
     [10_187, 10_189],
     ends(
       "no_market_data",
-      (what) => `TWS has no ticks for ${what}.`,
+      (what) => `TWS does not have ${what}.`,
       "Ask for BID_ASK or MIDPOINT where nothing is traded, or for bars with ibkr_get_historical_data.",
     ),
   ],
@@ -215,7 +146,10 @@ const marketData: readonly Entry[] = [
     ),
   ],
   // the end of what had ended
-  [[300, 310, 366, 10_185], done("tws_error", (what) => `${what} had ended already.`, nothingToDo)],
+  [
+    [300, 310, 365, 366, 10_185, 10_280, 10_284],
+    done("tws_error", (what) => `${what} had ended already.`, nothingToDo),
+  ],
 ];
 
 const history: readonly Entry[] = [
@@ -228,18 +162,18 @@ const history: readonly Entry[] = [
           later(
             "pacing",
             15_000,
-            (what) => `TWS limits how much history may be asked for, so it gave no ${what}.`,
+            (what) => `TWS limits how much history may be asked for, so it did not give ${what}.`,
           ),
         ],
         [
           /time length exceed/i,
           ends(
             "invalid_input",
-            (what) => `TWS gives no ${what} with such short bars over so long a time.`,
+            (what) => `TWS does not give ${what} with such short bars over so long a time.`,
             "Ask for larger bars or a shorter duration.",
           ),
         ],
-        [/no data|no items/i, ends("no_data", (what) => `TWS has no ${what} as asked.`)],
+        [/no data|no items/i, ends("no_data", (what) => `TWS does not have ${what} as asked.`)],
         [/cancel/i, done("cancelled", (what) => `${what} was cancelled.`, nothingToDo)],
         [
           /permission/i,
@@ -250,7 +184,7 @@ const history: readonly Entry[] = [
           later(
             "no_market_data",
             60_000,
-            (what) => `The same login is in use elsewhere, so TWS gives no ${what} here.`,
+            (what) => `The same login is in use elsewhere, so TWS does not give ${what} here.`,
             "Log out elsewhere (phone, web, another TWS), then call again.",
           ),
         ],
@@ -271,20 +205,41 @@ const history: readonly Entry[] = [
     [10_172],
     ends(
       "no_data",
-      (what) => `TWS has no ${what}.`,
+      (what) => `TWS does not have ${what}.`,
       "Check the providerCode and the articleId that belong together.",
     ),
   ],
   [
-    [10_276, 10_277, 10_278, 10_279, 10_280, 10_281, 10_282, 10_283],
+    [10_276, 10_277],
     ends(
       "no_market_data",
       (what) => `The account may not see ${what}.`,
       "Ask the owner for the subscription in the Client Portal.",
     ),
   ],
+  [
+    [10_278, 10_281],
+    later("pacing", 1_000, (what) => `TWS is still at work on another request for ${what}.`),
+  ],
+  [[10_279, 10_283], ends("tws_error", (what) => `TWS could not give ${what}.`, readTheText)],
+  [
+    [10_282],
+    later(
+      "tws_error",
+      1_000,
+      (what) => `TWS wants to be asked what kinds of events there are before it gives ${what}.`,
+      "Call again: the agent asks for both then.",
+    ),
+  ],
   [[492], goesOn("tws_error", (what) => `TWS gives ${what} with little precision.`, nothingToDo)],
 ];
+
+const idTaken = later(
+  "tws_error",
+  1_000,
+  (what) => `TWS could not start ${what}.`,
+  "Call again: each call has an id of its own.",
+);
 
 const requests: readonly Entry[] = [
   [
@@ -305,14 +260,10 @@ const requests: readonly Entry[] = [
           later("pacing", 5_000, (what) => `TWS has too many requests like ${what} open.`),
         ],
       ],
-      otherwise: later(
-        "tws_error",
-        1_000,
-        (what) => `TWS could not start ${what}.`,
-        "Call again: each call has an id of its own.",
-      ),
+      otherwise: idTaken,
     },
   ],
+  [[385, 386], idTaken],
   [[503], ends("tws_error", (what) => `This TWS is too old for ${what}.`, "Update TWS or IB Gateway.")],
   [[100], later("pacing", 5_000, () => "TWS says that it was asked too often.")],
 ];

@@ -52,7 +52,13 @@ export function wshEvents(
     const types =
       desk.meta?.connection === session.connection ? desk.meta.types : await askTypes(session, desk, left());
     const names = new Map(types.map(({ tag, name }) => [tag, name]));
-    return eventsIn(await askEvents(session, request, left()), names);
+    try {
+      return eventsIn(await askEvents(session, request, left()), names);
+    } catch (error) {
+      // 10282: it has forgotten that it was asked, so the next call asks it anew
+      if (error instanceof TwsError && error.detail.tws?.code === 10_282) desk.meta = null;
+      throw error;
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { scannerCatalog } from "./scanner-catalog.ts";
 import { readXml } from "./xml.ts";
 
 test("reads elements with their paths, attributes and own text, in the order of the document", () => {
@@ -31,8 +32,26 @@ test.each([
 
 test("expands no entity but those of XML itself", () => {
   expect(readXml("<a>&nbsp;&amp;lt;&#0;</a>")).toEqual([
-    { path: "a", attributes: {}, text: "&nbsp;&lt;&#0;" },
+    { path: "a", attributes: {}, text: "&nbsp;&lt;\ufffd" },
   ]);
+});
+
+test("reads a hundred levels and refuses more", () => {
+  const nested = (levels: number) => `${"<a>".repeat(levels)}x${"</a>".repeat(levels)}`;
+  expect(readXml(nested(100))).toHaveLength(1);
+  expect(readXml(nested(101))).toBeNull();
+  const startedAt = performance.now();
+  expect(readXml("<a>".repeat(700_000))).toBeNull();
+  expect(scannerCatalog("<Instrument>".repeat(200_000))).toBeNull();
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+});
+
+test("tells an element that ends itself from one that is never ended", () => {
+  expect(readXml("<a><b c='d'/></a>")).toEqual([{ path: "a/b", attributes: { c: "d" }, text: null }]);
+  expect(readXml("<a><b/>")).toBeNull();
+  expect(readXml("<a>1/")).toBeNull();
+  expect(readXml("<a><b></a>")).toBeNull();
+  expect(readXml("<a/")).toBeNull();
 });
 
 test("reads two megabytes in a moment, also of hostile ones", () => {

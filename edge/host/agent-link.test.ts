@@ -150,6 +150,7 @@ describe("the agent's link", () => {
       farms: [{ name: "usfarm", state: "ok", nextStep: "" }],
       accounts: ["DU1", "DU2"],
       mode: "paper",
+      marketDataType: "delayed-frozen",
     });
     const limited = { ...ownerOfLocalMode, accounts: ["DU2", "U9"] };
     expect(await rpc(host).call(callOf("ibkr_get_status", {}, limited))).toMatchObject({
@@ -160,12 +161,20 @@ describe("the agent's link", () => {
   it("follows a change of status", async () => {
     const host = freshHost();
     const agent = await connectAgent(host);
-    const tws = { ...connectedStatus.tws, state: "upstream_down" as const };
+    const tws = {
+      ...connectedStatus.tws,
+      state: "upstream_down" as const,
+      marketDataType: "delayed" as const,
+    };
     agent.say({ type: "status", status: { ...connectedStatus, tws } });
     agent.socket.send("ping");
     await agent.next();
     await vi.waitFor(async () =>
-      expect(await status(host)).toMatchObject({ is_connected: false, tws: { state: "upstream_down" } }),
+      expect(await status(host)).toMatchObject({
+        is_connected: false,
+        tws: { state: "upstream_down" },
+        marketDataType: "delayed",
+      }),
     );
   });
 

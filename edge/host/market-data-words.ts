@@ -19,7 +19,9 @@ export const marketDataWords: StreamWords = {
     };
   },
 
-  nameOf: ({ contract, resourceId }) => contract?.symbol ?? resourceId,
+  // the symbol of a bond is that of its issuer's stock
+  nameOf: ({ contract, resourceId }) =>
+    contract?.secType === "BOND" ? resourceId : (contract?.symbol ?? resourceId),
 
   unsubscribe(fields) {
     const selector = parseSelector(fields);

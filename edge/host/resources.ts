@@ -205,7 +205,7 @@ function titleOf(kind: ResourceKind, what: string): string {
 function notStarted({ kind, id }: Resource): TwsError {
   const { title, startTool, hasId } = resourceWords[kind];
   const what = hasId ? `${title} of ${id}` : title;
-  return new TwsError("not_started", `${what} has not been started.`, {
+  return new TwsError("not_started", `The stream "${what}" has not been started.`, {
     nextStep: `Call ${startTool} first, then read the URI it returns.`,
   });
 }

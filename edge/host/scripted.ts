@@ -67,6 +67,7 @@ export const connectedStatus: AgentStatus = {
     accounts: ["DU1", "DU2"],
     mode: "paper",
     isSimulator: false,
+    marketDataType: "delayed-frozen",
     lastError: "",
   },
   farms: [{ name: "usfarm", kind: "market data", state: "ok", since: "2026-01-05T14:30:01.000Z" }],

@@ -47,6 +47,7 @@ export function statusOf(store: Store, isAgentUp: boolean, caller: Caller) {
     accounts: caller.accounts === null ? accounts : accounts.filter((id) => caller.accounts?.includes(id)),
     mode: known?.mode ?? null,
     isSimulator: known?.isSimulator ?? null,
+    marketDataType: known?.marketDataType ?? null,
     target: known === null ? null : targetOf(known),
   };
 }

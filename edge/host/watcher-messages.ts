@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ContractSelector } from "../../shared/contract.ts";
 import { type ErrorBody, TwsError } from "../../shared/errors.ts";
+import { faultsIn } from "../../shared/tools/faults.ts";
 import { forgive } from "../../shared/tools/forgive.ts";
 import type { Attachment } from "./attachments.ts";
 import type { DataMessage } from "./flow.ts";
@@ -10,6 +11,8 @@ import type { TopicView, Value } from "./topics.ts";
 /** The streams as their watchers see them: what they may send, and what they are told. JSON text both ways. */
 
 const validActions = ["subscribe", "unsubscribe", "list", "ping", "ack"] as const;
+
+const mostFaults = 5;
 
 /** In UTF-16 units, which bounds the bytes as well as it needs to. */
 const maxMessageLength = 64 * 1024;
@@ -95,7 +98,7 @@ function parseAction(message: string): z.infer<typeof Action> {
     throw wrong("The message is not JSON.");
   }
   const parsed = Action.safeParse(json);
-  if (!parsed.success) throw wrong("The message names no valid action.");
+  if (!parsed.success) throw wrong(`action must be one of ${validActions.join(", ")}.`);
   return parsed.data;
 }
 
@@ -103,10 +106,15 @@ function parseAction(message: string): z.infer<typeof Action> {
 export const parseSelector = (fields: Fields): ContractSelector =>
   parseFields(ContractSelector, forgive(selectorSchema, fields));
 
+/** Made when first needed. */
+const descriptions = new WeakMap<z.ZodType, z.core.JSONSchema.JSONSchema>();
+
 export function parseFields<T>(schema: z.ZodType<T>, fields: unknown): T {
   const parsed = schema.safeParse(fields);
-  if (!parsed.success) throw wrong(z.prettifyError(parsed.error).slice(0, 500));
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  const described = descriptions.get(schema) ?? z.toJSONSchema(schema, { io: "input" });
+  descriptions.set(schema, described);
+  throw wrong(faultsIn(parsed.error.issues, described, fields, mostFaults).join(" ").slice(0, 1000));
 }
 
 export const wrong = (message: string) =>

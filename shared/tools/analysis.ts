@@ -99,6 +99,16 @@ export const analysisTools = {
       cashBefore: z.number().describe("Cash now"),
       cashAfter: z.number().describe("Cash after all of them, commissions paid"),
       cashBuffer: z.number().describe("Cash that purchases leave"),
+      working: z
+        .object({
+          orders: z.int(),
+          cashSetAside: z.number(),
+          offered: z.array(z.object({ symbol: z.string(), conId: z.int(), quantity: z.number() })),
+          unknown: z.array(z.object({ orderId: z.int(), symbol: z.string(), reason: z.string() })),
+        })
+        .describe(
+          "Working orders: orders (count), cashSetAside for purchases, offered (not sold again), unknown (purchases of unknown cost)",
+        ),
     },
     effect: "reads",
     deadline: "slow",

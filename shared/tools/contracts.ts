@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Contract, contractFields } from "../contract.ts";
+import { BondFacts, Contract, contractFields } from "../contract.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 const search = {
@@ -35,6 +35,9 @@ const details = {
   stockType: z.string().nullable().describe("COMMON, ETF…"),
   underlyingConId: z.int().nullable().describe("Of a derivative"),
   contractMonth: z.string().nullable().describe("yyyymm of a derivative"),
+  bond: BondFacts.optional().describe(
+    "Of a bond: coupon, maturity, cusip, ratings, callable…; prices are percent of par",
+  ),
 } as const;
 
 const OptionParams = z.object({
@@ -51,7 +54,7 @@ export const contractTools = {
     ...search,
     title: "Search symbols",
     description:
-      "Finds stocks, funds and indices by part of a symbol or company name. Use it when you do not know the exact symbol, then pass the conId on. For one known contract use ibkr_get_contract_details. TWS allows about one search a second.",
+      "Finds stocks, funds and indices by part of a symbol or company name. Use it when you do not know the exact symbol, then pass the conId on, or an issuer of bonds by symbol and secType BOND. For one known contract use ibkr_get_contract_details. TWS allows about one search a second.",
     toolset: "core",
   }),
   ibkr_get_matching_symbols: defineTool({
@@ -64,7 +67,7 @@ export const contractTools = {
   ibkr_get_contract_details: defineTool({
     title: "Contract details",
     description:
-      "Everything TWS knows of one instrument: ids, tick size, trading hours, exchanges, order types. Name it by conId or symbol; several matches answer ambiguous_contract with the candidates. To find a symbol use ibkr_search_symbols.",
+      "Everything TWS knows of one instrument: ids, tick size, trading hours, exchanges, order types. Name it by conId or symbol (a bond by CUSIP, ISIN or issuer); several matches answer ambiguous_contract with the candidates. To find a symbol use ibkr_search_symbols.",
     input: contractFields,
     output: { contract: Contract.describe("The resolved contract with its conId"), ...details },
     effect: "reads",
@@ -117,7 +120,9 @@ export const contractTools = {
     output: {
       chains: z
         .array(OptionParams)
-        .describe("SMART first: exchange, tradingClass, multiplier, expirations (yyyymmdd), strikes"),
+        .describe(
+          "SMART first: exchange, tradingClass, multiplier, expirations (yyyymmdd), strikes; more than 500 strikes go over several rows",
+        ),
       count: z.int().describe("Venues and classes in all; 0: it has no options"),
       ...pageOutput,
     },

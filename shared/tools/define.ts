@@ -12,7 +12,10 @@ interface Declaration<In extends Shape, Out extends Shape, Where extends Runs> {
   readonly description: string;
   readonly input: In;
   readonly output: Out;
-  /** What it does: looks, opens or closes something of the caller's own, stops what others use, or changes orders. */
+  /**
+   * What it does: looks (`reads`), opens or closes something of the caller's own (`steers`), stops or changes what
+   * others use (`disrupts`), or changes orders.
+   */
   readonly effect: "reads" | "steers" | "disrupts" | "trades" | "cancels";
   readonly deadline: DeadlineClass;
   /** `core` tools are listed for ?toolset=core. */

@@ -26,6 +26,11 @@ export const barSizes = [
   "1 month",
 ] as const;
 
+const priceKinds = ["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST"] as const;
+/** Of bonds only: yields to maturity in percent a year, in the place of prices. */
+const yieldKinds = ["YIELD_BID", "YIELD_ASK", "YIELD_LAST", "YIELD_BID_ASK"] as const;
+export type BarKind = (typeof priceKinds)[number] | (typeof yieldKinds)[number];
+
 /** Prices in the contract's currency. Volume, wap and count are null where TWS has none (MIDPOINT, BID, ASK). */
 export const Bar = z.object({
   /** ISO 8601 start of the bar; yyyy-mm-dd for daily and longer bars. */
@@ -85,7 +90,7 @@ export const historyTools = {
         .describe("How far back: 3600 S, 5 D, 2 W, 6 M, 1 Y"),
       barSize: z.enum(barSizes).default("1 hour").describe("Length of a bar"),
       whatToShow: z
-        .enum(["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST"])
+        .enum([...priceKinds, ...yieldKinds])
         .default("TRADES")
         .describe("Currencies have no TRADES: use MIDPOINT"),
       useRTH,
@@ -114,10 +119,7 @@ export const historyTools = {
       "The earliest instant for which TWS has data of an instrument. Use it before asking for long histories; the data itself comes from ibkr_get_historical_data.",
     input: {
       ...contractFields,
-      whatToShow: z
-        .enum(["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST"])
-        .default("TRADES")
-        .describe("Currencies have no TRADES: use MIDPOINT"),
+      whatToShow: z.enum(priceKinds).default("TRADES").describe("Currencies have no TRADES: use MIDPOINT"),
       useRTH,
     },
     output: {

@@ -85,16 +85,17 @@ export const marketDataTools = {
   ibkr_set_market_data_type: defineTool({
     title: "Kind of market data",
     description:
-      "Sets what kind of quotes TWS sends where the account has no live data: 4, the agent's default, gives the best there is. It holds for all users of this TWS and for quotes asked for from now on; streams that run keep theirs. Each result of ibkr_get_quotes says its dataType.",
+      "Sets what quotes TWS sends where the account has no live data: 4, the default, gives the best there is. It holds for every client of this TWS host and for quotes asked for from now on; running streams keep theirs. ibkr_get_status says what is set, ibkr_get_quotes what came.",
     input: {
       marketDataType: z.int().min(1).max(4).describe("1 live, 2 frozen, 3 delayed, 4 delayed frozen"),
     },
     output: {
       marketDataType: z.int().describe("As set"),
       dataType: z.string().describe("Its name"),
-      asOf: z.string().describe("When it was sent to TWS, which does not confirm it; ISO 8601"),
+      holdsFor: z.string().describe("Whom it concerns"),
+      asOf: z.string().describe("When it was sent; TWS does not confirm it"),
     },
-    effect: "steers",
+    effect: "disrupts",
     deadline: "quick",
     toolset: "full",
     runs: "agent",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Contract, contractFields, Right } from "../contract.ts";
+import { isInCalendar, noSuchDate } from "../dates.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 const value = z.number().nullable();
@@ -60,15 +61,19 @@ export const optionTools = {
     description:
       "The calls and puts of one expiration, strikes nearest the underlying's price first, with their conIds and on request quotes and greeks. Expirations come from ibkr_get_option_chain_params; one that does not exist answers unknown_contract with the nearest. For a few known options use ibkr_get_quotes.",
     input: {
-      symbol: contractFields.symbol.describe("Underlying: AAPL, SPX"),
+      symbol: contractFields.symbol.describe("Underlying: AAPL, SPX, ES"),
       expiration: z
         .string()
         .regex(/^\d{6}(\d{2})?$/)
+        .refine(isInCalendar, noSuchDate)
         .describe("yyyymmdd, or yyyymm where only one expires in it"),
-      exchange: contractFields.exchange.describe("Venue of the options; default SMART"),
+      exchange: contractFields.exchange.describe("Venue of the options; usually left out"),
       currency: contractFields.currency,
       conId: contractFields.conId.describe("Of the underlying, instead of symbol"),
-      secType: z.enum(["STK", "IND", "FUT"]).optional().describe("Of the underlying; default STK, else IND"),
+      secType: z
+        .enum(["STK", "IND", "FUT"])
+        .optional()
+        .describe("Of the underlying: FUT for ES; default STK, else IND"),
       tradingClass: contractFields.tradingClass.describe("Only this class, such as SPXW"),
       right: Right.optional().describe("Only calls (C) or puts (P)"),
       strikeRange: z

@@ -75,7 +75,7 @@ export const orderGroupTools = {
       count: z.int().describe("Rows"),
       accepted: z.int().describe("Taken by TWS"),
       refused: z.int().describe("Not working, by the error of the row"),
-      unknown: z.int().describe("outcome_unknown: look before anything else"),
+      unknown: z.int().describe("Perhaps placed: read the error of the row first"),
       account: z.string().describe("Account"),
       mode: Mode.describe("paper or live"),
       ocaGroup: z.string().nullable().describe("Name of the OCA group"),
@@ -89,15 +89,17 @@ export const orderGroupTools = {
   ibkr_cancel_all_orders: defineTool({
     title: "Cancel all orders",
     description:
-      "Cancels every working order that you may see, also those of other clients and of TWS's own window, and answers with what each came to. Positions stay as they are. For one order use ibkr_cancel_order. Repeating it is harmless.",
-    input: { account: z.string().trim().max(50).default("").describe("Only this account; empty for all") },
+      "Cancels every working order, those of other clients too, and answers with what each came to. Without account it covers all accounts you may see, or only the one to which the owner has bound this host. Positions stay, and repeating it is harmless; for one order use ibkr_cancel_order.",
+    input: { account: z.string().trim().max(50).default("").describe("Only this account") },
     output: {
       orders: z
         .array(z.object({ ...outcome, symbol: z.string() }))
         .describe("The first 60, open ones first: orderId, symbol, account, mode, status, filled, remaining"),
       count: z.int().describe("Orders that were working"),
       cancelled: z.int().describe("Now cancelled"),
-      stillOpen: z.int().describe("TWS has not confirmed these; look again"),
+      stillOpen: z.int().describe("Not confirmed: see warnings, look again"),
+      accounts: z.array(z.string()).describe("Covered"),
+      elsewhere: z.int().describe("Left working in your other accounts"),
     },
     effect: "cancels",
     deadline: "slow",

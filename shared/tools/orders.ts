@@ -26,7 +26,7 @@ export const quantity = z
   .number()
   .positive()
   .max(10_000_000)
-  .describe("Shares, contracts or units of the base currency");
+  .describe("Shares, contracts, bonds of 1,000 USD or units of the base currency");
 
 /** What an order says beside its contract and its account, the same wherever one is placed or previewed. */
 export const orderTerms = {
@@ -91,13 +91,13 @@ export const orderTools = {
   ibkr_place_option_order: defineTool({
     title: "Place option order",
     description:
-      "Places one order for an option, named by symbol, expiration, strike and right, or by conId; quantity is in contracts. Find the option with ibkr_get_option_chain and check cost and margin with ibkr_preview_order first. For everything else use ibkr_place_order; never repeat either after outcome_unknown.",
+      "Places one order for an option, named by symbol, expiration, strike and right (on a future also secType FOP), or by conId; quantity is in contracts. Find the option with ibkr_get_option_chain and check cost and margin with ibkr_preview_order first. For everything else use ibkr_place_order; never repeat either after outcome_unknown.",
     input: {
       ...contractFields,
       action: orderTerms.action,
       quantity: quantity.describe("Contracts"),
       orderType: z.enum(["MKT", "LMT", "STP", "STP LMT"]).default("MKT").describe("Type"),
-      limitPrice: price.optional().describe("Limit, for one share of the underlying"),
+      limitPrice: price.optional().describe("Limit, for one unit of the underlying"),
       auxPrice: price.optional().describe("Stop price"),
       tif: z.enum(["DAY", "GTC", "IOC", "FOK"]).default("DAY").describe("Time in force"),
       account,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { tools } from "./index.ts";
-import { paginate } from "./paging.ts";
+import { pageOf, paginate } from "./paging.ts";
 
 const bars = Array.from({ length: 1000 }, (_, index) => ({
   time: new Date(index * 60_000).toISOString(),
@@ -48,4 +48,28 @@ test("an empty list is a whole page", () => {
 
 test.for(["", "at:-1", "at:1001", "50", "at:1e2"])("the cursor %j is refused by name", (cursor) => {
   expect(() => paginate(tool, { cursor }, { bars })).toThrow(/cursor/);
+});
+
+test("a handler that has the rows of its page alone says how many there are, and what its next page needs", () => {
+  const first = pageOf({ limit: 2 });
+  expect([first.start, first.limit, first.kept]).toEqual([0, 2, null]);
+  first.partOf(5);
+  first.keep((last) => `after/${JSON.stringify(last).length}`);
+  const answer = paginate(tool, {}, { bars: [10, 20, 300] }, first);
+  expect(answer).toEqual({
+    bars: [10, 20],
+    returned: 2,
+    total: 5,
+    truncated: true,
+    next_cursor: "at:2;after/2",
+  });
+  const second = pageOf({ cursor: answer["next_cursor"] });
+  expect([second.start, second.limit, second.kept]).toEqual([2, Infinity, "after/2"]);
+  second.partOf(5);
+  expect(paginate(tool, {}, { bars: [300, 400, 500] }, second)).toEqual({
+    bars: [300, 400, 500],
+    returned: 3,
+    total: 5,
+    truncated: false,
+  });
 });

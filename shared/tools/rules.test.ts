@@ -65,6 +65,7 @@ test("only orders, and what stops others, need the scope to trade", () => {
   const trading = all.filter(([, tool]) => tool.scope === "tws:trade").map(([name]) => name);
   expect(trading).toEqual([
     "ibkr_disconnect",
+    "ibkr_set_market_data_type",
     "ibkr_place_order",
     "ibkr_place_option_order",
     "ibkr_modify_order",

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Hop, Mode } from "../status.ts";
+import { DataType, Hop, Mode } from "../status.ts";
 import { defineTool } from "./define.ts";
 
 const connection = {
@@ -50,6 +50,7 @@ export const statusTools = {
       accounts: z.array(z.string()).describe("Accounts you may use"),
       mode: Mode.nullable().describe("paper or live, by account id"),
       isSimulator: z.boolean().nullable().describe("True when prices and fills are simulated"),
+      marketDataType: DataType.nullable().describe("Asked of TWS, for all clients"),
       target: z.record(z.string(), z.unknown()).nullable().describe("Where the agent connects"),
     },
     effect: "reads",

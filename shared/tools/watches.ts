@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { Contract, contractFields } from "../contract.ts";
 import { maxDurationSeconds } from "../deadlines.ts";
-import { DataType } from "../events.ts";
-import { Mode } from "../status.ts";
+import { DataType, Mode } from "../status.ts";
 import { defineTool } from "./define.ts";
 
 const duration_seconds = z

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Contract, contractFields } from "../contract.ts";
+import { isInCalendar, noSuchDate } from "../dates.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 const Value = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
@@ -7,6 +8,7 @@ const Value = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
 const day = z
   .string()
   .regex(/^\d{6}(\d{2})$|^$/)
+  .refine(isInCalendar, noSuchDate)
   .default("");
 
 export const wshTools = {

@@ -1,0 +1,88 @@
+import type { Order } from "../../shared/order.ts";
+import { mapAtOnce } from "./at-once.ts";
+import { centsUp } from "./rebalance.ts";
+import { sum } from "./statistics.ts";
+
+/** What the working orders of an account may still take from it. */
+export interface Claims {
+  readonly orders: number;
+  /** For purchases, in whole cents of the account's currency. */
+  readonly cashCents: number;
+  /** For sale, by conId. */
+  readonly offered: ReadonlyMap<number, { readonly symbol: string; readonly quantity: number }>;
+  /** Being bought, by conId. */
+  readonly ordered: ReadonlySet<number>;
+  /** Purchases that may cost something which nobody can say. */
+  readonly unknown: readonly { readonly order: Order; readonly reason: string }[];
+}
+
+interface Prices {
+  /** What one unit of a currency is worth in the account's; null where there is no rate. */
+  readonly rateOf: (currency: string) => number | null;
+  /** The ask of now in the currency of the contract; null where there is none. */
+  readonly askOf: (order: Order) => Promise<number | null>;
+}
+
+type Cost = { readonly cents: number } | { readonly reason: string };
+
+const atOnce = 10;
+
+/**
+ * Adds up what working orders may still take. Each counts whole, also where one would cancel another: a purchase for
+ * what is left of it at the price that it states or the market asks now, a sale for what is left of it.
+ */
+export async function claimsOf(orders: readonly Order[], prices: Prices): Promise<Claims> {
+  const working = orders.filter(({ remaining }) => remaining > 0);
+  const purchases = working.filter(({ action }) => action === "BUY");
+  const offered = new Map<number, { readonly symbol: string; readonly quantity: number }>();
+  for (const { action, contract, remaining } of working) {
+    const { conId, symbol = "" } = contract;
+    if (action === "BUY" || conId === undefined) continue;
+    offered.set(conId, { symbol, quantity: (offered.get(conId)?.quantity ?? 0) + remaining });
+  }
+  const costs = await mapAtOnce(purchases, atOnce, async (order) => ({
+    order,
+    cost: await costOf(order, prices),
+  }));
+  return {
+    orders: working.length,
+    cashCents: sum(costs.map(({ cost }) => ("cents" in cost ? cost.cents : 0))),
+    offered,
+    ordered: new Set(purchases.flatMap(({ contract }) => contract.conId ?? [])),
+    unknown: costs.flatMap(({ order, cost }) => ("reason" in cost ? [{ order, reason: cost.reason }] : [])),
+  };
+}
+
+async function costOf(order: Order, { rateOf, askOf }: Prices): Promise<Cost> {
+  const { secType = "", currency = "" } = order.contract;
+  // what one currency loses the other gains, and cash is that of all currencies
+  if (secType === "CASH") return { cents: 0 };
+  const units = unitsOf(order);
+  if (units === null) return { reason: `the cash that ${secType} takes does not follow from its price` };
+  const rate = rateOf(currency);
+  if (rate === null) return { reason: `TWS gives no rate for ${currency}` };
+  const price = capOf(order) ?? (await askOf(order));
+  if (price === null) return { reason: "it has no limit, and TWS gives no price for it" };
+  return { cents: centsUp(Math.max(0, price) * order.remaining * units * rate) };
+}
+
+/** How many of what a price is of are in one of the quantity; null where a price does not say what is paid. */
+function unitsOf({ contract: { secType, multiplier } }: Order): number | null {
+  if (secType === "STK" || secType === "CRYPTO") return 1;
+  if (secType === "OPT" || secType === "FOP" || secType === "WAR") return multiplier ?? null;
+  return null;
+}
+
+/** The price that a purchase states: its limit, or where its stop stands; null for one at whatever the market asks. */
+function capOf({ orderType, limitPrice, auxPrice, trailStopPrice, limitOffset }: Order): number | null {
+  switch (orderType) {
+    case "STP":
+      return auxPrice;
+    case "TRAIL":
+      return trailStopPrice;
+    case "TRAIL LIMIT":
+      return trailStopPrice === null ? null : trailStopPrice + Math.abs(limitOffset ?? 0);
+    default:
+      return limitPrice;
+  }
+}

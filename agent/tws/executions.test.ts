@@ -1,0 +1,37 @@
+import { expect, test } from "vitest";
+import { createExecutions } from "./executions.ts";
+import type { ExecutionRow } from "./order-wire.ts";
+
+const fill = (execId: string, shares: number, price: number): ExecutionRow => ({
+  reqId: -1,
+  contract: { conId: 272_093, symbol: "MSFT" },
+  execution: {
+    execId,
+    orderId: 3,
+    clientId: 1,
+    permId: 5_003,
+    time: "20261124 15:47:14 US/Eastern",
+    acctNumber: "DU1234567",
+    exchange: "BATS",
+    side: "BOT",
+    shares,
+    price,
+    cumQty: shares,
+    avgPrice: price,
+    orderRef: null,
+  },
+});
+
+test("fills at one price have that price on average, without the noise of floating point", () => {
+  const executions = createExecutions();
+  executions.add(fill("a.01.01", 100, 502.94));
+  executions.add(fill("a.02.01", 48, 502.94));
+  expect(executions.total(() => true)).toEqual({ quantity: 148, avgPrice: 502.94 });
+});
+
+test("an average over several prices keeps eight digits after the point", () => {
+  const executions = createExecutions();
+  executions.add(fill("a.01.01", 1, 10));
+  executions.add(fill("a.02.01", 2, 10.01));
+  expect(executions.total(() => true)).toEqual({ quantity: 3, avgPrice: 10.00666667 });
+});

@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import type { OrderRequest } from "../sim/model.ts";
+import { context, far, here, startBook } from "./order-testbed.ts";
+import { scriptedWorld, shown } from "./scripted-ledger.ts";
+
+test("an order from the window of TWS has no id to cancel it by, and says so where one account is meant", async () => {
+  const requests: OrderRequest[] = [];
+  const { book, simulator } = await startBook(
+    scriptedWorld({
+      onPlace(request, _tell, proceed) {
+        requests.push(request);
+        proceed();
+      },
+      openOrders: () =>
+        requests.map((request) => ({
+          ...shown({ ...request, clientId: 0, orderId: 0, orderRef: "" }, "Submitted"),
+          permId: 77,
+        })),
+    }),
+  );
+  await book.place(far, here);
+
+  const { orders, others } = await book.cancelAll((account) => account === far.account, context);
+
+  expect(others).toEqual([]);
+  expect(orders).toMatchObject([
+    { orderId: 1, status: "Cancelled" },
+    { orderId: 0, status: "Submitted", warnings: [expect.stringMatching(/window of TWS.*cancelled there/)] },
+  ]);
+  const cancelled = simulator.received().filter(({ id }) => id === 4);
+  expect(cancelled.map(({ fields }) => Number(fields[1]))).toEqual([1]);
+});
