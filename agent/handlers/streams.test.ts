@@ -88,6 +88,7 @@ describe("watching for a while", () => {
     expect(count).toBeGreaterThan(0);
     expect(sample.length).toBeGreaterThan(0);
     expect(sample.length).toBeLessThanOrEqual(20);
+    expect(sample.filter((row) => row.last === null && row.bid === null && row.ask === null)).toEqual([]);
     expect(Math.max(Number(first), Number(last))).toBeLessThanOrEqual(Number(high));
     expect(Math.min(Number(first), Number(last))).toBeGreaterThanOrEqual(Number(low));
     expect(told).toEqual([

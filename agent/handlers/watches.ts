@@ -145,7 +145,9 @@ function recordQuotes(contract: Contract, seconds: number) {
       const { time, last, bid, ask, volume } = quote;
       trades.take(last);
       midpoints.take(bid === null || ask === null ? null : (bid + ask) / 2);
-      if (Date.now() - sampledAt < everyMs) return;
+      // the first tick of a line is often no price yet
+      const hasPrice = last !== null || bid !== null || ask !== null;
+      if (!hasPrice || Date.now() - sampledAt < everyMs) return;
       sampledAt = Date.now();
       sample.push({ time: time ?? new Date().toISOString(), last, bid, ask, volume });
     },
