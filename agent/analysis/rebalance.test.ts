@@ -91,6 +91,7 @@ describe("a plan", () => {
       /less than one lot/,
     ],
     ["blocked by what is outside", { blocked: "it has working orders" }, /it has working orders/],
+    ["not tradable here, and without a target", { blocked: "it is BOND", targetPercent: null }, /it is BOND/],
     ["short", { held: -10 }, /short/],
     ["not held and not wanted", {}, /not held/],
     ["worth less than its commission", { held: 9, mark: 0.1, ask: 0.1, bid: 0.1 }, /commission/],

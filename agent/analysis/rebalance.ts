@@ -124,8 +124,8 @@ function stepFor<L extends Line>(
   investableCents: number,
 ): Step<L> {
   const { targetPercent, held, offered, mark, bid, blocked } = line;
-  if (targetPercent === null) return none("no target is given for it");
   if (blocked !== null) return none(blocked);
+  if (targetPercent === null) return none("no target is given for it");
   if (held < 0) return none("it is held short; close the short position first");
   if (targetPercent === 0 && held === 0) return none("it is not held, as the target asks");
   const left = Math.max(0, held - offered);

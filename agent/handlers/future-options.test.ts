@@ -188,10 +188,14 @@ describe("one option on a future", () => {
       code: "ambiguous_contract",
       detail: {
         candidates: [
-          expect.objectContaining({ localSymbol: "ESZ6 C6700" }),
-          expect.objectContaining({ localSymbol: "EW3Z6 C6700" }),
+          expect.objectContaining({ localSymbol: "ESZ6 C6700", tradingClass: "ES", multiplier: 50 }),
+          expect.objectContaining({ localSymbol: "EW3Z6 C6700", tradingClass: "EW3", multiplier: 50 }),
         ],
       },
+    });
+    await expect(detailsOf({ symbol: "ES", secType: "FOP" })).rejects.toMatchObject({
+      message: expect.stringContaining("these are the first 25."),
+      detail: { nextStep: expect.stringContaining("tradingClass") },
     });
     await expect(detailsOf(es)).rejects.toMatchObject({ code: "ambiguous_contract" });
   });

@@ -111,7 +111,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       commission: () => 0,
     });
     if (!isStock) return still(`it is ${partial.secType ?? "unknown"}: only stocks and funds are rebalanced`);
-    if (targetPercent === null) return still("");
+    if (targetPercent === null) return still("no target is given for it");
     if (rate === null) return still(`TWS gives no rate from ${partial.currency ?? ""} to ${state.currency}`);
     const conId = partial.conId;
     if (conId !== undefined && claims.ordered.has(conId))

@@ -154,7 +154,7 @@ function valueOf(
 
 /** A bond has the symbol of its issuer's stock, so it goes by the name that was found for it. */
 const shortNameOf = (holding: Valued, found: { readonly symbol: string } | undefined): string =>
-  isBondHolding(holding) ? (found ?? named(holding)).symbol : (holding.contract.symbol ?? "");
+  (found ?? named(holding)).symbol;
 
 const named = ({ contract, value }: Valued) => ({
   symbol: contract.localSymbol ?? contract.symbol ?? "",

@@ -4,6 +4,8 @@ import type { Instrument, Market, World } from "./model.ts";
 import { unit } from "./noise.ts";
 import type { Permissions } from "./permissions.ts";
 import type { MarketDepthRequest } from "./requests-data.ts";
+import { incrementAt } from "./market-rules.ts";
+import { ruleOf } from "./order-checks.ts";
 import { resolveOne } from "./resolve.ts";
 import { usualText } from "./tws-texts.ts";
 
@@ -50,10 +52,11 @@ function levels(market: Market, instrument: Instrument, at: number, rows: number
   const venues = instrument.validExchanges.filter((venue) => venue !== "SMART");
   const side = (best: number | null, bestSize: number | null, step: number, salt: number): Side => {
     if (best === null) return [];
+    let price = best;
     return Array.from({ length: rows }, (_, index) => {
       const draw = unit(instrument.conId + salt, Math.floor(at / 1000), index);
       const size = index === 0 ? (bestSize ?? 0) : Math.max(1, Math.round((bestSize ?? 1) * (1 + 3 * draw)));
-      const price = best + step * index * instrument.minTick;
+      if (index > 0) price += step * incrementAt(ruleOf(instrument), price);
       const maker = venues[(index + salt) % Math.max(1, venues.length)] ?? instrument.exchange;
       return { price: Number(price.toFixed(10)), size, maker };
     }).filter(({ price }) => price > 0);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createDeskKit, type DeskKit, type Fields } from "./desk-kit.ts";
+import { conforms } from "./market-rules.ts";
 import { readStrictly } from "./strict-layouts.ts";
 import { query } from "./world-fixture.ts";
 
@@ -117,6 +118,13 @@ describe("quotes", () => {
     const rows = kit.ask(kit.clientAt(193), 1, 11, 1001, ...option("C", "SMART"), 0, "", 0, 0, "");
     expect(rows.map((row) => row.slice(0, 4))).toEqual([["4", "2", "1001", "200"]]);
   });
+});
+
+test("its book has prices that can be traded, also where the step is wider than the smallest", () => {
+  const rows = kit.ask(kit.clientAt(193), 10, 5, 9, ...option(), 5, 0, "");
+  const prices = strictly(rows, 193).map(({ price }) => Number(price));
+  expect(prices).toHaveLength(10);
+  for (const price of prices) expect([price, conforms(111, price)]).toEqual([price, true]);
 });
 
 test("history has bars of it", () => {

@@ -60,5 +60,7 @@ export function cleanPrice(price: number): number {
 /** Whether a price is a whole number of its rule's steps. */
 export function conforms(id: number, price: number): boolean {
   const steps = price / incrementAt(id, Math.abs(price));
-  return Math.abs(steps - Math.round(steps)) < 1e-6;
+  // no more than what the division itself leaves
+  const slack = Math.max(1e-9, Math.abs(steps) * 1e-14);
+  return price === 0 || (Math.round(steps) !== 0 && Math.abs(steps - Math.round(steps)) <= slack);
 }

@@ -22,6 +22,18 @@ const deviation = (values: number[]) =>
 const correlation = (a: number[], b: number[]) =>
   a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0) / a.length / deviation(a) / deviation(b);
 
+test.each([
+  [26, 200.01, true],
+  [26, 1_234_567.89, true],
+  [26, 200.0000000001, false],
+  [26, 1e-9, false],
+  [239, 1.15865, true],
+  [239, 1.158651, false],
+  [111, 200.2, false],
+])("by the rule %i a price of %d is on the tick: %j", (rule, price, isOnTick) => {
+  expect(conforms(rule, price)).toBe(isOnTick);
+});
+
 test("quotes on the tick, the bid below the ask and the last trade at one of them, for everything listed", () => {
   for (const instrument of universe.listed) {
     if (instrument.secType === "IND") continue;

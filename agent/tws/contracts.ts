@@ -209,7 +209,12 @@ function ambiguous(what: string, found: readonly ContractDetails[]): TwsError {
   const ordered = areBonds
     ? found.toSorted((a, b) => (a.contract.expiration ?? "").localeCompare(b.contract.expiration ?? ""))
     : found;
-  return new TwsError("ambiguous_contract", `${found.length} instruments match ${what}.`, {
+  const isCut = found.length > mostCandidates;
+  const shown = isCut ? `; these are the first ${mostCandidates}` : "";
+  return new TwsError("ambiguous_contract", `${found.length} instruments match ${what}${shown}.`, {
+    ...(isCut && {
+      nextStep: "Say more of it: expiration, strike, right and tradingClass tell options apart.",
+    }),
     ...(areBonds && {
       nextStep: "Pass the conId of a candidate, or the month of its maturity as expiration.",
     }),
@@ -267,7 +272,7 @@ function byInstrument(details: readonly ContractDetails[]): ContractDetails[] {
 
 function candidate(contract: Contract): Record<string, unknown> {
   const { conId, symbol, secType, exchange, primaryExchange, currency } = contract;
-  const { localSymbol, expiration, strike, right } = contract;
+  const { localSymbol, expiration, strike, right, tradingClass, multiplier } = contract;
   return {
     conId,
     symbol,
@@ -279,6 +284,8 @@ function candidate(contract: Contract): Record<string, unknown> {
     expiration,
     strike,
     right,
+    // of one day and strike several classes may be listed, each on its own underlying
+    ...(strike !== null && { tradingClass, multiplier }),
   };
 }
 

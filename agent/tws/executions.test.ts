@@ -35,3 +35,16 @@ test("an average over several prices keeps eight digits after the point", () => 
   executions.add(fill("a.02.01", 2, 10.01));
   expect(executions.total(() => true)).toEqual({ quantity: 3, avgPrice: 10.00666667 });
 });
+
+test("fills are listed oldest first, whatever clock their venue goes by", () => {
+  const executions = createExecutions();
+  const at = (execId: string, time: string): void => {
+    const row = fill(execId, 1, 10);
+    executions.add({ ...row, execution: { ...row.execution, time } });
+  };
+  at("new.01", "20261124 15:51:26 US/Central");
+  at("old.01", "20261124 16:51:15 US/Eastern");
+  at("between.01", "20261124 16:51:20 US/Eastern");
+  const listed = executions.named(["new.01", "old.01", "between.01"]);
+  expect(listed.map(({ execution }) => execution.execId)).toEqual(["old.01", "between.01", "new.01"]);
+});

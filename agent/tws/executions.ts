@@ -1,5 +1,6 @@
 import { modeOf } from "../../shared/status.ts";
 import type { Execution } from "../../shared/order.ts";
+import { instantIn } from "./zone.ts";
 import type { CommissionRow, ExecutionRow } from "./order-wire.ts";
 
 /** What the fills of one order add up to; the price is the average over them. */
@@ -17,6 +18,12 @@ function versionOf(execId: string): { readonly fill: string; readonly version: n
   return parts?.[1] === undefined
     ? { fill: execId, version: 0 }
     : { fill: parts[1], version: Number(parts[2]) };
+}
+
+/** TWS writes each fill on the clock of its own venue: "20261124 15:51:26 US/Central". */
+function whenOf({ execution: { time } }: ExecutionRow): string {
+  const [, day, clock, zone] = /^(\d{8})[ -]+(\d{2}:\d{2}:\d{2}) (.+)$/.exec(time) ?? [];
+  return (zone === undefined ? null : instantIn(zone, `${day}-${clock}`)) ?? time;
 }
 
 /** The fills that TWS has reported, each once, with corrections in the place of what they correct. */
@@ -73,9 +80,7 @@ export function createExecutions() {
     named(execIds: Iterable<string>): Execution[] {
       const wanted = new Set([...execIds].map((execId) => versionOf(execId).fill));
       const rows = [...wanted].flatMap((fill) => fills.get(fill)?.row ?? []);
-      return rows
-        .sort((a, b) => a.execution.time.localeCompare(b.execution.time))
-        .map((row) => toExecution(row));
+      return rows.sort((a, b) => whenOf(a).localeCompare(whenOf(b))).map((row) => toExecution(row));
     },
     /** Whether every one of these fills has its commission. */
     haveCommissions(execIds: Iterable<string>): boolean {

@@ -170,7 +170,7 @@ function takeFromWindow(budget: Budget, { cost, series, what }: HistoryQuestion)
     const last = budget.asked.find((one) => (spent -= one.cost) + cost <= historyLimits.mostInWindow);
     const waitMs = (last?.at ?? now) + historyLimits.windowMs - now;
     throw tooMuch(
-      `TWS answers 60 requests for history in ten minutes, and they are used up: ${what} can be had in ${Math.ceil(waitMs / 1000)} s.`,
+      `The agent asks TWS for history at most 60 times in ten minutes, as IBKR asks, and that is used up: ${what} can be had in ${Math.ceil(waitMs / 1000)} s.`,
       waitMs,
     );
   }

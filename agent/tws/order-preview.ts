@@ -13,7 +13,10 @@ const money = z
   .number()
   .optional()
   .transform((value) =>
-    value !== undefined && Number.isFinite(value) && Math.abs(value) < 1e300 ? value : null,
+    value !== undefined && Number.isFinite(value) && Math.abs(value) < 1e300
+      ? // what is left of a subtraction is no money
+        Math.round(value * 1e4) / 1e4
+      : null,
   );
 const words = z
   .string()
