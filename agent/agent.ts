@@ -30,7 +30,11 @@ interface AgentOptions {
   readonly log: Log;
   readonly linkTimes?: Partial<LinkTimes>;
   readonly sessionTimes?: Partial<SessionTimes>;
+  /** Times and clock of the quote lines. */
+  readonly quoteOptions?: QuoteOptions;
 }
+
+type QuoteOptions = Omit<Parameters<typeof createQuoteStreams>[1], "log">;
 
 export interface Agent {
   readonly session: TwsSession;
@@ -42,8 +46,8 @@ export interface Agent {
 }
 
 /** Starts the agent: the session with TWS and the link to the edge, each for as long as it takes. */
-export function createAgent({ config, tws, edge, log, linkTimes, sessionTimes = {} }: AgentOptions): Agent {
-  const { session, orderBook, quotes } = startSession({ config, tws, log, sessionTimes });
+export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: AgentOptions): Agent {
+  const { session, orderBook, quotes } = startSession({ config, tws, log, ...rest });
   const { clientId, trading, paperAccount } = config;
   const handlers = createHandlers({
     session,
@@ -103,10 +107,11 @@ interface SessionParts {
   readonly config: Pick<AgentConfig, "clientId">;
   readonly tws: AgentOptions["tws"];
   readonly log: Log;
-  readonly sessionTimes: Partial<SessionTimes>;
+  readonly sessionTimes?: Partial<SessionTimes>;
+  readonly quoteOptions?: QuoteOptions;
 }
 
-function startSession({ config, tws, log, sessionTimes }: SessionParts) {
+function startSession({ config, tws, log, sessionTimes = {}, quoteOptions = {} }: SessionParts) {
   const twsLog = (event: string, fields: Readonly<Record<string, unknown>>) =>
     log[event.endsWith("_failed") ? "error" : "info"](event, fields);
   const session = createSession({
@@ -119,7 +124,7 @@ function startSession({ config, tws, log, sessionTimes }: SessionParts) {
   });
   // the book listens before TWS can say anything
   const orderBook = createOrderBook(session, twsLog);
-  return { session, orderBook, quotes: createQuoteStreams(session, { log: twsLog }) };
+  return { session, orderBook, quotes: createQuoteStreams(session, { log: twsLog, ...quoteOptions }) };
 }
 
 interface Served {

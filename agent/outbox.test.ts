@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { TopicEvent, TopicValue } from "../shared/events.ts";
+import { conditionOf, type TopicEvent, type TopicValue } from "../shared/events.ts";
 import { encodeFrame } from "../shared/protocol.ts";
 import { createOutbox } from "./outbox.ts";
 
@@ -29,7 +29,7 @@ test("sends many long values in several frames, none of them too large, and lose
   });
   const topics = Array.from({ length: 40 }, (_, index) => `tick-news/${index + 1}`);
   for (const topic of topics) {
-    outbox.push(topic, { kind: "state", state: "stale", reason: "" });
+    outbox.push(topic, { kind: "state", ...conditionOf("pacing") });
     await vi.advanceTimersByTimeAsync(2);
   }
   batches.length = 0;
@@ -44,7 +44,9 @@ test("sends many long values in several frames, none of them too large, and lose
 test("keeps only the latest value of a topic that waits, whatever its kind", async () => {
   const batches: TopicEvent[][] = [];
   const outbox = createOutbox({ send: (events) => batches.push(events), now: Date.now });
-  for (const text of ["a", "b", "c"]) outbox.push("broadtape", long(text));
+  outbox.push("broadtape", long("a"));
+  await vi.advanceTimersByTimeAsync(0);
+  for (const text of ["b", "c"]) outbox.push("broadtape", long(text));
   await vi.advanceTimersByTimeAsync(100);
   const heads = batches
     .flat()
@@ -53,4 +55,17 @@ test("keeps only the latest value of a topic that waits, whatever its kind", asy
         event.kind === "news" && event.data.items[0]?.kind === "headline" && event.data.items[0].headline[0],
     );
   expect(heads).toEqual(["a", "c"]);
+});
+
+test("what happens in one breath goes into one batch, the state behind the value", async () => {
+  const batches: TopicEvent[][] = [];
+  const outbox = createOutbox({ send: (events) => batches.push(events), now: Date.now });
+  outbox.push("broadtape", long("a"));
+  outbox.push("broadtape", long("b"));
+  outbox.push("broadtape", { kind: "state", ...conditionOf("ok") });
+  expect(batches).toEqual([]);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(batches.map((events) => events.map(({ kind, seq }) => `${kind} ${seq}`))).toEqual([
+    ["news 1", "state 2"],
+  ]);
 });

@@ -1,9 +1,7 @@
-import type { StreamState, TopicEvent, TopicValue } from "../shared/events.ts";
+import type { Condition, TopicEvent, TopicValue } from "../shared/events.ts";
 
 /** One thing to tell about a topic, not yet numbered. */
-export type TopicNews =
-  | TopicValue
-  | { readonly kind: "state"; readonly state: StreamState; readonly reason: string };
+export type TopicNews = TopicValue | ({ readonly kind: "state" } & Condition);
 
 /** What is on its way to the edge over one link: merged by topic, sent in batches, held back when the edge is behind. */
 export interface Outbox {
@@ -60,6 +58,7 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
   let unacked: ReadonlyMap<string, number>[] = [];
   let flushedAt = -Infinity;
   let timer: NodeJS.Timeout | undefined;
+  let atOnce: NodeJS.Immediate | undefined;
   let isClosed = false;
 
   function push(topic: string, event: TopicNews): void {
@@ -75,13 +74,19 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
 
   function schedule(waitMs: number): void {
     if (pending.size === 0 || unacked.length >= ackWindow) return;
-    if (waitMs <= 0) flush();
+    // what TWS says in one breath goes together: the first tick after a break leaves the rest of a quote as it was before
+    if (waitMs <= 0) atOnce ??= setImmediate(flush);
     else timer ??= setTimeout(flush, waitMs);
   }
 
-  function flush(): void {
+  function stopWaiting(): void {
     clearTimeout(timer);
-    timer = undefined;
+    clearImmediate(atOnce);
+    timer = atOnce = undefined;
+  }
+
+  function flush(): void {
+    stopWaiting();
     flushedAt = now();
     const batch: TopicEvent[] = [];
     const last = new Map<string, number>();
@@ -103,9 +108,7 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
   function number(topic: string, event: TopicNews, at: number): TopicEvent {
     const seq = (seqs.get(topic) ?? 0) + 1;
     seqs.set(topic, seq);
-    return event.kind === "state"
-      ? { kind: "state", topic, seq, at, state: event.state, reason: event.reason.slice(0, 500) }
-      : { topic, seq, at, ...event };
+    return { topic, seq, at, ...event };
   }
 
   function ack(topic: string, seq: number): void {
@@ -125,7 +128,7 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
     },
     close() {
       isClosed = true;
-      clearTimeout(timer);
+      stopWaiting();
       pending.clear();
     },
   };

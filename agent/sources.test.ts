@@ -88,7 +88,13 @@ test("an account that TWS does not have is refused", async () => {
   link("portfolio/DU9", "orders/DU9");
   await vi.waitFor(() => expect(events).toHaveLength(2));
   expect(events).toMatchObject([
-    { topic: "portfolio/DU9", kind: "state", state: "ended", reason: "TWS has no account DU9." },
+    {
+      topic: "portfolio/DU9",
+      kind: "state",
+      state: "ended",
+      reason: "refused",
+      message: "TWS has no account DU9.",
+    },
     { topic: "orders/DU9", kind: "state", state: "ended" },
   ]);
 });

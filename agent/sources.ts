@@ -1,5 +1,5 @@
 import { TwsError } from "../shared/errors.ts";
-import type { StreamState, Topic } from "../shared/events.ts";
+import { type Condition, live, type StreamState, type Topic } from "../shared/events.ts";
 import { type News, type NewsItem, withNews } from "../shared/news.ts";
 import type { TopicNews } from "./outbox.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "./tws/api.ts";
@@ -93,7 +93,7 @@ const headlineItem = (item: Headline): NewsItem => ({ kind: "headline", ...item 
 
 /** The latest items as one value, and one state for all the sources that feed it. */
 function collectNews<Item>(listener: (news: TopicNews) => void, toItem: (item: Item) => NewsItem) {
-  const states = new Map<string, { readonly state: StreamState; readonly reason: string }>();
+  const conditions = new Map<string, Condition>();
   let news: News = { items: [] };
   let told: StreamState = "live";
   // nothing yet is a value too
@@ -107,17 +107,18 @@ function collectNews<Item>(listener: (news: TopicNews) => void, toItem: (item: I
       listener({ kind: "news", data: news });
       return;
     }
-    states.set(event.source, event);
-    const { state, reason } = event.state === "gap" ? event : joined([...states.values()]);
-    if (state === told) return;
-    told = state;
-    listener({ kind: "state", state, reason });
+    const { source, state, reason, message } = event;
+    conditions.set(source, { state, reason, message });
+    const condition = state === "gap" ? { state, reason, message } : best([...conditions.values()]);
+    if (condition.state === told) return;
+    told = condition.state;
+    listener({ kind: "state", ...condition });
   };
 }
 
 /** As good as the best source: one that has ended or is stale leaves the others as they are. */
-function joined(all: readonly { readonly state: StreamState; readonly reason: string }[]) {
+function best(all: readonly Condition[]): Condition {
   const order: readonly StreamState[] = ["live", "gap", "stale", "ended"];
-  const [best] = all.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
-  return best ?? { state: "live" as const, reason: "" };
+  const [first] = all.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  return first ?? live;
 }

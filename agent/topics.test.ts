@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Contract } from "../shared/contract.ts";
 import { TwsError } from "../shared/errors.ts";
-import { emptyQuote, quoteTopic, type StreamState, type TopicEvent } from "../shared/events.ts";
+import { conditionOf, emptyQuote, quoteTopic, type StreamReason, type TopicEvent } from "../shared/events.ts";
 import { type AgentFrame, encodeFrame, parseAgentFrame } from "../shared/protocol.ts";
 import { createLog } from "./log.ts";
 import type { TopicNews } from "./outbox.ts";
@@ -59,25 +59,31 @@ function start(resolve: (conId: number) => Promise<Contract> = async (conId) => 
     send,
     batches,
     tick: (conId: number, last: number) => emit(conId, { kind: "quote", data: { ...emptyQuote, last } }),
-    say: (conId: number, state: StreamState, reason: string) => emit(conId, { kind: "state", state, reason }),
+    say: (conId: number, reason: StreamReason) => emit(conId, { kind: "state", ...conditionOf(reason) }),
     lines: () => [...lines.keys()],
     events: () => batches.flat(),
   };
 }
 
+const waiting = `stale: ${conditionOf("pacing").message}`;
+const lost = `gap: ${conditionOf("data_lost").message}`;
+
 const words = (events: readonly TopicEvent[]) =>
   events.map((event) => {
-    if (event.kind === "state") return `${event.state}: ${event.reason}`;
+    if (event.kind === "state") return `${event.state}: ${event.message || event.reason}`;
     return event.kind === "quote" ? event.data.last : event.kind;
   });
 
 const opened = () => vi.advanceTimersByTimeAsync(0);
+/** What a quiet topic tells goes out with all that happens at the same time. */
+const sent = opened;
 
 test("sends the first tick of a quiet topic at once, and then one batch every 50 ms with the latest value", async () => {
   const agent = start();
   agent.topics.linked([quoteTopic(1)], agent.send);
   await opened();
   agent.tick(1, 100);
+  await sent();
   expect(agent.batches).toHaveLength(1);
   for (let last = 101; last <= 200; last += 1) {
     agent.tick(1, last);
@@ -92,7 +98,9 @@ test("merges topics into one batch, each with its own numbers", async () => {
   agent.topics.linked([quoteTopic(1), quoteTopic(2)], agent.send);
   await opened();
   agent.tick(1, 10);
+  await sent();
   agent.tick(2, 20);
+  await sent();
   agent.tick(1, 11);
   agent.tick(2, 21);
   await vi.advanceTimersByTimeAsync(50);
@@ -119,6 +127,7 @@ test("a topic that was quiet does not wait for the batch of a busy one", async (
   agent.tick(1, 999);
   agent.batches.length = 0;
   agent.tick(2, 2);
+  await sent();
   expect(words(agent.events())).toContain(2);
 });
 
@@ -127,27 +136,30 @@ test("keeps every change of state, in order, around the latest value", async () 
   agent.topics.linked([quoteTopic(1)], agent.send);
   await opened();
   agent.tick(1, 1);
-  agent.say(1, "stale", "1100");
+  await sent();
+  agent.say(1, "pacing");
   agent.tick(1, 2);
-  agent.say(1, "gap", "1101");
+  agent.say(1, "data_lost");
   agent.tick(1, 3);
-  agent.say(1, "live", "");
+  agent.say(1, "ok");
   await vi.advanceTimersByTimeAsync(50);
-  expect(words(agent.events())).toEqual([1, "stale: 1100", "gap: 1101", 3, "live: "]);
+  expect(words(agent.events())).toEqual([1, waiting, lost, 3, "live: ok"]);
 });
 
 test("holds back past eight unacknowledged batches and then sends the latest value only", async () => {
   const agent = start();
   agent.topics.linked([quoteTopic(1), quoteTopic(2)], agent.send);
   await opened();
-  agent.say(2, "stale", "x");
+  agent.say(2, "pacing");
+  await sent();
   for (let last = 1; last <= 1_000; last += 1) {
     agent.tick(1, last);
     await vi.advanceTimersByTimeAsync(50);
   }
   expect(agent.batches).toHaveLength(8);
-  expect(words(agent.events())).toEqual(["stale: x", 1, 2, 3, 4, 5, 6, 7]);
+  expect(words(agent.events())).toEqual([waiting, 1, 2, 3, 4, 5, 6, 7]);
   agent.topics.ack(quoteTopic(1), 1);
+  await sent();
   expect(words(agent.events()).slice(8)).toEqual([1_000]);
   expect(agent.events().at(-1)?.seq).toBe(8);
 });
@@ -173,6 +185,7 @@ test("closes the line when the edge lets the topic go, and says nothing more of 
   agent.topics.linked([quoteTopic(1)], agent.send);
   await opened();
   agent.tick(1, 1);
+  await sent();
   agent.tick(1, 2);
   agent.topics.unsubscribe(quoteTopic(1));
   expect(agent.lines()).toEqual([]);
@@ -197,7 +210,7 @@ test("a new link keeps what it names, drops the rest, opens the new, and numbers
   agent.tick(1, 1);
   await vi.advanceTimersByTimeAsync(1_000);
   agent.tick(1, 2);
-  agent.say(1, "stale", "1100");
+  agent.say(1, "pacing");
   agent.topics.unlinked();
   expect(agent.lines()).toEqual([1, 2]);
   agent.batches.length = 0;
@@ -205,7 +218,7 @@ test("a new link keeps what it names, drops the rest, opens the new, and numbers
   await opened();
   expect(agent.lines()).toEqual([1, 3]);
   await vi.advanceTimersByTimeAsync(50);
-  expect(words(agent.events())).toEqual([2, "stale: 1100"]);
+  expect(words(agent.events())).toEqual([2, waiting]);
   expect(agent.events().map(({ seq }) => seq)).toEqual([1, 2]);
 });
 
@@ -222,10 +235,11 @@ test("lets its lines go when no new link comes for a minute", async () => {
 
 test.each(["quote/0", "portfolio/", "news", "__proto__"])(
   "ends the unknown topic %s with a reason",
-  (topic) => {
+  async (topic) => {
     const agent = start();
     agent.topics.linked([], agent.send);
     agent.topics.subscribe(topic);
+    await sent();
     expect(words(agent.events())).toEqual(["ended: The agent knows no such stream."]);
     expect(agent.topics.open()).toBe(0);
   },
@@ -245,7 +259,7 @@ test("tells nothing of an unexpected failure", async () => {
   expect(words(agent.events())).toEqual(["ended: The agent failed to open this stream."]);
 });
 
-test("a topic asked for while TWS is away is stale, and opens when TWS is back", async () => {
+test("a topic asked for while TWS is away is stale, and not live before TWS has told it anew", async () => {
   let isAway = true;
   const agent = start(async (conId) => {
     if (isAway) throw new TwsError("tws_offline", "There is no session with TWS.");
@@ -259,7 +273,15 @@ test("a topic asked for while TWS is away is stale, and opens when TWS is back",
   await opened();
   expect(agent.lines()).toEqual([1]);
   await vi.advanceTimersByTimeAsync(50);
-  expect(words(agent.events())).toEqual(["stale: There is no session with TWS.", "live: "]);
+  const gap = `gap: ${conditionOf("new_session").message}`;
+  expect(words(agent.events())).toEqual(["stale: There is no session with TWS.", gap]);
+  // the value ends the gap, for who comes later too
+  agent.tick(1, 7);
+  agent.batches.length = 0;
+  agent.topics.unlinked();
+  agent.topics.linked([quoteTopic(1)], agent.send);
+  await sent();
+  expect(words(agent.events())).toEqual([7]);
 });
 
 test("holds no more topics than its bound", async () => {

@@ -1,7 +1,8 @@
 import { TwsError } from "../shared/errors.ts";
 import {
+  type Condition,
+  conditionOf,
   parseTopic,
-  type StreamState,
   type Topic,
   type TopicEvent,
   type TopicValue,
@@ -59,9 +60,15 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
     outbox?.push(topic, event);
   }
 
-  function tellState(entry: Watched, state: StreamState, reason: string): void {
-    entry.state = { kind: "state", state, reason: reason.slice(0, 500) };
+  function tellState(entry: Watched, condition: Condition): void {
+    entry.state = { kind: "state", ...condition };
     tell(entry.topic, entry.state);
+  }
+
+  /** A value ends a gap. */
+  function takeValue(entry: Watched, value: TopicValue): void {
+    entry.value = value;
+    if (entry.state?.state === "gap") entry.state = null;
   }
 
   async function open(entry: Watched): Promise<void> {
@@ -69,12 +76,13 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
     try {
       const source = await findSource(entry.about, entry.left.signal);
       if (entry.left.signal.aborted) return;
-      // what was said when it could not be opened no longer holds
-      if (entry.state !== null) tellState(entry, "live", "");
+      // what was said when it could not be opened no longer holds, but what was told before that is not live again
+      if (entry.state?.state === "stale") tellState(entry, conditionOf("new_session"));
+      else entry.state = null;
       entry.stop = source((event) => {
         if (entry.left.signal.aborted) return;
         if (event.kind === "state") entry.state = event;
-        else entry.value = event;
+        else takeValue(entry, event);
         tell(entry.topic, event);
       });
     } catch (error) {
@@ -85,12 +93,12 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
   function notOpened(entry: Watched, error: unknown): void {
     if (error instanceof TwsError && (error.code === "tws_offline" || error.code === "tws_upstream_down")) {
       entry.isWaiting = true;
-      tellState(entry, "stale", error.message);
+      tellState(entry, conditionOf(error.code, error.message));
       return;
     }
     const isExpected = error instanceof TwsError;
     log[isExpected ? "warn" : "error"]("topic.not_opened", { topic: entry.topic, error });
-    tellState(entry, "ended", isExpected ? error.message : "The agent failed to open this stream.");
+    tellState(entry, isExpected ? conditionOf("refused", error.message) : conditionOf("failed"));
   }
 
   function subscribe(topic: string): void {
@@ -98,8 +106,9 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
     if (known !== undefined) return again(known);
     const parsed = parseTopic(topic);
     if (parsed === null || watched.size >= maxTopics) {
-      const reason = parsed === null ? "The agent knows no such stream." : "Too many streams are open.";
-      tell(topic, { kind: "state", state: "ended", reason });
+      const condition =
+        parsed === null ? conditionOf("refused", "The agent knows no such stream.") : conditionOf("too_many");
+      tell(topic, { kind: "state", ...condition });
       return;
     }
     const entry: Watched = {

@@ -1,9 +1,10 @@
 import { createMcpHandler, type ServerEventBus } from "@modelcontextprotocol/server";
 import { parseResourceUri } from "../shared/resources.ts";
+import { withoutRepeats } from "./event-stream.ts";
 import { idOf, isJsonObject, type JsonObject, rpcCodes, rpcError } from "./mcp-body.ts";
 import { answersAsStream, callKeepAliveMs, type Exchange } from "./mcp-exchange.ts";
 import { createServer } from "./mcp-server.ts";
-import { openWatch } from "./mcp-watch.ts";
+import { openWatch, type Watch } from "./mcp-watch.ts";
 
 /** One stream may follow this many resources. */
 const maxUris = 100;
@@ -15,20 +16,24 @@ const maxUris = 100;
 export async function answerModern(exchange: Exchange, message: JsonObject): Promise<Response> {
   const uris = message["method"] === "subscriptions/listen" ? urisToFollow(message) : [];
   const fault = faultIn(uris);
+  const bus = fault === null ? hostBus(exchange, uris) : null;
   const handler = createMcpHandler(() => createServer(exchange), {
     legacy: "reject",
-    bus: fault === null ? hostBus(exchange, uris) : silentBus,
+    bus: bus ?? silentBus,
     ...(answersAsStream(exchange, message) && { responseMode: "sse", keepAliveMs: callKeepAliveMs }),
   });
   const response = await handler.fetch(exchange.request, { parsedBody: message });
   // the SDK accepts any URI, but only after all its other checks, which come first
-  if (fault === null || response.headers.get("content-type") !== "text/event-stream") return response;
+  if (response.headers.get("content-type") !== "text/event-stream") return response;
+  const problem = fault ?? (await bus?.refused()) ?? null;
+  if (problem === null) return uris.length === 0 ? response : bounded(response);
   await response.body?.cancel();
-  return rpcError(200, rpcCodes.invalidParams, fault.message, {
-    id: idOf(message),
-    ...(fault.uri !== null && { data: { uri: fault.uri } }),
-  });
+  return rpcError(200, problem.code, problem.message, { id: idOf(message), data: problem.data });
 }
+
+/** An update is the same text each time, and the SDK keeps all of them for a client that does not read. */
+const bounded = (response: Response): Response =>
+  response.body === null ? response : new Response(withoutRepeats(response.body), response);
 
 function urisToFollow({ params }: JsonObject): readonly string[] {
   const filter = isJsonObject(params) ? params["notifications"] : undefined;
@@ -36,28 +41,43 @@ function urisToFollow({ params }: JsonObject): readonly string[] {
   return Array.isArray(uris) ? uris.filter((uri) => typeof uri === "string") : [];
 }
 
+/** Why a client cannot listen, as JSON-RPC says it. */
 interface Fault {
+  readonly code: number;
   readonly message: string;
-  readonly uri: string | null;
+  readonly data?: JsonObject;
 }
 
 function faultIn(uris: readonly string[]): Fault | null {
-  if (uris.length > maxUris)
-    return { message: `One stream may follow at most ${maxUris} resources.`, uri: null };
-  const unknown = uris.find((uri) => parseResourceUri(uri) === null);
-  return unknown === undefined
+  const code = rpcCodes.invalidParams;
+  if (uris.length > maxUris) return { code, message: `One stream may follow at most ${maxUris} resources.` };
+  const uri = uris.find((one) => parseResourceUri(one) === null);
+  return uri === undefined
     ? null
-    : { message: `Resource not found: ${unknown.slice(0, 200)}`, uri: unknown };
+    : { code, message: `Resource not found: ${uri.slice(0, 200)}`, data: { uri } };
+}
+
+interface HostBus extends ServerEventBus {
+  /** Why the host does not take the stream, if it does not. */
+  refused(): Promise<Fault | null>;
 }
 
 /** What a listening client hears of: the host's object, over a socket that is open as long as the stream. */
-const hostBus = ({ env, caller }: Exchange, uris: readonly string[]): ServerEventBus => ({
-  publish: () => undefined,
-  subscribe(listener) {
-    const watch = openWatch({ env, caller, onUpdated: (uri) => listener({ kind: "resource_updated", uri }) });
-    watch.follow(uris);
-    return watch.close;
-  },
-});
+function hostBus({ env, caller }: Exchange, uris: readonly string[]): HostBus {
+  let watch: Watch | null = null;
+  return {
+    publish: () => undefined,
+    subscribe(listener) {
+      watch = openWatch({ env, caller, onUpdated: (uri) => listener({ kind: "resource_updated", uri }) });
+      watch.follow(uris);
+      return watch.close;
+    },
+    async refused() {
+      const error = (await watch?.refusal) ?? null;
+      if (error === null) return null;
+      return { code: rpcCodes.internalError, message: `${error.message} ${error.nextStep}`, data: error };
+    },
+  };
+}
 
 const silentBus: ServerEventBus = { publish: () => undefined, subscribe: () => () => undefined };

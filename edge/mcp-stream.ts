@@ -1,12 +1,10 @@
+import { eventStream } from "./event-stream.ts";
 import { rpcCodes, rpcError } from "./mcp-body.ts";
 import type { Exchange } from "./mcp-exchange.ts";
 import { sessionOf } from "./mcp-session.ts";
 import { openWatch } from "./mcp-watch.ts";
 import { SessionFrame } from "./session.ts";
 import type { Session } from "./session-id.ts";
-
-/** Proxies close what is silent for longer. */
-const keepAliveMs = 15_000;
 
 interface SessionExchange extends Exchange {
   readonly session: Session;
@@ -47,35 +45,4 @@ export async function openSessionStream(exchange: SessionExchange): Promise<Resp
       "X-Accel-Buffering": "no",
     },
   });
-}
-
-/** An SSE body. `onEnd` runs once, whichever side ends it. */
-function eventStream(onEnd: () => void) {
-  const encoder = new TextEncoder();
-  let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
-  const write = (text: string): void => controller?.enqueue(encoder.encode(text));
-  const keepAlive = setInterval(() => write(": keepalive\n\n"), keepAliveMs);
-  const finish = (): void => {
-    if (controller === null) return;
-    controller = null;
-    clearInterval(keepAlive);
-    onEnd();
-  };
-  const readable = new ReadableStream<Uint8Array>({
-    start(opened) {
-      controller = opened;
-      // the headers leave with the first byte, and the client waits for them
-      write(": open\n\n");
-    },
-    cancel: finish,
-  });
-  return {
-    readable,
-    send: (message: unknown): void => write(`event: message\ndata: ${JSON.stringify(message)}\n\n`),
-    end: (): void => {
-      const open = controller;
-      finish();
-      open?.close();
-    },
-  };
 }

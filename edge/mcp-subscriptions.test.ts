@@ -203,6 +203,21 @@ describe("the stream of a 2025 session", () => {
     await untilWatches(0);
   });
 
+  it("goes on, and says that it may have missed something, when the host's object breaks down", async () => {
+    const session = await openSession();
+    await subscribe(session);
+    const events = eventsOf(await get(session));
+    await events.next();
+    await evictDurableObject(hostOf(env), { webSockets: "close" });
+    expect(await events.next()).toMatchObject(updated());
+    agent = await connectAgent(hostOf(env));
+    expect(await events.next()).toMatchObject(updated());
+    changeStatus();
+    expect(await events.next()).toMatchObject(updated());
+    await events.leave();
+    await untilWatches(0);
+  });
+
   it("gets each message once: the newest stream carries them, and the older one again when that has gone", async () => {
     const session = await openSession();
     await subscribe(session);

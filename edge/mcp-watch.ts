@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { createBackoff } from "../shared/backoff.ts";
+import { ErrorBody } from "../shared/errors.ts";
 import type { Caller } from "../shared/scopes.ts";
 import { type Env, hostOf } from "./env.ts";
 import { callerHeader, encodeCaller } from "./host/rpc.ts";
@@ -9,7 +10,10 @@ const Updated = z.object({ type: z.literal("updated"), uri: z.string() });
 interface WatchOptions {
   readonly env: Env;
   readonly caller: Caller;
-  /** The resource has changed, or may have while nobody watched: before the first connection and after a lost one. */
+  /**
+   * The resource has changed, or may have while nobody watched: before the first connection, after a lost one, and
+   * with each attempt while the host refuses one.
+   */
   readonly onUpdated: (uri: string) => void;
 }
 
@@ -17,38 +21,59 @@ export interface Watch {
   /** Follows these resources from now on, and no others. */
   readonly follow: (uris: readonly string[]) => void;
   readonly close: () => void;
+  /** Why the host refused the first connection; null when it did not, or there was none to refuse. */
+  readonly refusal: Promise<ErrorBody | null>;
 }
 
 /**
  * Follows resources of the host for one open SSE stream, over a WebSocket which the host's object hibernates under.
- * A connection that is lost is made again until `close`.
+ * A connection that is lost is made again until `close`; one that is refused too, but seldom.
  */
 export function openWatch({ env, caller, onUpdated }: WatchOptions): Watch {
   const backoff = createBackoff({ firstMs: 250, capMs: 10_000, stableAfterMs: 30_000, random: Math.random });
+  const patience = createBackoff({
+    firstMs: 10_000,
+    capMs: 60_000,
+    stableAfterMs: 30_000,
+    random: Math.random,
+  });
+  const first = Promise.withResolvers<ErrorBody | null>();
+  // the host takes a second socket of the same stream for the successor of the first
+  const watchId = crypto.randomUUID();
   let uris: readonly string[] = [];
   /** Rises with each change of `uris`, so that an attempt for older ones knows it. */
   let round = 0;
   let socket: WebSocket | null = null;
   let retry: ReturnType<typeof setTimeout> | null = null;
+  /** After a refusal nothing is tried before, whatever else is to be followed. */
+  let notBefore = 0;
   /** Those of which no change can have been missed since they were last announced. */
   let covered: ReadonlySet<string> = new Set();
 
-  const connectLater = (mine: number, uptimeMs: number): void => {
-    covered = new Set();
-    if (mine === round) retry = setTimeout(() => void connect(mine), backoff.next(uptimeMs));
+  const connectIn = (mine: number, waitMs: number): void => {
+    if (mine === round) retry = setTimeout(() => void connect(mine), waitMs);
   };
 
   const connect = async (mine: number): Promise<void> => {
     const startedAt = Date.now();
-    const opened = await connectOnce(env, caller, uris).catch(() => null);
+    const attempt = await connectOnce(env, caller, watchId, uris).catch(() => null);
+    first.resolve(attempt?.refusal ?? null);
+    const opened = attempt?.socket ?? null;
     if (opened === null) {
-      connectLater(mine, 0);
-      return;
+      covered = new Set();
+      const isRefused = attempt !== null;
+      const waitMs = isRefused ? patience.next(0) : backoff.next(0);
+      if (isRefused) {
+        notBefore = Date.now() + waitMs;
+        if (mine === round) for (const uri of uris) onUpdated(uri);
+      }
+      return connectIn(mine, waitMs);
     }
     const lost = (): void => {
       if (socket !== opened) return;
       socket = null;
-      connectLater(mine, Date.now() - startedAt);
+      covered = new Set();
+      connectIn(mine, backoff.next(Date.now() - startedAt));
     };
     opened.addEventListener("message", ({ data }) => {
       const uri = updatedUri(data);
@@ -75,25 +100,39 @@ export function openWatch({ env, caller, onUpdated }: WatchOptions): Watch {
     clearTimeout(retry);
     uris = next;
     if (uris.length > 0) {
-      void connect(round);
+      const waitMs = notBefore - Date.now();
+      if (waitMs > 0) connectIn(round, waitMs);
+      else void connect(round);
       return;
     }
+    first.resolve(null);
     const open = socket;
     socket = null;
     covered = new Set();
     open?.close(1000);
   };
 
-  return { follow, close: () => follow([]) };
+  return { follow, close: () => follow([]), refusal: first.promise };
 }
 
-async function connectOnce(env: Env, caller: Caller, uris: readonly string[]): Promise<WebSocket> {
-  const query = new URLSearchParams(uris.map((uri) => ["uri", uri]));
+type Attempt =
+  | { readonly socket: WebSocket; readonly refusal: null }
+  | { readonly socket: null; readonly refusal: ErrorBody };
+
+const Refused = z.object({ error: ErrorBody });
+
+async function connectOnce(
+  env: Env,
+  caller: Caller,
+  watchId: string,
+  uris: readonly string[],
+): Promise<Attempt> {
+  const query = new URLSearchParams([["id", watchId], ...uris.map((uri) => ["uri", uri])]);
   const response = await hostOf(env).fetch(`https://host/watch?${query.toString()}`, {
     headers: { Upgrade: "websocket", [callerHeader]: encodeCaller(caller) },
   });
-  if (response.webSocket !== null) return response.webSocket;
-  throw new Error(`The host's object refused a watch with ${response.status}.`);
+  if (response.webSocket !== null) return { socket: response.webSocket, refusal: null };
+  return { socket: null, refusal: Refused.parse(await response.json()).error };
 }
 
 function updatedUri(data: unknown): string | null {

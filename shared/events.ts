@@ -67,6 +67,84 @@ export const emptyQuote: Quote = {
 export const StreamState = z.enum(["live", "stale", "gap", "ended"]);
 export type StreamState = z.infer<typeof StreamState>;
 
+/** Why a stream is in a state. Each reason belongs to one state, and has words for people. */
+const reasons = {
+  ok: { state: "live", message: "" },
+  agent_offline: {
+    state: "stale",
+    message: "The agent beside TWS is not connected; it reconnects by itself.",
+  },
+  tws_offline: { state: "stale", message: "There is no session with TWS." },
+  tws_upstream_down: {
+    state: "stale",
+    message: "TWS is running but has lost its connection to IBKR.",
+  },
+  farm_broken: { state: "stale", message: "TWS has lost its connection to a market data farm." },
+  competing_session: {
+    state: "stale",
+    message: "Another session of the same login has the market data; it is asked for again every minute.",
+  },
+  lines_exhausted: {
+    state: "stale",
+    message: "All market data lines of the account are in use; it is asked for again as soon as one is free.",
+  },
+  pacing: { state: "stale", message: "TWS refused for now; it is asked again." },
+  silent: {
+    state: "stale",
+    message: "TWS says that all is well and sends nothing, in trading hours and when asked again.",
+  },
+  agent_returned: {
+    state: "gap",
+    message: "The agent is connected again; changes in between were missed.",
+  },
+  new_session: { state: "gap", message: "TWS has begun a new session; changes in between were missed." },
+  data_lost: { state: "gap", message: "TWS lost its data connections; changes in between were missed." },
+  upstream_returned: {
+    state: "gap",
+    message: "TWS is connected to IBKR again; changes in between may have been missed.",
+  },
+  farm_returned: {
+    state: "gap",
+    message: "The market data farm is back; changes in between may have been missed.",
+  },
+  line_reopened: {
+    state: "gap",
+    message: "The line had fallen silent and was asked for again; changes in between were missed.",
+  },
+  refused: { state: "ended", message: "TWS does not give this." },
+  too_many: { state: "ended", message: "Too many streams are open." },
+  given_up: {
+    state: "ended",
+    message: "Nobody was reading this, and its market data line was needed for another.",
+  },
+  failed: { state: "ended", message: "The agent failed to open this stream." },
+} as const satisfies Record<string, { readonly state: StreamState; readonly message: string }>;
+
+export type StreamReason = keyof typeof reasons;
+const isStreamReason = (text: string): text is StreamReason => Object.hasOwn(reasons, text);
+export const StreamReason = z.string().refine(isStreamReason);
+/** All of them, for documents and tests. */
+export const streamReasons: Readonly<
+  Record<StreamReason, { readonly state: StreamState; readonly message: string }>
+> = reasons;
+
+/** How a stream stands. */
+export interface Condition {
+  readonly state: StreamState;
+  readonly reason: StreamReason;
+  /** For people; empty while all is well. */
+  readonly message: string;
+}
+
+/** The condition of a reason, in its usual words or in better ones. */
+export const conditionOf = (reason: StreamReason, message: string = reasons[reason].message): Condition => ({
+  state: reasons[reason].state,
+  reason,
+  message: message.slice(0, 500),
+});
+
+export const live: Condition = conditionOf("ok");
+
 /** The orders of one account: the working ones and those that ended last, oldest first. */
 export const AccountOrders = z.object({
   account: z.string(),
@@ -95,7 +173,13 @@ export const TopicEvent = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("portfolio"), ...header, data: Portfolio }),
   z.object({ kind: z.literal("orders"), ...header, data: AccountOrders }),
   z.object({ kind: z.literal("news"), ...header, data: News }),
-  z.object({ kind: z.literal("state"), ...header, state: StreamState, reason: z.string().max(500) }),
+  z.object({
+    kind: z.literal("state"),
+    ...header,
+    state: StreamState,
+    reason: StreamReason,
+    message: z.string().max(500),
+  }),
 ]);
 export type TopicEvent = z.infer<typeof TopicEvent>;
 

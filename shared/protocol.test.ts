@@ -28,10 +28,20 @@ const agentFrames: Readonly<Record<string, AgentFrame>> = {
     id: "c1",
     error: { code: "timeout", message: "m", nextStep: "n", retryable: true },
   },
-  '{"type":"event","events":[{"kind":"state","topic":"quote/265598","seq":2,"at":1795000000000,"state":"stale","reason":"1100"}]}':
+  '{"type":"event","events":[{"kind":"state","topic":"quote/265598","seq":2,"at":1795000000000,"state":"stale","reason":"tws_upstream_down","message":"TWS has lost IBKR."}]}':
     {
       type: "event",
-      events: [{ kind: "state", topic: "quote/265598", seq: 2, at, state: "stale", reason: "1100" }],
+      events: [
+        {
+          kind: "state",
+          topic: "quote/265598",
+          seq: 2,
+          at,
+          state: "stale",
+          reason: "tws_upstream_down",
+          message: "TWS has lost IBKR.",
+        },
+      ],
     },
   '{"type":"bye","reason":"shutdown"}': { type: "bye", reason: "shutdown" },
 };

@@ -157,7 +157,7 @@ test("an account is started, read with its orders, followed on the WebSocket and
   expect(JSON.parse(await textOf(String(ordersUri)))).toMatchObject({ account, orders: expect.any(Array) });
   const socket = await openSocket(`${system.wsUrl}/api/v1/stream/portfolio`);
   socket.send({ action: "subscribe", account });
-  expect(await socket.next({ type: "subscribed" })).toEqual({ type: "subscribed", account });
+  expect(await socket.next({ type: "subscribed" })).toMatchObject({ type: "subscribed", account });
   expect(await socket.next({ type: "portfolio" })).toMatchObject({
     account,
     update: { type: "account_value" },

@@ -3,9 +3,13 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { startEmbeddedEdge } from "../embedded-edge.ts";
+import type { LinkTimes } from "../link.ts";
 import { createLog } from "../log.ts";
-import { startSimulator, type Simulator } from "../sim/server.ts";
+import { startSimulator, type Simulator, type SimulatorOptions } from "../sim/server.ts";
+import type { createQuoteStreams } from "../tws/quotes.ts";
+import type { SessionTimes } from "../tws/session.ts";
 import { eventually, plainCaller } from "./clients.ts";
+import { type Proxy, startProxy } from "./proxy.ts";
 
 /** Everything real but TWS: workerd, an agent in a process of its own, and the simulator on a socket. */
 export interface System {
@@ -13,65 +17,128 @@ export interface System {
   readonly wsUrl: string;
   readonly mcpUrl: string;
   readonly simulator: Simulator;
+  /** Between agent and edge. */
+  readonly link: Proxy;
   readonly agent: {
     /** SIGKILL: it says goodbye to nobody. */
     kill(): void;
     start(): void;
+    /** When each process was started, in Unix milliseconds. */
+    readonly startedAt: readonly number[];
+  };
+  readonly edge: {
+    stop(): Promise<void>;
+    /** On the same port, with what it kept if it keeps anything. */
+    start(): Promise<void>;
   };
   close(): Promise<void>;
 }
 
-const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+/** What hasty-agent.ts takes. */
+interface AgentTimes {
+  readonly linkTimes?: Partial<LinkTimes>;
+  readonly sessionTimes?: Partial<SessionTimes>;
+  readonly quoteTimes?: Parameters<typeof createQuoteStreams>[1]["times"];
+  readonly marketAheadMs?: number;
+}
 
-export async function startSystem(): Promise<System> {
-  const simulator = await startSimulator({ port: 0, seed: 7 });
+interface SystemOptions {
+  readonly simulator?: SimulatorOptions;
+  /** Other times than usual for the agent. */
+  readonly times?: AgentTimes;
+  /** The folder for what the edge keeps; nothing is kept without it. */
+  readonly persistTo?: string;
+}
+
+const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+export async function startSystem(options: SystemOptions = {}): Promise<System> {
+  const simulator = await startSimulator({ port: 0, seed: 7, ...options.simulator });
   const token = randomBytes(16).toString("hex");
-  const edge = await startEmbeddedEdge({
-    host: "127.0.0.1",
-    port: 0,
-    variables: { AUTH: "off", AGENT_TOKEN: token, ALLOWED_ORIGINS: "", PUBLIC_URL: "" },
-    persistTo: null,
-    log: createLog({
-      level: "error",
-      secrets: [token],
-      write: (line) => process.stderr.write(line),
-      now: Date.now,
-    }),
-  });
-  let agent: ChildProcess | null = null;
-  const start = () => {
-    agent = spawn(process.execPath, [main, "agent"], {
-      env: {
-        PATH: "",
-        EDGE_URL: edge.origin,
-        AGENT_TOKEN: token,
-        TWS_HOST: simulator.host,
-        TWS_PORT: String(simulator.port),
-        LOG_LEVEL: "error",
-      },
-      stdio: ["ignore", "ignore", "inherit"],
+  const startEdge = (port: number) =>
+    startEmbeddedEdge({
+      host: "127.0.0.1",
+      port,
+      variables: { AUTH: "off", AGENT_TOKEN: token, ALLOWED_ORIGINS: "", PUBLIC_URL: "" },
+      persistTo: options.persistTo ?? null,
+      log: createLog({
+        level: "error",
+        secrets: [token],
+        write: (line) => process.stderr.write(line),
+        now: Date.now,
+      }),
     });
-  };
-  start();
-  const mcpUrl = `${edge.origin}/api/v1/mcp`;
+  let edge = await startEdge(0);
+  const { origin: url, port } = edge;
+  const link = await startProxy(port);
+  const agent = startAgent({ edgePort: link.port, token, simulator, times: options.times ?? null });
+  agent.start();
+  const mcpUrl = `${url}/api/v1/mcp`;
   await eventually(
     () => plainCaller(mcpUrl)("ibkr_get_status"),
     (status) => status["is_connected"] === true,
   );
   return {
-    url: edge.origin,
-    wsUrl: edge.origin.replace(/^http/, "ws"),
+    url,
+    wsUrl: url.replace(/^http/, "ws"),
     mcpUrl,
     simulator,
-    agent: { start, kill: () => void agent?.kill("SIGKILL") },
+    link,
+    agent,
+    edge: {
+      stop: () => edge.close(),
+      async start() {
+        edge = await startEdge(port);
+      },
+    },
     async close() {
-      if (agent !== null && agent.exitCode === null && agent.signalCode === null) {
-        const gone = once(agent, "exit");
-        agent.kill("SIGTERM");
-        await gone;
-      }
+      await agent.close();
+      await link.close();
       await edge.close();
       await simulator.close();
+    },
+  };
+}
+
+interface AgentOptions {
+  readonly edgePort: number;
+  readonly token: string;
+  readonly simulator: Simulator;
+  readonly times: AgentTimes | null;
+}
+
+function startAgent({ edgePort, token, simulator, times }: AgentOptions) {
+  let child: ChildProcess | null = null;
+  const startedAt: number[] = [];
+  const isRunning = (one: ChildProcess) => one.exitCode === null && one.signalCode === null;
+  return {
+    startedAt,
+    start(): void {
+      startedAt.push(Date.now());
+      const env = {
+        PATH: "",
+        EDGE_URL: `http://127.0.0.1:${edgePort}`,
+        AGENT_TOKEN: token,
+        TWS_HOST: simulator.host,
+        TWS_PORT: String(simulator.port),
+        LOG_LEVEL: "error",
+      };
+      const orders = {
+        edgeUrl: `ws://127.0.0.1:${edgePort}/api/v1/agent`,
+        token,
+        twsPort: simulator.port,
+        ...times,
+      };
+      const program =
+        times === null ? [pathOf("../main.ts"), "agent"] : [pathOf("hasty-agent.ts"), JSON.stringify(orders)];
+      child = spawn(process.execPath, program, { env, stdio: ["ignore", "ignore", "inherit"] });
+    },
+    kill: () => void child?.kill("SIGKILL"),
+    async close(): Promise<void> {
+      if (child === null || !isRunning(child)) return;
+      const gone = once(child, "exit");
+      child.kill("SIGTERM");
+      await gone;
     },
   };
 }

@@ -83,7 +83,7 @@ describe("watching for a while", () => {
     const progress = (done: number, total: number | null) => void told.push([done, total]);
     const output = await bed.handlers.ibkr_stream_market_data(input, callBy(trader, { progress }));
     const seen = tools.ibkr_stream_market_data.output.parse(output);
-    expect(seen).toMatchObject({ symbol: "AAPL", basis: "last", state: "live", reason: "" });
+    expect(seen).toMatchObject({ symbol: "AAPL", basis: "last", state: "live", reason: "ok" });
     const { first, last, high, low, count, sample } = seen;
     expect(count).toBeGreaterThan(0);
     expect(sample.length).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 import type { Contract } from "../../shared/contract.ts";
 import { counted } from "../../shared/counted.ts";
 import type { TwsError } from "../../shared/errors.ts";
-import { emptyQuote, type Quote, type StreamState } from "../../shared/events.ts";
+import { type Condition, emptyQuote, live, type Quote } from "../../shared/events.ts";
 import { type Portfolio, type PortfolioChange, portfolioChanges } from "../../shared/portfolio.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
@@ -33,7 +33,8 @@ export function createWatchHandlers({ session, quotes, limits }: Deps) {
         quotes.watch(contract, (event) => {
           if (event.kind === "quote") return record.take(event.quote);
           told(event);
-          if (event.state !== "ended") return undefined;
+          // a line that may become free would take as long as the look
+          if (event.state !== "ended" && event.reason !== "lines_exhausted") return undefined;
           refusal = event.error;
           return end();
         }),
@@ -71,28 +72,23 @@ export function createWatchHandlers({ session, quotes, limits }: Deps) {
   } satisfies HandlersFor<typeof watchTools>;
 }
 
-interface Told {
-  readonly state: StreamState;
-  readonly reason: string;
-}
-
 /** Watches for so many seconds, or until `end` is called, and tells the caller every second. Rejects when the call is aborted. */
 async function look(
   seconds: number,
   context: CallContext,
   words: () => string,
-  watch: (told: (state: Told) => void, end: () => void) => () => void,
+  watch: (told: (condition: Condition) => void, end: () => void) => () => void,
 ) {
   const { signal } = context;
   const startedAt = new Date().toISOString();
   const over = Promise.withResolvers<void>();
-  let state: Told = { state: "live", reason: "" };
+  let condition = live;
   let done = 0;
   const abort = () => over.reject(signal.reason);
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   const stop = watch(
-    (told) => (state = told),
+    (told) => (condition = told),
     () => over.resolve(),
   );
   const clock = setInterval(() => {
@@ -107,7 +103,8 @@ async function look(
     signal.removeEventListener("abort", abort);
     stop();
   }
-  return { startedAt, asOf: new Date().toISOString(), state: state.state, reason: state.reason };
+  const { state, reason, message } = condition;
+  return { startedAt, asOf: new Date().toISOString(), state, reason, message };
 }
 
 /** First, last, highest and lowest of what was taken; all null when nothing was. */

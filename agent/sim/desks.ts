@@ -28,6 +28,7 @@ export interface Desks {
   forgetData(): void;
   /** 317 to everyone who watches a book. */
   resetDepth(): void;
+  silence(symbols: readonly string[], forGood: boolean): void;
   /** Ends what streams of one kind, with an error under each stream's id; null for TWS's usual words. */
   endStreams(kind: StreamKind, code: number, text: string | null): void;
   lines(): number;
@@ -221,6 +222,7 @@ export function createDesks({
       information.forget();
     },
     resetDepth: () => data.resetDepth(),
+    silence: (symbols, forGood) => quotes.silence(symbols, forGood),
     endStreams(kind, code, text) {
       if (kind === "marketData") quotes.end(code, text);
       else if (kind === "historicalData") history.end(code, text);

@@ -28,10 +28,15 @@ export interface Faults {
   rollbackNextValidId(by: number): void;
   /** Keeps the ids of clients that leave from now on taken for so long (326); 0 ends it. */
   ghostClients(forMs: number): void;
-  /** What the account may see from now on; what is left out is allowed. Data that flows already is not affected. */
+  /** What the account may see from now on; what is left out is allowed. Of data that flows already, `competing` alone ends any. */
   permissions(change: Partial<Permissions>): void;
   /** 317: every book of market depth starts anew. */
   resetDepth(): void;
+  /**
+   * Quote lines of these symbols die without a word while every farm claims to be well. A line asked for anew talks
+   * again, unless `forGood`; `[]` ends it for lines to come.
+   */
+  silence(symbols: readonly string[], forGood?: boolean): void;
   /** What TWS says to every request of a kind from now on, instead of the answer or ahead of it; null ends it. */
   reply(kind: RequestKind, reply: Reply | null): void;
   /**
@@ -83,6 +88,7 @@ export interface FaultTargets {
   setOrderFaults(faults: OrderFaults): void;
   correctExecution(execId: string, price: number): boolean;
   resetDepth(): void;
+  silence(symbols: readonly string[], forGood: boolean): void;
   setReply(kind: RequestKind, reply: Reply | null): void;
   endStreams(kind: StreamKind, code: number, text: string | null): void;
 }
@@ -114,6 +120,7 @@ export function createFaults(targets: FaultTargets): Faults {
       state.permissions = { ...everything, ...change };
     },
     resetDepth: () => targets.resetDepth(),
+    silence: (symbols, forGood = false) => targets.silence(symbols, forGood),
     reply: (kind, reply) => targets.setReply(kind, reply),
     endStreams: (kind, code, text) => targets.endStreams(kind, code, text ?? null),
     listEnds: (fault) => targets.setListEnds(fault),

@@ -6,7 +6,7 @@ import { openingTicks, parseGenericTicks, tradeTicks } from "./generic-ticks.ts"
 import * as messages from "./messages.ts";
 import type { Instrument, Quote, World } from "./model.ts";
 import type { NewsDesk } from "./news-desk.ts";
-import { quoteService } from "./permissions.ts";
+import { quoteService, takenAway } from "./permissions.ts";
 import type { Permissions, Service } from "./permissions.ts";
 import type { MarketDataRequest } from "./requests.ts";
 import { resolveOne } from "./resolve.ts";
@@ -24,6 +24,11 @@ export interface MarketDataFeed {
   setType(client: Client, type: number): void;
   /** Sends what changed to every line whose turn it is. */
   tick(): void;
+  /**
+   * Open lines of these symbols say nothing more; with `forGood` neither do those opened later, until it is called
+   * again. A line that has died stays dead: only a new one talks.
+   */
+  silence(symbols: readonly string[], forGood: boolean): void;
   /** Ends every line with an error. */
   end(code: number, text: string | null): void;
   /** Ends all lines of a client, or of everyone. */
@@ -46,6 +51,7 @@ interface Line {
   readonly asked: number;
   readonly from: Extract<Service, { readonly type: "served" }>["from"];
   dueAt: number;
+  isDead: boolean;
   /** The kind that it has been told it gets. */
   type: Stand["type"];
   sent: Quote;
@@ -152,6 +158,8 @@ export function createMarketDataFeed(
   const { market, universe } = world;
   const lines = new Map<Client, Map<number, Line>>();
   const types = new WeakMap<Client, number>();
+  /** Symbols whose new lines are dead from the start. */
+  let deaf: ReadonlySet<string> = new Set();
 
   function count(): number {
     let sum = 0;
@@ -264,6 +272,7 @@ export function createMarketDataFeed(
         snapshotEndsAt: request.snapshot ? now + SNAPSHOT_WAIT_MS : null,
         lot: lotOf(client, instrument),
         dueAt: now + interval,
+        isDead: deaf.has(instrument.symbol),
         asked,
         from: service.from,
         type: stand.type,
@@ -271,6 +280,7 @@ export function createMarketDataFeed(
       };
       const own = lines.get(client) ?? new Map<number, Line>();
       lines.set(client, own.set(reqId, line));
+      if (line.isDead) return;
       open(line, quote);
       snapshotOf(line, quote, now);
     },
@@ -289,9 +299,15 @@ export function createMarketDataFeed(
       const now = performance.now();
       const at = world.now();
       const quotes = new Map<string, Quote>();
+      const taken = takenAway(permissions());
       for (const own of lines.values()) {
         for (const line of own.values()) {
-          if (now < line.dueAt) continue;
+          if (now < line.dueAt || line.isDead) continue;
+          if (taken !== null) {
+            line.isDead = true;
+            line.client.error(line.reqId, taken.code, taken.text);
+            continue;
+          }
           const { instrument } = line;
           const stand = standOf(market, instrument, line.from, line.asked, at);
           if (stand.type !== line.type) {
@@ -303,6 +319,13 @@ export function createMarketDataFeed(
           quotes.set(key, quote);
           update(line, quote, now);
         }
+      }
+    },
+
+    silence(symbols, forGood) {
+      deaf = new Set(forGood ? symbols : []);
+      for (const own of lines.values()) {
+        for (const line of own.values()) line.isDead ||= symbols.includes(line.instrument.symbol);
       }
     },
 

@@ -79,6 +79,12 @@ const NEEDS_API =
 const PARTLY =
   "Part of requested market data is not subscribed. Subscription-independent ticks are still active.";
 
+const competing: Refusal = { code: 10197, text: "No market data during competing live session" };
+
+/** What ends the lines that are open, if anything does. */
+export const takenAway = ({ quotes }: Permissions): Refusal | null =>
+  quotes === "competing" ? competing : null;
+
 const refused = (code: number, text: string): Service => ({ type: "refused", refusal: { code, text } });
 
 /** `asked` is the market data type: 1 live, 2 frozen, 3 delayed, 4 delayed frozen. */
@@ -91,7 +97,7 @@ export function quoteService({ quotes }: Permissions, asked: number, name: strin
     case "part":
       return { type: "served", from: "day", remark: { code: 10090, text: `${PARTLY}${name}` } };
     case "competing":
-      return refused(10197, "No market data during competing live session");
+      return { type: "refused", refusal: competing };
     case "api": {
       const text = `${NEEDS_API}Delayed market data is available.${name}`;
       const remark = { code: 10089, text };

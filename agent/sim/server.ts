@@ -11,6 +11,7 @@ import type { World } from "./model.ts";
 import { createOrderFaultLine } from "./order-faults.ts";
 import { createReplies } from "./replies.ts";
 import { decodeRequest } from "./requests-decode.ts";
+import { createTickRecord, type SentTick } from "./tick-record.ts";
 import { usualText } from "./tws-texts.ts";
 import { MalformedRequest } from "./wire.ts";
 import { createWorld } from "./world.ts";
@@ -44,6 +45,8 @@ export interface SimulatorOptions {
   readonly scannerXmlBytes?: number;
   /** Market data lines over all clients, 100 by default. */
   readonly maxMarketDataLines?: number;
+  /** Writes down every tick of the quote lines, for `ticks()`. */
+  readonly recordTicks?: boolean;
 }
 
 /** One message a client sent after its hello. */
@@ -70,6 +73,8 @@ export interface Simulator {
   subscriptions(): number;
   /** The latest messages of all clients, oldest first. */
   received(): readonly ReceivedMessage[];
+  /** Every tick sent on quote lines, oldest first; empty unless `recordTicks` is set. */
+  ticks(): readonly SentTick[];
   close(): Promise<void>;
 }
 
@@ -93,6 +98,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const state = noFaults();
   const listEnds = createListEnds();
   const orderFaults = createOrderFaultLine();
+  const record = options.recordTicks === true ? createTickRecord(() => state.muted) : null;
   const replies = createReplies();
   const clients = new Map<number, Client>();
   const connections = new Set<Connection>();
@@ -128,7 +134,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     admit(newcomer) {
       const ghostUntil = ghosts.get(newcomer.clientId) ?? 0;
       if (clients.has(newcomer.clientId) || Date.now() < ghostUntil) return false;
-      const client = orderFaults.wrap(listEnds.wrap(newcomer));
+      const client = orderFaults.wrap(listEnds.wrap(record?.wrap(newcomer) ?? newcomer));
       ghosts.delete(client.clientId);
       clients.set(client.clientId, client);
       welcome(client);
@@ -208,6 +214,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       setOrderFaults: (faults) => orderFaults.set(faults),
       correctExecution: (execId, price) => world.ledger.correct(execId, price),
       resetDepth: () => desks.resetDepth(),
+      silence: (symbols, forGood) => desks.silence(symbols, forGood),
       setReply: (kind, reply) => replies.set(kind, reply),
       endStreams: (kind, code, text) => desks.endStreams(kind, code, text),
     }),
@@ -219,6 +226,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       })),
     subscriptions: () => desks.lines(),
     received: () => log,
+    ticks: () => record?.ticks ?? [],
     async close() {
       for (const timer of timers) clearInterval(timer);
       desks.close();

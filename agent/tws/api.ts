@@ -1,7 +1,7 @@
 import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
 import type { TwsError } from "../../shared/errors.ts";
-import type { Quote, StreamState } from "../../shared/events.ts";
+import type { Condition, Quote } from "../../shared/events.ts";
 import type { AgentStatus } from "../../shared/status.ts";
 import type { TwsEventName, TwsEvents } from "./events.ts";
 
@@ -94,13 +94,11 @@ export interface TwsSession {
 
 export type QuoteEvent =
   | { readonly kind: "quote"; readonly quote: Quote }
-  | {
+  | ({
       readonly kind: "state";
-      readonly state: StreamState;
-      readonly reason: string;
       /** Why it ended or went stale, as a caller may be told; null when live or a gap. */
       readonly error: TwsError | null;
-    };
+    } & Condition);
 
 /** Live quotes: one market-data line for each instrument, however many watch it. */
 export interface QuoteStreams {

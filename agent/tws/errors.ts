@@ -1,4 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
+import type { StreamReason } from "../../shared/events.ts";
 import type { TwsNotice } from "./api.ts";
 import type { CodeRow, NoticeKind, NoticeMeaning } from "./code-row.ts";
 import { remark, twsCodes, unlisted } from "./tws-codes.ts";
@@ -18,6 +19,19 @@ function rowOf({ code, text }: Words): CodeRow {
 
 export function meaningOf(notice: Words): NoticeMeaning {
   return rowOf(notice).meaning;
+}
+
+/** Why a stream that TWS refuses now is asked for again later; null for a refusal that stands. */
+export function waitReasonOf(notice: Words): StreamReason | null {
+  switch (notice.code) {
+    // a call without a line has failed; a stream can wait for one
+    case 101:
+      return "lines_exhausted";
+    case 10_197:
+      return "competing_session";
+    default:
+      return meaningOf(notice) === "retry" ? "pacing" : null;
+  }
 }
 
 export function upstreamDown(): TwsError {

@@ -87,8 +87,8 @@ test("an outage of IBKR makes streams stale until it is over", async () => {
   sim.faults.announce(1100);
   await soon(() => expect(states()).toEqual(["live", "stale"]));
   sim.faults.announce(1102);
-  await soon(() => expect(states()).toEqual(["live", "stale", "live"]));
-  expect(bulletins.states().slice(-2)).toEqual(["stale", "live"]);
+  await soon(() => expect(states()).toEqual(["live", "stale", "gap", "live"]));
+  expect(bulletins.states().slice(-3)).toEqual(["stale", "gap", "live"]);
 });
 
 test("without permission a stream ends with the reason, and can be asked for anew", async () => {

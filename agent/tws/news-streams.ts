@@ -2,9 +2,9 @@ import { EventName, SecType } from "@stoqey/ib";
 import type { Contract as IbContract } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
-import type { StreamState } from "../../shared/events.ts";
+import { type Condition, conditionOf, live, type StreamReason } from "../../shared/events.ts";
 import type { TwsNotice, TwsSession } from "./api.ts";
-import { meaningOf, twsErrorFor } from "./errors.ts";
+import { meaningOf, twsErrorFor, waitReasonOf } from "./errors.ts";
 import { headlineOf, instantOf } from "./news-text.ts";
 import { contractToTws } from "./translate.ts";
 
@@ -30,14 +30,12 @@ export interface Bulletin {
 /** `ended` is the end of that one source; the others of the same watcher go on. */
 export type NewsEvent<Item> =
   | { readonly kind: "item"; readonly item: Item }
-  | {
+  | ({
       readonly kind: "state";
       readonly source: string;
-      readonly state: StreamState;
-      readonly reason: string;
       /** Why it ended or went stale; null when live or a gap. */
       readonly error: TwsError | null;
-    };
+    } & Condition);
 
 export type NewsListener<Item> = (event: NewsEvent<Item>) => void;
 
@@ -150,8 +148,8 @@ function quietly(sent: Promise<void>): void {
   sent.catch(() => {});
 }
 
-const stateOf = (source: string, state: StreamState, reason: string, error: TwsError | null) =>
-  ({ kind: "state", source, state, reason: reason.slice(0, 500), error }) as const;
+const stateOf = (source: string, condition: Condition, error: TwsError | null) =>
+  ({ kind: "state", source, ...condition, error }) as const;
 
 const bulletinSource = "bulletins";
 
@@ -161,7 +159,7 @@ function deskOf(session: TwsSession): Desk {
   const bulletins: BulletinLine = {
     listeners: new Map(),
     seen: new Map(),
-    state: stateOf(bulletinSource, "live", "", null),
+    state: stateOf(bulletinSource, live, null),
   };
   const desk: Desk = { lines: new Map(), byReqId: new Map(), joiners: new Set(), bulletins };
   desks.set(session, desk);
@@ -188,31 +186,37 @@ function listen(session: TwsSession, desk: Desk): void {
     for (const listener of bulletins.listeners.keys()) listener({ kind: "item", item });
   });
   session.onNotice((notice) => takeNotice(session, desk, notice));
-  const reopen = (reason: string) => (): void => {
+  const reopen = (reason: StreamReason) => (): void => {
     for (const line of desk.lines.values()) {
       release(session, desk, line, false);
-      setState(desk, line, "gap", reason, null);
+      setState(desk, line, conditionOf(reason), null);
       open(session, desk, line);
     }
-    setBulletinState(bulletins, "gap", reason, null);
+    setBulletinState(bulletins, conditionOf(reason), null);
     if (bulletins.listeners.size > 0) askBulletins(session, bulletins);
   };
-  session.onConnected(reopen("TWS has begun a new session; news in between were missed."));
-  session.onDataLost(reopen("TWS lost its data connections; news in between were missed."));
-  const hold = (error: TwsError): void => {
-    for (const line of desk.lines.values()) setState(desk, line, "stale", error.message, error);
-    setBulletinState(bulletins, "stale", error.message, error);
+  session.onConnected(reopen("new_session"));
+  session.onDataLost(reopen("data_lost"));
+  const hold = (reason: StreamReason, error: TwsError): void => {
+    const condition = conditionOf(reason, error.message);
+    for (const line of desk.lines.values()) setState(desk, line, condition, error);
+    setBulletinState(bulletins, condition, error);
   };
   session.onDisconnected(() => {
     for (const line of desk.lines.values()) release(session, desk, line, false);
-    hold(offline());
+    hold("tws_offline", offline());
   });
   session.onStatus(({ tws }) => {
-    if (tws.state === "upstream_down") hold(upstreamDown());
+    if (tws.state === "upstream_down") hold("tws_upstream_down", upstreamDown());
     if (tws.state !== "connected") return;
-    for (const line of desk.lines.values())
-      if (line.state?.error?.code === "tws_upstream_down") setState(desk, line, "live", "", null);
-    if (bulletins.state.error?.code === "tws_upstream_down") setBulletinState(bulletins, "live", "", null);
+    for (const line of desk.lines.values()) {
+      if (line.state?.reason !== "tws_upstream_down") continue;
+      setState(desk, line, conditionOf("upstream_returned"), null);
+      setState(desk, line, live, null);
+    }
+    if (bulletins.state.reason !== "tws_upstream_down") return;
+    setBulletinState(bulletins, conditionOf("upstream_returned"), null);
+    setBulletinState(bulletins, live, null);
   });
 }
 
@@ -221,28 +225,23 @@ function tell(desk: Desk, line: Line, event: NewsEvent<Headline>): void {
   if (isSymbol(line)) for (const joiner of desk.joiners) joiner(event);
 }
 
-function setState(desk: Desk, line: Line, state: StreamState, reason: string, error: TwsError | null): void {
-  line.state = stateOf(line.source, state, reason, error);
+function setState(desk: Desk, line: Line, condition: Condition, error: TwsError | null): void {
+  line.state = stateOf(line.source, condition, error);
   tell(desk, line, line.state);
 }
 
-function setBulletinState(
-  bulletins: BulletinLine,
-  state: StreamState,
-  reason: string,
-  error: TwsError | null,
-): void {
-  bulletins.state = stateOf(bulletinSource, state, reason, error);
+function setBulletinState(bulletins: BulletinLine, condition: Condition, error: TwsError | null): void {
+  bulletins.state = stateOf(bulletinSource, condition, error);
   for (const listener of bulletins.listeners.keys()) listener(bulletins.state);
 }
 
 function askBulletins(session: TwsSession, bulletins: BulletinLine): void {
   if (!isUp(session)) {
-    setBulletinState(bulletins, "stale", offline().message, offline());
+    setBulletinState(bulletins, conditionOf("tws_offline"), offline());
     return;
   }
   const { promise, resolve } = Promise.withResolvers<void>();
-  void promise.then(() => setBulletinState(bulletins, "live", "", null));
+  void promise.then(() => setBulletinState(bulletins, live, null));
   quietly(
     session.send("data", (ib) => {
       ib.reqNewsBulletins(wantsAll(bulletins));
@@ -272,7 +271,7 @@ function join(
   if (known === undefined) {
     desk.lines.set(key, line);
     if (isUp(session)) open(session, desk, line);
-    else setState(desk, line, "stale", offline().message, offline());
+    else setState(desk, line, conditionOf("tws_offline"), offline());
   } else if (line.state !== null) listener(line.state);
   return () => {
     line.listeners.delete(listener);
@@ -292,10 +291,11 @@ function open(session: TwsSession, desk: Desk, line: Line): void {
       if (!isWanted()) return;
       ib.reqMktData(reqId, line.contract, headlinesOnly, false, false);
       // TWS confirms nothing here: a source may be silent for hours
-      setState(desk, line, "live", "", null);
+      setState(desk, line, live, null);
     })
     .catch((error: unknown) => {
-      if (isWanted()) retryLater(session, desk, line, error instanceof TwsError ? error : offline());
+      if (isWanted())
+        retryLater(session, desk, line, "pacing", error instanceof TwsError ? error : offline());
     });
 }
 
@@ -309,9 +309,15 @@ function release(session: TwsSession, desk: Desk, line: Line, cancelAtTws: boole
   if (cancelAtTws && isUp(session)) quietly(session.send("data", (ib) => ib.cancelMktData(reqId)));
 }
 
-function retryLater(session: TwsSession, desk: Desk, line: Line, error: TwsError): void {
+function retryLater(
+  session: TwsSession,
+  desk: Desk,
+  line: Line,
+  reason: StreamReason,
+  error: TwsError,
+): void {
   release(session, desk, line, false);
-  setState(desk, line, "stale", error.message, error);
+  setState(desk, line, conditionOf(reason, error.message), error);
   line.retry = setTimeout(() => {
     line.retry = null;
     if (line.listeners.size > 0 && line.reqId === null && isUp(session)) open(session, desk, line);
@@ -324,12 +330,13 @@ function takeNotice(session: TwsSession, desk: Desk, notice: TwsNotice): void {
   const meaning = meaningOf(notice);
   if (meaning === "advisory" || meaning === "confirmation") return;
   const error = twsErrorFor(notice, `news of ${line.source}`);
-  if (meaning === "retry") {
-    retryLater(session, desk, line, error);
+  const reason = waitReasonOf(notice);
+  if (reason !== null) {
+    retryLater(session, desk, line, reason, error);
     return;
   }
   release(session, desk, line, false);
   for (const [key, other] of desk.lines) if (other === line) desk.lines.delete(key);
-  setState(desk, line, "ended", error.message, error);
+  setState(desk, line, conditionOf("refused", error.message), error);
   line.listeners.clear();
 }

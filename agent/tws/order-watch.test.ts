@@ -66,3 +66,15 @@ test("is stale without a session, and reads the orders again in the next one", a
   expect(statuses()).toEqual([`${orderId} Submitted`]);
   stop();
 });
+
+test("is not live while TWS does not list the orders, and is once it does", async () => {
+  const { simulator, states, stop, events } = await follow();
+  await vi.waitFor(() => expect(events.length).toBeGreaterThan(0));
+  simulator.faults.orders({ withoutEnds: [53] });
+  simulator.faults.dropConnections();
+  await vi.waitFor(() => expect(states()).toEqual(["stale", "gap", "stale"]), 20_000);
+  expect(events.at(-1)).toMatchObject({ reason: "silent" });
+  simulator.faults.orders({});
+  await vi.waitFor(() => expect(states().at(-1)).toBe("live"), 20_000);
+  stop();
+});

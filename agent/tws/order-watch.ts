@@ -1,4 +1,4 @@
-import type { AccountOrders, StreamState } from "../../shared/events.ts";
+import { type AccountOrders, type Condition, conditionOf, live } from "../../shared/events.ts";
 import { isFinal } from "../../shared/order.ts";
 import type { Order } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
@@ -7,17 +7,19 @@ import type { OrderBook } from "./order-book.ts";
 
 export type OrdersEvent =
   | { readonly kind: "orders"; readonly data: AccountOrders }
-  | { readonly kind: "state"; readonly state: StreamState; readonly reason: string };
+  | ({ readonly kind: "state" } & Condition);
 
 interface Watched {
   readonly session: TwsSession;
-  readonly orderBook: Pick<OrderBook, "ofAccount" | "onChange">;
+  readonly orderBook: Pick<OrderBook, "whenRead" | "ofAccount" | "onChange">;
   readonly account: string;
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /** An order changes several times in a row; the changes are told as one. */
 const mergeMs = 50;
+/** Until the orders are asked for again after TWS did not list them. */
+const retryMs = 5_000;
 const mostOrders = 100;
 const mostWarnings = 3;
 
@@ -32,20 +34,21 @@ export function watchOrders(
   const stopping = new AbortController();
   let told = "";
   let timer: NodeJS.Timeout | null = null;
-  let state: StreamState = "live";
+  let condition = live;
 
-  const setState = (next: StreamState, reason: string): void => {
-    if (state === next) return;
-    state = next;
-    listener({ kind: "state", state, reason });
+  const setState = (next: Condition): void => {
+    if (condition.state === next.state) return;
+    condition = next;
+    listener({ kind: "state", ...condition });
   };
   const tell = async (): Promise<void> => {
     timer = null;
     const { connection } = session;
+    await orderBook.whenRead(stopping.signal);
     const orders = await orderBook.ofAccount(account, stopping.signal);
     // what was read of an earlier session is followed by another reading
     if (stopping.signal.aborted || connection !== session.connection) return;
-    if (state === "gap") setState("live", "");
+    if (condition.state === "gap" || condition.reason === "silent") setState(live);
     const shown = pictureOf(orders);
     const text = JSON.stringify(shown);
     if (text === told) return;
@@ -53,29 +56,45 @@ export function watchOrders(
     const time = new Date().toISOString();
     listener({ kind: "orders", data: { account, mode: modeOf(account), time, ...shown } });
   };
-  const tellSoon = (): void => {
-    timer ??= setTimeout(
-      () => void tell().catch((error: unknown) => log("tws.watcher_failed", { account, error })),
-      mergeMs,
-    );
+  const failed = (error: unknown): void => {
+    if (stopping.signal.aborted) return;
+    log("orders.not_told", { account, error });
+    // without a session the next one begins with a reading
+    if (session.status().tws.state !== "connected") return;
+    setState(conditionOf("silent", "TWS has not listed its orders; they are asked for again."));
+    tellIn(retryMs);
   };
+  const tryToTell = async (): Promise<void> => {
+    try {
+      await tell();
+    } catch (error) {
+      failed(error);
+    }
+  };
+  const tellIn = (ms: number): void => {
+    timer ??= setTimeout(() => void tryToTell(), ms);
+  };
+  const tellSoon = (): void => tellIn(mergeMs);
 
   const { state: now } = session.status().tws;
-  if (now !== "connected") setState("stale", now === "upstream_down" ? noUpstream : noSession);
+  if (now !== "connected")
+    setState(conditionOf(now === "upstream_down" ? "tws_upstream_down" : "tws_offline"));
   if (session.connection > 0) tellSoon();
   let wasUpstreamDown = now === "upstream_down";
   const offs = [
     orderBook.onChange(tellSoon),
     session.onConnected(() => {
-      setState("gap", "TWS has begun a new session; the orders are read again.");
+      setState(conditionOf("new_session", "TWS has begun a new session; the orders are read again."));
       tellSoon();
     }),
-    session.onDisconnected(() => setState("stale", noSession)),
+    session.onDisconnected(() => setState(conditionOf("tws_offline"))),
     session.onStatus(({ tws }) => {
-      if (tws.state === "upstream_down") setState("stale", noUpstream);
+      if (tws.state === "upstream_down") setState(conditionOf("tws_upstream_down"));
       // the book reads the orders of the outage again
       if (tws.state === "connected" && wasUpstreamDown) {
-        setState("gap", "TWS had lost its connection to IBKR; the orders are read again.");
+        setState(
+          conditionOf("upstream_returned", "TWS had lost its connection to IBKR; the orders are read again."),
+        );
         tellSoon();
       }
       wasUpstreamDown = tws.state === "upstream_down";
@@ -87,9 +106,6 @@ export function watchOrders(
     for (const off of offs) off();
   };
 }
-
-const noSession = "There is no session with TWS.";
-const noUpstream = "TWS is running but has lost its connection to IBKR.";
 
 function pictureOf(all: readonly Order[]): Pick<AccountOrders, "orders" | "ordersTotal"> {
   const working = all.filter(({ status }) => !isFinal(status)).slice(-mostOrders);

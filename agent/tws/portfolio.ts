@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { StreamState } from "../../shared/events.ts";
+import { type Condition, conditionOf, live, type StreamReason } from "../../shared/events.ts";
 import type { Holding, Portfolio } from "../../shared/portfolio.ts";
 import { modeOf } from "../../shared/status.ts";
 import { holdAccount } from "./account.ts";
@@ -8,7 +8,7 @@ import type { TwsSession } from "./api.ts";
 
 export type PortfolioEvent =
   | { readonly kind: "portfolio"; readonly data: Portfolio }
-  | { readonly kind: "state"; readonly state: StreamState; readonly reason: string };
+  | ({ readonly kind: "state" } & Condition);
 
 type Listener = (event: PortfolioEvent) => void;
 
@@ -56,7 +56,8 @@ export function watchPortfolio(session: TwsSession, account: string, listener: L
     keeper.followed.clear();
     for (const [name, one] of [[account, entry] as const, ...others]) keeper.followed.set(name, one);
     const { state } = session.status().tws;
-    if (state !== "connected") setState(entry, "stale", state === "upstream_down" ? noUpstream : noSession);
+    if (state !== "connected")
+      setState(entry, conditionOf(state === "upstream_down" ? "tws_upstream_down" : "tws_offline"));
     // one that is being shown for the first time ends by itself then
     if (keeper.held !== null && keeper.followed.get(keeper.held.account)?.last !== null) {
       keeper.held.release.abort(new TwsError("cancelled", "Another account is to be shown."));
@@ -80,26 +81,23 @@ function keeperOf(session: TwsSession): Keeper {
   if (existing !== undefined) return existing;
   const keeper: Keeper = { followed: new Map(), held: null };
   keepers.set(session, keeper);
-  const sayAll = (state: StreamState, reason: string): void => {
-    for (const entry of keeper.followed.values()) setState(entry, state, reason);
+  const sayAll = (reason: StreamReason): void => {
+    for (const entry of keeper.followed.values()) setState(entry, conditionOf(reason));
   };
   session.onConnected(() => {
-    sayAll("gap", "TWS has begun a new session; changes in between were missed.");
+    sayAll("new_session");
     keep(session, keeper);
   });
-  session.onDisconnected(() => sayAll("stale", noSession));
+  session.onDisconnected(() => sayAll("tws_offline"));
   let wasUpstreamDown = false;
   session.onStatus(({ tws }) => {
     const isDown = tws.state === "upstream_down";
-    if (isDown && !wasUpstreamDown) sayAll("stale", noUpstream);
-    if (tws.state === "connected" && wasUpstreamDown) sayAll("live", "");
+    if (isDown && !wasUpstreamDown) sayAll("tws_upstream_down");
+    if (tws.state === "connected" && wasUpstreamDown) sayAll("ok");
     wasUpstreamDown = isDown;
   });
   return keeper;
 }
-
-const noSession = "There is no session with TWS.";
-const noUpstream = "TWS is running but has lost its connection to IBKR.";
 
 function isUp(session: TwsSession): boolean {
   const { state } = session.status().tws;
@@ -159,7 +157,7 @@ function tellRows(entry: Followed): void {
   const { rows, last, account, listeners } = entry;
   if (rows === null || listeners.size === 0) return;
   entry.rows = null;
-  if (entry.state?.state === "gap") setState(entry, "live", "");
+  if (entry.state?.state === "gap") setState(entry, live);
   const data = pictureOf(account, rows);
   if (last !== null && JSON.stringify({ ...data, time: "" }) === JSON.stringify({ ...last, time: "" }))
     return;
@@ -167,9 +165,9 @@ function tellRows(entry: Followed): void {
   for (const listener of listeners) listener({ kind: "portfolio", data });
 }
 
-function setState(entry: Followed, state: StreamState, reason: string): void {
-  if (entry.state?.state === state || (entry.state === null && state === "live")) return;
-  entry.state = { kind: "state", state, reason };
+function setState(entry: Followed, condition: Condition): void {
+  if (entry.state?.state === condition.state || (entry.state === null && condition.state === "live")) return;
+  entry.state = { kind: "state", ...condition };
   for (const listener of entry.listeners) listener(entry.state);
 }
 

@@ -45,7 +45,7 @@ async function streamsOn(
   cleanups.push(() => tws.close());
   const { session } = dial(tws.port);
   cleanups.push(() => session.close());
-  const times = { competingRetryMs: 30, refusedRetryMs: 10, quietMs: 60, longestMs: 300 };
+  const times = { competingRetryMs: 30, refusedRetryMs: 10, quietMs: 60, longestMs: 300, answerMs: 50 };
   const streams = createQuoteStreams(session, { log: () => {}, times });
   await session.whenConnected(2_000);
   return { streams, asked, cancelled };
@@ -178,5 +178,5 @@ test("is live again when TWS kept its data through an outage, also if nothing ti
     refuse(client, -1, 1102, "Connectivity has been restored - data maintained.");
   });
   const events = watched(streams);
-  await vi.waitFor(() => expect(statesOf(events)).toEqual(["live", "stale", "live"]));
+  await vi.waitFor(() => expect(statesOf(events)).toEqual(["live", "stale", "gap", "live"]));
 });

@@ -15,7 +15,8 @@ let apple: Contract;
 beforeEach(async () => {
   sim = await startSimulator({ port: 0, maxMarketDataLines: 3 });
   ({ session } = dial(sim.port));
-  streams = createQuoteStreams(session, { log: () => {} });
+  // a free line is taken at once, not at the next try
+  streams = createQuoteStreams(session, { log: () => {}, times: { exhaustedRetryMs: 3_600_000 } });
   await session.whenConnected(2_000);
   apple = await contract("AAPL");
 });
@@ -41,6 +42,7 @@ function watched(what: Contract) {
     events,
     unwatch,
     states,
+    reasons: () => events.flatMap((event) => (event.kind === "state" ? [event.reason] : [])),
     quotes: (): Quote[] => events.flatMap((event) => (event.kind === "quote" ? [event.quote] : [])),
     /** Resolves when it is in the state, now or later. */
     async state(wanted: StreamState): Promise<void> {
@@ -145,7 +147,8 @@ test("keeps its lines when TWS's data survived the outage", async () => {
   await line.state("stale");
   sim.faults.announce(1102);
   await line.state("live");
-  expect(line.states()).toEqual(["live", "stale", "live"]);
+  expect(line.states()).toEqual(["live", "stale", "gap", "live"]);
+  expect(line.reasons()).toEqual(["ok", "tws_upstream_down", "upstream_returned", "ok"]);
   expect(sim.received().filter(({ id }) => id === 1)).toHaveLength(1);
 });
 
@@ -168,15 +171,21 @@ test("watches although there is no session, and streams when there is one", asyn
   await line.state("live");
 });
 
-test("ends a line that TWS has no room for, and leaves the others", async () => {
+test("says that no line is free, and takes the next one that is", async () => {
   const symbols = ["AAPL", "MSFT", "NVDA", "AMZN"];
   const lines = [];
   for (const symbol of symbols) lines.push(watched(await contract(symbol)));
-  await lines[3]?.state("ended");
-  const ended = lines[3]?.events.at(-1);
-  expect(ended).toMatchObject({ state: "ended", error: { code: "pacing", detail: { tws: { code: 101 } } } });
-  await lines[0]?.state("live");
+  const [first, , , last] = lines;
+  await last?.state("stale");
+  expect(last?.events.at(-1)).toMatchObject({
+    reason: "lines_exhausted",
+    error: { code: "pacing", detail: { tws: { code: 101 } } },
+  });
+  await first?.state("live");
   expect(streams.lines()).toBe(3);
+  first?.unwatch();
+  await last?.state("live");
+  expect(sim.subscriptions()).toBe(3);
 });
 
 test("one watcher that throws does not stop the others", async () => {

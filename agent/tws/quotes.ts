@@ -1,32 +1,38 @@
 import { EventName } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { emptyQuote } from "../../shared/events.ts";
-import type { Quote, StreamState } from "../../shared/events.ts";
+import { conditionOf, emptyQuote, live } from "../../shared/events.ts";
+import type { Condition, Quote, StreamReason } from "../../shared/events.ts";
 import type { AgentStatus } from "../../shared/status.ts";
 import { currentTime } from "./account.ts";
 import type { QuoteEvent, QuoteStreams, TwsNotice, TwsSession } from "./api.ts";
 import type { Log } from "./connection.ts";
 import { forgetContract } from "./contracts.ts";
-import { meaningOf, twsErrorFor } from "./errors.ts";
+import { meaningOf, twsErrorFor, upstreamDown, waitReasonOf } from "./errors.ts";
 import { mayServe } from "./farms.ts";
+import { type Hold, type Line, newLine, type Watcher } from "./quote-line.ts";
+import { heard, type SilenceTimes, usualSilenceTimes, watchForSilence } from "./silence.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import type { SnapshotTimes } from "./snapshot.ts";
 import { bidSizeOf, dataTypeChange, genericChange, greeksChange, priceChange, sizeChange } from "./ticks.ts";
 import type { QuoteChange } from "./ticks.ts";
 import { contractToTws } from "./translate.ts";
 
-interface QuoteTimes extends SnapshotTimes {
+interface QuoteTimes extends SnapshotTimes, SilenceTimes {
   /** TWS sends nothing more on a line that it gave to another session (10197), also when that session ends. */
   readonly competingRetryMs: number;
+  /** Lines come free at once when one of ours ends; those of other clients end without a word. */
+  readonly exhaustedRetryMs: number;
   readonly refusedRetryMs: number;
 }
 
 const usualTimes: QuoteTimes = {
   quietMs: 2_500,
   longestMs: 11_000,
-  competingRetryMs: 45_000,
+  competingRetryMs: 60_000,
+  exhaustedRetryMs: 15_000,
   refusedRetryMs: 2_000,
+  ...usualSilenceTimes,
 };
 
 /** A value so young needs no proof that TWS still lives. */
@@ -35,26 +41,9 @@ const aliveWithinMs = 3_000;
 
 interface QuoteStreamsOptions {
   readonly log: Log;
+  /** The clock by which markets open and close, in Unix milliseconds; the machine's by default. */
+  readonly now?: () => number;
   readonly times?: Partial<QuoteTimes>;
-}
-
-/** Why nothing new can come on a line for now. */
-type Hold = "session" | "upstream" | "farm" | "refused";
-
-type Watcher = (event: QuoteEvent) => void;
-
-interface Line {
-  readonly contract: Contract;
-  readonly watchers: Set<Watcher>;
-  readonly holds: Map<Hold, TwsError>;
-  quote: Quote;
-  /** Null until the first tick. */
-  state: (QuoteEvent & { readonly kind: "state" }) | null;
-  /** Belongs to the connection of now; null while nothing is asked of TWS. */
-  reqId: number | null;
-  isWritten: boolean;
-  remark: TwsError | null;
-  retry: NodeJS.Timeout | null;
 }
 
 export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOptions): QuoteStreams {
@@ -80,19 +69,32 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }
   };
 
-  const setState = (line: Line, state: StreamState, reason: string, error: TwsError | null): void => {
-    line.state = { kind: "state", state, reason: reason.slice(0, 500), error };
+  const setState = (line: Line, condition: Condition, error: TwsError | null): void => {
+    line.state = { kind: "state", ...condition, error };
     tell(line, line.state);
   };
 
-  const hold = (line: Line, why: Hold, error: TwsError): void => {
-    line.holds.set(why, error);
-    if (line.state?.state !== "stale") setState(line, "stale", error.message, error);
+  /** The first reason is the one that is told, until it is over. */
+  const tellHolds = (line: Line): void => {
+    const [first] = line.holds.values();
+    if (first === undefined || line.state?.reason === first.condition.reason) return;
+    setState(line, first.condition, first.error);
   };
 
-  const unhold = (line: Line, why: Hold): void => {
-    const wasHeld = line.holds.delete(why);
-    if (wasHeld && line.holds.size === 0 && line.state?.state === "stale") setState(line, "live", "", null);
+  const hold = (line: Line, why: Hold, reason: StreamReason, error: TwsError): void => {
+    line.holds.set(why, { condition: conditionOf(reason, error.message), error });
+    tellHolds(line);
+  };
+
+  /** TWS kept the line and sends what has changed meanwhile; what it does not send soon is as it was. */
+  const unhold = (line: Line, why: Hold, returned: StreamReason): void => {
+    if (!line.holds.delete(why)) return;
+    if (line.holds.size > 0) return tellHolds(line);
+    setState(line, conditionOf(returned), null);
+    const { state } = line;
+    setTimeout(() => {
+      if (line.state === state) setState(line, live, null);
+    }, times.answerMs).unref();
   };
 
   const open = (line: Line): void => {
@@ -106,13 +108,14 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
       .send("data", (ib) => {
         if (!isWanted()) return;
         line.isWritten = true;
+        line.askedAt = Date.now();
         ib.reqMktData(reqId, contractToTws(line.contract), "", false, false);
       })
       .catch((error: unknown) => {
         // the end of a connection has taken the id from the line already; this is a full queue
         if (!isWanted()) return;
         release(line, false);
-        retryLater(line, times.refusedRetryMs, error instanceof TwsError ? error : offline());
+        retryLater(line, "pacing", error instanceof TwsError ? error : offline());
       });
   };
 
@@ -126,46 +129,85 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     if (cancelAtTws && line.isWritten)
       session
         .send("data", (ib) => ib.cancelMktData(reqId))
+        .then(lineIsFree)
         .catch((error: unknown) => {
           // with the connection the line has ended too
           if (isUp()) log("tws.cancel_not_sent", { reqId, error });
         });
   };
 
-  const retryLater = (line: Line, ms: number, error: TwsError): void => {
-    hold(line, "refused", error);
-    line.retry = setTimeout(() => {
-      line.retry = null;
-      if (line.watchers.size > 0 && line.reqId === null && isUp()) open(line);
-    }, ms);
+  const retryLater = (line: Line, reason: StreamReason, error: TwsError): void => {
+    hold(line, "refused", reason, error);
+    line.retry = setTimeout(() => retryNow(line), retryMs(reason));
+  };
+
+  const retryNow = (line: Line): void => {
+    if (line.retry !== null) clearTimeout(line.retry);
+    line.retry = null;
+    if (line.watchers.size > 0 && line.reqId === null && isUp()) open(line);
+  };
+
+  const retryMs = (reason: StreamReason): number => {
+    switch (reason) {
+      case "competing_session":
+        // not all of them at once
+        return (times.competingRetryMs * (1 + Math.random())) / 2;
+      case "lines_exhausted":
+        return times.exhaustedRetryMs;
+      default:
+        return times.refusedRetryMs;
+    }
+  };
+
+  /** Whoever has waited longest for a line gets it. */
+  const lineIsFree = (): void => {
+    for (const line of lines.values()) {
+      if (line.retry === null || line.state?.reason !== "lines_exhausted") continue;
+      return retryNow(line);
+    }
   };
 
   const finish = (line: Line, error: TwsError): void => {
     // a line that ticked is open at TWS for all we know; one that never did was refused
     release(line, line.quote.time !== null);
-    if (lines.get(line.contract.conId) === line) lines.delete(line.contract.conId);
-    setState(line, "ended", error.message, error);
+    forget(line);
+    setState(line, conditionOf("refused", error.message), error);
     line.watchers.clear();
   };
 
-  const change = (reqId: number, made: (quote: Quote) => QuoteChange): void => {
+  const hear = (reqId: number): Line | undefined => {
     const line = byReqId.get(reqId);
+    if (line !== undefined) heard(line, times);
+    return line;
+  };
+
+  const change = (reqId: number, made: (quote: Quote) => QuoteChange): void => {
+    const line = hear(reqId);
     if (line === undefined) return;
     const before = line.quote;
     const changes = made(before);
     if (changes === null) return;
-    line.holds.clear();
-    if (line.state?.state !== "live") setState(line, "live", "", null);
     const quote = { ...before, ...changes, time: new Date().toISOString() };
-    if (Object.keys(changes).every((key) => isEqualAt(key, before, quote))) return;
-    line.quote = quote;
-    tell(line, { kind: "quote", quote });
+    const isNews = !Object.keys(changes).every((key) => isEqualAt(key, before, quote));
+    if (line.isAskedAgain && (isNews || line.isDead)) {
+      line.isAskedAgain = false;
+      setState(line, conditionOf("line_reopened"), null);
+    }
+    line.holds.clear();
+    // first the value, so that nobody takes the one of before for a live one
+    if (isNews) {
+      line.quote = quote;
+      tell(line, { kind: "quote", quote });
+    }
+    if (line.state?.state !== "live") setState(line, live, null);
   };
 
-  /** Comes before the first tick, and is no tick by itself. */
+  /** Comes before the first tick of a line, and is no tick by itself: the prices may still be those of before. */
   const changeDataType = (reqId: number, type: number): void => {
-    const line = byReqId.get(reqId);
-    if (line?.quote.time === null) line.quote = { ...line.quote, ...dataTypeChange(type) };
+    const line = hear(reqId);
+    if (line === undefined) return;
+    const isBeginning = line.quote.time === null || line.askedAt !== null;
+    if (isBeginning) line.quote = { ...line.quote, ...dataTypeChange(type) };
     else change(reqId, () => dataTypeChange(type));
   };
 
@@ -174,33 +216,29 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     if (line === undefined) return;
     const { symbol, conId } = line.contract;
     const error = twsErrorFor(notice, symbol);
-    const meaning = meaningOf(notice);
-    switch (meaning) {
+    const reason = waitReasonOf(notice);
+    if (reason !== null) {
+      release(line, reason === "competing_session");
+      return retryLater(line, reason, error);
+    }
+    switch (meaningOf(notice)) {
       case "advisory":
         line.remark = error;
         return;
-      case "confirmation":
-        return;
-      case "retry":
-        release(line, notice.code === 10_197);
-        retryLater(line, notice.code === 10_197 ? times.competingRetryMs : times.refusedRetryMs, error);
-        return;
       case "fatal":
         if (notice.code === 200) forgetContract(session, conId);
-        finish(line, error);
-        return;
+        return finish(line, error);
       default:
-        meaning satisfies never;
     }
   };
 
   /** TWS has forgotten every line: each is asked for again under a new id, and starts from nothing. */
-  const reopenAll = (reason: string): void => {
+  const reopenAll = (reason: StreamReason): void => {
     for (const line of lines.values()) {
       release(line, false);
       line.holds.clear();
       line.quote = emptyQuote;
-      setState(line, "gap", reason, null);
+      setState(line, conditionOf(reason), null);
       open(line);
     }
   };
@@ -209,11 +247,11 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     if (tws.state !== "connected" && tws.state !== "upstream_down") return;
     const broken = farms.filter(({ kind, state }) => kind === "market data" && state === "broken");
     for (const line of lines.values()) {
-      if (tws.state === "upstream_down") hold(line, "upstream", upstreamDown());
-      else unhold(line, "upstream");
+      if (tws.state === "upstream_down") hold(line, "upstream", "tws_upstream_down", upstreamDown());
+      else unhold(line, "upstream", "upstream_returned");
       const farm = broken.find(({ name }) => mayServe(name, line.contract));
-      if (farm === undefined) unhold(line, "farm");
-      else hold(line, "farm", farmBroken(farm.name));
+      if (farm === undefined) unhold(line, "farm", "farm_returned");
+      else hold(line, "farm", "farm_broken", farmBroken(farm.name));
     }
   };
 
@@ -232,25 +270,53 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   session.on(EventName.marketDataType, changeDataType);
   session.onNotice(takeNotice);
   session.onStatus(takeStatus);
-  session.onConnected(() => reopenAll("TWS has begun a new session; changes in between were missed."));
-  session.onDataLost(() => reopenAll("TWS lost its data connections; changes in between were missed."));
+  session.onConnected(() => reopenAll("new_session"));
+  session.onDataLost(() => reopenAll("data_lost"));
   session.onDisconnected(() => {
     for (const line of lines.values()) {
       release(line, false);
       line.holds.clear();
-      hold(line, "session", offline());
+      hold(line, "session", "tws_offline", offline());
     }
   });
+  session.on(EventName.tickReqParams, (reqId) => void hear(reqId));
+
+  let stopListening: (() => void) | null = null;
+  /** Only what should be talking is listened to. */
+  const talking = (): Line[] =>
+    [...lines.values()].filter(
+      ({ reqId, isWritten, holds }) =>
+        reqId !== null && isWritten && (holds.size === 0 || (holds.size === 1 && holds.has("silence"))),
+    );
+  const listen = (): (() => void) =>
+    watchForSilence({
+      session,
+      times,
+      now: options.now ?? Date.now,
+      lines: talking,
+      askAgain(line) {
+        release(line, true);
+        open(line);
+      },
+      isSilent: (line) => hold(line, "silence", "silent", silence(line.contract)),
+    });
+  const forget = (line: Line): void => {
+    if (lines.get(line.contract.conId) === line) lines.delete(line.contract.conId);
+    if (lines.size > 0) return;
+    stopListening?.();
+    stopListening = null;
+  };
 
   const watch = (contract: Contract, listener: Watcher): (() => void) => {
+    stopListening ??= listen();
     const watcher: Watcher = (event) => listener(event);
     const known = lines.get(contract.conId);
-    const line = known ?? newLine(contract);
+    const line = known ?? newLine(contract, times);
     line.watchers.add(watcher);
     if (known === undefined) {
       lines.set(contract.conId, line);
       if (isUp()) open(line);
-      else hold(line, "session", offline());
+      else hold(line, "session", "tws_offline", offline());
     } else {
       // the newcomer alone is told how things stand
       if (line.state !== null) watcher(line.state);
@@ -259,7 +325,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     return () => {
       line.watchers.delete(watcher);
       if (line.watchers.size > 0 || lines.get(contract.conId) !== line) return;
-      lines.delete(contract.conId);
+      forget(line);
       release(line, true);
     };
   };
@@ -280,29 +346,17 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   };
 }
 
-function newLine(contract: Contract): Line {
-  return {
-    contract,
-    watchers: new Set(),
-    holds: new Map(),
-    quote: emptyQuote,
-    state: null,
-    reqId: null,
-    isWritten: false,
-    remark: null,
-    retry: null,
-  };
-}
-
 function isEqualAt(key: string, a: Quote, b: Quote): boolean {
   const isField = (name: string): name is keyof Quote => Object.hasOwn(a, name);
   return isField(key) && a[key] === b[key];
 }
 
-function upstreamDown(): TwsError {
-  return new TwsError("tws_upstream_down", "TWS is running but has lost its connection to IBKR.");
-}
-
 function farmBroken(name: string): TwsError {
   return new TwsError("tws_upstream_down", `TWS has lost its connection to the market data farm ${name}.`);
+}
+
+function silence({ symbol }: Contract): TwsError {
+  return new TwsError("timeout", `TWS says that all is well and sends no price of ${symbol}.`, {
+    nextStep: "Ask the owner to look at TWS; the line is asked for again meanwhile.",
+  });
 }

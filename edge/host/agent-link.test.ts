@@ -1,20 +1,31 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { linkTimes } from "../../shared/deadlines.ts";
 import { ownerOfLocalMode } from "../../shared/scopes.ts";
 import {
+  active,
   callOf,
   connectAgent,
   connectedStatus,
   dialAgent,
   freshHost,
-  rpc,
   type HostStub,
+  openSocket,
+  openWatcher,
+  read,
+  rpc,
+  startQuote,
 } from "./scripted.ts";
 
 async function status(host: HostStub): Promise<unknown> {
   const outcome = await rpc(host).call(callOf("ibkr_get_status"));
   return outcome.ok ? outcome.output : outcome.error;
+}
+
+/** When the object wakes to look at the agent, at the latest; the end of idle streams is further away. */
+async function checkAt(host: HostStub): Promise<number | null> {
+  const at = await runInDurableObject(host, (_, { storage }) => storage.getAlarm());
+  return at === null || at > Date.now() + 20 * 60_000 ? null : at;
 }
 
 describe("the agent's link", () => {
@@ -112,6 +123,69 @@ describe("the agent's link", () => {
       error: { code: "agent_offline" },
     });
     expect(await agent.closed).toMatchObject({ code: 1001 });
+  });
+
+  it.each([
+    [
+      "a WebSocket",
+      async (host: HostStub) => {
+        const watcher = await openWatcher(host);
+        watcher.say({ action: "subscribe", symbol: "AAPL" });
+        await watcher.json();
+        await watcher.json();
+        return watcher;
+      },
+      { state: "stale", reason: "agent_offline" },
+    ],
+    [
+      "an MCP stream",
+      (host: HostStub) => openSocket(host, "watch?uri=ibkr%3A%2F%2Fmarket-data%2FAAPL"),
+      { type: "updated", uri: "ibkr://market-data/AAPL" },
+    ],
+  ])("notices by itself that the agent has gone silent while somebody looks on %s", async (_, open, told) => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { silentAfterMs } = linkTimes;
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    await startQuote(host, agent);
+    agent.quote({ last: 1 });
+    await agent.taken();
+    // nobody looks
+    expect(await checkAt(host)).toBeNull();
+    const watcher = await open(host);
+    expect(await checkAt(host)).toBe(Date.now() + silentAfterMs + 1);
+    await evictDurableObject(host);
+    // it lives, though quietly
+    vi.setSystemTime(Date.now() + silentAfterMs);
+    agent.state("ok", "quote/1");
+    await agent.taken();
+    vi.setSystemTime(Date.now() + 1);
+    await runDurableObjectAlarm(host);
+    expect(await checkAt(host)).toBe(Date.now() + silentAfterMs);
+    // and now its network has been cut, which no socket says
+    vi.setSystemTime(Date.now() + silentAfterMs);
+    await runDurableObjectAlarm(host);
+    expect(await watcher.json()).toMatchObject(told);
+    expect(await agent.closed).toMatchObject({ code: 1001 });
+    expect(await checkAt(host)).toBeNull();
+    const next = await connectAgent(host);
+    expect(await checkAt(host)).toBe(Date.now() + silentAfterMs + 1);
+    next.socket.close(1000, "");
+  });
+
+  it("notices that the agent has gone silent when a resource is read or listed", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    await startQuote(host, agent);
+    agent.quote({ last: 1 });
+    await agent.taken();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + linkTimes.silentAfterMs + 1_000 });
+    expect(await read(host, "ibkr://market-data/AAPL")).toMatchObject({
+      data: { last: 1 },
+      state: "stale",
+      reason: "agent_offline",
+    });
+    expect(await active(host)).toMatchObject([{ state: "stale" }]);
   });
 
   it("notices that two machines connect as one host", async () => {

@@ -21,6 +21,8 @@ interface LinkListener {
   topics(): readonly string[];
   /** Every answer it owed is lost. */
   left(): void;
+  /** It has been welcomed. */
+  returned(): void;
   statusChanged(): void;
   frame(frame: ServingFrame): void;
 }
@@ -79,10 +81,23 @@ export class AgentLink {
   isUp(): boolean {
     const socket = this.#socket;
     if (socket === null) return false;
-    const pingedAt = this.#options.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
-    if (Date.now() - Math.max(pingedAt, this.#heardAt) <= linkTimes.silentAfterMs) return true;
+    if (Date.now() - this.#livedAt(socket) <= linkTimes.silentAfterMs) return true;
     this.#drop(socket, "silent", 1001, "nothing heard for too long");
     return false;
+  }
+
+  /**
+   * When it will be known that the agent is gone, should it say nothing more: a connection that was cut somewhere on
+   * its way does not close. Null while none serves.
+   */
+  silentAt(): number | null {
+    return this.#socket === null ? null : this.#livedAt(this.#socket) + linkTimes.silentAfterMs + 1;
+  }
+
+  /** The last sign of life; pings are answered by the runtime, which notes when. */
+  #livedAt(socket: WebSocket): number {
+    const pingedAt = this.#options.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+    return Math.max(pingedAt, this.#heardAt);
   }
 
   /** Throws `agent_offline` when no agent is there, `too_large` for a frame over 1 MiB. */
@@ -146,6 +161,7 @@ export class AgentLink {
       socket,
       encodeFrame({ type: "welcome", hostId, edgeVersion: version, topics: [...listener.topics()] }),
     );
+    listener.returned();
     listener.statusChanged();
   }
 

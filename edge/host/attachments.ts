@@ -23,8 +23,18 @@ const Attachment = z.discriminatedUnion("kind", [
         mark: z.string().nullable(),
       }),
     ),
+    /** How many bytes it had not proved to have read, and the `seq` up to which; not exact. */
+    unread: z.object({ bytes: z.int().nonnegative(), seq: z.int().nonnegative() }),
   }),
-  z.object({ kind: z.literal("watch"), grantId: z.string(), uris: z.array(z.string()) }),
+  z.object({
+    kind: z.literal("watch"),
+    grantId: z.string(),
+    /** Those the grant covers; null is all of them. */
+    accounts: z.array(z.string()).nullable(),
+    /** Names the MCP stream that this socket serves. */
+    watchId: z.string(),
+    uris: z.array(z.string()),
+  }),
 ]);
 export type Attachment = z.infer<typeof Attachment>;
 

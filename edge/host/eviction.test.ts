@@ -1,7 +1,18 @@
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { apple, connectAgent, freshHost, openWatcher, watchApple } from "./scripted.ts";
+import { conditionOf, emptyQuote } from "../../shared/events.ts";
+import {
+  apple,
+  connectAgent,
+  freshHost,
+  openSocket,
+  openWatcher,
+  read,
+  startQuote,
+  watchApple,
+} from "./scripted.ts";
 
+const appleUri = "ibkr://market-data/AAPL";
 const seqOf = (message: unknown) => Number(Reflect.get(Object(message), "seq"));
 
 describe("an eviction of the host's object", () => {
@@ -19,6 +30,19 @@ describe("an eviction of the host's object", () => {
     await evictDurableObject(host);
     agent.quote({ last: 3 });
     expect(seqOf(await watcher.json())).toBeGreaterThan(seqOf(after));
+  });
+
+  it("takes the acknowledgement of what was sent before", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await watchApple(host, agent);
+    for (let last = 1; last <= 20; last += 1) agent.quote({ last });
+    let seq = 0;
+    for (let count = 0; count < 20; count += 1) seq = seqOf(await watcher.json());
+    await evictDurableObject(host);
+    watcher.say({ action: "ack", seq });
+    watcher.say({ action: "ping" });
+    expect(await watcher.json()).toMatchObject({ type: "pong" });
   });
 
   it("leaves subscriptions as they were", async () => {
@@ -53,10 +77,10 @@ describe("an eviction of the host's object", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchApple(host, agent);
-    agent.state("stale", "TWS lost IBKR");
+    agent.state("tws_upstream_down");
     await watcher.json();
     await evictDurableObject(host);
-    agent.state("live", "");
+    agent.state("ok");
     expect(await watcher.json()).toMatchObject({ type: "state", state: "live" });
   });
 
@@ -67,6 +91,60 @@ describe("an eviction of the host's object", () => {
     await evictDurableObject(host);
     agent.socket.close(1000, "");
     expect(await watcher.json()).toMatchObject({ type: "state", state: "stale", reason: "agent_offline" });
+  });
+
+  it("tells readers and MCP streams too that the agent went while the object slept, and that it came back", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    await startQuote(host, agent);
+    agent.quote({ last: 1 });
+    await agent.taken();
+    const watcher = await openWatcher(host);
+    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    await watcher.json();
+    await watcher.json();
+    const watch = await openSocket(host, `watch?uri=${encodeURIComponent(appleUri)}`);
+    await evictDurableObject(host);
+    agent.socket.close(1000, "");
+    expect(await watcher.json()).toMatchObject({ state: "stale", reason: "agent_offline" });
+    expect(await watch.json()).toMatchObject({ uri: appleUri });
+    expect(await read(host, appleUri)).toMatchObject({ data: null, state: "stale", reason: "agent_offline" });
+    await evictDurableObject(host);
+    const next = await connectAgent(host);
+    expect(next.welcome).toMatchObject({ topics: ["quote/265598"] });
+    expect(await watcher.json()).toMatchObject({ state: "gap", reason: "agent_returned" });
+    expect(await watch.json()).toMatchObject({ uri: appleUri });
+    next.quote({ last: 2 });
+    expect(await watcher.json()).toMatchObject({ data: { last: 2 } });
+    expect(await watcher.json()).toMatchObject({ state: "live" });
+    expect(await read(host, appleUri)).toMatchObject({ data: { last: 2 }, state: "live" });
+  });
+
+  it("claims nothing of a stream that it has forgotten to a new watcher", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const first = await watchApple(host, agent);
+    agent.state("tws_upstream_down");
+    await first.json();
+    await evictDurableObject(host);
+    const second = await openWatcher(host);
+    second.say({ action: "subscribe", symbol: "AAPL" });
+    await agent.opens();
+    expect(await second.json()).not.toHaveProperty("state");
+    await agent.expect("subscribe");
+    // as the agent tells it afresh: the value and how it stands
+    const event = { topic: "quote/265598", at: 1 } as const;
+    agent.say({
+      type: "event",
+      events: [
+        { ...event, kind: "quote", seq: 2, data: emptyQuote },
+        { ...event, kind: "state", seq: 3, ...conditionOf("tws_upstream_down") },
+      ],
+    });
+    expect([await second.json(), await second.json()]).toMatchObject([
+      { state: "stale", reason: "tws_upstream_down" },
+      { type: "market_data" },
+    ]);
   });
 
   it("keeps as many subscriptions as one socket may have, and no more can be made", async () => {

@@ -3,6 +3,7 @@ import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
 import { Caller } from "../../shared/scopes.ts";
+import { Alarm } from "./alarm.ts";
 import { AgentLink, type ServingFrame } from "./agent-link.ts";
 import { attachmentOf, tryClose } from "./attachments.ts";
 import { Calls } from "./calls.ts";
@@ -17,10 +18,11 @@ import {
   type ResourceOutcome,
 } from "./rpc.ts";
 import { createSequence } from "./sequence.ts";
+import { Started } from "./started.ts";
 import { type Health, healthOf, noteRelease, statusOf } from "./status.ts";
 import { openStore, type Store } from "./store.ts";
 import { Topics } from "./topics.ts";
-import { mostUris, Updates } from "./updates.ts";
+import { Updates, watchLimits, type WatchRequest } from "./updates.ts";
 import { Watchers } from "./watchers.ts";
 
 /** What belongs to one TWS host: its agent's link, the calls on it, its topics and everyone who watches them. */
@@ -30,6 +32,8 @@ export class TwsHost extends DurableObject implements HostRpc {
   readonly #topics: Topics;
   readonly #link: AgentLink;
   readonly #updates: Updates;
+  readonly #alarm: Alarm;
+  readonly #started: Started;
   readonly #resources: Resources;
   readonly #watchers: Watchers;
 
@@ -44,8 +48,10 @@ export class TwsHost extends DurableObject implements HostRpc {
       send: (frame) => this.#link.send(frame),
       isAgentHere: () => this.#link.isHere(),
       sequence: createSequence(this.#store),
+      lineNeeded: () => this.#started.relieve(),
     });
-    this.#updates = new Updates(ctx);
+    this.#alarm = new Alarm(ctx.storage, () => [this.#started.nextAt(), this.#agentCheckAt()]);
+    this.#updates = new Updates(ctx, (grantId, resource) => this.#started.watchChanged(grantId, resource));
     this.#link = new AgentLink({
       ctx,
       store: this.#store,
@@ -56,18 +62,29 @@ export class TwsHost extends DurableObject implements HostRpc {
           this.#calls.failAll();
           this.#topics.agentLeft();
         },
+        returned: () => {
+          this.#topics.agentReturned();
+          this.#alarm.schedule();
+        },
         statusChanged: () => this.#updates.statusChanged(),
         frame: (frame) => this.#take(frame),
       },
     });
     const openStreams = createOpenStreams(this.#calls, this.#topics);
-    this.#resources = new Resources({
+    this.#started = new Started({
       store: this.#store,
       topics: this.#topics,
-      openStreams,
       updates: this.#updates,
+      alarm: this.#alarm,
     });
-    this.#watchers = new Watchers({ ctx, topics: this.#topics, openStreams, report });
+    this.#resources = new Resources({ topics: this.#topics, openStreams, started: this.#started });
+    this.#watchers = new Watchers({
+      ctx,
+      topics: this.#topics,
+      openStreams,
+      report,
+      followingChanged: () => this.#alarm.schedule(),
+    });
     this.#restore();
   }
 
@@ -89,6 +106,7 @@ export class TwsHost extends DurableObject implements HostRpc {
         case "ibkr_stop_broadtape_news_resource":
           return this.#resources.stopOnly("broadtape-news", call);
         case "ibkr_list_active_resource_streams":
+          this.#link.isUp();
           return this.#resources.active(call);
         default:
           return await this.#calls.ask(call, onProgress);
@@ -104,6 +122,8 @@ export class TwsHost extends DurableObject implements HostRpc {
 
   async readResource(uri: string, caller: Caller): Promise<ResourceOutcome> {
     try {
+      // an agent that has gone silent is noticed here, before an old value is read as live
+      this.#link.isUp();
       if (uri === statusUri) {
         return { ok: true, text: JSON.stringify(statusOf(this.#store, this.#link.isUp(), caller)) };
       }
@@ -141,11 +161,8 @@ export class TwsHost extends DurableObject implements HostRpc {
           this.#watchers.accept(server, "news", callerOf(request));
           return upgraded(client);
         case "/watch":
-          this.#updates.accept(
-            server,
-            callerOf(request).grantId,
-            url.searchParams.getAll("uri").slice(0, mostUris),
-          );
+          this.#updates.accept(server, watchRequestOf(request, url));
+          this.#alarm.schedule();
           return upgraded(client);
         default:
           return new Response(null, { status: 404 });
@@ -181,6 +198,20 @@ export class TwsHost extends DurableObject implements HostRpc {
     this.#closed(socket);
   }
 
+  override async alarm(): Promise<void> {
+    this.#alarm.wentOff();
+    // tells everyone if it has gone silent
+    this.#link.isUp();
+    this.#started.sweep();
+    this.#alarm.schedule();
+  }
+
+  /** While somebody looks at what the agent sends, it must be noticed that it has gone, though its connection seems open. */
+  #agentCheckAt(): number | null {
+    const isLookedAt = this.#watchers.areFollowing() || this.#updates.hasWatches();
+    return isLookedAt ? this.#link.silentAt() : null;
+  }
+
   #closed(socket: WebSocket): void {
     switch (attachmentOf(socket)?.kind) {
       case "agent":
@@ -188,7 +219,8 @@ export class TwsHost extends DurableObject implements HostRpc {
       case "stream":
         return this.#watchers.closed(socket);
       case "watch":
-        return this.#updates.closed(socket);
+        this.#updates.closed(socket);
+        return this.#alarm.schedule();
       case undefined:
         return undefined;
       default:
@@ -215,8 +247,9 @@ export class TwsHost extends DurableObject implements HostRpc {
       const attachment = attachmentOf(socket);
       if (attachment === null) tryClose(socket, 1012, "reconnect");
       if (attachment?.kind === "stream") this.#watchers.restore(socket, attachment);
-      if (attachment?.kind === "watch") this.#updates.restore(socket, attachment.grantId, attachment.uris);
+      if (attachment?.kind === "watch") this.#updates.restore(socket, attachment);
     }
+    this.#started.settle();
     this.#link.settle();
   }
 }
@@ -230,6 +263,14 @@ function callerOf(request: Request): Caller {
   const text = request.headers.get(callerHeader);
   if (text === null) throw new TwsError("unauthorized", "The request says nothing of its caller.");
   return Caller.parse(JSON.parse(decodeURIComponent(text)));
+}
+
+function watchRequestOf(request: Request, { searchParams }: URL): WatchRequest {
+  return {
+    caller: callerOf(request),
+    watchId: searchParams.get("id") ?? crypto.randomUUID(),
+    uris: searchParams.getAll("uri").slice(0, watchLimits.uris),
+  };
 }
 
 const upgraded = (client: WebSocket, headers: Record<string, string> = {}): Response =>

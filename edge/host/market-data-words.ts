@@ -1,4 +1,5 @@
 import { parseTopic } from "../../shared/events.ts";
+import { createMemo } from "./memo.ts";
 import type { Value } from "./topics.ts";
 import { parseSelector, type StreamWords, wrong } from "./watcher-messages.ts";
 
@@ -46,20 +47,14 @@ export const marketDataWords: StreamWords = {
   },
 };
 
-const texts = new WeakMap<Value, Map<string, string>>();
+const texts = createMemo<string>();
 
 /** Built once for each value and name of the instrument, however many watch it. */
-function textOf(symbol: string, topic: string, value: Value): string {
-  let bySymbol = texts.get(value);
-  if (bySymbol === undefined) texts.set(value, (bySymbol = new Map()));
-  let text = bySymbol.get(symbol);
-  if (text === undefined) {
+const textOf = (symbol: string, topic: string, value: Value): string =>
+  texts(value, symbol, () => {
     const { seq, at, data } = value;
-    text = JSON.stringify({ type: "market_data", symbol, conId: conIdOf(topic), timestamp: at, seq, data });
-    bySymbol.set(symbol, text);
-  }
-  return text;
-}
+    return JSON.stringify({ type: "market_data", symbol, conId: conIdOf(topic), timestamp: at, seq, data });
+  });
 
 /** Of a topic about one instrument. */
 export function conIdOf(name: string): number | null {

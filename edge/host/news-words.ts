@@ -2,6 +2,7 @@ import { z } from "zod";
 import { parseTopic } from "../../shared/events.ts";
 import { type NewsItem, newsKey } from "../../shared/news.ts";
 import { conIdOf } from "./market-data-words.ts";
+import { createMemo } from "./memo.ts";
 import {
   type Fields,
   parseFields,
@@ -84,17 +85,29 @@ export const newsWords: StreamWords = {
     const { mark } = subscription;
     if (value.kind !== "news") return { messages: [], mark };
     const { items } = value.data;
-    const fresh = items.slice(items.findLastIndex((item) => markOf(item) === mark) + 1);
-    const messages = fresh.map((item) => {
-      const seq = nextSeq();
-      const subject = newsWords.subject(subscription);
-      const text = JSON.stringify({ type: "news", ...subject, timestamp: value.at, seq, data: dataOf(item) });
+    const told = items.findLastIndex((item) => markOf(item) === mark);
+    const numbers = numbersOf(value, "", () => items.map(nextSeq));
+    const messages = items.slice(told + 1).map((item, index) => {
+      const seq = numbers[told + 1 + index] ?? nextSeq();
+      const text = texts(item, `${subscription.name} ${seq}`, () =>
+        JSON.stringify({
+          type: "news",
+          ...newsWords.subject(subscription),
+          timestamp: value.at,
+          seq,
+          data: dataOf(item),
+        }),
+      );
       return { part: newsKey(item), seq, text };
     });
     const last = items.at(-1);
     return { messages, mark: last === undefined ? mark : markOf(last) };
   },
 };
+
+/** Of all items at once: a watcher that is told only the last must have the same number for it as one that is told all. */
+const numbersOf = createMemo<readonly number[]>();
+const texts = createMemo<string>();
 
 function feedOf({ topic: name }: Pick<Subscription, "topic">): z.infer<typeof Feed> {
   const topic = parseTopic(name);

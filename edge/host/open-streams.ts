@@ -90,7 +90,7 @@ export function createOpenStreams(calls: Calls, topics: Topics): OpenStreams {
 const failed = (error: TwsError): OpenOutcome => ({ ok: false, error: error.toBody() });
 
 /** Whether the caller's grant covers what the topic shows: of accounts, only those that it names. */
-export const mayWatch = ({ accounts }: Caller, topic: Topic): boolean =>
+export const mayWatch = ({ accounts }: Pick<Caller, "accounts">, topic: Topic): boolean =>
   (topic.kind !== "portfolio" && topic.kind !== "orders") ||
   accounts === null ||
   accounts.includes(topic.account);

@@ -1,5 +1,8 @@
 import { z } from "zod";
 import { portfolioChanges } from "../../shared/portfolio.ts";
+import type { DataMessage } from "./flow.ts";
+import { createMemo } from "./memo.ts";
+import type { Value } from "./topics.ts";
 import { parseFields, type StreamWords } from "./watcher-messages.ts";
 
 const Account = z.object({ account: z.string().trim().max(50).default("") });
@@ -28,15 +31,24 @@ export const portfolioWords: StreamWords = {
 
   listing: (all) => ({ accounts: all.map(({ account }) => account) }),
 
-  tell({ name: account }, value, before, nextSeq) {
-    if (value.kind !== "portfolio") return { messages: [], mark: null };
-    const changes = portfolioChanges(before?.kind === "portfolio" ? before.data : null, value.data);
-    const messages = changes.map(({ type, key, data }) => {
-      const seq = nextSeq();
-      const update = { type, data };
-      const text = JSON.stringify({ type: "portfolio", account, timestamp: value.at, seq, update });
-      return { part: key, seq, text };
-    });
-    return { messages, mark: null };
+  tell({ name }, value, before, nextSeq) {
+    // a watcher that has just come is told everything, the others what has changed
+    const told = tellings(value, before === null ? `all of ${name}` : name, () =>
+      rows(name, value, before, nextSeq),
+    );
+    return { messages: told, mark: null };
   },
 };
+
+const tellings = createMemo<readonly DataMessage[]>();
+
+function rows(account: string, value: Value, before: Value | null, nextSeq: () => number): DataMessage[] {
+  if (value.kind !== "portfolio") return [];
+  const changes = portfolioChanges(before?.kind === "portfolio" ? before.data : null, value.data);
+  return changes.map(({ type, key, data }) => {
+    const seq = nextSeq();
+    const update = { type, data };
+    const text = JSON.stringify({ type: "portfolio", account, timestamp: value.at, seq, update });
+    return { part: key, seq, text };
+  });
+}

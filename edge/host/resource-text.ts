@@ -1,4 +1,4 @@
-import { parseTopic } from "../../shared/events.ts";
+import { conditionOf, parseTopic } from "../../shared/events.ts";
 import type { StartedResource } from "./store.ts";
 import type { TopicView } from "./topics.ts";
 
@@ -10,8 +10,7 @@ export function resourceText(resource: StartedResource, view: TopicView | null):
   const { contract, id } = resource;
   const value = view?.value ?? null;
   const state = {
-    state: view?.state ?? "ended",
-    reason: view?.reason ?? "",
+    ...(view?.condition ?? conditionOf("failed")),
     asOf: value === null ? null : (timeOf(value.data) ?? new Date(value.at).toISOString()),
     seq: value?.seq ?? null,
   };

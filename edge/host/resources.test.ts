@@ -9,6 +9,7 @@ import {
   freshHost,
   type HostStub,
   openSocket,
+  read as readResource,
   rpc,
   type ScriptedAgent,
   watchApple,
@@ -31,10 +32,7 @@ async function startApple(host: HostStub, agent: ScriptedAgent): Promise<void> {
   expect(await agent.expect("subscribe")).toEqual({ type: "subscribe", topic: "quote/265598" });
 }
 
-async function read(host: HostStub, of = uri, caller = ownerOfLocalMode): Promise<unknown> {
-  const outcome = await rpc(host).readResource(of, caller);
-  return outcome.ok ? JSON.parse(outcome.text) : outcome.error;
-}
+const read = (host: HostStub, of = uri, caller = ownerOfLocalMode) => readResource(host, of, caller);
 
 /** The value has reached the host once it is acknowledged. */
 async function quoteTaken(agent: ScriptedAgent, last: number): Promise<void> {
@@ -141,6 +139,23 @@ describe("started resources", () => {
     agent.say({ type: "bye", reason: "" });
     await agent.closed;
     expect(await read(host)).toMatchObject({ data: { last: 190 }, state: "stale", reason: "agent_offline" });
+  });
+
+  it("say what was missed when the agent is back, to who reads and to MCP streams, until it has told them", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    await startApple(host, agent);
+    await quoteTaken(agent, 190);
+    const watch = await openSocket(host, `watch?uri=${encodeURIComponent(uri)}`);
+    agent.socket.close(1000, "");
+    expect(await watch.json()).toEqual({ type: "updated", uri });
+    expect(await read(host)).toMatchObject({ data: { last: 190 }, state: "stale", reason: "agent_offline" });
+    const next = await connectAgent(host);
+    expect(await watch.json()).toEqual({ type: "updated", uri });
+    expect(await read(host)).toMatchObject({ data: { last: 190 }, state: "gap", reason: "agent_returned" });
+    next.quote({ last: 191 });
+    expect(await watch.json()).toEqual({ type: "updated", uri });
+    expect(await read(host)).toMatchObject({ data: { last: 191 }, state: "live", reason: "ok" });
   });
 
   it("are re-subscribed at an agent that returns", async () => {

@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import { parseTopic, topicName } from "../../shared/events.ts";
+import { conditionOf, topicName } from "../../shared/events.ts";
 import {
   parseResourceUri,
   type Resource,
@@ -9,41 +9,28 @@ import {
 } from "../../shared/resources.ts";
 import type { Caller } from "../../shared/scopes.ts";
 import { streamTools } from "../../shared/tools/streams.ts";
-import { failed } from "./calls.ts";
-import { mayWatch, type Opened, type OpenStreams, startTools, type StartTool } from "./open-streams.ts";
+import { type Opened, type OpenStreams, startTools, type StartTool } from "./open-streams.ts";
 import { resourceText } from "./resource-text.ts";
 import type { HostCall, HostOutcome } from "./rpc.ts";
-import type { StartedResource, Store } from "./store.ts";
+import type { Ending, Running, Started } from "./started.ts";
 import type { TopicListener, Topics } from "./topics.ts";
-import type { Updates } from "./updates.ts";
 
 const mostStarted = 100;
 /** How long reading waits for a value that the object forgot while it slept. */
 const valueWithinMs = 2_000;
 
 interface ResourcesOptions {
-  readonly store: Store;
   readonly topics: Topics;
   readonly openStreams: OpenStreams;
-  readonly updates: Updates;
+  readonly started: Started;
 }
 
-/** A started resource, watching its topic. */
-interface Running extends StartedResource {
-  readonly listener: TopicListener;
-}
-
-/** The streams that grants have started as resources. Each belongs to its grant and runs until it is stopped. */
+/** The streams that grants have started as resources: the tools about them, and reading. */
 export class Resources {
   readonly #options: ResourcesOptions;
-  readonly #running = new Map<string, Running>();
 
   constructor(options: ResourcesOptions) {
     this.#options = options;
-    for (const started of options.store.allStarted()) {
-      const running = this.#run(started);
-      options.topics.restore(started.topic, running.listener);
-    }
   }
 
   /** The tools that start a stream. */
@@ -52,42 +39,23 @@ export class Resources {
     if (!outcome.ok) return outcome;
     const { opened } = outcome;
     const kind = startTools[tool];
-    const mine = this.#of(caller);
+    const { topics, started } = this.#options;
+    const mine = started.of(caller);
     const known = mine.find((one) => one.kind === kind && one.topic === opened.topic);
-    if (known !== undefined) return started("already_started", known, opened);
+    if (known !== undefined) {
+      started.used(known);
+      return startedAs("already_started", known, opened);
+    }
     const { hasId } = resourceWords[kind];
+    const main = { kind, id: hasId ? freeId(kind, opened, mine) : "", topic: opened.topic };
+    const added = kind === "portfolio" ? [main, ordersOf(opened)] : [main];
     // there is one of the kind, and it is to be another
-    if (!hasId) for (const one of mine) if (one.kind === kind) this.#end(one);
-    if (mine.length >= mostStarted) {
-      return failed(
-        new TwsError("too_large", `At most ${mostStarted} streams can be started.`, {
-          nextStep: "Stop some; ibkr_list_active_resource_streams lists them.",
-        }),
-      );
-    }
-    const id = hasId ? freeId(kind, opened, mine) : "";
-    const resource = this.#begin(caller, { kind, id }, opened.topic, opened);
-    if (kind === "portfolio") {
-      const orders = topicName({ kind: "orders", account: id });
-      this.#begin(caller, { kind: "orders", id }, orders, opened);
-    }
-    return started("started", resource, opened);
-  }
-
-  #begin(caller: Caller, { kind, id }: Resource, topic: string, { contract }: Opened): StartedResource {
-    const { grantId } = caller;
-    const resource = { grantId, kind, id, topic, contract, startedAt: new Date().toISOString() };
-    this.#options.store.addStarted(resource);
-    this.#options.topics.watch(topic, this.#run(resource).listener);
-    return resource;
-  }
-
-  #end(running: Running): void {
-    const { store, topics, updates } = this.#options;
-    this.#running.delete(keyOf(running.grantId, running));
-    store.removeStarted(running);
-    topics.unwatch(running.topic, running.listener);
-    updates.changed(running.grantId, running);
+    const replaced = hasId ? [] : mine.filter((one) => one.kind === kind);
+    requireRoom(mine.length - replaced.length + added.length);
+    topics.requireRoom(added.map(({ topic }) => topic));
+    for (const one of replaced) started.end(one, null);
+    for (const one of added) started.begin(caller, one, opened.contract);
+    return startedAs("started", main, opened);
   }
 
   /** ibkr_stop_market_data_resource. */
@@ -100,7 +68,9 @@ export class Resources {
   /** ibkr_stop_portfolio_resource. */
   stopPortfolio({ input, caller }: HostCall): HostOutcome {
     const { account } = streamTools.ibkr_stop_portfolio_resource.input.parse(input);
-    const followed = this.#of(caller).flatMap(({ kind, id }) => (kind === "portfolio" ? id : []));
+    const followed = this.#options.started
+      .of(caller)
+      .flatMap(({ kind, id }) => (kind === "portfolio" ? id : []));
     if (account === "" && followed.length > 1) {
       throw new TwsError("invalid_input", `account: name one of ${followed.join(", ")}.`);
     }
@@ -123,25 +93,27 @@ export class Resources {
   }
 
   #stop(resource: Resource, caller: Caller): Running | undefined {
-    const running = this.#find(resource, caller);
-    if (running !== undefined) this.#end(running);
+    const { started } = this.#options;
+    const running = started.find(resource, caller);
+    if (running !== undefined) started.end(running, null);
     return running;
   }
 
   /** ibkr_list_active_resource_streams. */
   active({ caller }: HostCall): HostOutcome {
-    const streams = this.#of(caller).map(({ kind, id, topic, startedAt }) => ({
+    const { started, topics } = this.#options;
+    const streams = started.of(caller).map(({ kind, id, topic, startedAt }) => ({
       resource_id: id === "" ? kind : id,
       resource_uri: resourceUri({ kind, id }),
       topic,
-      state: this.#options.topics.find(topic)?.state ?? "ended",
+      state: topics.find(topic)?.condition.state ?? "ended",
       since: startedAt,
     }));
     return { ok: true, output: { streams, count: streams.length } };
   }
 
   list(caller: Caller) {
-    return this.#of(caller).map(({ kind, id, contract }) => ({
+    return this.#options.started.of(caller).map(({ kind, id, contract }) => ({
       uri: resourceUri({ kind, id }),
       name: id === "" ? kind : `${kind}-${id}`,
       title: titleOf(kind, contract?.localSymbol ?? contract?.symbol ?? id),
@@ -154,40 +126,14 @@ export class Resources {
     if (parsed === null || parsed.kind === "status") {
       throw new TwsError("unknown_resource", `There is no resource ${uri}.`);
     }
-    const running = this.#find(parsed, caller);
-    if (running === undefined) throw notStarted(parsed);
-    const { topics } = this.#options;
+    const { topics, started } = this.#options;
+    const running = started.find(parsed, caller);
+    if (running === undefined) throw notStarted(parsed, started.endingOf(parsed, caller));
+    started.used(running);
     if (topics.find(running.topic)?.value === null) await valueOf(topics, running.topic);
     return resourceText(running, topics.find(running.topic));
   }
-
-  /** A grant may have come to cover fewer accounts since it started something. */
-  #of(caller: Caller): Running[] {
-    return [...this.#running.values()].filter(
-      ({ grantId, topic }) => grantId === caller.grantId && isCovered(caller, topic),
-    );
-  }
-
-  #find(resource: Resource, caller: Caller): Running | undefined {
-    const running = this.#running.get(keyOf(caller.grantId, resource));
-    return running !== undefined && isCovered(caller, running.topic) ? running : undefined;
-  }
-
-  #run(resource: StartedResource): Running {
-    const changed = () => this.#options.updates.changed(resource.grantId, resource);
-    const running = { ...resource, listener: { valueChanged: changed, stateChanged: changed } };
-    this.#running.set(keyOf(resource.grantId, resource), running);
-    return running;
-  }
 }
-
-function isCovered(caller: Caller, name: string): boolean {
-  const topic = parseTopic(name);
-  return topic !== null && mayWatch(caller, topic);
-}
-
-const keyOf = (grantId: string, { kind, id }: Resource): string =>
-  JSON.stringify([grantId, kind, id.toUpperCase()]);
 
 /** The usual id, or the conId where another instrument of the same name has been started. */
 function freeId(kind: ResourceKind, { resourceId, contract }: Opened, mine: readonly Resource[]): string {
@@ -197,20 +143,48 @@ function freeId(kind: ResourceKind, { resourceId, contract }: Opened, mine: read
   return isTaken && contract !== null ? String(contract.conId) : resourceId;
 }
 
+/** The orders of an account are started with its portfolio. */
+const ordersOf = ({ resourceId: account }: Opened) => ({
+  kind: "orders" as const,
+  id: account,
+  topic: topicName({ kind: "orders", account }),
+});
+
+function requireRoom(streams: number): void {
+  if (streams <= mostStarted) return;
+  throw new TwsError("too_large", `At most ${mostStarted} streams can be started.`, {
+    nextStep: "Stop some; ibkr_list_active_resource_streams lists them.",
+  });
+}
+
 function titleOf(kind: ResourceKind, what: string): string {
   const { title } = resourceWords[kind];
   return what === "" ? title : `${title} of ${what === "*" ? "all started" : what}`;
 }
 
-function notStarted({ kind, id }: Resource): TwsError {
-  const { title, startTool, hasId } = resourceWords[kind];
-  const what = hasId ? `${title} of ${id}` : title;
-  return new TwsError("not_started", `The stream "${what}" has not been started.`, {
-    nextStep: `Call ${startTool} first, then read the URI it returns.`,
+function notStarted(resource: Resource, ending: Ending | null): TwsError {
+  const { title, startTool, hasId } = resourceWords[resource.kind];
+  const what = hasId ? `${title} of ${resource.id}` : title;
+  const again = ending === null ? "" : " again";
+  return new TwsError("not_started", `The stream "${what}" ${endingWords(ending)}`, {
+    nextStep: `Call ${startTool}${again}, then read the URI it returns. It runs for as long as it is subscribed to, or read at least every 30 minutes.`,
   });
 }
 
-const started = (
+function endingWords(ending: Ending | null): string {
+  switch (ending) {
+    case "idle":
+      return "has ended: nobody read or watched it for 30 minutes.";
+    case "given_up":
+      return `has ended. ${conditionOf("given_up").message}`;
+    case null:
+      return "has not been started, or has ended because nobody read or watched it for 30 minutes.";
+    default:
+      return ending satisfies never;
+  }
+}
+
+const startedAs = (
   status: "started" | "already_started",
   { kind, id }: Resource,
   { output }: Opened,
@@ -240,6 +214,7 @@ function valueOf(topics: Topics, topic: string): Promise<void> {
     const listener: TopicListener = { valueChanged: done, stateChanged: done };
     const timer = setTimeout(done, valueWithinMs);
     // a topic without a value is asked for by whoever begins to watch it
-    if (topics.watch(topic, listener).state !== "live") done();
+    const { state } = topics.watch(topic, listener).condition;
+    if (state === "stale" || state === "ended") done();
   });
 }

@@ -32,7 +32,8 @@ export const encodeCaller = (caller: Caller): string => encodeURIComponent(JSON.
 /**
  * What the Worker and the MCP sessions may ask of a host's object by RPC. Streams go through `fetch` with a
  * WebSocket upgrade instead, so that the object can hibernate under them: `/agent`, `/stream/…`, and `/watch`,
- * which says `{"type":"updated","uri":…}` at most four times a second for each `uri` given in its query. Each of these requests carries `callerHeader`.
+ * which says `{"type":"updated","uri":…}` at most four times a second for each `uri` given in its query, where `id`
+ * names the MCP stream that it is for. Each of these requests carries `callerHeader`.
  */
 export interface HostRpc {
   call(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome>;

@@ -1,6 +1,12 @@
 import { env } from "cloudflare:workers";
 import type { Contract } from "../../shared/contract.ts";
-import { emptyQuote, type Quote, type TopicEvent, type TopicValue } from "../../shared/events.ts";
+import {
+  conditionOf,
+  emptyQuote,
+  type Quote,
+  type StreamReason,
+  type TopicValue,
+} from "../../shared/events.ts";
 import {
   type AgentFrame,
   type EdgeFrame,
@@ -149,11 +155,11 @@ export async function connectAgent(host: HostStub, changes: Partial<Hello> = {})
       agent.say({ type: "result", id: call.id, output: { ...common, ...output } });
       return call;
     },
-    state(state: Extract<TopicEvent, { kind: "state" }>["state"], reason: string, topic = appleTopic): void {
+    state(reason: StreamReason, topic = appleTopic): void {
       seq += 1;
       agent.say({
         type: "event",
-        events: [{ kind: "state", topic, seq, at: 1_700_000_000_000 + seq, state, reason }],
+        events: [{ kind: "state", topic, seq, at: 1_700_000_000_000 + seq, ...conditionOf(reason) }],
       });
     },
     /** Answers the look-up of an instrument. */
@@ -202,4 +208,33 @@ export async function watchApple(host: HostStub, agent: ScriptedAgent) {
   await watcher.json();
   await agent.expect("subscribe");
   return watcher;
+}
+
+/** A resource as resources/read gives it, or the error. */
+export async function read(host: HostStub, uri: string, caller: Caller = ownerOfLocalMode): Promise<unknown> {
+  const outcome = await rpc(host).readResource(uri, caller);
+  return outcome.ok ? JSON.parse(outcome.text) : outcome.error;
+}
+
+/** Starts a quote stream as a resource, with the agent's part played. */
+export async function startQuote(
+  host: HostStub,
+  agent: ScriptedAgent,
+  contract: Contract = apple,
+  caller: Caller = ownerOfLocalMode,
+): Promise<void> {
+  const input = { symbol: contract.symbol };
+  const outcome = rpc(host).call(callOf("ibkr_start_market_data_resource", input, caller));
+  await agent.opens(contract);
+  if (!(await outcome).ok) throw new Error("It was not started.");
+  await agent.expect("subscribe");
+}
+
+/** An instrument other than Apple. */
+export const instrument = (symbol: string, conId: number): Contract => ({ ...apple, symbol, conId });
+
+/** The streams that a caller has started. */
+export async function active(host: HostStub, caller: Caller = ownerOfLocalMode): Promise<unknown> {
+  const outcome = await rpc(host).call(callOf("ibkr_list_active_resource_streams", {}, caller));
+  return outcome.ok ? outcome.output["streams"] : outcome.error;
 }

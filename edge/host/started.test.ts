@@ -1,13 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Order } from "../../shared/order.ts";
-import { ownerOfLocalMode, type Caller } from "../../shared/scopes.ts";
-import { apple, callOf, connectAgent, freshHost, type HostStub, openSocket, rpc } from "./scripted.ts";
-
-async function read(host: HostStub, uri: string, caller: Caller = ownerOfLocalMode): Promise<unknown> {
-  const outcome = await rpc(host).readResource(uri, caller);
-  return outcome.ok ? JSON.parse(outcome.text) : outcome.error;
-}
+import { ownerOfLocalMode } from "../../shared/scopes.ts";
+import { apple, callOf, connectAgent, freshHost, openSocket, read, rpc } from "./scripted.ts";
 
 const account = { resource_id: "DU1", orders_uri: "ibkr://orders/DU1", account: "DU1", mode: "paper" };
 const startPortfolio = callOf("ibkr_start_portfolio_resource", { account: "" });

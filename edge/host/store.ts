@@ -47,6 +47,10 @@ const migrations: readonly string[] = [
   INSERT INTO started SELECT grant_id, 'market-data', resource_id, topic, contract, started_at FROM started_quotes;
   DROP TABLE started_quotes;
   `,
+  `
+  -- When it was last read; NULL while a socket watches it, so that nothing needs to be written meanwhile.
+  ALTER TABLE started ADD COLUMN used_at TEXT;
+  `,
 ];
 
 const Rival = z.object({
@@ -91,6 +95,12 @@ export interface StartedResource extends Resource {
   readonly startedAt: string;
 }
 
+/** As it is kept. */
+export interface StartedRecord extends StartedResource {
+  /** When it was last read, in Unix milliseconds; null while a socket watches it. */
+  readonly usedAt: number | null;
+}
+
 const AgentRow = z.object({
   instance_id: z.string(),
   machine: z.string(),
@@ -108,6 +118,7 @@ const StartedRow = z.object({
   topic: z.string(),
   contract: z.string().nullable(),
   started_at: z.string(),
+  used_at: z.string().nullable(),
 });
 
 export type Store = ReturnType<typeof openStore>;
@@ -150,19 +161,30 @@ export function openStore(storage: DurableObjectStorage) {
       );
     },
 
-    allStarted: (): StartedResource[] =>
+    allStarted: (): StartedRecord[] =>
       sql.exec("SELECT * FROM started ORDER BY started_at, resource_id").toArray().map(toStarted),
 
-    addStarted({ grantId, kind, id, topic, contract, startedAt }: StartedResource): void {
+    addStarted({ grantId, kind, id, topic, contract, startedAt, usedAt }: StartedRecord): void {
       sql.exec(
-        `INSERT INTO started (grant_id, kind, resource_id, topic, contract, started_at)
-         VALUES (?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO started (grant_id, kind, resource_id, topic, contract, started_at, used_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
         grantId,
         kind,
         id,
         topic,
         contract === null ? null : JSON.stringify(contract),
         startedAt,
+        instant(usedAt),
+      );
+    },
+
+    noteUse({ grantId, kind, id, usedAt }: StartedRecord): void {
+      sql.exec(
+        "UPDATE started SET used_at = ? WHERE grant_id = ? AND kind = ? AND resource_id = ?",
+        instant(usedAt),
+        grantId,
+        kind,
+        id,
       );
     },
 
@@ -202,8 +224,10 @@ function toAgent(row: z.infer<typeof AgentRow>): AgentRecord {
   };
 }
 
-function toStarted(row: unknown): StartedResource {
-  const { grant_id, kind, resource_id, topic, contract, started_at } = StartedRow.parse(row);
+const instant = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+
+function toStarted(row: unknown): StartedRecord {
+  const { grant_id, kind, resource_id, topic, contract, started_at, used_at } = StartedRow.parse(row);
   return {
     grantId: grant_id,
     kind,
@@ -211,5 +235,6 @@ function toStarted(row: unknown): StartedResource {
     topic,
     contract: contract === null ? null : Contract.parse(JSON.parse(contract)),
     startedAt: started_at,
+    usedAt: used_at === null ? null : Date.parse(used_at),
   };
 }

@@ -1,5 +1,5 @@
 import { evictDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { TopicValue } from "../../shared/events.ts";
 import type { NewsItem } from "../../shared/news.ts";
 import { ownerOfLocalMode } from "../../shared/scopes.ts";
@@ -103,12 +103,12 @@ describe("the portfolio stream", () => {
     expect(await watcher.json()).toMatchObject({ type: "warning", account: "DU9" });
     watcher.say({ action: "list" });
     expect(await watcher.json()).toMatchObject({ type: "subscriptions", accounts: ["DU1"], count: 1 });
-    agent.state("stale", "TWS has lost IBKR.", "portfolio/DU1");
+    agent.state("tws_upstream_down", "portfolio/DU1");
     expect(await watcher.json()).toMatchObject({
       type: "state",
       account: "DU1",
       state: "stale",
-      reason: "TWS has lost IBKR.",
+      reason: "tws_upstream_down",
     });
     watcher.say({ action: "unsubscribe", account: "DU1" });
     expect(await watcher.json()).toEqual({ type: "unsubscribed", account: "DU1" });
@@ -236,3 +236,69 @@ describe("the news stream", () => {
     expect(await watcher.json()).toMatchObject({ type: "error", code: "agent_offline" });
   });
 });
+
+/** How often each message was made into text, by its type. */
+function countTexts() {
+  const made = vi.spyOn(JSON, "stringify");
+  return (type: string) =>
+    made.mock.calls.filter(([message]) => Reflect.get(Object(message), "type") === type).length;
+}
+
+describe("a text that many are sent", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it("is made once for the rows and the states of an account", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watchers = [await watchAccount(host, agent)];
+    agent.tell("portfolio/DU1", portfolio("1"));
+    await watchers[0]?.json();
+    await watchers[0]?.json();
+    const textsOf = countTexts();
+    for (let count = 0; count < 4; count += 1) {
+      const watcher = await openWatcher(host, "portfolio");
+      watcher.say({ action: "subscribe", account: "DU1" });
+      await watcher.json();
+      await watcher.json();
+      await watcher.json();
+      watchers.push(watcher);
+    }
+    // the first of them was told the account as a change
+    expect(textsOf("portfolio")).toBeLessThanOrEqual(2);
+    agent.tell("portfolio/DU1", portfolio("2"));
+    const rows = await Promise.all(watchers.map((watcher) => watcher.json()));
+    expect(rows[0]).toMatchObject({ update: { data: { value: "2" } } });
+    expect(rows).toEqual(rows.map(() => rows[0]));
+    expect(textsOf("portfolio")).toBeLessThanOrEqual(3);
+    agent.state("tws_upstream_down", "portfolio/DU1");
+    const states = await Promise.all(watchers.map((watcher) => watcher.json()));
+    expect(states).toEqual(states.map(() => states[0]));
+    expect(textsOf("state")).toBe(1);
+  });
+
+  it("is made once for an item of news, with one number, whatever each has been told before", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const first = await watchBulletins(host, agent);
+    agent.tell("bulletins", news(bulletin(1), bulletin(2)));
+    await first.json();
+    const told = seqOf(await first.json());
+    const textsOf = countTexts();
+    const second = await openWatcher(host, "news");
+    second.say({ action: "subscribe", allMessages: true });
+    expect(await second.json()).toMatchObject({ type: "subscribed" });
+    await second.json();
+    expect(seqOf(await second.json())).toBe(told);
+    expect(textsOf("news")).toBe(0);
+    agent.tell("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
+    const items = [await first.json(), await second.json()];
+    expect(items[0]).toMatchObject({ data: { msgId: 3 } });
+    expect(items[1]).toEqual(items[0]);
+    expect(seqOf(items[0])).toBeGreaterThan(told);
+    expect(textsOf("news")).toBe(1);
+  });
+});
+
+const seqOf = (message: unknown) => Number(Reflect.get(Object(message), "seq"));

@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { StreamState, TopicEvent, TopicValue } from "../../shared/events.ts";
+import { type Condition, conditionOf, live, type TopicEvent, type TopicValue } from "../../shared/events.ts";
 import type { EdgeFrame } from "../../shared/protocol.ts";
 import type { SequenceNumbers } from "./sequence.ts";
 
@@ -13,9 +13,8 @@ export type Value = TopicValue & {
 /** What is known of a topic now. */
 export interface TopicView {
   readonly topic: string;
-  readonly state: StreamState;
-  /** Why the state is what it is; empty while all is well. */
-  readonly reason: string;
+  /** An object of its own for each time that the topic came into it. */
+  readonly condition: Condition;
   /** Null until the agent has told one, since the object woke. */
   readonly value: Value | null;
 }
@@ -30,8 +29,7 @@ export interface TopicListener {
 interface Entry {
   readonly topic: string;
   readonly listeners: Set<TopicListener>;
-  state: StreamState;
-  reason: string;
+  condition: Condition;
   /** Whether the listeners have been told this state; what they were told before the object slept is forgotten. */
   isTold: boolean;
   value: Value | null;
@@ -42,9 +40,14 @@ interface TopicsOptions {
   readonly send: (frame: EdgeFrame) => void;
   readonly isAgentHere: () => boolean;
   readonly sequence: SequenceNumbers;
+  /** A topic waits for a market data line: told when it begins to, and when somebody more wants it. */
+  readonly lineNeeded: () => void;
 }
 
-export const agentOffline = "agent_offline";
+/** Each takes memory here and at the agent; TWS gives an account about a hundred lines for quotes. */
+export const mostTopics = 500;
+
+const agentOffline = conditionOf("agent_offline");
 
 /** The topics that somebody watches: the first watcher opens one at the agent, the last one closes it. */
 export class Topics {
@@ -60,14 +63,33 @@ export class Topics {
     return [...this.#entries.keys()];
   }
 
+  views(): TopicView[] {
+    return [...this.#entries.values()];
+  }
+
   find(topic: string): TopicView | null {
     return this.#entries.get(topic) ?? null;
+  }
+
+  listenersOf(topic: string): number {
+    return this.#entries.get(topic)?.listeners.size ?? 0;
+  }
+
+  /** Throws `rate_limited` when these cannot all be watched. */
+  requireRoom(topics: readonly string[]): void {
+    const added = topics.filter((topic) => !this.#entries.has(topic)).length;
+    if (this.#entries.size + added <= mostTopics) return;
+    throw new TwsError("rate_limited", `This host follows ${mostTopics} streams, as many as it can.`, {
+      nextStep:
+        "Unsubscribe from what is not needed, or stop some that were started (ibkr_list_active_resource_streams lists them), then try again.",
+    });
   }
 
   /** Adds a listener. A topic whose value is not known, or that has ended, is asked of the agent again. */
   watch(topic: string, listener: TopicListener): TopicView {
     const entry = this.#add(topic, listener, true);
-    if (entry.value === null || entry.state === "ended") this.#tell({ type: "subscribe", topic });
+    if (entry.value === null || entry.condition.state === "ended") this.#tell({ type: "subscribe", topic });
+    if (entry.condition.reason === "lines_exhausted") this.#options.lineNeeded();
     return entry;
   }
 
@@ -86,8 +108,7 @@ export class Topics {
     const entry: Entry = {
       topic,
       listeners: new Set([listener]),
-      state: isHere ? "live" : "stale",
-      reason: isHere ? "" : agentOffline,
+      condition: { ...(isHere ? live : agentOffline) },
       isTold,
       value: null,
     };
@@ -104,28 +125,43 @@ export class Topics {
 
   /** Takes a batch from the agent, and says so: the agent holds back what is not acknowledged. */
   take(events: readonly TopicEvent[]): void {
-    const withState = new Set(events.filter(({ kind }) => kind === "state").map(({ topic }) => topic));
-    let taken: TopicEvent | undefined;
-    for (const event of events) {
-      const entry = this.#entries.get(event.topic);
-      if (entry === undefined) continue;
-      taken = event;
-      // a value says that what interrupted the topic is over, unless the agent itself says more
-      if (event.kind !== "state" && wasInterrupted(entry) && !withState.has(event.topic)) {
-        this.#setState(entry, "live", "");
-      }
-      if (event.kind === "state") this.#setState(entry, event.state, event.reason);
-      else this.#setValue(entry, event.at, event);
+    for (const [topic, ofTopic] of Map.groupBy(events, (event) => event.topic)) {
+      const entry = this.#entries.get(topic);
+      if (entry !== undefined) this.#takeOf(entry, ofTopic);
     }
-    this.#disown(events);
     // the agent counts a batch as taken when any topic of it is
-    const last = taken ?? events.at(-1);
+    const last = events.findLast(({ topic }) => this.#entries.has(topic)) ?? events.at(-1);
+    this.#disown(events);
     if (last !== undefined) this.#tell({ type: "ack", topic: last.topic, seq: last.seq });
+  }
+
+  /**
+   * In an order that never shows an old value as a live one: what is wrong comes before the value, and that all is
+   * well comes after it. A value by itself ends an interruption, unless the agent says more.
+   */
+  #takeOf(entry: Entry, events: readonly TopicEvent[]): void {
+    const states = events.filter((event) => event.kind === "state");
+    for (const { state, reason, message } of states) {
+      if (state !== "live") this.#setCondition(entry, conditionOf(reason, message));
+    }
+    for (const event of events) if (event.kind !== "state") this.#setValue(entry, event.at, event);
+    const hasValue = states.length < events.length;
+    const isLive = states.length === 0 ? hasValue && wasInterrupted(entry) : states.at(-1)?.state === "live";
+    if (isLive) this.#setCondition(entry, live);
   }
 
   agentLeft(): void {
     for (const entry of this.#entries.values()) {
-      if (entry.state !== "ended") this.#setState(entry, "stale", agentOffline);
+      if (entry.condition.state !== "ended") this.#setCondition(entry, agentOffline);
+    }
+  }
+
+  /** It tells each topic afresh, but not what happened meanwhile. */
+  agentReturned(): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.condition.reason === "agent_offline") {
+        this.#setCondition(entry, conditionOf("agent_returned"));
+      }
     }
   }
 
@@ -141,13 +177,14 @@ export class Topics {
     for (const listener of entry.listeners) listener.valueChanged(entry, value, before);
   }
 
-  #setState(entry: Entry, state: StreamState, reason: string): void {
-    const isKnown = entry.isTold && entry.state === state && entry.reason === reason;
+  #setCondition(entry: Entry, condition: Condition): void {
+    const { state, reason } = entry.condition;
+    const isKnown = entry.isTold && state === condition.state && reason === condition.reason;
     if (isKnown && state !== "gap") return;
     entry.isTold = true;
-    entry.state = state;
-    entry.reason = reason;
+    entry.condition = { ...condition };
     for (const listener of entry.listeners) listener.stateChanged(entry);
+    if (condition.reason === "lines_exhausted") this.#options.lineNeeded();
   }
 
   /** A topic that nobody watches here is closed again, should the agent have missed that. */
@@ -167,5 +204,5 @@ export class Topics {
 }
 
 /** Not so for a topic that the agent called stale: it will say when that is over. */
-const wasInterrupted = ({ state, reason }: TopicView): boolean =>
-  state === "gap" || state === "ended" || reason === agentOffline;
+const wasInterrupted = ({ condition: { state, reason } }: TopicView): boolean =>
+  state === "gap" || state === "ended" || reason === "agent_offline";

@@ -5,6 +5,7 @@ import { faultsIn } from "../../shared/tools/faults.ts";
 import { forgive } from "../../shared/tools/forgive.ts";
 import type { Attachment } from "./attachments.ts";
 import type { DataMessage } from "./flow.ts";
+import { createMemo } from "./memo.ts";
 import type { Ask, Opened } from "./open-streams.ts";
 import type { TopicView, Value } from "./topics.ts";
 
@@ -53,26 +54,45 @@ export interface StreamWords {
   /** The fields by which messages name a subscription. */
   subject(subscription: Pick<Subscription, "topic" | "name">): Fields;
   listing(all: readonly Fields[]): Fields;
-  /** `before` is the value before this one, if it is known. */
+  /** `before` is the value before this one, if it is known. Each text is built once, however many are told. */
   tell(subscription: Subscription, value: Value, before: Value | null, nextSeq: () => number): Telling;
 }
 
-type Request =
+/** What a watcher calls a message of its own; whatever answers it carries it too. Null if it has none. */
+export type MessageId = string | number | null;
+
+export type Request =
   | { readonly action: "subscribe" | "unsubscribe"; readonly fields: Fields }
   | { readonly action: "list" | "ping" }
   | { readonly action: "ack"; readonly seq: number };
 
+const Message = z.record(z.string(), z.unknown());
+const Id = z
+  .union([z.string().min(1).max(64), z.int()])
+  .nullable()
+  .catch(null);
 const Action = z.looseObject({ action: z.enum(validActions) });
 const Ack = z.object({ seq: z.int().nonnegative() });
 const selectorSchema = z.toJSONSchema(ContractSelector, { io: "input" });
 
-/** What a watcher asks; throws `invalid_input` that names what is wrong. */
-export function parseRequest(message: unknown): Request {
+/** The fields of a message; throws `invalid_input` for what is no message. */
+export function parseMessage(message: unknown): Fields {
   if (typeof message !== "string") throw wrong("Send JSON text; binary messages are not understood.");
   if (message.length > maxMessageLength) {
     throw new TwsError("too_large", "A message may have at most 64 KB.");
   }
-  const { action, ...fields } = parseAction(message);
+  const parsed = Message.safeParse(jsonOf(message));
+  if (!parsed.success) throw wrong("The message is not a JSON object.");
+  return parsed.data;
+}
+
+export const idOf = (message: Fields): MessageId => Id.parse(message["id"] ?? null);
+
+/** What a watcher asks; throws `invalid_input` that names what is wrong. */
+export function parseRequest(message: Fields): Request {
+  const parsed = Action.safeParse(message);
+  if (!parsed.success) throw wrong(`action must be one of ${validActions.join(", ")}.`);
+  const { action, id: _id, ...fields } = parsed.data;
   switch (action) {
     case "subscribe":
     case "unsubscribe":
@@ -90,16 +110,12 @@ export function parseRequest(message: unknown): Request {
   }
 }
 
-function parseAction(message: string): z.infer<typeof Action> {
-  let json: unknown;
+function jsonOf(text: string): unknown {
   try {
-    json = JSON.parse(message);
+    return JSON.parse(text);
   } catch {
     throw wrong("The message is not JSON.");
   }
-  const parsed = Action.safeParse(json);
-  if (!parsed.success) throw wrong(`action must be one of ${validActions.join(", ")}.`);
-  return parsed.data;
 }
 
 /** The instrument that a message names, if it names one. */
@@ -122,31 +138,45 @@ export const wrong = (message: string) =>
     nextStep: "Send an object with one of the valid actions; docs/protocol.md describes them.",
   });
 
-export const connected = ({ stream, example }: StreamWords): string =>
-  JSON.stringify({ type: "connected", stream, message: `Send ${example} to subscribe.` });
+export const connected = ({ stream, example }: StreamWords): Fields => ({
+  type: "connected",
+  stream,
+  message: `Send ${example} to subscribe.`,
+});
 
-export const subscribed = (subject: Fields, { contract }: Opened): string =>
-  JSON.stringify({ type: "subscribed", ...subject, ...(contract !== null && { contract }) });
+/** With the state that the stream is in, unless nothing is known of it yet: a value that follows may be old. */
+export const subscribed = (
+  subject: Fields,
+  { contract }: Opened,
+  { condition, value }: TopicView,
+): Fields => ({
+  type: "subscribed",
+  ...subject,
+  ...(contract !== null && { contract }),
+  ...((value !== null || condition.state !== "live") && condition),
+});
 
-export const unsubscribed = (subject: Fields): string => JSON.stringify({ type: "unsubscribed", ...subject });
+export const unsubscribed = (subject: Fields): Fields => ({ type: "unsubscribed", ...subject });
 
-export const warning = (subject: Fields, message: string): string =>
-  JSON.stringify({ type: "warning", ...subject, message });
+export const warning = (subject: Fields, message: string): Fields => ({
+  type: "warning",
+  ...subject,
+  message,
+});
 
-export const pong = (): string => JSON.stringify({ type: "pong", timestamp: Date.now() });
+export const pong = (): Fields => ({ type: "pong", timestamp: Date.now() });
 
-export const listing = (words: StreamWords, subjects: readonly Fields[]): string =>
-  JSON.stringify({
-    type: "subscriptions",
-    ...words.listing(subjects),
-    count: subjects.length,
-    subscriptions: subjects,
-  });
+export const listing = (words: StreamWords, subjects: readonly Fields[]): Fields => ({
+  type: "subscriptions",
+  ...words.listing(subjects),
+  count: subjects.length,
+  subscriptions: subjects,
+});
 
 /** `symbol` is what the watcher called the instrument, where the error is about one. */
-export function errorMessage(error: ErrorBody, symbol?: string): string {
+export function errorMessage(error: ErrorBody, symbol?: string): Fields {
   const { code, message, nextStep, retryable, candidates, tws } = error;
-  return JSON.stringify({
+  return {
     type: "error",
     error: message,
     code,
@@ -156,8 +186,22 @@ export function errorMessage(error: ErrorBody, symbol?: string): string {
     candidates,
     tws,
     valid_actions: validActions,
-  });
+  };
 }
 
-export const stateMessage = (subject: Fields, { state, reason }: TopicView): string =>
-  JSON.stringify({ type: "state", ...subject, timestamp: Date.now(), state, reason });
+const stateTexts = createMemo<string>();
+
+/** Its time is that of the change, or of when it is first told after the object has slept. */
+export const stateMessage = (
+  words: StreamWords,
+  subscription: Subscription,
+  { condition }: TopicView,
+): string =>
+  stateTexts(condition, `${words.stream} ${subscription.name}`, () =>
+    JSON.stringify({
+      type: "state",
+      ...words.subject(subscription),
+      timestamp: Date.now(),
+      ...condition,
+    }),
+  );

@@ -36,12 +36,7 @@ export const streamTools = {
     description:
       "Ends a stream that ibkr_start_market_data_resource opened. Other watchers of the same instrument are not affected. ibkr_list_active_resource_streams lists what runs.",
     input: {
-      resource_id: z
-        .string()
-        .trim()
-        .min(1)
-        .max(100)
-        .describe("As returned by start, such as AAPL or EUR.USD"),
+      resource_id: z.string().trim().min(1).max(100).describe("As start gave it, such as EUR.USD"),
     },
     output: {
       status: stopStatus,
@@ -61,7 +56,7 @@ export const streamTools = {
       status: startStatus,
       resource_uri: z.string().describe("Figures and holdings: read or subscribe to this"),
       resource_id: z.string().describe("The account"),
-      orders_uri: z.string().describe("Orders of the account: read or subscribe to this"),
+      orders_uri: z.string().describe("Its orders, likewise"),
       topic,
       account: z.string().describe("Account id"),
       mode: Mode.describe("paper or live"),
@@ -86,7 +81,7 @@ export const streamTools = {
   ibkr_list_active_resource_streams: defineTool({
     title: "Active streams",
     description:
-      "The resource streams that you have started and not stopped, with their state. Use it before starting more, or to find the resource_id to stop.",
+      "The resource streams that you have started and not stopped, with their state; one that is neither read nor subscribed to for 30 minutes ends by itself. Use it before starting more, or to find the resource_id to stop.",
     input: {},
     output: {
       streams: z

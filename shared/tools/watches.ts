@@ -14,9 +14,10 @@ const duration_seconds = z
 const amount = z.number().nullable();
 const seen = {
   startedAt: z.string().describe("ISO 8601"),
-  asOf: z.string().describe("When the look ended, ISO 8601"),
+  asOf: z.string().describe("ISO 8601, at the end"),
   state: z.string().describe("live, stale, gap or ended"),
-  reason: z.string().describe("Why the stream is not live; empty when it is"),
+  reason: z.string().describe("Why, as a code"),
+  message: z.string().describe("In words"),
 };
 const looks = { effect: "reads", deadline: "watch", toolset: "full", runs: "agent" } as const;
 

@@ -1,0 +1,37 @@
+import { z } from "zod";
+import { createAgent } from "../agent.ts";
+import { createLog } from "../log.ts";
+import { closeOnSignal } from "../signals.ts";
+
+/** The agent as `tws-edge agent` runs it, with other times: what takes it minutes is tested in seconds. */
+
+const times = z.record(z.string(), z.number()).default({});
+const Orders = z.object({
+  edgeUrl: z.string(),
+  token: z.string(),
+  twsPort: z.int(),
+  linkTimes: times,
+  sessionTimes: times,
+  quoteTimes: times,
+  /** How far the market's clock is ahead of the machine's. */
+  marketAheadMs: z.number().default(0),
+});
+
+const { edgeUrl, token, twsPort, linkTimes, sessionTimes, quoteTimes, marketAheadMs } = Orders.parse(
+  JSON.parse(process.argv[2] ?? ""),
+);
+const agent = createAgent({
+  config: { clientId: 1, trading: "paper", paperAccount: null },
+  tws: { host: "127.0.0.1", port: twsPort, isSimulator: false },
+  edge: { url: edgeUrl, token },
+  log: createLog({
+    level: "error",
+    secrets: [token],
+    write: (line) => process.stderr.write(line),
+    now: Date.now,
+  }),
+  linkTimes,
+  sessionTimes,
+  quoteOptions: { times: quoteTimes, now: () => Date.now() + marketAheadMs },
+});
+closeOnSignal(() => agent.close());

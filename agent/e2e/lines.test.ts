@@ -1,0 +1,64 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { openSocket, type Socket } from "./clients.ts";
+import { type Scene, startScene } from "./scene.ts";
+
+let scene: Scene;
+beforeAll(async () => {
+  scene = await startScene({ simulator: { maxMarketDataLines: 2 } });
+});
+afterEach(async () => void (await scene.end()));
+afterAll(() => scene.close());
+
+test("who comes when all lines of the account are taken is told so, and served when one is free", async () => {
+  const [first, second] = [scene.watcher(), scene.watcher()];
+  first.follow("AAPL", "MSFT");
+  await Promise.all([first.live("AAPL"), first.live("MSFT")]);
+  second.follow("NVDA");
+  const told = await second.until(
+    "NVDA",
+    ({ reason }) => reason === "lines_exhausted" || reason === "pacing",
+  );
+  expect(told).toMatchObject({ state: "stale", quote: null });
+  first.leave("MSFT");
+  await second.live("NVDA");
+  await scene.settled(second);
+  expect(await scene.end()).toEqual([]);
+});
+
+/** Subscribes and unsubscribes so many times, all in one go, and takes in every answer. */
+async function changeMind(socket: Socket, pairs: number): Promise<string[]> {
+  for (let id = 0; id < 2 * pairs; id += 2) {
+    socket.send({ action: "subscribe", symbol: "AAPL", id });
+    socket.send({ action: "unsubscribe", symbol: "AAPL", id: id + 1 });
+  }
+  const answers: string[] = [];
+  while (answers.length < 2 * pairs) {
+    const { id, type } = await socket.next();
+    if (typeof id === "number") answers.push(`${String(type)} ${id}`);
+  }
+  return answers;
+}
+
+const cleanAnswers = (pairs: number): string[] =>
+  Array.from({ length: pairs }, (_, pair) => [
+    `subscribed ${2 * pair}`,
+    `unsubscribed ${2 * pair + 1}`,
+  ]).flat();
+
+test("a thousand quick changes of mind are each answered once, and leave no line open", async () => {
+  // while somebody watches, the edge knows the line and need not ask TWS each time
+  const steady = scene.watcher();
+  steady.follow("AAPL");
+  await steady.live("AAPL");
+  const socket = await openSocket(`${scene.system.wsUrl}/api/v1/stream/market-data`);
+  const pairs = 50;
+  for (let round = 0; round < 10; round += 1)
+    expect(await changeMind(socket, pairs)).toEqual(cleanAnswers(pairs));
+  steady.close();
+  // and with nobody else there
+  expect(await changeMind(socket, 5)).toEqual(cleanAnswers(5));
+  socket.send({ action: "list" });
+  expect(await socket.next({ type: "subscriptions" })).toMatchObject({ count: 0 });
+  expect(await scene.end()).toEqual([]);
+  socket.close();
+});

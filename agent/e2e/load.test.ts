@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { StreamClient } from "../../docs/examples/stream-client.js";
+import { eventually } from "./clients.ts";
+import { type Crowd, gather } from "./crowd.ts";
+import { startProxy } from "./proxy.ts";
+import { type Scene, startScene } from "./scene.ts";
+import { linesAsked, mostASecond } from "./truth.ts";
+
+/** As many as TWS gives an account, which is as many as one socket may follow. */
+const topics = 100;
+/** One less than a host serves, since the example client is there too. */
+const crowdSize = 199;
+
+let scene: Scene;
+let conIds: readonly number[];
+let steady: StreamClient;
+let steadyProblems: string[];
+let followed: ReturnType<StreamClient["subscribe"]>[];
+beforeEach(() => scene.thaw());
+beforeAll(async () => {
+  // at this speed the lines bring about 2,000 ticks a second
+  scene = await startScene({ marketSpeed: 5 });
+  conIds = busyInstruments();
+  steadyProblems = [];
+  steady = new StreamClient(`${scene.system.wsUrl}/api/v1/stream/market-data`, {
+    onProblem: (text) => steadyProblems.push(text),
+  });
+  followed = conIds.map((conId) => steady.subscribe({ conId }));
+  await eventually(
+    async () => followed,
+    (all) => all.every(({ state }) => state === "live"),
+  );
+});
+afterAll(() => scene.close());
+
+/** All stocks of the simulator, and options. */
+function busyInstruments(): number[] {
+  const { universe } = scene.system.simulator.world;
+  const any = { symbol: null, expiration: null, strike: null, right: null, multiplier: null, exchange: null };
+  const query = { ...any, conId: null, primaryExchange: null, currency: null, localSymbol: null };
+  const stocks = universe.listed.filter(({ secType }) => secType === "STK");
+  const options = ["AAPL", "MSFT", "SPY"].flatMap((symbol) =>
+    universe
+      .find({ ...query, symbol, secType: "OPT", tradingClass: null, includeExpired: false })
+      .slice(0, topics / 3),
+  );
+  return [...stocks, ...options].slice(0, topics).map(({ conId }) => conId);
+}
+
+/** Memory of the workerd that this process runs, by the kernel's account. */
+function edgeMegabytes(): number {
+  for (const id of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    const status = statusOf(id);
+    const isOurs = /^Name:\s+workerd$/m.test(status) && status.includes(`\nPPid:\t${process.pid}\n`);
+    if (isOurs) return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+  }
+  throw new Error("no workerd found");
+}
+
+function statusOf(processId: string): string {
+  try {
+    return readFileSync(`/proc/${processId}/status`, "utf8");
+  } catch {
+    // it has ended since
+    return "";
+  }
+}
+
+const path = "/api/v1/stream/market-data";
+const taken = (crowd: Crowd, more: number) => {
+  const before = crowd.messages();
+  return eventually(
+    async () => crowd.messages(),
+    (now) => now >= before + more,
+  );
+};
+
+/** Stops the market, and resolves when everyone has the last value of every topic. */
+async function settled(...crowds: readonly Crowd[]): Promise<void> {
+  scene.freeze();
+  for (const conId of conIds) {
+    await eventually(
+      async () => crowds.flatMap((crowd) => crowd.latest(conId)),
+      (quotes) => quotes.every((quote) => scene.isStanding(conId, quote)),
+    );
+  }
+}
+
+test("two hundred watchers of a hundred topics all have the last value of each in the end", async () => {
+  const crowd = await gather(`${scene.system.wsUrl}${path}`, { size: crowdSize, conIds });
+  const before = { ticks: scene.system.simulator.ticks().length, at: performance.now() };
+  await taken(crowd, 100_000);
+  const ticks = scene.system.simulator.ticks().length - before.ticks;
+  expect((1_000 * ticks) / (performance.now() - before.at)).toBeGreaterThan(500);
+  await settled(crowd);
+  expect(crowd.lost()).toBe(0);
+  // 128 MB is what one object may use; the rest is the runtime's, and what sockets hold
+  expect(edgeMegabytes()).toBeLessThan(800);
+  crowd.close();
+});
+
+test("watchers that stop reading disturb nobody, and have the latest values soon after they read again", async () => {
+  const network = await startProxy(Number(new URL(scene.system.url).port));
+  const away = `ws://127.0.0.1:${network.port}${path}`;
+  const healthy = await gather(`${scene.system.wsUrl}${path}`, { size: 20, conIds });
+  const slow = await gather(away, { size: 1, conIds });
+  const silent = await gather(away, { size: 1, conIds, acknowledges: false });
+  network.stall(true);
+  const memory = edgeMegabytes();
+  // some ten seconds of it at the pace of the market
+  await taken(healthy, 80_000);
+  expect(edgeMegabytes() - memory).toBeLessThan(100);
+  network.stall(false);
+  await settled(healthy, slow, silent);
+  expect([healthy.lost(), slow.lost(), silent.lost()]).toEqual([0, 0, 0]);
+  for (const crowd of [healthy, slow, silent]) crowd.close();
+  await network.close();
+});
+
+test("after a break a hundred lines are asked for again without haste", async () => {
+  const { simulator } = scene.system;
+  const before = linesAsked(simulator).length;
+  simulator.faults.dropConnections();
+  await eventually(
+    async () => followed,
+    (all) => all.every(({ state }) => state === "live") && linesAsked(simulator).length === before + topics,
+  );
+  expect(mostASecond(simulator)).toBeLessThanOrEqual(50);
+  expect(steadyProblems).toEqual([]);
+  steady.close();
+  expect(await scene.end()).toEqual([]);
+});

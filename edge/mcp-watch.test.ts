@@ -1,0 +1,96 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ownerOfLocalMode } from "../shared/scopes.ts";
+import { hostOf } from "./env.ts";
+import { type Inbox, openSocket } from "./host/scripted.ts";
+import { watchLimits } from "./host/updates.ts";
+import { answerOf, modern } from "./mcp-client.ts";
+import { openWatch, type Watch } from "./mcp-watch.ts";
+
+const uri = "ibkr://status";
+const host = () => hostOf(env);
+const watches = () => runInDurableObject(host(), (_, state) => state.getWebSockets("watch").length);
+
+/** Until so many watches are open at the host's object; each look lets the object work. */
+async function untilWatches(count: number): Promise<void> {
+  while ((await watches()) !== count);
+}
+
+let taken: Inbox[] = [];
+let watch: Watch | null = null;
+
+/** Takes every place that the grant has. */
+async function takeAll(): Promise<void> {
+  taken = [];
+  for (let count = 0; count < watchLimits.socketsOfGrant; count += 1) {
+    taken.push(await openSocket(host(), `watch?uri=${uri}`));
+  }
+}
+
+beforeEach(takeAll);
+afterEach(async () => {
+  vi.useRealTimers();
+  watch?.close();
+  watch = null;
+  await evictDurableObject(host(), { webSockets: "close" });
+});
+
+describe("a watch that the host refuses", () => {
+  it("is an error to who begins to listen, with what to do", async () => {
+    const response = await modern("subscriptions/listen", {
+      notifications: { resourceSubscriptions: [uri] },
+    });
+    expect(await answerOf(response)).toMatchObject({
+      jsonrpc: "2.0",
+      id: 1,
+      error: {
+        code: -32_603,
+        message: expect.stringContaining("End some of the streams"),
+        data: { code: "too_large", nextStep: expect.any(String) },
+      },
+    });
+    expect(await watches()).toBe(watchLimits.socketsOfGrant);
+  });
+
+  it("is tried again seldom, each time saying that something may have changed, until there is room", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    const onUpdated = vi.fn();
+    watch = openWatch({ env, caller: ownerOfLocalMode, onUpdated });
+    watch.follow([uri]);
+    expect(await watch.refusal).toMatchObject({ code: "too_large" });
+    expect(onUpdated).toHaveBeenCalledTimes(1);
+    // more to follow is no reason to ask at once
+    for (let count = 0; count < 20; count += 1) watch.follow([uri, "ibkr://news-bulletins"]);
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    await vi.waitFor(() => expect(onUpdated).toHaveBeenCalledWith("ibkr://news-bulletins"));
+    expect(onUpdated).toHaveBeenCalledTimes(3);
+    for (let second = 0; second < 600; second += 5) {
+      await vi.advanceTimersByTimeAsync(5_000);
+      // an attempt is made and refused meanwhile
+      await watches();
+    }
+    const attempts = (onUpdated.mock.calls.length - 1) / 2;
+    expect(attempts).toBeGreaterThanOrEqual(5);
+    expect(attempts).toBeLessThan(25);
+    taken[0]?.socket.close(1000, "");
+    await untilWatches(watchLimits.socketsOfGrant - 1);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await untilWatches(watchLimits.socketsOfGrant);
+  });
+});
+
+describe("a watch", () => {
+  it("goes on to follow more where the grant has no further place", async () => {
+    taken[0]?.socket.close(1000, "");
+    await untilWatches(watchLimits.socketsOfGrant - 1);
+    const onUpdated = vi.fn();
+    watch = openWatch({ env, caller: ownerOfLocalMode, onUpdated });
+    watch.follow([uri]);
+    expect(await watch.refusal).toBeNull();
+    watch.follow([uri, "ibkr://news-bulletins"]);
+    await vi.waitFor(() => expect(onUpdated).toHaveBeenCalledWith("ibkr://news-bulletins"));
+    await untilWatches(watchLimits.socketsOfGrant);
+  });
+});
