@@ -1,7 +1,27 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-/** Two runtimes: the edge's tests run inside workerd, everything else on Node. */
+/** The variables under which the edge asks everyone to sign in; the passphrase is "correct horse battery staple". */
+const signIn = {
+  AUTH: "on",
+  PUBLIC_URL: "https://tws.example",
+  OWNER_PASSPHRASE_HASH: "pbkdf2$100000$ZTHFPZwUdN6T4MWs2fU7Rw$sxx3Xn-fOGv44ucyiBmat78Ex10JoemsFh3ZQJL_sMA",
+};
+
+/** The web as the edge's tests see it: every address describes an application, but one that sends elsewhere. */
+function web({ url }: { readonly url: string }): Response {
+  if (url === "https://app.example/moved.json") {
+    return Response.redirect("https://app.example/inside.json", 302);
+  }
+  return Response.json({
+    client_id: url.replace("/inside.json", "/moved.json"),
+    client_name: "Described application",
+    redirect_uris: ["https://app.example/callback", "https://client.example/callback"],
+    token_endpoint_auth_method: "none",
+  });
+}
+
+/** Two runtimes: the edge's tests run inside workerd, with sign-in or without it, and everything else on Node. */
 export default defineConfig({
   test: {
     projects: [
@@ -16,7 +36,21 @@ export default defineConfig({
       },
       {
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
-        test: { name: "workerd", include: ["edge/**/*.test.ts"], testTimeout: 30_000 },
+        test: {
+          name: "workerd",
+          include: ["edge/**/*.test.ts"],
+          exclude: ["edge/access/**"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: { bindings: signIn, outboundService: web },
+          }),
+        ],
+        test: { name: "access", include: ["edge/access/**/*.test.ts"], testTimeout: 30_000 },
       },
     ],
   },

@@ -7,6 +7,7 @@ import { createHandlers } from "./handlers/index.ts";
 import {
   type LinkConnection,
   type LinkListener,
+  type LinkOptions,
   type LinkState,
   type LinkTimes,
   runLink,
@@ -26,7 +27,7 @@ import { version } from "./version.ts";
 interface AgentOptions {
   readonly config: Pick<AgentConfig, "clientId" | "trading" | "paperAccount">;
   readonly tws: TwsTarget & { readonly isSimulator: boolean };
-  readonly edge: { readonly url: string; readonly token: string | null };
+  readonly edge: Pick<LinkOptions, "url" | "authorization">;
   readonly log: Log;
   readonly linkTimes?: Partial<LinkTimes>;
   readonly sessionTimes?: Partial<SessionTimes>;
@@ -75,7 +76,7 @@ export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: Agen
   session.onStatus((status) => send({ type: "status", status }));
   const link = startLink({
     url: edge.url,
-    token: edge.token,
+    authorization: edge.authorization,
     log,
     listener,
     times: { ...usualLinkTimes, ...linkTimes },

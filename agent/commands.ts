@@ -1,4 +1,6 @@
+import { TwsError } from "../shared/errors.ts";
 import type { AgentStatus } from "../shared/status.ts";
+import { authorizationFor } from "./authorization.ts";
 import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "./agent.ts";
 import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "./config.ts";
@@ -39,13 +41,15 @@ export async function runAgent(): Promise<string | null> {
     write: (line) => void process.stderr.write(line),
     now: Date.now,
   });
+  const authorization = await orWords(() => authorizationFor(config));
+  if (typeof authorization === "string") return authorization;
   const { startSimulator } = await import("./sim/server.ts");
   const simulator = config.tws === null ? await startSimulator({ port: 0, seed: config.simSeed }) : null;
   const tws = config.tws ?? { host: "127.0.0.1", port: simulator?.port ?? 0 };
   const agent = createAgent({
     config,
     tws: { ...tws, isSimulator: simulator !== null },
-    edge: { url: config.edgeUrl, token: config.agentToken },
+    edge: { url: config.edgeUrl, authorization: authorization.header },
     log,
   });
   const closing = closeOnSignal(async () => {
@@ -54,6 +58,7 @@ export async function runAgent(): Promise<string | null> {
   });
   const status = await settled(agent.session);
   say(`tws-edge ${version}, agent for ${config.edgeUrl}`);
+  if (authorization.note !== "") say(authorization.note);
   twsLines(status).forEach(say);
   sayChanges(agent.session, status, closing);
   return null;
@@ -69,6 +74,17 @@ function orMistakes<T extends object>(load: () => T): T | string {
     if (!(error instanceof ConfigError)) throw error;
     const { mistakes } = error;
     return ["The configuration is not right:", ...mistakes.map((mistake) => `  ${mistake}`)].join("\n");
+  }
+}
+
+/** What `work` gives, or the words of the error that it throws on purpose. */
+async function orWords<T extends object>(work: () => Promise<T>): Promise<T | string> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TwsError)) throw error;
+    const { message, nextStep } = error.toBody();
+    return `${message}\n${nextStep}`;
   }
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
 
 function mistakesOf(parse: (env: Environment) => unknown, env: Environment): readonly string[] {
@@ -21,7 +21,7 @@ test("an empty environment gives the documented defaults and the simulator", () 
     agentToken: null,
     logLevel: null,
     simSeed: 1,
-    server: { host: "127.0.0.1", port: 8000, allowedOrigins: [], publicUrl: null },
+    server: { host: "127.0.0.1", port: 8000, allowedOrigins: [], publicUrl: null, owner: null },
   });
 });
 
@@ -108,12 +108,37 @@ test.each([
   expect(parseStartConfig({ SERVER_HOST }).server.host).toBe(host);
 });
 
-test("says plainly that AUTH=on is not there yet, on any address", () => {
-  for (const SERVER_HOST of ["127.0.0.1", "0.0.0.0"]) {
-    const mistakes = mistakesOf(parseStartConfig, { AUTH: "on", SERVER_HOST });
-    expect(mistakes).toHaveLength(1);
-    expect(mistakes[0]).toContain("not available yet");
-  }
+describe("AUTH=on", () => {
+  const owner = { AUTH: "on", OWNER_PASSPHRASE: "correct horse battery" };
+
+  test("needs a passphrase, and off this machine also the address of the edge", () => {
+    for (const OWNER_PASSPHRASE of ["", "short"]) {
+      const [mistake, ...others] = mistakesOf(parseStartConfig, { AUTH: "on", OWNER_PASSPHRASE });
+      expect([mistake, others]).toEqual([expect.stringContaining("OWNER_PASSPHRASE"), []]);
+    }
+    expect(mistakesOf(parseStartConfig, { ...owner, SERVER_HOST: "0.0.0.0" })).toEqual([
+      expect.stringContaining("PUBLIC_URL"),
+    ]);
+  });
+
+  test("lets the edge be reached by other machines", () => {
+    const PUBLIC_URL = "https://tws.example.com";
+    expect(parseStartConfig({ ...owner, SERVER_HOST: "0.0.0.0", PUBLIC_URL }).server).toMatchObject({
+      publicUrl: PUBLIC_URL,
+      owner: { kind: "passphrase", passphrase: owner.OWNER_PASSPHRASE },
+    });
+  });
+
+  test("takes this machine's own address where no other is given", () => {
+    expect(parseStartConfig({ ...owner, SERVER_PORT: "9000" }).server.publicUrl).toBe(
+      "http://127.0.0.1:9000",
+    );
+  });
+
+  test("says nothing of the secret in a mistake", () => {
+    const mistakes = mistakesOf(parseStartConfig, { AUTH: "on", OWNER_PASSPHRASE: "secret-one" });
+    expect(mistakes.join()).not.toContain("secret-one");
+  });
 });
 
 test("never shows a secret, even a wrong one", () => {

@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
 import { type LogLevel, logLevels } from "./log.ts";
@@ -30,7 +32,14 @@ interface ServerConfig {
   readonly port: number;
   readonly allowedOrigins: readonly string[];
   readonly publicUrl: string | null;
+  /** Null: AUTH is off, and everyone who reaches the edge is the owner. */
+  readonly owner: OwnerSecret | null;
 }
+
+/** What the owner signs in with: the passphrase itself, or only its hash. */
+export type OwnerSecret =
+  | { readonly kind: "passphrase"; readonly passphrase: string }
+  | { readonly kind: "hash"; readonly hash: string };
 
 export interface StartConfig extends AgentConfig {
   readonly server: ServerConfig;
@@ -39,6 +48,14 @@ export interface StartConfig extends AgentConfig {
 export interface LinkConfig extends AgentConfig {
   /** The edge's WebSocket address for agents, path included. */
   readonly edgeUrl: string;
+  readonly keyFile: string;
+}
+
+/** What `pair` and `token` run by: commands about this machine's key at an edge. */
+export interface KeyConfig {
+  readonly keyFile: string;
+  /** Null: not set. */
+  readonly edgeUrl: string | null;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -113,9 +130,12 @@ interface Values {
   readonly ALLOWED_ORIGINS: readonly string[];
   readonly PUBLIC_URL: string;
   readonly AUTH: "off" | "on";
+  readonly OWNER_PASSPHRASE: string;
+  readonly OWNER_PASSPHRASE_HASH: string;
   readonly TRADING: AgentConfig["trading"];
   readonly EDGE_URL: string;
   readonly AGENT_TOKEN: string;
+  readonly TWS_EDGE_KEY: string;
   readonly LOG_LEVEL: LogLevel;
   readonly SIM_SEED: number;
 }
@@ -142,6 +162,11 @@ const variables: {
   },
   PUBLIC_URL: { schema: origin, allowed: "an origin without path, such as https://tws.example.com" },
   AUTH: { schema: z.enum(["off", "on"]), allowed: "off or on" },
+  OWNER_PASSPHRASE: { schema: z.string().min(12).max(1_000), allowed: "12 characters or more" },
+  OWNER_PASSPHRASE_HASH: {
+    schema: z.string().regex(/^pbkdf2\$\d{6,8}\$[\w-]{22,86}\$[\w-]{43}$/),
+    allowed: "a hash as `npm run -s tws-edge -- passphrase` prints it",
+  },
   TRADING: { schema: z.enum(["off", "paper", "live"]), allowed: "off, paper or live" },
   EDGE_URL: {
     schema: edgeUrl,
@@ -152,11 +177,12 @@ const variables: {
     schema: z.string().regex(/^[\x21-\x7e]{16,512}$/),
     allowed: "16 to 512 printable characters without spaces",
   },
+  TWS_EDGE_KEY: { schema: z.string().max(4_096), allowed: "the path of a file" },
   LOG_LEVEL: { schema: z.enum(logLevels), allowed: "debug, info, warn or error" },
   SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
 };
 
-const secretVariables: readonly string[] = ["AGENT_TOKEN"];
+const secretVariables: readonly string[] = ["AGENT_TOKEN", "OWNER_PASSPHRASE", "OWNER_PASSPHRASE_HASH"];
 
 /** Reads one variable after the other and remembers what was wrong; a value that is empty counts as not set. */
 function createReader(env: Environment) {
@@ -195,11 +221,21 @@ function readAgent({ read }: Reader): AgentConfig {
 
 function readServer({ read, mistakes }: Reader): ServerConfig {
   const host = read("SERVER_HOST") ?? "127.0.0.1";
-  const auth = read("AUTH");
-  if (auth === "on") {
-    mistakes.push(
-      "AUTH is on, but signing in is not available yet when the edge runs on this machine. Leave AUTH out, or set it to off.",
-    );
+  const isAuthOn = read("AUTH") === "on";
+  const port = read("SERVER_PORT") ?? 8000;
+  const allowedOrigins = read("ALLOWED_ORIGINS") ?? [];
+  const publicUrl = read("PUBLIC_URL") ?? null;
+  const owner = readOwner(read);
+  if (isAuthOn) {
+    if (owner === null && mistakes.every((mistake) => !mistake.startsWith("OWNER_PASSPHRASE"))) {
+      mistakes.push("AUTH is on, and nobody could sign in: set OWNER_PASSPHRASE (12 characters or more).");
+    }
+    if (publicUrl === null && (!isLoopback(host) || port === 0)) {
+      mistakes.push("AUTH is on, and PUBLIC_URL is not set: the address under which clients see the edge.");
+    }
+    if (publicUrl !== null && !publicUrl.startsWith("https:") && !isLoopback(new URL(publicUrl).hostname)) {
+      mistakes.push(`PUBLIC_URL is ${publicUrl}, and AUTH is on: it must be https, except on localhost.`);
+    }
   } else if (!isLoopback(host)) {
     mistakes.push(
       `SERVER_HOST is ${host}, which other machines can reach, and there is no login (AUTH is off): anyone there could trade. Use 127.0.0.1.`,
@@ -207,10 +243,20 @@ function readServer({ read, mistakes }: Reader): ServerConfig {
   }
   return {
     host,
-    port: read("SERVER_PORT") ?? 8000,
-    allowedOrigins: read("ALLOWED_ORIGINS") ?? [],
-    publicUrl: read("PUBLIC_URL") ?? null,
+    port,
+    allowedOrigins,
+    publicUrl: isAuthOn
+      ? (publicUrl ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`)
+      : publicUrl,
+    owner: isAuthOn ? owner : null,
   };
+}
+
+function readOwner(read: Reader["read"]): OwnerSecret | null {
+  const passphrase = read("OWNER_PASSPHRASE");
+  const hash = read("OWNER_PASSPHRASE_HASH");
+  if (passphrase !== undefined) return { kind: "passphrase", passphrase };
+  return hash === undefined ? null : { kind: "hash", hash };
 }
 
 function finish<T>(config: T, mistakes: readonly string[]): T {
@@ -232,7 +278,23 @@ export function parseLinkConfig(env: Environment): LinkConfig {
   if (url === undefined && reader.mistakes.every((mistake) => !mistake.startsWith("EDGE_URL"))) {
     reader.mistakes.push(`EDGE_URL is not set. Allowed: ${variables.EDGE_URL.allowed}.`);
   }
-  return finish({ ...agent, edgeUrl: url ?? "" }, reader.mistakes);
+  return finish({ ...agent, edgeUrl: url ?? "", keyFile: readKeyFile(reader) }, reader.mistakes);
+}
+
+/** For `pair` and `token`. Throws ConfigError with every mistake. */
+export function parseKeyConfig(env: Environment): KeyConfig {
+  const reader = createReader(env);
+  const keyFile = readKeyFile(reader);
+  return finish({ keyFile, edgeUrl: reader.read("EDGE_URL") ?? null }, reader.mistakes);
+}
+
+const readKeyFile = ({ read }: Reader): string =>
+  read("TWS_EDGE_KEY") ?? join(homedir(), ".config", "tws-edge", "key.json");
+
+/** An edge's address as somebody typed it: as EDGE_URL is read, null if it is none. */
+export function parseEdgeUrl(text: string): string | null {
+  const parsed = edgeUrl.safeParse(text);
+  return parsed.success ? parsed.data : null;
 }
 
 /** Reads the environment and `.env` of the working directory; the environment wins, and `.env` may be missing. */

@@ -97,6 +97,11 @@ test.each([
     { ...order, caller: { ...ownerOfLocalMode, scopes: ["tws:read" as const] } },
     "forbidden",
   ],
+  [
+    "a caller whose access has ended",
+    { ...order, caller: { ...ownerOfLocalMode, expiresAt: "1970-01-01T00:00:00.000Z" } },
+    "unauthorized",
+  ],
   ["a call that has expired", { deadlineAt: 5_000_000 }, "timeout"],
 ])("refuses %s without starting anything", async (_what, change, code) => {
   const { handle, sent } = start({});

@@ -1,6 +1,7 @@
 import { deadlineOf } from "../shared/deadlines.ts";
 import { TwsError, toErrorBody } from "../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
+import { isExpired } from "../shared/scopes.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
 import { faultsIn } from "../shared/tools/faults.ts";
 import { isToolName, tools } from "../shared/tools/index.ts";
@@ -76,7 +77,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
   }
 
   async function run(call: CallFrame, lateMs: number, controller: AbortController, origin: Origin) {
-    const { tool, input, budgetMs } = admit(call, lateMs);
+    const { tool, input, budgetMs } = admit(call, lateMs, now());
     const page = pageOf(input);
     const progress = createProgress(call.id, origin.send, now);
     const context: CallContext = {
@@ -115,6 +116,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
 function admit(
   call: CallFrame,
   lateMs: number,
+  nowMs: number,
 ): {
   readonly tool: ToolDefinition;
   readonly input: Readonly<Record<string, unknown>>;
@@ -125,6 +127,9 @@ function admit(
     throw new TwsError("unknown_tool", `The agent has no tool ${JSON.stringify(call.tool)}.`, {
       nextStep: "Agent and edge must run matching versions: update the older one.",
     });
+  }
+  if (isExpired(call.caller, nowMs)) {
+    throw new TwsError("unauthorized", "The access of this caller has expired.");
   }
   if (!call.caller.scopes.includes(tool.scope)) {
     throw new TwsError("forbidden", `${call.tool} needs the scope ${tool.scope}, which this caller lacks.`);

@@ -3,8 +3,9 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, stop as stopEsbuild } from "esbuild";
-import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, NoOpLog, Response } from "miniflare";
 import type { Log } from "./log.ts";
+import { getPublic } from "./public-web.ts";
 import { startWatchdog } from "./watchdog.ts";
 
 interface EmbeddedEdgeOptions {
@@ -28,8 +29,8 @@ export interface EmbeddedEdge {
 /** As in wrangler.toml; a test holds the two together. */
 export const workerSettings = {
   compatibilityDate: "2026-08-01",
-  compatibilityFlags: ["enable_request_signal"],
-  durableObjects: { TWS_HOST_OBJECT: "TwsHost", MCP_SESSION: "McpSession" },
+  compatibilityFlags: ["enable_request_signal", "global_fetch_strictly_public"],
+  durableObjects: { TWS_HOST_OBJECT: "TwsHost", MCP_SESSION: "McpSession", ACCESS: "Access" },
 };
 
 /** Runs the Worker in this process's own workerd. Rejects when the address cannot be listened on. */
@@ -102,6 +103,11 @@ function createMiniflare(script: string, options: EmbeddedEdgeOptions): Miniflar
       compatibilityDate,
       compatibilityFlags,
       bindings: { ...variables },
+      async outboundService({ url, method, headers }) {
+        if (method !== "GET") return new Response(null, { status: 405 });
+        const { status, headers: named, body } = await getPublic(url, Object.fromEntries(headers));
+        return new Response(body, { status, headers: named });
+      },
       durableObjects: Object.fromEntries(
         Object.entries(durableObjects).map(([name, className]) => [name, { className, useSQLite: true }]),
       ),

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
+import { trader } from "./handlers/testbed.ts";
 import type { Caller } from "../shared/scopes.ts";
 import { requireTrader, requireTrading, resolveAccount } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 
 const paper = "DU1";
 const live = "U1";
-const anyone: Caller = { grantId: "g", client: "c", scopes: ["tws:read", "tws:trade"], accounts: null };
+const anyone: Caller = trader;
 
 const codeOf = (attempt: () => unknown): string => {
   try {

@@ -109,7 +109,7 @@ function startLink(port: number, times: Partial<LinkTimes> = {}, token: string |
   const done = runLink(
     {
       url: `ws://127.0.0.1:${port}/api/v1/agent`,
-      token,
+      authorization: async () => (token === null ? null : `Bearer ${token}`),
       hello: () => hello,
       listener: {
         opened: (_welcome, connection) => opened.push(connection),
@@ -245,8 +245,8 @@ test("refuses to send a frame over 1 MiB, and the connection goes on", async () 
 });
 
 test.each([
-  [401, "token"],
-  [403, "AGENT_TOKEN"],
+  [401, "tws-edge pair"],
+  [403, "EDGE_URL"],
   [426, "version"],
   [302, "redirects"],
   [404, "EDGE_URL"],
@@ -265,6 +265,27 @@ test.each([
   expect(state.reason).toContain(words);
   expect(state.retryInMs).toBe(60_000);
   expect(asked).toEqual(["/api/v1/agent"]);
+});
+
+test("a refusal is told in the edge's own words, which say what to do", async () => {
+  const error = new TwsError("unauthorized", "The clock is 90 s behind\u001b[2J.", { nextStep: "Set it." });
+  const body = JSON.stringify({ error: error.toBody() });
+  const server = createServer((_request, response) => response.writeHead(200).end());
+  server.on("upgrade", (_request, socket) => {
+    socket.end(`HTTP/1.1 401 X\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  closers.push(() => new Promise((resolve) => server.close(() => resolve())));
+  const link = startLink(Address.parse(server.address()).port, { longestWaitMs: 60_000 });
+  expect((await link.waiting()).reason).toBe("The clock is 90 s behind [2J. Set it.");
+});
+
+test("an agent whose key is revoked is told so and keeps away for long", async () => {
+  const edge = await startEdge();
+  const link = startLink(edge.port, { longestWaitMs: 60_000 });
+  (await edge.peers.next()).socket.close(4003, "The owner has revoked this machine's key.");
+  const state = await link.waiting();
+  expect(state).toMatchObject({ reason: "The owner has revoked this machine's key.", retryInMs: 60_000 });
 });
 
 test("says bye and closes in good order when it is stopped", async () => {

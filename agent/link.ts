@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type RawData, WebSocket } from "ws";
 import { createBackoff } from "../shared/backoff.ts";
+import { TwsError } from "../shared/errors.ts";
 import { linkTimes } from "../shared/deadlines.ts";
 import {
   type AgentFrame,
@@ -14,6 +15,7 @@ import {
   subprotocol,
 } from "../shared/protocol.ts";
 import type { Log } from "./log.ts";
+import { explainStatus, readRefusal } from "./refusal.ts";
 
 export type HelloFrame = Extract<AgentFrame, { type: "hello" }>;
 export type WelcomeFrame = Extract<EdgeFrame, { type: "welcome" }>;
@@ -73,8 +75,8 @@ const graceMs = 200;
 
 export interface LinkOptions {
   readonly url: string;
-  /** Sent as a bearer token; null where the edge asks for none. */
-  readonly token: string | null;
+  /** The Authorization header of the next connection, made anew for each; null where the edge asks for none. */
+  readonly authorization: () => Promise<string | null>;
   readonly hello: () => HelloFrame;
   readonly listener: LinkListener;
   readonly onState: (state: LinkState) => void;
@@ -124,10 +126,24 @@ function waitAfter(end: Exclude<LinkEnd, { kind: "stopped" }>, usualMs: number, 
 }
 
 /** One attempt and, if it succeeds, one connection to its end. Never rejects. */
-function connectOnce(options: LinkOptions, signal: AbortSignal): Promise<LinkEnd> {
-  const { url, token, hello, listener, onState, log, times } = options;
+async function connectOnce(options: LinkOptions, signal: AbortSignal): Promise<LinkEnd> {
+  try {
+    return await serveOnce(options, await options.authorization(), signal);
+  } catch (error) {
+    // the key could not be read
+    const reason = error instanceof TwsError ? `${error.message} ${error.toBody().nextStep}` : String(error);
+    return { kind: "failed", reason };
+  }
+}
+
+function serveOnce(
+  options: LinkOptions,
+  authorization: string | null,
+  signal: AbortSignal,
+): Promise<LinkEnd> {
+  const { url, hello, listener, onState, log, times } = options;
   const socket = new WebSocket(url, subprotocol, {
-    headers: token === null ? {} : { Authorization: `Bearer ${token}` },
+    headers: authorization === null ? {} : { Authorization: authorization },
     handshakeTimeout: times.helloWithinMs,
     maxPayload: maxFrameBytes,
     perMessageDeflate: false,
@@ -191,14 +207,16 @@ function connectOnce(options: LinkOptions, signal: AbortSignal): Promise<LinkEnd
   }
 
   return new Promise((resolve) => {
-    let refusedWith: number | null = null;
+    let refusal: string | null = null;
     const leave = () => sayBye(socket, connection);
     signal.addEventListener("abort", leave, { once: true });
     socket.on("open", greet);
     socket.on("message", receive);
     socket.on("unexpected-response", (_request, response) => {
-      refusedWith = response.statusCode ?? 0;
-      giveUp(explainStatus(refusedWith));
+      void (async () => {
+        refusal = await readRefusal(response);
+        giveUp(refusal);
+      })();
     });
     // an error is always followed by close
     socket.on("error", (error) => (failure ??= explainError(error)));
@@ -209,7 +227,7 @@ function connectOnce(options: LinkOptions, signal: AbortSignal): Promise<LinkEnd
       ended.abort();
       if (openedAt !== null) listener.closed();
       if (signal.aborted) return resolve({ kind: "stopped" });
-      resolve(endOf(code, words.toString(), failure, refusedWith, openedAt));
+      resolve(endOf(code, words.toString(), failure, refusal, openedAt));
     });
     if (signal.aborted) leave();
   });
@@ -219,7 +237,7 @@ function endOf(
   code: number,
   words: string,
   failure: string | null,
-  refusedWith: number | null,
+  refusal: string | null,
   openedAt: number | null,
 ): LinkEnd {
   if (code === closeCodes.replaced) {
@@ -229,29 +247,12 @@ function endOf(
       upMs: openedAt === null ? 0 : Date.now() - openedAt,
     };
   }
-  if (code === closeCodes.unauthorized) return { kind: "refused", reason: explainStatus(401) };
-  if (refusedWith !== null) return { kind: "refused", reason: explainStatus(refusedWith) };
+  if (code === closeCodes.unauthorized) return { kind: "refused", reason: words || explainStatus(401) };
+  if (refusal !== null) return { kind: "refused", reason: refusal };
   const reason = failure ?? `The edge closed the connection (code ${code}${words && `, ${words}`}).`;
   return openedAt === null
     ? { kind: "failed", reason }
     : { kind: "closed", reason, upMs: Date.now() - openedAt };
-}
-
-function explainStatus(status: number): string {
-  switch (status) {
-    case 401:
-      return "The edge does not accept this agent's token. Set the same AGENT_TOKEN on both sides.";
-    case 403:
-      return "The edge forbids this agent to connect. Check AGENT_TOKEN and EDGE_URL.";
-    case 404:
-      return "There is no edge at this address. Check EDGE_URL.";
-    case 426:
-      return "The edge does not speak this agent's protocol version. Update the older of the two.";
-    default:
-      return status >= 300 && status < 400
-        ? `The address redirects (HTTP ${status}), which an agent does not follow. Set EDGE_URL to the final address.`
-        : `The edge answered HTTP ${status} instead of opening a WebSocket.`;
-  }
 }
 
 function explainError(error: Error): string {

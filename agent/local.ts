@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { type Agent, createAgent } from "./agent.ts";
-import type { StartConfig, TwsTarget } from "./config.ts";
+import type { OwnerSecret, StartConfig, TwsTarget } from "./config.ts";
 import { startEmbeddedEdge } from "./embedded-edge.ts";
 import type { LinkTimes } from "./link.ts";
 import { createLog } from "./log.ts";
+import { hashPassphrase } from "./passphrase.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./sim/server.ts";
 import type { SessionTimes } from "./tws/session.ts";
 
@@ -78,7 +79,10 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     const agent = createAgent({
       config,
       tws: targetOf(config.tws, simulator),
-      edge: { url: `${edge.origin.replace(/^http/, "ws")}/api/v1/agent`, token: agentToken },
+      edge: {
+        url: `${edge.origin.replace(/^http/, "ws")}/api/v1/agent`,
+        authorization: async () => `Bearer ${agentToken}`,
+      },
       log,
       ...(options.linkTimes && { linkTimes: options.linkTimes }),
       ...(options.sessionTimes && { sessionTimes: options.sessionTimes }),
@@ -86,7 +90,8 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     closers.push(() => agent.close());
     await agent.whenLinked(readyWithinMs);
     if (simulator !== null) await agent.session.whenConnected(readyWithinMs);
-    const { origin: url, port } = edge;
+    const { port } = edge;
+    const url = server.owner === null ? edge.origin : (server.publicUrl ?? edge.origin);
     return { url, mcpUrl: `${url}/api/v1/mcp`, port, agentToken, simulator, agent, close };
   } catch (error) {
     await close();
@@ -101,11 +106,17 @@ const targetOf = (tws: TwsTarget | null, simulator: Simulator | null) => ({
 });
 
 const variablesOf = ({ server }: StartConfig, agentToken: string): Record<string, string> => ({
-  AUTH: "off",
+  ...(server.owner === null
+    ? { AUTH: "off" }
+    : { AUTH: "on", OWNER_PASSPHRASE_HASH: passphraseHashOf(server.owner) }),
   AGENT_TOKEN: agentToken,
   ALLOWED_ORIGINS: server.allowedOrigins.join(","),
   PUBLIC_URL: server.publicUrl ?? "",
 });
+
+/** The passphrase itself never gets to the edge. */
+const passphraseHashOf = (owner: OwnerSecret): string =>
+  owner.kind === "hash" ? owner.hash : hashPassphrase(owner.passphrase);
 
 /** Asks the system before anything is started: its answer is plain, and workerd's comes late and in C++. */
 async function requireFree(host: string, port: number): Promise<void> {

@@ -256,6 +256,8 @@ test.each([
   [["--help"], 0, "Usage"],
   [["start", "--help"], 0, "SERVER_PORT"],
   [["agent", "--help"], 0, "EDGE_URL"],
+  [["pair", "--help"], 0, "--code"],
+  [["token", "--help"], 0, "--ttl"],
   [["sim", "--help"], 0, "--seed"],
 ])("%j prints help", async (args, code, words) => {
   const program = run([main, ...args]);

@@ -6,6 +6,9 @@ Usage: npm run -s tws-edge -- COMMAND
 
   start   the edge and the agent on this machine, and a simulator when no TWS is configured (npm start)
   agent   the agent alone, for an edge that runs elsewhere (npm run agent)
+  pair    makes this machine's key known to an edge with sign-in (pair --help)
+  token   tokens for scripts, signed by this machine's key (token --help)
+  passphrase  the hash of the owner's passphrase, for a deployed edge (passphrase --help)
   sim     the simulated TWS alone (npm run sim -- --help)
 
 Configuration comes from environment variables and from the file .env; .env.example explains each of them.
@@ -22,9 +25,12 @@ It takes no arguments. Without TWS_HOST and TWS_PORT a simulator stands in for T
 `,
   agent: `tws-edge agent: the agent alone, which connects to an edge that runs elsewhere.
 
-It takes no arguments. It needs EDGE_URL, and AGENT_TOKEN with the secret that the edge has too:
+It takes no arguments. Pair this machine with the edge once, then start the agent with EDGE_URL:
 
-  EDGE_URL=https://tws-edge.example.workers.dev AGENT_TOKEN=… TWS_PORT=7497 npm run agent
+  npm run -s tws-edge -- pair https://tws-edge.example.workers.dev
+  EDGE_URL=https://tws-edge.example.workers.dev TWS_PORT=7497 npm run agent
+
+An edge without sign-in (AUTH=off) knows it by AGENT_TOKEN instead, the same secret on both sides.
 `,
 } as const;
 
@@ -57,6 +63,17 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
     case "sim": {
       const { runSimulator } = await import("./sim/cli.ts");
       return runSimulator([...rest]);
+    }
+    case "passphrase": {
+      const { runPassphrase } = await import("./passphrase.ts");
+      const failure = await runPassphrase(rest);
+      return failure === null ? undefined : fail(failure, 2);
+    }
+    case "pair":
+    case "token": {
+      const { runKeyCommand } = await import("./key-commands.ts");
+      const failure = await runKeyCommand(command, rest);
+      return failure === null ? undefined : fail(failure.words, failure.exitCode);
     }
     case "start":
     case "agent": {

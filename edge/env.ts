@@ -1,3 +1,6 @@
+import { defaultHostId } from "../shared/scopes.ts";
+import type { Access } from "./access/access.ts";
+import { isPassphraseHash } from "./access/passphrase.ts";
 import type { TwsHost } from "./host/host.ts";
 import type { McpSession } from "./session.ts";
 
@@ -10,10 +13,12 @@ declare global {
     interface Env {
       TWS_HOST_OBJECT: DurableObjectNamespace<TwsHost>;
       MCP_SESSION: DurableObjectNamespace<McpSession>;
+      ACCESS: DurableObjectNamespace<Access>;
       AUTH?: string;
       AGENT_TOKEN?: string;
       ALLOWED_ORIGINS?: string;
       PUBLIC_URL?: string;
+      OWNER_PASSPHRASE_HASH?: string;
     }
   }
 }
@@ -29,6 +34,17 @@ export interface Settings {
   readonly allowedOrigins: ReadonlySet<string>;
   /** The address under which clients know this edge; never taken from a request. */
   readonly publicUrl: string | null;
+  /** Null with AUTH=off: everyone on this computer is the owner. */
+  readonly access: AccessSettings | null;
+}
+
+/** What AUTH=on needs. */
+export interface AccessSettings {
+  /** An origin: the issuer of tokens, and the start of every address that is ever told to anyone. */
+  readonly publicUrl: string;
+  /** What tokens are for: the MCP endpoint's address. */
+  readonly resource: string;
+  readonly passphraseHash: string;
 }
 
 type ParsedEnv =
@@ -36,7 +52,10 @@ type ParsedEnv =
   /** Every problem at once, each opening with the name of its variable. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
-type Variables = Pick<Env, "AUTH" | "AGENT_TOKEN" | "ALLOWED_ORIGINS" | "PUBLIC_URL">;
+type Variables = Pick<
+  Env,
+  "AUTH" | "AGENT_TOKEN" | "ALLOWED_ORIGINS" | "PUBLIC_URL" | "OWNER_PASSPHRASE_HASH"
+>;
 
 const shortestToken = 16;
 
@@ -44,12 +63,8 @@ const shortestToken = 16;
 export function parseEnv(env: Variables): ParsedEnv {
   const problems: string[] = [];
   const auth = env.AUTH?.trim() ?? "";
-  if (auth === "on" || auth === "") {
-    problems.push(
-      "AUTH: sign-in is not available in this version, so nothing is served. For use on this computer alone set AUTH=off.",
-    );
-  } else if (auth !== "off") {
-    problems.push('AUTH: must be "off" (this computer alone) or "on".');
+  if (auth !== "off" && auth !== "on") {
+    problems.push('AUTH: must be "on", or "off" for use on this computer alone.');
   }
   const agentToken = env.AGENT_TOKEN?.trim() ?? "";
   if (agentToken !== "" && agentToken.length < shortestToken) {
@@ -74,6 +89,8 @@ export function parseEnv(env: Variables): ParsedEnv {
       "PUBLIC_URL: must be an http or https origin such as https://tws.example.com, without a path.",
     );
   }
+  const access =
+    auth === "on" ? readAccess(publicOrigin, env.OWNER_PASSPHRASE_HASH?.trim() ?? "", problems) : null;
   if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
@@ -81,8 +98,32 @@ export function parseEnv(env: Variables): ParsedEnv {
       agentToken: agentToken === "" ? null : agentToken,
       allowedOrigins,
       publicUrl: publicOrigin,
+      access,
     },
   };
+}
+
+function readAccess(
+  publicOrigin: string | null,
+  passphraseHash: string,
+  problems: string[],
+): AccessSettings | null {
+  if (publicOrigin === null) {
+    if (problems.every((problem) => !problem.startsWith("PUBLIC_URL"))) {
+      problems.push("PUBLIC_URL: AUTH=on needs the origin under which clients see this edge.");
+    }
+  } else if (!/^https:|^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(publicOrigin)) {
+    problems.push("PUBLIC_URL: AUTH=on needs https, except on localhost.");
+  }
+  if (!isPassphraseHash(passphraseHash)) {
+    problems.push(
+      passphraseHash === ""
+        ? "OWNER_PASSPHRASE_HASH: AUTH=on needs the hash of the owner's passphrase, as a secret; `tws-edge passphrase` prints it."
+        : "OWNER_PASSPHRASE_HASH: is not a hash as `tws-edge passphrase` prints it.",
+    );
+  }
+  if (publicOrigin === null) return null;
+  return { publicUrl: publicOrigin, resource: `${publicOrigin}/api/v1/mcp`, passphraseHash };
 }
 
 /** The origin that `text` is, in its one spelling; null if it is anything more or less. */
@@ -93,7 +134,9 @@ function originOf(text: string): string | null {
   return isWeb && url.href === `${url.origin}/` ? url.origin : null;
 }
 
-/** The object of the one TWS host that local mode has. */
-export const localHostId = "default";
+/** The object of a TWS host. */
+export const hostOf = (env: Env, hostId: string = defaultHostId): DurableObjectStub<TwsHost> =>
+  env.TWS_HOST_OBJECT.getByName(hostId);
 
-export const hostOf = (env: Env): DurableObjectStub<TwsHost> => env.TWS_HOST_OBJECT.getByName(localHostId);
+/** The object that knows who may come in. */
+export const accessOf = (env: Env): DurableObjectStub<Access> => env.ACCESS.getByName("access");

@@ -1,18 +1,22 @@
-import { type Env, type Settings } from "./env.ts";
+import { defaultHostId } from "../shared/scopes.ts";
+import type { Env, Settings } from "./env.ts";
 import { askHops } from "./health.ts";
 import type { Health } from "./host/status.ts";
 import { version } from "./version.ts";
 
 /** `GET /`: for people who open the address in a browser. What this is, how it stands, and what to do next. */
-export async function frontPage(request: Request, env: Env, { publicUrl }: Settings): Promise<string> {
+export async function frontPage(
+  request: Request,
+  env: Env,
+  { publicUrl, access }: Settings,
+): Promise<string> {
   const origin = publicUrl ?? originAskedFor(request);
   const mcp = `${origin}/api/v1/mcp`;
   const streams = `${origin.replace(/^http/, "ws")}/api/v1/stream`;
   return `tws-edge ${version}
 Trader Workstation for MCP clients, browsers and programs.
 
-How it stands
-${standing(await askHops(env))}
+${access === null ? `How it stands\n${standing(await askHops(env, defaultHostId))}` : signIn}
 
 What to do next
   Claude Code     claude mcp add --transport http tws-edge ${mcp}
@@ -25,6 +29,9 @@ What is here
   Health                  ${origin}/health
 `;
 }
+
+/** How its hops are is nobody's business but the owner's and of those who were let in. */
+const signIn = `It asks for sign-in: clients get access by OAuth, and the owner approves each of them.`;
 
 /** Each hop in a line, and under those that are not well what to do about it. */
 function standing({ edge, agent, tws }: Health): string {

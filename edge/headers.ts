@@ -40,7 +40,10 @@ export function complete(response: Response, origin: string | null): Response {
   // an upgrade takes no further headers, and its body cannot be copied
   if (response.status === 101) return response;
   const answer = new Response(response.body, response);
-  for (const [name, value] of Object.entries(securityHeaders)) answer.headers.set(name, value);
+  for (const [name, value] of Object.entries(securityHeaders)) {
+    // pages say more exactly what they need
+    if (!answer.headers.has(name)) answer.headers.set(name, value);
+  }
   if (!answer.headers.has("Cache-Control")) answer.headers.set("Cache-Control", "no-store");
   answer.headers.append("Vary", "Origin");
   if (origin !== null) {

@@ -8,20 +8,23 @@ const hostWithinMs = 2_000;
 /** The variables are wrong, so nothing else is served. Which ones, the other routes say. */
 export const misconfigured = (): Response => Response.json({ status: "misconfigured", version });
 
+/** For anyone: that the edge answers. */
+export const plainHealth = (): Response => Response.json({ status: "healthy", version });
+
 /** Health of every hop. It is an answer even when no hop can be reached. */
-export async function healthOfHops(env: Env): Promise<Response> {
-  const hops = await askHops(env);
+export async function healthOfHops(env: Env, hostId: string): Promise<Response> {
+  const hops = await askHops(env, hostId);
   return Response.json({ status: "healthy", version, hops });
 }
 
 /** How every hop is, in two seconds at most. */
-export async function askHops(env: Env): Promise<Health> {
+export async function askHops(env: Env, hostId: string): Promise<Health> {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<Health>((resolve) => {
     timer = setTimeout(() => resolve(unreachable), hostWithinMs);
   });
   try {
-    return await Promise.race([hostOf(env).health(), late]);
+    return await Promise.race([hostOf(env, hostId).health(), late]);
   } catch (error) {
     console.error("the host's object did not answer", error);
     return unreachable;

@@ -53,7 +53,7 @@ async function ask(
   context: ServerContext,
 ): Promise<HostOutcome> {
   const { caller, env, ctx } = exchange;
-  const host: HostRpc = hostOf(env);
+  const host: HostRpc = hostOf(env, caller.hostId);
   const callId = await exchange.callIdFor(context.mcpReq.id);
   const { signal } = context.mcpReq;
   const withdraw = () => ctx.waitUntil(host.cancelCall(callId));

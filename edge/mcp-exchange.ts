@@ -1,8 +1,8 @@
 import type { RequestId } from "@modelcontextprotocol/server";
-import type { Caller } from "../shared/scopes.ts";
+import type { Caller, Toolset } from "../shared/scopes.ts";
 import type { Env } from "./env.ts";
 import { isJsonObject, type JsonObject } from "./mcp-body.ts";
-import { listedTool, type Toolset } from "./mcp-lists.ts";
+import { listedTool } from "./mcp-lists.ts";
 import type { Session } from "./session-id.ts";
 
 /** One HTTP request to the MCP endpoint, and all that serving it needs. */

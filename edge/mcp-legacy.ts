@@ -89,10 +89,13 @@ async function withId(response: Response, message: JsonObject): Promise<Response
 }
 
 /** `notifications/cancelled` arrives as a request of its own, perhaps at another Worker: the id alone must lead to the call. */
-async function cancelNamed({ env, session, callIdFor }: Exchange, { params }: JsonObject): Promise<void> {
+async function cancelNamed(
+  { env, caller, session, callIdFor }: Exchange,
+  { params }: JsonObject,
+): Promise<void> {
   const requestId = isJsonObject(params) ? params["requestId"] : undefined;
   if (session === null || (typeof requestId !== "string" && typeof requestId !== "number")) return;
-  const host: HostRpc = hostOf(env);
+  const host: HostRpc = hostOf(env, caller.hostId);
   await host.cancelCall(await callIdFor(requestId));
 }
 

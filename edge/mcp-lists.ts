@@ -1,5 +1,6 @@
 import type { ServerOptions, Tool } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { Scope, Toolset } from "../shared/scopes.ts";
 import { tools } from "../shared/tools/index.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
 import { type JsonSchema, schemasOf } from "../shared/tools/json-schema.ts";
@@ -7,8 +8,6 @@ import { listingOf } from "../shared/tools/listing.ts";
 import { version } from "./version.ts";
 
 /** What is the same for every client, built once: schemas built for each request would cost milliseconds each. */
-
-export type Toolset = "core" | "full";
 
 interface ListedTool {
   readonly name: string;
@@ -28,6 +27,15 @@ export const toolLists: Readonly<Record<Toolset, Tool[]>> = {
   core: core.map(({ entry }) => entry),
   full: all.map(({ entry }) => entry),
 };
+
+const readOnly: Readonly<Record<Toolset, Tool[]>> = {
+  core: core.filter(({ definition }) => definition.scope === "tws:read").map(({ entry }) => entry),
+  full: all.filter(({ definition }) => definition.scope === "tws:read").map(({ entry }) => entry),
+};
+
+/** What a caller with these scopes is shown. */
+export const toolsFor = (toolset: Toolset, scopes: readonly Scope[]): Tool[] =>
+  scopes.includes("tws:trade") ? toolLists[toolset] : readOnly[toolset];
 
 // maps, since a name may be __proto__
 const byName: Readonly<Record<Toolset, ReadonlyMap<string, ListedTool>>> = {
@@ -80,7 +88,8 @@ export const serverOptions: ServerOptions = {
   ].join(" "),
   cacheHints: {
     "server/discover": { ttlMs: hourMs, cacheScope: "public" },
-    "tools/list": { ttlMs: hourMs, cacheScope: "public" },
+    // which tools there are depends on what was granted
+    "tools/list": { ttlMs: hourMs, cacheScope: "private" },
     "prompts/list": { ttlMs: hourMs, cacheScope: "public" },
     "resources/templates/list": { ttlMs: hourMs, cacheScope: "public" },
     "resources/list": { ttlMs: 0, cacheScope: "private" },

@@ -16,13 +16,19 @@ const maxUris = 100;
 export async function answerModern(exchange: Exchange, message: JsonObject): Promise<Response> {
   const uris = message["method"] === "subscriptions/listen" ? urisToFollow(message) : [];
   const fault = faultIn(uris);
-  const bus = fault === null ? hostBus(exchange, uris) : null;
+  const ended = new AbortController();
+  const bus = fault === null ? hostBus(exchange, uris, () => ended.abort()) : null;
   const handler = createMcpHandler(() => createServer(exchange), {
     legacy: "reject",
     bus: bus ?? silentBus,
     ...(answersAsStream(exchange, message) && { responseMode: "sse", keepAliveMs: callKeepAliveMs }),
   });
-  const response = await handler.fetch(exchange.request, { parsedBody: message });
+  const { request } = exchange;
+  const signal = AbortSignal.any([request.signal, ended.signal]);
+  const response = await handler.fetch(
+    new Request(request.url, { method: "POST", headers: request.headers, signal }),
+    { parsedBody: message },
+  );
   // the SDK accepts any URI, but only after all its other checks, which come first
   if (response.headers.get("content-type") !== "text/event-stream") return response;
   const problem = fault ?? (await bus?.refused()) ?? null;
@@ -63,12 +69,13 @@ interface HostBus extends ServerEventBus {
 }
 
 /** What a listening client hears of: the host's object, over a socket that is open as long as the stream. */
-function hostBus({ env, caller }: Exchange, uris: readonly string[]): HostBus {
+function hostBus({ env, caller }: Exchange, uris: readonly string[], onEnded: () => void): HostBus {
   let watch: Watch | null = null;
   return {
     publish: () => undefined,
     subscribe(listener) {
-      watch = openWatch({ env, caller, onUpdated: (uri) => listener({ kind: "resource_updated", uri }) });
+      const onUpdated = (uri: string) => listener({ kind: "resource_updated", uri });
+      watch = openWatch({ env, caller, onUpdated, onEnded });
       watch.follow(uris);
       return watch.close;
     },

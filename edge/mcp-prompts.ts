@@ -142,7 +142,7 @@ async function ask(
 ): Promise<unknown> {
   if (!caller.scopes.includes("tws:read"))
     throw invalid("This sign-in does not have the permission tws:read.");
-  const host: HostRpc = hostOf(env);
+  const host: HostRpc = hostOf(env, caller.hostId);
   const callId = crypto.randomUUID();
   // people type on: a search that nobody waits for must not keep the next one waiting
   const withdraw = () => ctx.waitUntil(host.cancelCall(callId));

@@ -11,7 +11,7 @@ import { hostOf } from "./env.ts";
 import type { HostRpc } from "./host/rpc.ts";
 import { callTool } from "./mcp-call.ts";
 import type { Exchange } from "./mcp-exchange.ts";
-import { serverInfo, serverOptions, toolLists } from "./mcp-lists.ts";
+import { serverInfo, serverOptions, toolsFor } from "./mcp-lists.ts";
 import { complete, getPrompt, promptList } from "./mcp-prompts.ts";
 import { sessionOf } from "./mcp-session.ts";
 
@@ -21,7 +21,7 @@ export function createServer(exchange: Exchange): Server {
   const server = new Server(serverInfo, serverOptions);
   server.setRequestHandler("tools/list", ({ params }) => {
     refuseCursor(params);
-    return { tools: toolLists[toolset] };
+    return { tools: toolsFor(toolset, caller.scopes) };
   });
   server.setRequestHandler("tools/call", ({ params }, context) => callTool(exchange, params, context));
   server.setRequestHandler("prompts/list", ({ params }) => {
@@ -34,7 +34,7 @@ export function createServer(exchange: Exchange): Server {
   );
   server.setRequestHandler("resources/list", async ({ params }) => {
     refuseCursor(params);
-    const host: HostRpc = hostOf(env);
+    const host: HostRpc = hostOf(env, caller.hostId);
     const started = await host.listResources(caller);
     return {
       resources: [
@@ -66,7 +66,7 @@ function refuseCursor(params: { readonly cursor?: string | undefined } | undefin
 }
 
 async function readResource({ env, caller }: Exchange, uri: string): Promise<ReadResourceResult> {
-  const host: HostRpc = hostOf(env);
+  const host: HostRpc = hostOf(env, caller.hostId);
   const outcome = await host.readResource(uri, caller);
   if (outcome.ok) return { contents: [{ uri, mimeType: "application/json", text: outcome.text }] };
   throw readError(uri, outcome.error);

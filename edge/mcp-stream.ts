@@ -29,7 +29,7 @@ export async function openSessionStream(exchange: SessionExchange): Promise<Resp
   });
   const sayUpdated = (uri: string) =>
     stream.send({ jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri } });
-  const watch = openWatch({ env, caller, onUpdated: sayUpdated });
+  const watch = openWatch({ env, caller, onUpdated: sayUpdated, onEnded: () => stream.end() });
   socket.addEventListener("message", ({ data }) => {
     watch.follow(SessionFrame.parse(JSON.parse(String(data))).uris);
   });

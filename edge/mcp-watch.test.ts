@@ -56,7 +56,7 @@ describe("a watch that the host refuses", () => {
   it("is tried again seldom, each time saying that something may have changed, until there is room", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
     const onUpdated = vi.fn();
-    watch = openWatch({ env, caller: ownerOfLocalMode, onUpdated });
+    watch = openWatch({ env, caller: ownerOfLocalMode, onUpdated, onEnded: () => undefined });
     watch.follow([uri]);
     expect(await watch.refusal).toMatchObject({ code: "too_large" });
     expect(onUpdated).toHaveBeenCalledTimes(1);
@@ -86,7 +86,7 @@ describe("a watch", () => {
     taken[0]?.socket.close(1000, "");
     await untilWatches(watchLimits.socketsOfGrant - 1);
     const onUpdated = vi.fn();
-    watch = openWatch({ env, caller: ownerOfLocalMode, onUpdated });
+    watch = openWatch({ env, caller: ownerOfLocalMode, onUpdated, onEnded: () => undefined });
     watch.follow([uri]);
     expect(await watch.refusal).toBeNull();
     watch.follow([uri, "ibkr://news-bulletins"]);

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { createBackoff } from "../shared/backoff.ts";
 import { ErrorBody } from "../shared/errors.ts";
 import type { Caller } from "../shared/scopes.ts";
-import { type Env, hostOf } from "./env.ts";
-import { callerHeader, encodeCaller } from "./host/rpc.ts";
+import { accessOf, type Env, hostOf } from "./env.ts";
+import { callerHeader, encodeCaller, grantEndedCode } from "./host/rpc.ts";
 
 const Updated = z.object({ type: z.literal("updated"), uri: z.string() });
 
@@ -15,6 +15,8 @@ interface WatchOptions {
    * with each attempt while the host refuses one.
    */
   readonly onUpdated: (uri: string) => void;
+  /** The grant has ended, and with it the watch. */
+  readonly onEnded: () => void;
 }
 
 export interface Watch {
@@ -29,7 +31,7 @@ export interface Watch {
  * Follows resources of the host for one open SSE stream, over a WebSocket which the host's object hibernates under.
  * A connection that is lost is made again until `close`; one that is refused too, but seldom.
  */
-export function openWatch({ env, caller, onUpdated }: WatchOptions): Watch {
+export function openWatch({ env, caller, onUpdated, onEnded }: WatchOptions): Watch {
   const backoff = createBackoff({ firstMs: 250, capMs: 10_000, stableAfterMs: 30_000, random: Math.random });
   const patience = createBackoff({
     firstMs: 10_000,
@@ -56,6 +58,12 @@ export function openWatch({ env, caller, onUpdated }: WatchOptions): Watch {
 
   const connect = async (mine: number): Promise<void> => {
     const startedAt = Date.now();
+    // the grant may have ended between two connections
+    if (covered.size === 0 && (await hasEnded(env, caller))) {
+      first.resolve(null);
+      onEnded();
+      return;
+    }
     const attempt = await connectOnce(env, caller, watchId, uris).catch(() => null);
     first.resolve(attempt?.refusal ?? null);
     const opened = attempt?.socket ?? null;
@@ -69,18 +77,19 @@ export function openWatch({ env, caller, onUpdated }: WatchOptions): Watch {
       }
       return connectIn(mine, waitMs);
     }
-    const lost = (): void => {
+    const lost = (code: number | null): void => {
       if (socket !== opened) return;
       socket = null;
       covered = new Set();
+      if (code === grantEndedCode) return onEnded();
       connectIn(mine, backoff.next(Date.now() - startedAt));
     };
     opened.addEventListener("message", ({ data }) => {
       const uri = updatedUri(data);
       if (uri !== null && uris.includes(uri)) onUpdated(uri);
     });
-    opened.addEventListener("close", lost);
-    opened.addEventListener("error", lost);
+    opened.addEventListener("close", ({ code }) => lost(code));
+    opened.addEventListener("error", () => lost(null));
     opened.accept();
     if (mine !== round) {
       opened.close(1000);
@@ -115,6 +124,14 @@ export function openWatch({ env, caller, onUpdated }: WatchOptions): Watch {
   return { follow, close: () => follow([]), refusal: first.promise };
 }
 
+/** Also false where nobody can say. */
+const hasEnded = async (env: Env, { grantId, expiresAt }: Caller): Promise<boolean> =>
+  // the owner of local mode has no grant, and nothing ends it
+  expiresAt !== null &&
+  !(await accessOf(env)
+    .isGranted(grantId)
+    .catch(() => true));
+
 type Attempt =
   | { readonly socket: WebSocket; readonly refusal: null }
   | { readonly socket: null; readonly refusal: ErrorBody };
@@ -128,7 +145,7 @@ async function connectOnce(
   uris: readonly string[],
 ): Promise<Attempt> {
   const query = new URLSearchParams([["id", watchId], ...uris.map((uri) => ["uri", uri])]);
-  const response = await hostOf(env).fetch(`https://host/watch?${query.toString()}`, {
+  const response = await hostOf(env, caller.hostId).fetch(`https://host/watch?${query.toString()}`, {
     headers: { Upgrade: "websocket", [callerHeader]: encodeCaller(caller) },
   });
   if (response.webSocket !== null) return { socket: response.webSocket, refusal: null };

@@ -210,7 +210,7 @@ describe("the lists", () => {
     const answer = await answerOf(await modern("tools/list"));
     expect(namesOf(answer)).toEqual(names);
     expect(answer).toMatchObject({
-      result: { resultType: "complete", ttlMs: 3_600_000, cacheScope: "public" },
+      result: { resultType: "complete", ttlMs: 3_600_000, cacheScope: "private" },
     });
   });
 

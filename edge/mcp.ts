@@ -1,6 +1,7 @@
 import { isLegacyRequest } from "@modelcontextprotocol/server";
 import type { Caller } from "../shared/scopes.ts";
-import type { Env } from "./env.ts";
+import { stepUp } from "./auth.ts";
+import type { AccessSettings, Env } from "./env.ts";
 import { readMessage } from "./mcp-body.ts";
 import type { Exchange } from "./mcp-exchange.ts";
 import { answerLegacy, answerSessionRequest } from "./mcp-legacy.ts";
@@ -16,13 +17,17 @@ export async function handleMcp(
   env: Env,
   ctx: ExecutionContext,
   caller: Caller,
+  access: AccessSettings | null = null,
 ): Promise<Response> {
   const exchange: Exchange = {
     request,
     env,
     ctx,
     caller,
-    toolset: new URL(request.url).searchParams.get("toolset") === "core" ? "core" : "full",
+    toolset:
+      caller.toolset === "core" || new URL(request.url).searchParams.get("toolset") === "core"
+        ? "core"
+        : "full",
     canStream: request.headers.get("accept")?.includes("text/event-stream") ?? false,
     session: null,
     callIdFor: () => Promise.resolve(crypto.randomUUID()),
@@ -31,6 +36,8 @@ export async function handleMcp(
   const body = await readMessage(request);
   if (!body.ok) return body.response;
   const { message } = body;
+  const refused = stepUp(caller, access, message);
+  if (refused !== null) return refused;
   const fault = faultInParams(message);
   // what is refused needs no stream
   const asked = fault === null ? exchange : { ...exchange, canStream: false };

@@ -1,7 +1,11 @@
 import { TwsError } from "../shared/errors.ts";
 import { subprotocol } from "../shared/protocol.ts";
-import type { Caller } from "../shared/scopes.ts";
-import { type Env, hostOf, type Settings } from "./env.ts";
+import { type Caller, defaultHostId } from "../shared/scopes.ts";
+import { refusalError } from "./access/proofs.ts";
+import type { TicketEndpoint } from "./access/rpc.ts";
+import { isSame } from "./access/secrets.ts";
+import { callerOf } from "./auth.ts";
+import { accessOf, type Env, hostOf, type Settings } from "./env.ts";
 import { callerHeader, encodeCaller } from "./host/rpc.ts";
 
 /** WebSockets are opened by the Worker, which checks who asks, and held by the host's object, which sleeps under them. */
@@ -12,26 +16,37 @@ const isUpgrade = (request: Request): boolean =>
 /** A stream for watchers. */
 export function openStream(
   request: Request,
-  stream: "market-data" | "portfolio" | "news",
+  stream: TicketEndpoint,
   env: Env,
   caller: Caller,
 ): Promise<Response> {
   if (!isUpgrade(request)) return Promise.resolve(upgradeRequired("Open this address as a WebSocket."));
-  return hostOf(env).fetch(`https://host/stream/${stream}`, {
+  return hostOf(env, caller.hostId).fetch(`https://host/stream/${stream}`, {
     headers: { Upgrade: "websocket", [callerHeader]: encodeCaller(caller) },
   });
 }
 
-/** The agent's link; throws `unauthorized` for a wrong token and `forbidden` for a web page. */
+/** Who opens a stream: the bearer of a ticket, where there is one, or of a token. */
+export async function watcherOf(
+  request: Request,
+  stream: TicketEndpoint,
+  env: Env,
+  settings: Settings,
+): Promise<Caller | Response> {
+  const ticket = new URL(request.url).searchParams.get("ticket");
+  if (settings.access === null || ticket === null) return await callerOf(request, env, settings);
+  const caller = await accessOf(env).redeemTicket(ticket.slice(0, 100), stream);
+  if (caller !== null) return caller;
+  throw new TwsError("unauthorized", "The ticket is unknown, was used already, or has expired.", {
+    nextStep: "Get a new one from POST /api/v1/tickets; it opens one socket within 30 s.",
+  });
+}
+
+/** The agent's link; throws `unauthorized` for one that does not prove itself and `forbidden` for a web page. */
 export async function openAgentLink(request: Request, env: Env, settings: Settings): Promise<Response> {
   // an agent sends no Origin, so this is a page that wants to pass for one
   if (request.headers.has("Origin")) {
     throw new TwsError("forbidden", "Web pages cannot connect as the agent.");
-  }
-  if (settings.agentToken !== null && !(await isBearer(request, settings.agentToken))) {
-    throw new TwsError("unauthorized", "The agent's token is missing or wrong.", {
-      nextStep: "Set the same AGENT_TOKEN for the agent and for the edge.",
-    });
   }
   const offered = (request.headers.get("Sec-WebSocket-Protocol") ?? "").split(",").map((name) => name.trim());
   if (!isUpgrade(request) || !offered.includes(subprotocol)) {
@@ -39,8 +54,39 @@ export async function openAgentLink(request: Request, env: Env, settings: Settin
       "Sec-WebSocket-Protocol": subprotocol,
     });
   }
-  return hostOf(env).fetch("https://host/agent", { headers: { Upgrade: "websocket" } });
+  const agent = await agentOf(request, env, settings);
+  const host = hostOf(env, agent.hostId);
+  const response = await host.fetch("https://host/agent", { headers: { Upgrade: "websocket" } });
+  // it may have been revoked on the way here, and its sockets closed a moment too early for this one
+  if (agent.keyId !== null && !(await accessOf(env).isGoodKey(agent.keyId))) {
+    await host.dropAgent("The owner has revoked this machine's key.");
+  }
+  return response;
 }
+
+/** Which host's agent asks. The proof of a key decides, never anything else in the request. */
+async function agentOf(
+  request: Request,
+  env: Env,
+  { agentToken, access }: Settings,
+): Promise<{ readonly hostId: string; readonly keyId: string | null }> {
+  const bearer = bearerOf(request);
+  // the edge and the agent of one `npm start` share a token of that run
+  if (agentToken !== null && (await isSame(bearer, agentToken)))
+    return { hostId: defaultHostId, keyId: null };
+  if (access !== null) {
+    const proven = await accessOf(env).proveAgent(bearer, Date.now());
+    if (proven.ok) return { hostId: proven.hostId, keyId: proven.keyId };
+    throw refusalError(proven, access.publicUrl);
+  }
+  if (agentToken === null) return { hostId: defaultHostId, keyId: null };
+  throw new TwsError("unauthorized", "The agent's token is missing or wrong.", {
+    nextStep: "Set the same AGENT_TOKEN for the agent and for the edge.",
+  });
+}
+
+const bearerOf = (request: Request): string =>
+  /^Bearer +(\S+) *$/i.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
 
 function upgradeRequired(message: string, headers: Record<string, string> = {}): Response {
   const body = new TwsError("protocol_error", message, { nextStep: message }).toBody();
@@ -49,13 +95,3 @@ function upgradeRequired(message: string, headers: Record<string, string> = {}):
     { status: 426, headers: { Upgrade: "websocket", ...headers } },
   );
 }
-
-/** Compares digests, so that the time taken tells nothing of the token. */
-async function isBearer(request: Request, token: string): Promise<boolean> {
-  const sent = /^Bearer +(\S+) *$/i.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
-  const [a, b] = await Promise.all([digest(sent), digest(token)]);
-  return crypto.subtle.timingSafeEqual(a, b);
-}
-
-const digest = (text: string): Promise<ArrayBuffer> =>
-  crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));

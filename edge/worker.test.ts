@@ -119,9 +119,27 @@ describe("local mode", () => {
   });
 });
 
+const hash = `pbkdf2$100000$${"A".repeat(22)}$${"A".repeat(43)}`;
+
 describe("a configuration that is not complete", () => {
   it.each([
-    [{ AUTH: "on" }, ["AUTH"]],
+    [{ AUTH: "on" }, ["PUBLIC_URL", "OWNER_PASSPHRASE_HASH"]],
+    [{ AUTH: "on", PUBLIC_URL: "https://tws.example" }, ["OWNER_PASSPHRASE_HASH"]],
+    [{ AUTH: "on", PUBLIC_URL: "http://tws.example", OWNER_PASSPHRASE_HASH: hash }, ["PUBLIC_URL"]],
+    [{ AUTH: "on", PUBLIC_URL: "https://tws.example/x", OWNER_PASSPHRASE_HASH: hash }, ["PUBLIC_URL"]],
+    [
+      { AUTH: "on", PUBLIC_URL: "https://tws.example", OWNER_PASSPHRASE_HASH: "my passphrase" },
+      ["OWNER_PASSPHRASE_HASH"],
+    ],
+    [
+      {
+        AUTH: "on",
+        PUBLIC_URL: "https://tws.example",
+        // so few that it can be guessed
+        OWNER_PASSPHRASE_HASH: hash.replace("100000", "1000"),
+      },
+      ["OWNER_PASSPHRASE_HASH"],
+    ],
     [{ AUTH: "" }, ["AUTH"]],
     [{ AUTH: "of" }, ["AUTH"]],
     [

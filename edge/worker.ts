@@ -1,14 +1,19 @@
 import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
-import { ownerOfLocalMode } from "../shared/scopes.ts";
-import { type Env, parseEnv, type Settings } from "./env.ts";
+import type { Caller } from "../shared/scopes.ts";
+import { accessPaths, ticketEndpoints } from "./access/rpc.ts";
+import { callerOf, resourceMetadata, resourceMetadataPath } from "./auth.ts";
+import { type AccessSettings, accessOf, type Env, parseEnv, type Settings } from "./env.ts";
 import { frontPage } from "./front.ts";
 import { complete, preflight } from "./headers.ts";
-import { healthOfHops, misconfigured } from "./health.ts";
+import { healthOfHops, misconfigured, plainHealth } from "./health.ts";
 import { guardLocal } from "./local-guard.ts";
 import { handleMcp } from "./mcp.ts";
-import { openAgentLink, openStream } from "./stream.ts";
+import { guardPublic } from "./public-guard.ts";
+import { openAgentLink, openStream, watcherOf } from "./stream.ts";
+import { issueTicket } from "./tickets.ts";
 
+export { Access } from "./access/access.ts";
 export { TwsHost } from "./host/host.ts";
 export { McpSession } from "./session.ts";
 
@@ -20,24 +25,23 @@ interface Invocation {
 
 type Handler = (c: Context<Invocation>) => Response | Promise<Response>;
 
+/** What is asked within the machine or its network: an agent proves itself under any name, and health is nobody's. */
+const anyName: ReadonlySet<string> = new Set(["/health", "/api/v1/agent"]);
+
 const app = new Hono<Invocation>();
 
 app.onError((error) => errorResponse(error));
-app.notFound(() =>
-  errorResponse(
-    new TwsError("unknown_resource", "There is nothing at this address.", {
-      nextStep: "Read / for what there is.",
-    }),
-  ),
-);
+app.notFound(() => nothingHere());
 
 app.use(async (c, next) => {
   const parsed = parseEnv(c.env.env);
   // fail closed: what is not fully configured serves nothing
   if (!parsed.ok)
     return complete(c.req.path === "/health" ? misconfigured() : notReady(parsed.problems), null);
+  const { access, allowedOrigins } = parsed.settings;
   try {
-    guardLocal(c.req.raw, parsed.settings.allowedOrigins);
+    if (access === null) guardLocal(c.req.raw, allowedOrigins);
+    else guardPublic(c.req.raw, access, allowedOrigins, anyName.has(c.req.path));
   } catch (error) {
     return complete(errorResponse(error), null);
   }
@@ -47,18 +51,62 @@ app.use(async (c, next) => {
   return undefined;
 });
 
-const mcp: Handler = (c) => handleMcp(c.req.raw, c.env.env, c.env.ctx, ownerOfLocalMode);
+/** What only a caller may have; asked before anything of the request is read. */
+const forCaller =
+  (handle: (c: Context<Invocation>, caller: Caller) => Response | Promise<Response>): Handler =>
+  async (c) => {
+    const caller = await callerOf(c.req.raw, c.env.env, c.get("settings"));
+    return caller instanceof Response ? caller : await handle(c, caller);
+  };
+
+const mcp = forCaller((c, caller) =>
+  handleMcp(c.req.raw, c.env.env, c.env.ctx, caller, c.get("settings").access),
+);
 const front: Handler = async (c) => c.text(await frontPage(c.req.raw, c.env.env, c.get("settings")));
-const health: Handler = (c) => healthOfHops(c.env.env);
+const health: Handler = async (c) => {
+  const caller = await callerOf(c.req.raw, c.env.env, c.get("settings"));
+  return caller instanceof Response ? plainHealth() : await healthOfHops(c.env.env, caller.hostId);
+};
 
 route("/", { GET: front, HEAD: front });
 route("/health", { GET: health, HEAD: health });
 route("/api/v1/mcp", { POST: mcp, GET: mcp, DELETE: mcp });
 route("/api/v1/agent", { GET: (c) => openAgentLink(c.req.raw, c.env.env, c.get("settings")) });
-for (const stream of ["market-data", "portfolio", "news"] as const) {
+route("/api/v1/tickets", {
+  POST: forCaller((c, caller) => issueTicket(c.req.raw, caller, c.env.env, c.get("settings"))),
+});
+for (const stream of ticketEndpoints) {
   route(`/api/v1/stream/${stream}`, {
-    GET: (c) => openStream(c.req.raw, stream, c.env.env, ownerOfLocalMode),
+    GET: async (c) => {
+      const caller = await watcherOf(c.req.raw, stream, c.env.env, c.get("settings"));
+      return caller instanceof Response ? caller : await openStream(c.req.raw, stream, c.env.env, caller);
+    },
   });
+}
+for (const path of [resourceMetadataPath, "/.well-known/oauth-protected-resource"]) {
+  route(path, { GET: withAccess((_, access) => resourceMetadata(access)) });
+}
+for (const [path, methods] of Object.entries(accessPaths)) {
+  route(path, Object.fromEntries(methods.map((method) => [method, withAccess(toAccess)])));
+}
+
+/** What there is only with sign-in. */
+function withAccess(
+  handle: (c: Context<Invocation>, access: AccessSettings) => Response | Promise<Response>,
+): Handler {
+  return (c) => {
+    const { access } = c.get("settings");
+    return access === null ? nothingHere() : handle(c, access);
+  };
+}
+
+/** To the object that knows who may come in, under the public address whatever the request calls it. */
+function toAccess(
+  { req, env: { env } }: Context<Invocation>,
+  { publicUrl }: AccessSettings,
+): Promise<Response> {
+  const { pathname, search } = new URL(req.url);
+  return accessOf(env).fetch(new Request(`${publicUrl}${pathname}${search}`, req.raw));
 }
 
 /** What `path` answers, by method; every other method is refused with the list of these. */
@@ -70,6 +118,14 @@ function route(path: string, handlers: Readonly<Record<string, Handler>>): void 
     const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
     return handler === undefined ? notAllowed(allow) : handler(c);
   });
+}
+
+function nothingHere(): Response {
+  return errorResponse(
+    new TwsError("unknown_resource", "There is nothing at this address.", {
+      nextStep: "Read / for what there is.",
+    }),
+  );
 }
 
 function notAllowed(allow: string): Response {

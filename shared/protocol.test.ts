@@ -53,7 +53,7 @@ const edgeFrames: Readonly<Record<string, EdgeFrame>> = {
     edgeVersion: "0.1.0",
     topics: ["quote/265598"],
   },
-  '{"type":"call","id":"c1","tool":"ibkr_get_positions","input":{"account":""},"deadlineAt":1795000020000,"sentAt":1795000000000,"caller":{"grantId":"local","client":"local","scopes":["tws:read","tws:trade"],"accounts":null}}':
+  '{"type":"call","id":"c1","tool":"ibkr_get_positions","input":{"account":""},"deadlineAt":1795000020000,"sentAt":1795000000000,"caller":{"grantId":"local","client":"local","scopes":["tws:read","tws:trade"],"accounts":null,"hostId":"default","toolset":"full","expiresAt":null}}':
     {
       type: "call",
       id: "c1",

@@ -23,7 +23,7 @@ const { edgeUrl, token, twsPort, linkTimes, sessionTimes, quoteTimes, marketAhea
 const agent = createAgent({
   config: { clientId: 1, trading: "paper", paperAccount: null },
   tws: { host: "127.0.0.1", port: twsPort, isSimulator: false },
-  edge: { url: edgeUrl, token },
+  edge: { url: edgeUrl, authorization: () => Promise.resolve(`Bearer ${token}`) },
   log: createLog({
     level: "error",
     secrets: [token],

@@ -17,6 +17,9 @@ export const trader: Caller = {
   client: "test",
   scopes: ["tws:read", "tws:trade"],
   accounts: null,
+  hostId: "default",
+  toolset: "full",
+  expiresAt: null,
 };
 
 /** A call that nobody leaves. */

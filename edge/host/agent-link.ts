@@ -127,6 +127,15 @@ export class AgentLink {
     }
   }
 
+  /** Puts out whoever is connected, and tells them why. */
+  dropAll(reason: string): void {
+    for (const socket of this.#options.ctx.getWebSockets("agent")) {
+      const attachment = attachmentOf(socket);
+      if (attachment?.kind !== "agent" || attachment.phase === "over") continue;
+      this.#drop(socket, "lost", closeCodes.unauthorized, reason);
+    }
+  }
+
   /** The socket has closed, for whatever reason. */
   closed(socket: WebSocket): void {
     this.#stopAwaitingHello(socket);

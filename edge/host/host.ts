@@ -2,15 +2,16 @@ import { DurableObject } from "cloudflare:workers";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
-import { Caller } from "../../shared/scopes.ts";
+import { Caller, isExpired } from "../../shared/scopes.ts";
 import { Alarm } from "./alarm.ts";
 import { AgentLink, type ServingFrame } from "./agent-link.ts";
-import { attachmentOf, tryClose } from "./attachments.ts";
+import { type Attachment, attachmentOf, tryClose } from "./attachments.ts";
 import { Calls } from "./calls.ts";
 import { createOpenStreams, isStartTool } from "./open-streams.ts";
 import { Resources } from "./resources.ts";
 import {
   callerHeader,
+  grantEndedCode,
   type HostCall,
   type HostOutcome,
   type HostRpc,
@@ -36,6 +37,8 @@ export class TwsHost extends DurableObject implements HostRpc {
   readonly #started: Started;
   readonly #resources: Resources;
   readonly #watchers: Watchers;
+  /** Grants that have ended: a request of theirs may have been let in a moment before. */
+  readonly #dropped = new Set<string>();
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -91,6 +94,7 @@ export class TwsHost extends DurableObject implements HostRpc {
   async call(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome> {
     try {
       const { tool } = call;
+      this.#admit(call.caller);
       if (isStartTool(tool)) return await this.#resources.start(call, tool);
       switch (tool) {
         case "ibkr_get_status":
@@ -122,6 +126,7 @@ export class TwsHost extends DurableObject implements HostRpc {
 
   async readResource(uri: string, caller: Caller): Promise<ResourceOutcome> {
     try {
+      this.#admit(caller);
       // an agent that has gone silent is noticed here, before an old value is read as live
       this.#link.isUp();
       if (uri === statusUri) {
@@ -135,6 +140,25 @@ export class TwsHost extends DurableObject implements HostRpc {
 
   async listResources(caller: Caller) {
     return this.#resources.list(caller);
+  }
+
+  async dropGrant(grantId: string): Promise<void> {
+    this.#dropped.add(grantId);
+    this.#resources.dropGrant(grantId);
+    for (const socket of this.ctx.getWebSockets()) {
+      if (grantOf(attachmentOf(socket)) !== grantId) continue;
+      this.#closed(socket);
+      tryClose(socket, grantEndedCode, "access has ended");
+    }
+  }
+
+  async dropAgent(reason: string): Promise<void> {
+    this.#link.dropAll(reason);
+  }
+
+  async facts() {
+    const agent = this.#store.agent();
+    return { machine: agent?.machine ?? null, accounts: agent?.status.tws.accounts ?? [] };
   }
 
   /** Health of every hop from here to the market-data farms. */
@@ -152,16 +176,16 @@ export class TwsHost extends DurableObject implements HostRpc {
           this.#link.accept(server);
           return upgraded(client, { "Sec-WebSocket-Protocol": subprotocol });
         case "/stream/market-data":
-          this.#watchers.accept(server, "market-data", callerOf(request));
+          this.#watchers.accept(server, "market-data", this.#admit(callerOf(request)));
           return upgraded(client);
         case "/stream/portfolio":
-          this.#watchers.accept(server, "portfolio", callerOf(request));
+          this.#watchers.accept(server, "portfolio", this.#admit(callerOf(request)));
           return upgraded(client);
         case "/stream/news":
-          this.#watchers.accept(server, "news", callerOf(request));
+          this.#watchers.accept(server, "news", this.#admit(callerOf(request)));
           return upgraded(client);
         case "/watch":
-          this.#updates.accept(server, watchRequestOf(request, url));
+          this.#updates.accept(server, watchRequestOf(this.#admit(callerOf(request)), url));
           this.#alarm.schedule();
           return upgraded(client);
         default:
@@ -228,6 +252,15 @@ export class TwsHost extends DurableObject implements HostRpc {
     }
   }
 
+  #admit(caller: Caller): Caller {
+    if (this.#dropped.has(caller.grantId) || isExpired(caller, Date.now())) {
+      throw new TwsError("unauthorized", "This access has ended.", {
+        nextStep: "The client asks for access again.",
+      });
+    }
+    return caller;
+  }
+
   #take(frame: ServingFrame): void {
     switch (frame.type) {
       case "event":
@@ -254,6 +287,17 @@ export class TwsHost extends DurableObject implements HostRpc {
   }
 }
 
+function grantOf(attachment: Attachment | null): string | null {
+  switch (attachment?.kind) {
+    case "stream":
+      return attachment.caller.grantId;
+    case "watch":
+      return attachment.grantId;
+    default:
+      return null;
+  }
+}
+
 /** What nobody expected goes to the log whole, and to the caller as an id. */
 function report(id: string, thrown: unknown): void {
   console.error(`internal error ${id}`, thrown);
@@ -265,9 +309,9 @@ function callerOf(request: Request): Caller {
   return Caller.parse(JSON.parse(decodeURIComponent(text)));
 }
 
-function watchRequestOf(request: Request, { searchParams }: URL): WatchRequest {
+function watchRequestOf(caller: Caller, { searchParams }: URL): WatchRequest {
   return {
-    caller: callerOf(request),
+    caller,
     watchId: searchParams.get("id") ?? crypto.randomUUID(),
     uris: searchParams.getAll("uri").slice(0, watchLimits.uris),
   };

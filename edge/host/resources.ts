@@ -112,6 +112,11 @@ export class Resources {
     return { ok: true, output: { streams, count: streams.length } };
   }
 
+  /** All that a grant has started ends. */
+  dropGrant(grantId: string): void {
+    this.#options.started.dropGrant(grantId);
+  }
+
   list(caller: Caller) {
     return this.#options.started.of(caller).map(({ kind, id, contract }) => ({
       uri: resourceUri({ kind, id }),

@@ -24,6 +24,9 @@ export type ResourceOutcome =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly error: ErrorBody };
 
+/** The close code of a socket whose grant has ended. */
+export const grantEndedCode = 4401;
+
 /** Header of a request to a host's object that says for whom it is: the caller as JSON, percent-encoded. */
 export const callerHeader = "tws-edge-caller";
 
@@ -40,6 +43,10 @@ export interface HostRpc {
   /** The asker has left; the call is withdrawn at TWS as well. Unknown ids are ignored. */
   cancelCall(callId: string): Promise<void>;
   readResource(uri: string, caller: Caller): Promise<ResourceOutcome>;
+  /** A grant is over: its sockets are closed and what it has started ends. */
+  dropGrant(grantId: string): Promise<void>;
+  /** What a page of the owner shows of this host, as last known. */
+  facts(): Promise<{ readonly machine: string | null; readonly accounts: readonly string[] }>;
   /** The resources this caller has started, for resources/list. */
   listResources(
     caller: Caller,

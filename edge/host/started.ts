@@ -74,6 +74,13 @@ export class Started {
     );
   }
 
+  /** All that a grant has started ends. */
+  dropGrant(grantId: string): void {
+    for (const running of this.#running.values()) {
+      if (running.grantId === grantId) this.end(running, null);
+    }
+  }
+
   find(resource: Resource, caller: Caller): Running | undefined {
     const running = this.#running.get(keyOf(caller.grantId, resource));
     return running !== undefined && isCovered(caller, running.topic) ? running : undefined;

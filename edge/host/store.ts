@@ -2,12 +2,11 @@ import { z } from "zod";
 import { Contract } from "../../shared/contract.ts";
 import { type Resource, resourceKinds } from "../../shared/resources.ts";
 import { AgentStatus } from "../../shared/status.ts";
+import { migrate } from "../migrations.ts";
 
 /** All that a host's object keeps on disk, and the only file with SQL in it. docs/storage.md describes every table. */
 
-/**
- * Migrations, oldest first; a release may add some and never changes one. The number that have run is in `fact`.
- */
+/** Oldest first. */
 const migrations: readonly string[] = [
   `
   -- One agent, the one that said hello last: who it is, since when it is here or gone, and what it last said of TWS.
@@ -126,7 +125,7 @@ export type Store = ReturnType<typeof openStore>;
 /** Brings the tables up to date and opens them. */
 export function openStore(storage: DurableObjectStorage) {
   const { sql } = storage;
-  migrate(storage);
+  migrate(storage, migrations);
 
   const fact = (key: string): string | null => {
     const [row] = sql.exec<{ value: string }>("SELECT value FROM fact WHERE key = ?", key).toArray();
@@ -192,24 +191,6 @@ export function openStore(storage: DurableObjectStorage) {
       sql.exec("DELETE FROM started WHERE grant_id = ? AND kind = ? AND resource_id = ?", grantId, kind, id);
     },
   };
-}
-
-function migrate(storage: DurableObjectStorage): void {
-  const { sql } = storage;
-  storage.transactionSync(() => {
-    // Small facts that need no table of their own.
-    sql.exec("CREATE TABLE IF NOT EXISTS fact (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
-    const [row] = sql.exec<{ value: string }>("SELECT value FROM fact WHERE key = 'schema'").toArray();
-    const done = Number(row?.value ?? 0);
-    if (done > migrations.length) {
-      throw new Error(
-        `The tables are of a newer release (schema ${done}, this one knows ${migrations.length}).`,
-      );
-    }
-    if (done === migrations.length) return;
-    for (const migration of migrations.slice(done)) sql.exec(migration);
-    sql.exec("INSERT OR REPLACE INTO fact (key, value) VALUES ('schema', ?)", String(migrations.length));
-  });
 }
 
 function toAgent(row: z.infer<typeof AgentRow>): AgentRecord {

@@ -1,0 +1,240 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { z } from "zod";
+import { type EmbeddedEdge, startEmbeddedEdge } from "../embedded-edge.ts";
+import { createLog } from "../log.ts";
+import { hashPassphrase } from "../passphrase.ts";
+import { type Simulator, startSimulator } from "../sim/server.ts";
+import { eventually } from "./clients.ts";
+
+/** The command line, the agent and the owner's pages together, on an edge that asks everyone to sign in. */
+
+const main = join(import.meta.dirname, "..", "main.ts");
+const passphrase = "a passphrase of the test";
+const folder = mkdtempSync(join(tmpdir(), "tws-edge-pairing-"));
+const keyFile = join(folder, "key.json");
+const children: ChildProcess[] = [];
+
+let edge: EmbeddedEdge;
+let simulator: Simulator;
+let url = "";
+
+beforeAll(async () => {
+  simulator = await startSimulator({ port: 0, seed: 7 });
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  edge = await startEmbeddedEdge({
+    host: "127.0.0.1",
+    port,
+    variables: { AUTH: "on", PUBLIC_URL: url, OWNER_PASSPHRASE_HASH: hashPassphrase(passphrase, 1) },
+    persistTo: null,
+    log: createLog({
+      level: "error",
+      secrets: [],
+      write: (line) => process.stderr.write(line),
+      now: Date.now,
+    }),
+  });
+});
+
+afterAll(async () => {
+  for (const child of children) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const gone = once(child, "exit");
+    child.kill("SIGKILL");
+    await gone;
+  }
+  await edge.close();
+  await simulator.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Its address must be known before it starts. */
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = z.object({ port: z.int() }).parse(probe.address());
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: folder,
+    env: { TWS_EDGE_KEY: keyFile, EDGE_URL: url, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.push(child);
+  const said: string[] = [];
+  const waiting: { readonly pattern: RegExp; readonly found: (match: RegExpExecArray) => void }[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      said.push(line);
+      for (const { pattern, found } of waiting) {
+        const match = pattern.exec(line);
+        if (match !== null) found(match);
+      }
+    });
+  }
+  const out: string[] = [];
+  child.stdout.on("data", (data: Buffer) => out.push(data.toString()));
+  // after exit there may still be something to read
+  const exited = once(child, "close").then(() => child.exitCode);
+  const line = (pattern: RegExp): Promise<RegExpExecArray> => {
+    const before = said.map((text) => pattern.exec(text)).find((match) => match !== null);
+    if (before) return Promise.resolve(before);
+    const late = exited.then((code) => Promise.reject(new Error(`exit ${code}: ${said.join("\n")}`)));
+    return Promise.race([new Promise<RegExpExecArray>((found) => waiting.push({ pattern, found })), late]);
+  };
+  return { child, exited, line, out: () => out.join(""), said: () => said.join("\n") };
+}
+
+/** The owner's browser: a cookie and forms. */
+async function owner() {
+  const form = (path: string, cookie: string, fields: Readonly<Record<string, string>>) =>
+    fetch(`${url}${path}`, {
+      method: "POST",
+      redirect: "manual",
+      headers: {
+        Origin: url,
+        Cookie: cookie,
+        "Content-Type": "application/x-www-form-urlencoded",
+      },
+      body: new URLSearchParams(fields).toString(),
+    });
+  const [cookie = ""] = (await form("/sign-in", "", { passphrase, next: "/pair" })).headers
+    .getSetCookie()
+    .map((text) => text.split(";", 1)[0]);
+  const page = async () => await (await fetch(`${url}/pair`, { headers: { Cookie: cookie } })).text();
+  return {
+    page,
+    submit: async (fields: Readonly<Record<string, string>>) => {
+      const csrf = /name="csrf" value="([^"]*)"/.exec(await page())?.[1] ?? "";
+      return await form("/pair", cookie, { csrf, ...fields });
+    },
+  };
+}
+
+async function status(token: string): Promise<unknown> {
+  const response = await fetch(`${url}/api/v1/mcp`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+    body: '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"ibkr_get_status","arguments":{}},"id":1}',
+  });
+  return response.status === 200 ? await response.json() : response.status;
+}
+
+test("pairs by a code, connects, makes a token that calls and streams, and revokes it and the key", async () => {
+  const pairing = run(["pair", url, "--name", "Test desk"]);
+  const [, code = ""] = await pairing.line(/Code: (\S+)/);
+  const [, fingerprint = ""] = await pairing.line(/key: (\S+)/);
+  const desk = await owner();
+  const shown = await (await desk.submit({ do: "find", code })).text();
+  expect(shown).toContain(fingerprint);
+  expect(shown).toContain('value="Test desk"');
+  expect((await desk.submit({ do: "accept", code, name: "Test desk" })).status).toBe(303);
+  await pairing.line(/Paired with .* as the host "Test desk"/);
+  expect(await pairing.exited).toBe(0);
+  expect(statSync(keyFile).mode & 0o777).toBe(0o600);
+  const secret = z.object({ d: z.string() }).parse(JSON.parse(readFileSync(keyFile, "utf8"))).d;
+
+  const agent = run(["agent"], {
+    TWS_HOST: simulator.host,
+    TWS_PORT: String(simulator.port),
+    LOG_LEVEL: "debug",
+  });
+  const create = run(["token", "create", "--scope", "tws:read", "--ttl", "1h", "--quiet"]);
+  expect(await create.exited).toBe(0);
+  const token = create.out().trim();
+  expect(create.said()).toBe(token);
+  expect(token).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+  await eventually(
+    () => status(token),
+    (answer) => JSON.stringify(answer).includes('"is_connected":true'),
+  );
+
+  const stream = new WebSocket(`${url.replace("http", "ws")}/api/v1/stream/market-data`, {
+    headers: { Authorization: `Bearer ${token}` },
+  });
+  await once(stream, "message");
+  const list = run(["token", "list"]);
+  expect(await list.exited).toBe(0);
+  const [id = ""] = list.out().split("  ");
+  expect(list.out()).toContain("tws:read");
+  const ended = once(stream, "close");
+  expect(await run(["token", "revoke", id]).exited).toBe(0);
+  // told at once; the runtime takes its time to let go of the connection itself
+  await eventually(
+    async () => stream.readyState,
+    (state) => state !== WebSocket.OPEN,
+  );
+  stream.terminate();
+  expect((await ended)[0]).toBe(4401);
+  await eventually(
+    () => status(token),
+    (answer) => answer === 401,
+  );
+
+  const [, key = ""] = /name="key" value="([^"]*)"/.exec(await desk.page()) ?? [];
+  expect((await desk.submit({ do: "revoke", key })).status).toBe(303);
+  await agent.line(/link\.refused.*The owner has revoked this machine's key/);
+  const refused = run(["token", "create", "--ttl", "1h"]);
+  expect(await refused.exited).toBe(1);
+  expect(refused.said()).toContain("The owner has revoked this machine's key.");
+  expect(refused.out()).toBe("");
+  expect(agent.said()).not.toContain(secret);
+});
+
+test("the owner's code needs no second look", async () => {
+  const desk = await owner();
+  const page = await (await desk.submit({ do: "offer", name: "Second" })).text();
+  const [, code = ""] = /--code ([\w-]+)/.exec(page) ?? [];
+  const env = { TWS_EDGE_KEY: join(folder, "second.json") };
+  const pairing = run(["pair", url, "--code", code], env);
+  await pairing.line(/as the host "Second"/);
+  expect(await pairing.exited).toBe(0);
+  const again = run(["pair", url, "--code", code], { TWS_EDGE_KEY: join(folder, "third.json") });
+  expect(await again.exited).toBe(1);
+  expect(again.said()).toContain("was used");
+});
+
+test("an agent that is not paired says what to run", async () => {
+  const env = {
+    TWS_EDGE_KEY: join(folder, "late.json"),
+    TWS_PORT: String(simulator.port),
+    TWS_CLIENT_ID: "5",
+  };
+  const agent = run(["agent"], env);
+  await agent.line(/This machine has no key.*tws-edge pair http/);
+  await agent.line(/link\.refused.*tws-edge pair http/);
+  agent.child.kill("SIGTERM");
+  expect(await agent.exited).toBe(0);
+});
+
+test.each([
+  [["pair", "http://example.com"], {}, /is not an address of an edge/, 2],
+  [["pair"], { EDGE_URL: "" }, /needs the address of the edge/, 2],
+  [["pair", "--code", "12345678"], {}, /eight letters and digits/, 2],
+  [["pair", "http://127.0.0.1:1"], {}, /cannot be reached/, 1],
+  [["token"], {}, /needs create, list or revoke/, 2],
+  [["token", "create"], {}, /needs --ttl/, 2],
+  [["token", "create", "--ttl", "59s"], {}, /from 1m to 30d/, 2],
+  [["token", "create", "--ttl", "31d"], {}, /from 1m to 30d/, 2],
+  [["token", "create", "--ttl", "soon"], {}, /is no time/, 2],
+  [["token", "create", "--ttl", "1h", "--scope", "all"], {}, /tws:read or tws:trade/, 2],
+  [["token", "create", "--ttl", "1h", "--acounts", "DU1"], {}, /--acounts/, 2],
+  [["token", "revoke"], {}, /needs the id/, 2],
+  [["token", "list"], { TWS_EDGE_KEY: "/nowhere/key.json" }, /has no key.*\n.*tws-edge pair/, 1],
+])("%j is answered in plain words", async (args, env, words, exitCode) => {
+  const program = run(args, { TWS_EDGE_KEY: join(folder, "words.json"), ...env });
+  expect(await program.exited).toBe(exitCode);
+  expect(program.said()).toMatch(words);
+  expect(program.said()).not.toContain("    at ");
+});

@@ -1,0 +1,146 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Caller } from "../../shared/scopes.ts";
+import { type AccessSettings, hostOf, parseEnv } from "../env.ts";
+import { createAgentAccess, type AgentAccess } from "./agent-access.ts";
+import type { Proven } from "./proofs.ts";
+import { createOAuth, type OAuth } from "./oauth.ts";
+import { createOwner } from "./owner.ts";
+import { createPages, type Pages } from "./pages.ts";
+import { onlyPublic } from "./public-fetch.ts";
+import { createRecords, type Records } from "./records.ts";
+import type { AccessRpc, Identity, Ticket, TicketEndpoint } from "./rpc.ts";
+import { hashOf, newSecret } from "./secrets.ts";
+import { type AccessStore, openAccessStore } from "./store.ts";
+
+// nothing of the edge is to fetch anything else
+globalThis.fetch = onlyPublic(globalThis.fetch);
+
+const ticketLifetimeMs = 30_000;
+/** How long a client is kept that the owner has not agreed to. */
+const unusedClientMs = 24 * 3600 * 1000;
+/** How exact the time of a grant's last use is. */
+const useEveryMs = 60_000;
+
+/** Who may come in: the owner's sign-in, clients and what they were granted. There is one, named `access`. */
+export class Access extends DurableObject implements AccessRpc {
+  readonly #store: AccessStore;
+  readonly #records: Records;
+  readonly #oauth: OAuth;
+  readonly #pages: Pages;
+  readonly #agents: AgentAccess;
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    const settings = settingsOf(env);
+    this.#store = openAccessStore(ctx.storage);
+    this.#records = createRecords(ctx.storage.sql, Date.now);
+    const parts = {
+      settings,
+      env,
+      store: this.#store,
+      records: this.#records,
+      ctx,
+      ended: (grantId: string) => this.revokeGrant(grantId),
+    };
+    this.#oauth = createOAuth(parts);
+    this.#agents = createAgentAccess({ ...parts, ctx, access: this.#store });
+    this.#pages = createPages({
+      ...parts,
+      oauth: this.#oauth,
+      owner: createOwner(parts),
+      desk: this.#agents.desk,
+    });
+  }
+
+  async identify(token: string, resource: string): Promise<Identity> {
+    if (this.#agents.tokens.isOne(token)) return await this.#agents.tokens.identify(token, resource);
+    const found = await this.#oauth.holderOf(token, resource);
+    if (!found.ok) return found;
+    const { consent, scopes } = found;
+    const { grantId, client, policy, usedAt } = consent;
+    const now = Date.now();
+    if (usedAt === null || now - Date.parse(usedAt) > useEveryMs) {
+      this.#store.noteUse(grantId, new Date(now).toISOString());
+    }
+    const { hostId, accounts, toolset, expiresAt } = policy;
+    return { ok: true, caller: { grantId, client, scopes, accounts, hostId, toolset, expiresAt } };
+  }
+
+  async issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket> {
+    const ticket = newSecret();
+    const expiresAt = Date.now() + ticketLifetimeMs;
+    this.#store.addTicket(await hashOf(ticket), endpoint, caller, expiresAt);
+    await this.#sweepAt(expiresAt);
+    return { ticket, expiresAt: new Date(expiresAt).toISOString() };
+  }
+
+  async redeemTicket(ticket: string, endpoint: TicketEndpoint): Promise<Caller | null> {
+    const taken = this.#store.takeTicket(await hashOf(ticket), Date.now());
+    return taken?.endpoint === endpoint ? taken.caller : null;
+  }
+
+  async revokeGrant(grantId: string): Promise<boolean> {
+    const consent = this.#store.consent(grantId);
+    if (consent === null) return false;
+    this.#store.removeConsent(grantId);
+    this.#store.removeTicketsOf(grantId);
+    await this.#oauth.forget(grantId);
+    await hostOf(this.env, consent.policy.hostId).dropGrant(grantId);
+    return true;
+  }
+
+  async isGranted(grantId: string): Promise<boolean> {
+    if (this.#agents.tokens.isGood(grantId)) return true;
+    const consent = this.#store.consent(grantId);
+    return consent !== null && Date.parse(consent.policy.expiresAt) > Date.now();
+  }
+
+  async proveAgent(proof: string, nowMs: number): Promise<Proven> {
+    const proven = await this.#agents.proveAgent(proof, nowMs);
+    await this.#sweep();
+    return proven;
+  }
+
+  async isGoodKey(keyId: string): Promise<boolean> {
+    return this.#agents.isGoodKey(keyId);
+  }
+
+  /** The owner's pages and the OAuth endpoints, under the public address. */
+  override async fetch(request: Request): Promise<Response> {
+    try {
+      return await (this.#agents.api.fetch(request) ?? this.#pages.fetch(request));
+    } finally {
+      await this.#sweep();
+    }
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#sweep();
+  }
+
+  /** Deletes what has expired, and comes back when more does. */
+  async #sweep(): Promise<void> {
+    const now = Date.now();
+    const afterRecords = this.#records.sweep();
+    for (const { grantId, policy } of this.#store.consents()) {
+      const isOver = Date.parse(policy.expiresAt) <= now || this.#oauth.isOver(grantId);
+      if (isOver) await this.revokeGrant(grantId);
+    }
+    const oldest = this.#records.sweepClients(Math.floor((now - unusedClientMs) / 1000));
+    const afterClients = oldest === null ? null : (oldest + 1) * 1000 + unusedClientMs;
+    const next = [afterRecords, afterClients, this.#store.sweep(now)].filter((at) => at !== null);
+    if (next.length > 0) await this.#sweepAt(Math.min(...next));
+  }
+
+  async #sweepAt(at: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm();
+    if (set === null || set > at) await this.ctx.storage.setAlarm(at);
+  }
+}
+
+/** The Worker sends nobody here unless sign-in is on and complete. */
+function settingsOf(env: Cloudflare.Env): AccessSettings {
+  const parsed = parseEnv(env);
+  if (!parsed.ok || parsed.settings.access === null) throw new Error("AUTH is not on.");
+  return parsed.settings.access;
+}

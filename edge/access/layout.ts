@@ -1,0 +1,69 @@
+import { html } from "hono/html";
+import type { HtmlEscapedString } from "hono/utils/html";
+
+/** A piece of a page. What is put into `html` is escaped, whoever wrote it. */
+export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>;
+
+interface PageOptions {
+  readonly title: string;
+  readonly body: Markup;
+  readonly status?: number;
+  readonly headers?: HeadersInit;
+  /** Origins besides this one that a form may end up at. */
+  readonly formTargets?: readonly string[];
+}
+
+const style = `
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
+body { max-width: 36rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.4rem; line-height: 1.25; }
+fieldset { border: 1px solid #8888; border-radius: .5rem; margin: 0 0 1rem; padding: .5rem 1rem; }
+label { display: block; padding: .35rem 0; }
+input:not([type=checkbox], [type=radio]), select { font: inherit; width: 100%; box-sizing: border-box; padding: .5rem; }
+button { font: inherit; padding: .6rem 1.2rem; margin: .25rem .5rem .25rem 0; }
+:focus-visible { outline: 3px solid #06c; outline-offset: 2px; }
+.warning { border-left: .3rem solid #c60; padding-left: .75rem; }
+dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
+`;
+
+/** A whole page: no script, nothing from elsewhere, not to be framed. */
+export async function page({
+  title,
+  body,
+  status = 200,
+  headers,
+  formTargets = [],
+}: PageOptions): Promise<Response> {
+  const nonce = crypto.randomUUID();
+  const document = await html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title} · tws-edge</title>
+        <style nonce="${nonce}">
+          ${style}
+        </style>
+      </head>
+      <body>
+        <main>
+          <h1>${title}</h1>
+          ${body}
+        </main>
+      </body>
+    </html>`;
+  const answer = new Response(document.toString(), { status, ...(headers && { headers }) });
+  answer.headers.set("Content-Type", "text/html; charset=utf-8");
+  answer.headers.set("Cache-Control", "no-store");
+  answer.headers.set(
+    "Content-Security-Policy",
+    `default-src 'none'; style-src 'nonce-${nonce}'; frame-ancestors 'none'; base-uri 'none'; form-action ${["'self'", ...formTargets].join(" ")}`,
+  );
+  // with no referrer at all, browsers send the Origin "null" with forms
+  answer.headers.set("Referrer-Policy", "same-origin");
+  return answer;
+}
+
+/** A page that says what went wrong. */
+export const sorry = (status: number, message: string, headers?: HeadersInit): Promise<Response> =>
+  page({ title: "That did not work", body: html`<p>${message}</p>`, status, ...(headers && { headers }) });
