@@ -35,3 +35,5 @@ const agent = createAgent({
   quoteOptions: { times: quoteTimes, now: () => Date.now() + marketAheadMs },
 });
 closeOnSignal(() => agent.close());
+// a test that was itself killed could not end us
+process.stdin.on("end", () => process.exit()).resume();

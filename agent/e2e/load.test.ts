@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { StreamClient } from "../../docs/examples/stream-client.js";
+import { busyInstruments } from "./busy-instruments.ts";
 import { eventually } from "./clients.ts";
 import { type Crowd, gather } from "./crowd.ts";
+import { edgeProcess } from "./edge-process.ts";
 import { startProxy } from "./proxy.ts";
 import { type Scene, startScene } from "./scene.ts";
 import { linesAsked, mostASecond } from "./truth.ts";
@@ -21,7 +22,7 @@ beforeEach(() => scene.thaw());
 beforeAll(async () => {
   // at this speed the lines bring about 2,000 ticks a second
   scene = await startScene({ marketSpeed: 5 });
-  conIds = busyInstruments();
+  conIds = busyInstruments(scene.system.simulator.world, topics);
   steadyProblems = [];
   steady = new StreamClient(`${scene.system.wsUrl}/api/v1/stream/market-data`, {
     onProblem: (text) => steadyProblems.push(text),
@@ -33,39 +34,6 @@ beforeAll(async () => {
   );
 });
 afterAll(() => scene.close());
-
-/** All stocks of the simulator, and options. */
-function busyInstruments(): number[] {
-  const { universe } = scene.system.simulator.world;
-  const any = { symbol: null, expiration: null, strike: null, right: null, multiplier: null, exchange: null };
-  const query = { ...any, conId: null, primaryExchange: null, currency: null, localSymbol: null };
-  const stocks = universe.listed.filter(({ secType }) => secType === "STK");
-  const options = ["AAPL", "MSFT", "SPY"].flatMap((symbol) =>
-    universe
-      .find({ ...query, symbol, secType: "OPT", tradingClass: null, includeExpired: false })
-      .slice(0, topics / 3),
-  );
-  return [...stocks, ...options].slice(0, topics).map(({ conId }) => conId);
-}
-
-/** Memory of the workerd that this process runs, by the kernel's account. */
-function edgeMegabytes(): number {
-  for (const id of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const status = statusOf(id);
-    const isOurs = /^Name:\s+workerd$/m.test(status) && status.includes(`\nPPid:\t${process.pid}\n`);
-    if (isOurs) return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
-  }
-  throw new Error("no workerd found");
-}
-
-function statusOf(processId: string): string {
-  try {
-    return readFileSync(`/proc/${processId}/status`, "utf8");
-  } catch {
-    // it has ended since
-    return "";
-  }
-}
 
 const path = "/api/v1/stream/market-data";
 const taken = (crowd: Crowd, more: number) => {
@@ -96,7 +64,7 @@ test("two hundred watchers of a hundred topics all have the last value of each i
   await settled(crowd);
   expect(crowd.lost()).toBe(0);
   // 128 MB is what one object may use; the rest is the runtime's, and what sockets hold
-  expect(edgeMegabytes()).toBeLessThan(800);
+  expect(edgeProcess().megabytes()).toBeLessThan(800);
   crowd.close();
 });
 
@@ -107,10 +75,10 @@ test("watchers that stop reading disturb nobody, and have the latest values soon
   const slow = await gather(away, { size: 1, conIds });
   const silent = await gather(away, { size: 1, conIds, acknowledges: false });
   network.stall(true);
-  const memory = edgeMegabytes();
+  const memory = edgeProcess().megabytes();
   // some ten seconds of it at the pace of the market
   await taken(healthy, 80_000);
-  expect(edgeMegabytes() - memory).toBeLessThan(100);
+  expect(edgeProcess().megabytes() - memory).toBeLessThan(100);
   network.stall(false);
   await settled(healthy, slow, silent);
   expect([healthy.lost(), slow.lost(), silent.lost()]).toEqual([0, 0, 0]);

@@ -131,7 +131,7 @@ function startAgent({ edgePort, token, simulator, times }: AgentOptions) {
       };
       const program =
         times === null ? [pathOf("../main.ts"), "agent"] : [pathOf("hasty-agent.ts"), JSON.stringify(orders)];
-      child = spawn(process.execPath, program, { env, stdio: ["ignore", "ignore", "inherit"] });
+      child = spawn(process.execPath, program, { env, stdio: ["pipe", "ignore", "inherit"] });
     },
     kill: () => void child?.kill("SIGKILL"),
     async close(): Promise<void> {

@@ -33,6 +33,8 @@ interface LineTick {
   readonly line: number;
 }
 
+type Witness = Pick<Watcher, "shown" | "numbers">;
+
 /** What TWS said of one instrument, by field, oldest first. */
 export type Said = ReadonlyMap<Field, readonly LineTick[]>;
 
@@ -82,7 +84,7 @@ const isSame = (a: number, b: number): boolean => Math.abs(a - b) < 1e-9;
  * did not say, nothing older after something newer, nothing of a new line without a word about the break before it,
  * nothing from before a break as live, and numbers that rise.
  */
-export function liesOf(watcher: Watcher, symbol: string, said: Said): string[] {
+export function liesOf(watcher: Witness, symbol: string, said: Said): string[] {
   const shown = watcher.shown.filter((one) => one.symbol === symbol);
   const lies = [...said].flatMap(([field, ticks]) => [...untrue(shown, field, ticks)]);
   return [...lies, ...unsaidBreaks(shown, said), ...relapses(shown, said), ...unordered(watcher, symbol)];
@@ -164,7 +166,7 @@ function* relapses(shown: readonly Shown[], said: Said): Generator<string> {
   }
 }
 
-function* unordered({ numbers }: Watcher, symbol: string): Generator<string> {
+function* unordered({ numbers }: Witness, symbol: string): Generator<string> {
   for (const [key, seqs] of numbers) {
     if (!key.startsWith(`${symbol} `)) continue;
     for (const [index, seq] of seqs.entries()) {
