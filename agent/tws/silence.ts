@@ -16,7 +16,7 @@ export interface SilenceTimes {
 export const usualSilenceTimes: SilenceTimes = {
   sweepMs: 1_000,
   patienceMs: 30_000,
-  longestPatienceMs: 10 * 60_000,
+  longestPatienceMs: 2 * 60_000,
   answerMs: 5_000,
 };
 
