@@ -73,7 +73,7 @@ export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: Agen
   session.onConnected(() => topics.retry());
 
   const { listener, send } = createListener({ session, dispatch, topics, log });
-  session.onStatus((status) => send({ type: "status", status }));
+  session.onStatus((status) => send({ type: "status", status: { ...status, trading: null } }));
   const link = startLink({
     url: edge.url,
     authorization: edge.authorization,
@@ -85,7 +85,7 @@ export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: Agen
       agentVersion: version,
       instanceId,
       machine: hostname().slice(0, 200),
-      status: session.status(),
+      status: { ...session.status(), trading: null },
     }),
   });
   return {
@@ -142,7 +142,7 @@ function createListener({ session, dispatch, topics, log }: Served) {
     opened(welcome, opened) {
       connection = opened;
       // hello may be out of date by the time it is welcomed
-      opened.send({ type: "status", status: session.status() });
+      opened.send({ type: "status", status: { ...session.status(), trading: null } });
       topics.linked(welcome.topics, opened.send);
     },
     frame(frame, { send, signal }) {
@@ -157,6 +157,9 @@ function createListener({ session, dispatch, topics, log }: Served) {
           return topics.unsubscribe(frame.topic);
         case "ack":
           return topics.ack(frame.topic, frame.seq);
+        case "owner":
+        case "audited":
+          return undefined;
         case "bye":
           return log.info("link.bye", { reason: frame.reason });
         default:

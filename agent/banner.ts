@@ -1,7 +1,7 @@
-import type { AgentStatus } from "../shared/status.ts";
+import type { SessionStatus } from "../shared/status.ts";
 
 /** What the session with TWS looks like to the person who started us: one line, or two with what to do. */
-export function twsLines({ tws }: AgentStatus): string[] {
+export function twsLines({ tws }: SessionStatus): string[] {
   const where = tws.isSimulator ? "the simulator" : `TWS at ${tws.host}:${tws.port}`;
   switch (tws.state) {
     case "connected":
@@ -22,7 +22,7 @@ export function twsLines({ tws }: AgentStatus): string[] {
   }
 }
 
-function accountsOf({ accounts, mode }: AgentStatus["tws"]): string {
+function accountsOf({ accounts, mode }: SessionStatus["tws"]): string {
   const shown = accounts.slice(0, 5).join(", ") + (accounts.length > 5 ? ", …" : "");
   return mode === "live"
     ? `LIVE ${accounts.length > 1 ? "accounts" : "account"} ${shown}`
@@ -38,7 +38,7 @@ const tradingWords = {
 interface BannerOptions {
   readonly version: string;
   readonly mcpUrl: string;
-  readonly status: AgentStatus;
+  readonly status: SessionStatus;
   readonly trading: keyof typeof tradingWords;
 }
 

@@ -1,5 +1,5 @@
 import { TwsError } from "../shared/errors.ts";
-import type { AgentStatus } from "../shared/status.ts";
+import type { SessionStatus } from "../shared/status.ts";
 import { authorizationFor } from "./authorization.ts";
 import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "./agent.ts";
@@ -89,8 +89,8 @@ async function orWords<T extends object>(work: () => Promise<T>): Promise<T | st
 }
 
 /** The status after the first attempt at TWS, which a refusal ends in milliseconds; a silent TWS is not waited for. */
-async function settled(session: TwsSession): Promise<AgentStatus> {
-  const isOpen = ({ tws }: AgentStatus) => tws.state === "connecting" && tws.lastError === "";
+async function settled(session: TwsSession): Promise<SessionStatus> {
+  const isOpen = ({ tws }: SessionStatus) => tws.state === "connecting" && tws.lastError === "";
   if (isOpen(session.status())) {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, 1_000);
@@ -105,7 +105,7 @@ async function settled(session: TwsSession): Promise<AgentStatus> {
 }
 
 /** Says what becomes of TWS, each time in words that differ from the last ones. */
-function sayChanges(session: TwsSession, first: AgentStatus, closing: AbortSignal): void {
+function sayChanges(session: TwsSession, first: SessionStatus, closing: AbortSignal): void {
   let said = twsLines(first).join("\n");
   session.onStatus((status) => {
     if (closing.aborted) return;

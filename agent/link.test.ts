@@ -58,11 +58,12 @@ const hello: Extract<AgentFrame, { type: "hello" }> = {
       lastError: "",
     },
     farms: [],
+    trading: null,
   },
 };
 
 const welcome = (topics: string[] = []): string =>
-  encodeFrame({ type: "welcome", hostId: "default", edgeVersion: "1", topics });
+  encodeFrame({ type: "welcome", hostId: "default", edgeVersion: "1", topics, audited: null });
 
 type Peer = {
   readonly socket: WebSocket;

@@ -101,6 +101,30 @@ const kinds = {
     retryable: false,
     nextStep: "The owner's settings on the TWS host forbid this order; only the owner can change them there.",
   },
+  trading_frozen: {
+    status: 403,
+    retryable: false,
+    nextStep:
+      "New orders are stopped on this TWS host; cancelling still works. Only the owner can lift it, with `tws-edge unfreeze` there.",
+  },
+  approval_required: {
+    status: 403,
+    retryable: true,
+    nextStep:
+      "Nothing was placed. The owner approves or declines the order; after that call again with the same arguments and the idempotencyKey of this error.",
+  },
+  duplicate_order: {
+    status: 409,
+    retryable: false,
+    nextStep:
+      "Ask whether a second order is meant. If so, call again with an idempotencyKey of your own; if not, look at the first with ibkr_get_order_status.",
+  },
+  journal_unavailable: {
+    status: 503,
+    retryable: true,
+    nextStep:
+      "The agent cannot write its order journal, so it sends no order. The owner looks at the disk of the TWS host and at the agent's log.",
+  },
   tws_error: { status: 502, retryable: false, nextStep: "Read the text TWS gave." },
   protocol_error: { status: 400, retryable: false, nextStep: "Agent and edge must run matching versions." },
   internal: {
@@ -121,6 +145,31 @@ const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(kinds, te
 export const TwsDetail = z.object({ code: z.int(), text: z.string().max(1000) });
 export type TwsDetail = z.infer<typeof TwsDetail>;
 
+/** The wish to trade that an error is about: ibkr_get_order_status takes either. */
+export const IntentName = z.object({
+  /** As TWS knows it: the orderRef of its order, or what those of its orders begin with. */
+  intentId: z.string().max(40),
+  idempotencyKey: z.string().max(64),
+});
+export type IntentName = z.infer<typeof IntentName>;
+
+/** What the owner is asked to approve. It approves nothing by itself. */
+export const ApprovalName = z.object({
+  approvalId: z.string().max(64),
+  expiresAt: z.iso.datetime(),
+  /** Where the owner decides; the edge adds it where it has such a page. */
+  url: z.string().max(500).optional(),
+});
+export type ApprovalName = z.infer<typeof ApprovalName>;
+
+/** A limit of the owner's, by the name of its variable, and what the order came to. */
+export const BrokenLimit = z.object({
+  name: z.string().max(50),
+  limit: z.string().max(200),
+  asked: z.string().max(200),
+});
+export type BrokenLimit = z.infer<typeof BrokenLimit>;
+
 /** An error as it travels: in frames, in tool results and in HTTP answers. */
 export const ErrorBody = z.object({
   code: z.string().refine(isErrorCode),
@@ -130,6 +179,9 @@ export const ErrorBody = z.object({
   retryAfterMs: z.int().positive().optional(),
   tws: TwsDetail.optional(),
   candidates: z.array(z.record(z.string(), z.unknown())).max(25).optional(),
+  intent: IntentName.optional(),
+  approval: ApprovalName.optional(),
+  limit: BrokenLimit.optional(),
 });
 export type ErrorBody = z.infer<typeof ErrorBody>;
 
@@ -138,6 +190,9 @@ interface ErrorDetail {
   readonly retryAfterMs?: number;
   readonly tws?: TwsDetail;
   readonly candidates?: readonly Record<string, unknown>[];
+  readonly intent?: IntentName;
+  readonly approval?: ApprovalName;
+  readonly limit?: BrokenLimit;
   readonly cause?: unknown;
 }
 
@@ -158,7 +213,7 @@ export class TwsError extends Error {
   }
 
   toBody(): ErrorBody {
-    const { nextStep, retryAfterMs, tws, candidates } = this.detail;
+    const { nextStep, retryAfterMs, tws, candidates, intent, approval, limit } = this.detail;
     return {
       code: this.code,
       message: this.message,
@@ -168,18 +223,29 @@ export class TwsError extends Error {
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(tws !== undefined && { tws: { code: tws.code, text: tws.text.slice(0, 1000) } }),
       ...(candidates !== undefined && { candidates: [...candidates].slice(0, 25) }),
+      ...(intent !== undefined && { intent }),
+      ...(approval !== undefined && { approval }),
+      ...(limit !== undefined && { limit }),
     };
   }
 
   static fromBody(body: ErrorBody): TwsError {
-    const { code, message, nextStep, retryAfterMs, tws, candidates } = body;
+    const { code, message, nextStep, retryAfterMs, tws, candidates, intent, approval, limit } = body;
     if (!isErrorCode(code)) return new TwsError("internal", message);
     return new TwsError(code, message, {
       nextStep,
       ...(retryAfterMs !== undefined && { retryAfterMs }),
       ...(tws !== undefined && { tws }),
       ...(candidates !== undefined && { candidates }),
+      ...(intent !== undefined && { intent }),
+      ...(approval !== undefined && { approval }),
+      ...(limit !== undefined && { limit }),
     });
+  }
+
+  /** The same error, which also says which wish it is about. */
+  about(intent: IntentName): TwsError {
+    return new TwsError(this.code, this.message, { intent, ...this.detail, cause: this.cause ?? this });
   }
 }
 

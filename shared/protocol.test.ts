@@ -47,11 +47,12 @@ const agentFrames: Readonly<Record<string, AgentFrame>> = {
 };
 
 const edgeFrames: Readonly<Record<string, EdgeFrame>> = {
-  '{"type":"welcome","hostId":"default","edgeVersion":"0.1.0","topics":["quote/265598"]}': {
+  '{"type":"welcome","hostId":"default","edgeVersion":"0.1.0","topics":["quote/265598"],"audited":null}': {
     type: "welcome",
     hostId: "default",
     edgeVersion: "0.1.0",
     topics: ["quote/265598"],
+    audited: null,
   },
   '{"type":"call","id":"c1","tool":"ibkr_get_positions","input":{"account":""},"deadlineAt":1795000020000,"sentAt":1795000000000,"caller":{"grantId":"local","client":"local","scopes":["tws:read","tws:trade"],"accounts":null,"hostId":"default","toolset":"full","expiresAt":null}}':
     {

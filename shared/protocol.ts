@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { OwnerRequest } from "./approval.ts";
+import { AuditEntry, AuditHead, auditBatch } from "./audit.ts";
 import { ErrorBody, TwsError } from "./errors.ts";
 import { TopicEvent } from "./events.ts";
 import { Caller } from "./scopes.ts";
@@ -53,6 +55,8 @@ export const AgentFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("error"), id, error: ErrorBody }),
   /** What happened on topics since the last batch, oldest first. */
   z.object({ type: z.literal("event"), events: z.array(TopicEvent).min(1) }),
+  /** The audit trail behind what the edge has of it, oldest first; the next batch follows the edge's `audited`. */
+  z.object({ type: z.literal("audit"), entries: z.array(AuditEntry).min(1).max(auditBatch) }),
   z.object({ type: z.literal("bye"), reason: z.string().max(200) }),
 ]);
 export type AgentFrame = z.infer<typeof AgentFrame>;
@@ -65,6 +69,8 @@ export const EdgeFrame = z.discriminatedUnion("type", [
     edgeVersion: z.string().max(50),
     /** Every topic that has a watcher now; the agent drops all others. */
     topics: z.array(topic),
+    /** How far the edge has the audit trail; null from an edge that keeps none. */
+    audited: AuditHead.nullable().default(null),
   }),
   z.object({
     type: z.literal("call"),
@@ -76,7 +82,13 @@ export const EdgeFrame = z.discriminatedUnion("type", [
     /** By the edge's clock as it sends: the difference to deadlineAt is what the agent may use, whatever its own clock says. */
     sentAt: z.int(),
     caller: Caller,
+    /** Made by the edge for a call that may place orders and brought no idempotencyKey of its own. */
+    idempotencyKey: id.optional(),
   }),
+  /** The owner's pages ask; answered by `result` (an OwnerDesk) or `error` under this id. */
+  z.object({ type: z.literal("owner"), id, request: OwnerRequest }),
+  /** How far the edge has the audit trail now. */
+  z.object({ type: z.literal("audited"), head: AuditHead }),
   z.object({ type: z.literal("cancel"), id }),
   z.object({ type: z.literal("subscribe"), topic }),
   z.object({ type: z.literal("unsubscribe"), topic }),

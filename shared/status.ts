@@ -32,8 +32,33 @@ export const TwsState = z.enum([
 ]);
 export type TwsState = z.infer<typeof TwsState>;
 
-/** What the agent says of itself and of TWS; sent in hello and whenever it changes. */
-export const AgentStatus = z.object({
+/** Who stopped new orders, and why. */
+export const Freeze = z.object({
+  /** The owner on the TWS host, the owner at the edge's page, or the loss limit. */
+  by: z.enum(["host", "page", "loss"]),
+  since: z.string(),
+  reason: z.string().max(200),
+});
+export type Freeze = z.infer<typeof Freeze>;
+
+/** Which orders wait for the owner's approval. */
+export const ApprovalPolicy = z.enum(["never", "live", "always"]);
+export type ApprovalPolicy = z.infer<typeof ApprovalPolicy>;
+
+/** Whether new orders are taken, as the agent alone decides. */
+export const TradingStatus = z.object({
+  trading: z.enum(["off", "paper", "live"]),
+  approval: ApprovalPolicy,
+  /** Null: not stopped. */
+  frozen: Freeze.nullable(),
+  journal: z.enum(["ok", "failed"]),
+  /** Orders of which it is not known whether TWS has them. */
+  unknownOrders: z.int().nonnegative(),
+});
+export type TradingStatus = z.infer<typeof TradingStatus>;
+
+/** The agent's session with TWS, and TWS's data farms. */
+export const SessionStatus = z.object({
   tws: z.object({
     state: TwsState,
     since: z.string(),
@@ -64,5 +89,12 @@ export const AgentStatus = z.object({
       since: z.string(),
     }),
   ),
+});
+export type SessionStatus = z.infer<typeof SessionStatus>;
+
+/** What the agent says of itself and of TWS; sent in hello and whenever it changes. */
+export const AgentStatus = SessionStatus.extend({
+  /** Null from an agent that does not say. */
+  trading: TradingStatus.nullable().default(null),
 });
 export type AgentStatus = z.infer<typeof AgentStatus>;

@@ -2,7 +2,7 @@ import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../shared/contract.ts";
 import type { TwsError } from "../../shared/errors.ts";
 import type { Condition, Quote } from "../../shared/events.ts";
-import type { AgentStatus } from "../../shared/status.ts";
+import type { SessionStatus } from "../../shared/status.ts";
 import type { TwsEventName, TwsEvents } from "./events.ts";
 
 /** Which requests go first when the rate limit makes some wait. */
@@ -54,7 +54,7 @@ export interface RequestSpec<T> {
  * `tws_offline` while there is no session, and nothing is ever kept for later.
  */
 export interface TwsSession {
-  status(): AgentStatus;
+  status(): SessionStatus;
   /** Rises by one with each session that TWS accepted; 0 before the first. */
   readonly connection: number;
   readonly clientId: number;
@@ -79,7 +79,7 @@ export interface TwsSession {
   on<E extends TwsEventName>(event: E, listener: (...args: TwsEvents[E]) => void): () => void;
   /** Notices whose id belongs to no running request: orders (id below the request ids), streams, the system (-1). */
   onNotice(listener: (notice: TwsNotice) => void): () => void;
-  onStatus(listener: (status: AgentStatus) => void): () => void;
+  onStatus(listener: (status: SessionStatus) => void): () => void;
   /** A session has begun (accounts and nextValidId are known) or has ended. */
   onConnected(listener: (nextValidId: number) => void): () => void;
   onDisconnected(listener: () => void): () => void;

@@ -1,7 +1,7 @@
 import type { Contract } from "../../shared/contract.ts";
-import type { AgentStatus } from "../../shared/status.ts";
+import type { SessionStatus } from "../../shared/status.ts";
 
-export type Farm = AgentStatus["farms"][number];
+export type Farm = SessionStatus["farms"][number];
 
 const farmCodes: ReadonlyMap<number, Pick<Farm, "kind" | "state">> = new Map([
   [2103, { kind: "market data", state: "broken" }],

@@ -3,7 +3,7 @@ import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { conditionOf, emptyQuote, live } from "../../shared/events.ts";
 import type { Condition, Quote, StreamReason } from "../../shared/events.ts";
-import type { AgentStatus } from "../../shared/status.ts";
+import type { SessionStatus } from "../../shared/status.ts";
 import { currentTime } from "./account.ts";
 import type { QuoteEvent, QuoteStreams, TwsNotice, TwsSession } from "./api.ts";
 import type { Log } from "./connection.ts";
@@ -243,7 +243,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }
   };
 
-  const takeStatus = ({ tws, farms }: AgentStatus): void => {
+  const takeStatus = ({ tws, farms }: SessionStatus): void => {
     if (tws.state !== "connected" && tws.state !== "upstream_down") return;
     const broken = farms.filter(({ kind, state }) => kind === "market data" && state === "broken");
     for (const line of lines.values()) {

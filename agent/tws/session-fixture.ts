@@ -1,4 +1,4 @@
-import type { AgentStatus } from "../../shared/status.ts";
+import type { SessionStatus } from "../../shared/status.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import { createSession } from "./session.ts";
 import type { SessionTimes } from "./session.ts";
@@ -33,11 +33,11 @@ export function dial(port: number, times: Partial<SessionTimes> = {}, clientId =
 /** Resolves with the first status for which `isIt` holds, the one of now included. */
 export function statusWhere(
   session: TwsSession,
-  isIt: (status: AgentStatus) => boolean,
-): Promise<AgentStatus> {
+  isIt: (status: SessionStatus) => boolean,
+): Promise<SessionStatus> {
   const now = session.status();
   if (isIt(now)) return Promise.resolve(now);
-  const { promise, resolve } = Promise.withResolvers<AgentStatus>();
+  const { promise, resolve } = Promise.withResolvers<SessionStatus>();
   const off = session.onStatus((status) => {
     if (!isIt(status)) return;
     off();

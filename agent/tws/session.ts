@@ -2,7 +2,7 @@ import { MarketDataType } from "@stoqey/ib";
 import { createBackoff } from "../../shared/backoff.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { modeOf } from "../../shared/status.ts";
-import type { AgentStatus, TwsState } from "../../shared/status.ts";
+import type { SessionStatus, TwsState } from "../../shared/status.ts";
 import type { TwsNotice, TwsSession } from "./api.ts";
 import { openConnection } from "./connection.ts";
 import { upstreamDown } from "./errors.ts";
@@ -47,7 +47,7 @@ export function createSession(options: SessionOptions): TwsSession {
   const { host, port, clientId, isSimulator, log } = options;
   const times = { ...usualTimes, ...options.times };
 
-  const onStatus = createListeners<[AgentStatus]>(log);
+  const onStatus = createListeners<[SessionStatus]>(log);
   const onConnected = createListeners<[number]>(log);
   const onDisconnected = createListeners<[]>(log);
   const onDataLost = createListeners<[]>(log);
@@ -77,7 +77,7 @@ export function createSession(options: SessionOptions): TwsSession {
   const isStopped = (): boolean => state === "stopped";
   const isOver = (): boolean => isClosed;
 
-  const status = (): AgentStatus => ({
+  const status = (): SessionStatus => ({
     tws: {
       state,
       since,

@@ -168,7 +168,13 @@ export class AgentLink {
     store.saveAgent(recordOf(frame, rivalAfter(before, older !== null, frame)));
     trySend(
       socket,
-      encodeFrame({ type: "welcome", hostId, edgeVersion: version, topics: [...listener.topics()] }),
+      encodeFrame({
+        type: "welcome",
+        hostId,
+        edgeVersion: version,
+        topics: [...listener.topics()],
+        audited: null,
+      }),
     );
     listener.returned();
     listener.statusChanged();
@@ -190,6 +196,9 @@ export class AgentLink {
       case "error":
       case "event":
         this.#options.listener.frame(frame);
+        break;
+      // asked for by nobody: welcome says that no trail is kept
+      case "audit":
         break;
       default:
         frame satisfies never;
