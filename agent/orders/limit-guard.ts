@@ -1,0 +1,42 @@
+import type { Order } from "../../shared/order.ts";
+import type { RequestContext } from "../tws/api.ts";
+import type { OrderSpec } from "../tws/order-wire.ts";
+import type { Usage } from "./journal.ts";
+
+/** An order that is to be sent, or sent anew with changes. */
+export interface ProposedOrder {
+  readonly spec: OrderSpec;
+  /** The working order that it changes; null for a new one. */
+  readonly changes: Order | null;
+}
+
+/** What orders come to that were found to be within the limits of a single order. */
+export interface Assessment {
+  readonly account: string;
+  /** New orders among them. */
+  readonly orders: number;
+  /**
+   * What they trade together, in the account's currency: for a change, what it adds. Null where it is not known, which
+   * is only so while no limit needs it.
+   */
+  readonly value: number | null;
+  /** The account's currency; null as `value` is. */
+  readonly currency: string | null;
+  /** For people: "about 1,805.00 USD"; empty where it is not known. */
+  readonly valueText: string;
+}
+
+/** The owner's limits, as they bear on orders. Nothing that comes over the wire changes them. */
+export interface LimitGuard {
+  /**
+   * Holds each order to the limits of one order, and says what they come to. Throws trading_refused, with the limit, its
+   * value and the order's; the offline errors and timeout when a limit needs a price or a rate that cannot be had.
+   */
+  assess(orders: readonly ProposedOrder[], context: RequestContext): Promise<Assessment>;
+  /** Holds them to the limits of the day, the minute and the account; runs within the transaction that reserves them. */
+  requireRoom(assessment: Assessment, usage: Usage): void;
+  /** When the day of the limits began, in Unix milliseconds. */
+  dayBegan(): number;
+  /** Why these orders need the owner's approval; null when they do not. */
+  approvalReason(assessment: Assessment): string | null;
+}
