@@ -14,8 +14,12 @@ import {
   usualLinkTimes,
 } from "./link.ts";
 import type { Log } from "./log.ts";
-import { createIntents } from "./orders/intent.ts";
-import { wasNotSent } from "./orders/place.ts";
+import type { LimitGuard } from "./orders/limit-guard.ts";
+import { createAuditMirror } from "./audit-mirror.ts";
+import type { JournalFile } from "./orders/journal-file.ts";
+import { createOrders, type Orders } from "./orders/orders.ts";
+import type { ReconcileTimes } from "./orders/reconcile.ts";
+import { createOwnerDesk } from "./owner-desk.ts";
 import { createSources } from "./sources.ts";
 import { createTopics } from "./topics.ts";
 import type { TwsSession } from "./tws/api.ts";
@@ -28,9 +32,12 @@ interface AgentOptions {
   readonly config: Pick<AgentConfig, "clientId" | "trading" | "paperAccount">;
   readonly tws: TwsTarget & { readonly isSimulator: boolean };
   readonly edge: Pick<LinkOptions, "url" | "authorization">;
+  /** Open for orders; it is closed with the agent. */
+  readonly journalFile: JournalFile;
   readonly log: Log;
   readonly linkTimes?: Partial<LinkTimes>;
   readonly sessionTimes?: Partial<SessionTimes>;
+  readonly reconcileTimes?: Partial<ReconcileTimes>;
   /** Times and clock of the quote lines. */
   readonly quoteOptions?: QuoteOptions;
 }
@@ -47,15 +54,35 @@ export interface Agent {
 }
 
 /** Starts the agent: the session with TWS and the link to the edge, each for as long as it takes. */
-export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: AgentOptions): Agent {
+export function createAgent({
+  config,
+  tws,
+  edge,
+  log,
+  linkTimes,
+  journalFile,
+  ...rest
+}: AgentOptions): Agent {
+  const { reconcileTimes } = rest;
   const { session, orderBook, quotes } = startSession({ config, tws, log, ...rest });
   const { clientId, trading, paperAccount } = config;
+  const orders = createOrders({
+    session,
+    orderBook,
+    limits: { trading },
+    approval: "live",
+    guard: openGuard,
+    journalFile,
+    now: Date.now,
+    log: twsLogTo(log),
+    ...(reconcileTimes && { reconcileTimes }),
+  });
   const handlers = createHandlers({
     session,
     orderBook,
     quotes,
     limits: { trading, onlyAccount: paperAccount },
-    intents: createIntents(wasNotSent),
+    orders,
     target: { host: tws.host, port: tws.port, clientId },
     now: Date.now,
   });
@@ -72,8 +99,9 @@ export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: Agen
   });
   session.onConnected(() => topics.retry());
 
-  const { listener, send } = createListener({ session, dispatch, topics, log });
-  session.onStatus((status) => send({ type: "status", status: { ...status, trading: null } }));
+  const { listener, tellStatus } = createListener({ session, orders, dispatch, topics, log });
+  session.onStatus(tellStatus);
+  const look = setInterval(() => tellStatus(), lookEveryMs);
   const link = startLink({
     url: edge.url,
     authorization: edge.authorization,
@@ -85,7 +113,7 @@ export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: Agen
       agentVersion: version,
       instanceId,
       machine: hostname().slice(0, 200),
-      status: { ...session.status(), trading: null },
+      status: { ...session.status(), trading: orders.status() },
     }),
   });
   return {
@@ -93,13 +121,33 @@ export function createAgent({ config, tws, edge, log, linkTimes, ...rest }: Agen
     linkState: link.state,
     whenLinked: link.whenUp,
     async close() {
+      clearInterval(look);
       await link.close();
       topics.close();
+      orders.close();
       orderBook.close();
       await session.close();
+      journalFile.close();
     },
   };
 }
+
+const openGuard: LimitGuard = {
+  assess: (orders) =>
+    Promise.resolve({
+      account: orders[0]?.spec.account ?? "",
+      orders: orders.length,
+      value: null,
+      currency: null,
+      valueText: "",
+    }),
+  requireRoom: () => {},
+  dayBegan: () => 0,
+  approvalReason: () => null,
+};
+
+/** How often it is looked whether a command on this machine has stopped new orders, or lifted that. */
+const lookEveryMs = 1_000;
 
 /** Of this process, so that the edge can tell a restart from a reconnection. */
 const instanceId = randomUUID();
@@ -112,9 +160,11 @@ interface SessionParts {
   readonly quoteOptions?: QuoteOptions;
 }
 
+const twsLogTo = (log: Log) => (event: string, fields: Readonly<Record<string, unknown>>) =>
+  log[event.endsWith("_failed") ? "error" : "info"](event, fields);
+
 function startSession({ config, tws, log, sessionTimes = {}, quoteOptions = {} }: SessionParts) {
-  const twsLog = (event: string, fields: Readonly<Record<string, unknown>>) =>
-    log[event.endsWith("_failed") ? "error" : "info"](event, fields);
+  const twsLog = twsLogTo(log);
   const session = createSession({
     host: tws.host,
     port: tws.port,
@@ -130,25 +180,42 @@ function startSession({ config, tws, log, sessionTimes = {}, quoteOptions = {} }
 
 interface Served {
   readonly session: TwsSession;
+  readonly orders: Orders;
   readonly dispatch: ReturnType<typeof createDispatch>;
   readonly topics: ReturnType<typeof createTopics>;
   readonly log: Log;
 }
 
 /** What each frame of the edge sets going. */
-function createListener({ session, dispatch, topics, log }: Served) {
+function createListener({ session, orders, dispatch, topics, log }: Served) {
   let connection: LinkConnection | null = null;
+  let told = "";
+  const send = (frame: AgentFrame): void => connection?.send(frame);
+  const ownerDesk = createOwnerDesk(orders, log);
+  const mirror = createAuditMirror(orders.journal, send, log);
+
+  /** Tells the edge where things stand, if it has changed: a command on this machine may have stopped new orders. */
+  function tellStatus(): void {
+    const status = { ...session.status(), trading: orders.status() };
+    const text = JSON.stringify(status);
+    mirror.tell();
+    if (text === told || connection === null) return;
+    told = text;
+    send({ type: "status", status });
+  }
   const listener: LinkListener = {
     opened(welcome, opened) {
       connection = opened;
       // hello may be out of date by the time it is welcomed
-      opened.send({ type: "status", status: { ...session.status(), trading: null } });
+      told = "";
+      tellStatus();
       topics.linked(welcome.topics, opened.send);
+      mirror.linked(welcome.audited);
     },
-    frame(frame, { send, signal }) {
+    frame(frame, origin) {
       switch (frame.type) {
         case "call":
-          return void dispatch.handle(frame, { send, signal });
+          return void dispatch.handle(frame, origin);
         case "cancel":
           return dispatch.cancel(frame.id);
         case "subscribe":
@@ -158,8 +225,9 @@ function createListener({ session, dispatch, topics, log }: Served) {
         case "ack":
           return topics.ack(frame.topic, frame.seq);
         case "owner":
+          return origin.send(ownerDesk.answer(frame));
         case "audited":
-          return undefined;
+          return mirror.audited(frame.head);
         case "bye":
           return log.info("link.bye", { reason: frame.reason });
         default:
@@ -169,9 +237,10 @@ function createListener({ session, dispatch, topics, log }: Served) {
     closed() {
       connection = null;
       topics.unlinked();
+      mirror.unlinked();
     },
   };
-  return { listener, send: (frame: AgentFrame) => connection?.send(frame) };
+  return { listener, tellStatus };
 }
 
 function startLink(options: Omit<Parameters<typeof runLink>[0], "onState">) {

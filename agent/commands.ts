@@ -5,6 +5,7 @@ import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "./agent.ts";
 import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "./config.ts";
 import { createLog } from "./log.ts";
+import { inMemory, JournalTakenError, openJournalFile } from "./orders/journal-file.ts";
 import { closeOnSignal } from "./signals.ts";
 import type { TwsSession } from "./tws/api.ts";
 import { version } from "./version.ts";
@@ -26,7 +27,7 @@ export async function runStart(): Promise<string | null> {
     sayChanges(session, status, closing);
     return null;
   } catch (error) {
-    if (error instanceof AddressError) return error.message;
+    if (error instanceof AddressError || error instanceof JournalTakenError) return error.message;
     throw error;
   }
 }
@@ -46,8 +47,13 @@ export async function runAgent(): Promise<string | null> {
   const { startSimulator } = await import("./sim/server.ts");
   const simulator = config.tws === null ? await startSimulator({ port: 0, seed: config.simSeed }) : null;
   const tws = config.tws ?? { host: "127.0.0.1", port: simulator?.port ?? 0 };
+  const journalFile = orTaken(() =>
+    openJournalFile({ path: config.tws === null ? inMemory : config.journalFile, exclusive: true }),
+  );
+  if (typeof journalFile === "string") return journalFile;
   const agent = createAgent({
     config,
+    journalFile,
     tws: { ...tws, isSimulator: simulator !== null },
     edge: { url: config.edgeUrl, authorization: authorization.header },
     log,
@@ -74,6 +80,15 @@ function orMistakes<T extends object>(load: () => T): T | string {
     if (!(error instanceof ConfigError)) throw error;
     const { mistakes } = error;
     return ["The configuration is not right:", ...mistakes.map((mistake) => `  ${mistake}`)].join("\n");
+  }
+}
+
+function orTaken<T extends object>(open: () => T): T | string {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof JournalTakenError) return error.message;
+    throw error;
   }
 }
 

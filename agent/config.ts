@@ -19,6 +19,8 @@ export interface AgentConfig {
   /** When set, no other account may be traded. */
   readonly paperAccount: string | null;
   readonly trading: "off" | "paper" | "live";
+  /** Where the order journal of a configured TWS is. */
+  readonly journalFile: string;
   /** Proves the agent to the edge. */
   readonly agentToken: string | null;
   /** Null: as the command likes it. */
@@ -136,6 +138,7 @@ interface Values {
   readonly EDGE_URL: string;
   readonly AGENT_TOKEN: string;
   readonly TWS_EDGE_KEY: string;
+  readonly TWS_EDGE_JOURNAL: string;
   readonly LOG_LEVEL: LogLevel;
   readonly SIM_SEED: number;
 }
@@ -178,6 +181,7 @@ const variables: {
     allowed: "16 to 512 printable characters without spaces",
   },
   TWS_EDGE_KEY: { schema: z.string().max(4_096), allowed: "the path of a file" },
+  TWS_EDGE_JOURNAL: { schema: z.string().max(4_096), allowed: "the path of a file" },
   LOG_LEVEL: { schema: z.enum(logLevels), allowed: "debug, info, warn or error" },
   SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
 };
@@ -213,6 +217,7 @@ function readAgent({ read }: Reader): AgentConfig {
     clientId: read("TWS_CLIENT_ID") ?? 1,
     paperAccount: read("TWS_PAPER_ACCOUNT") ?? null,
     trading: read("TRADING") ?? "paper",
+    journalFile: read("TWS_EDGE_JOURNAL") ?? join(homedir(), ".config", "tws-edge", "journal.db"),
     agentToken: read("AGENT_TOKEN") ?? null,
     logLevel: read("LOG_LEVEL") ?? null,
     simSeed: read("SIM_SEED") ?? 1,

@@ -1,5 +1,5 @@
 import { deadlineOf } from "../shared/deadlines.ts";
-import { TwsError, toErrorBody } from "../shared/errors.ts";
+import { type IntentName, TwsError, toErrorBody } from "../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
 import { isExpired } from "../shared/scopes.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
@@ -12,6 +12,7 @@ import { z } from "zod";
 import type { CallContext } from "./handlers/handlers-for.ts";
 import type { Handlers } from "./handlers/index.ts";
 import type { Log } from "./log.ts";
+import { nameOf } from "./orders/intent.ts";
 
 export type CallFrame = Extract<EdgeFrame, { type: "call" }>;
 
@@ -84,6 +85,8 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
       caller: call.caller,
       signal: controller.signal,
       twsTimeoutMs: twsShareOf(tool, input, budgetMs),
+      notAfter: Math.floor(now() + budgetMs),
+      madeKey: call.idempotencyKey ?? null,
       page,
       progress: progress.report,
     };
@@ -95,7 +98,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     try {
       const output = await Promise.race([
         invoke(handlers, call.tool, input, context),
-        untilAborted(tool, controller.signal),
+        untilAborted(tool, wishOf(call, input), controller.signal),
       ]);
       return finish(tool, input, output, page);
     } finally {
@@ -202,8 +205,17 @@ function finish(
   return tool.output.parse(paginate(tool, input, whole, page));
 }
 
+/** The wish that a call is about, if it is about one. */
+function wishOf(
+  { caller, idempotencyKey }: CallFrame,
+  input: Readonly<Record<string, unknown>>,
+): IntentName | null {
+  const key = input["idempotencyKey"] ?? idempotencyKey;
+  return typeof key === "string" ? nameOf(caller.grantId, key) : null;
+}
+
 /** Rejects when the call is aborted. An order that had begun may have reached TWS, so its outcome is not known. */
-function untilAborted(tool: ToolDefinition, signal: AbortSignal): Promise<never> {
+function untilAborted(tool: ToolDefinition, wish: IntentName | null, signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     const fail = () => {
       const reason: unknown = signal.reason;
@@ -212,6 +224,7 @@ function untilAborted(tool: ToolDefinition, signal: AbortSignal): Promise<never>
       return reject(
         new TwsError("outcome_unknown", `${reason.message} It may have reached TWS before that.`, {
           cause: reason,
+          ...(wish !== null && { intent: wish }),
         }),
       );
     };

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { type Agent, createAgent } from "./agent.ts";
@@ -6,6 +8,7 @@ import type { OwnerSecret, StartConfig, TwsTarget } from "./config.ts";
 import { startEmbeddedEdge } from "./embedded-edge.ts";
 import type { LinkTimes } from "./link.ts";
 import { createLog } from "./log.ts";
+import { inMemory, openJournalFile, type JournalFile } from "./orders/journal-file.ts";
 import { hashPassphrase } from "./passphrase.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./sim/server.ts";
 import type { SessionTimes } from "./tws/session.ts";
@@ -76,8 +79,10 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       log,
     });
     closers.push(() => edge.close());
+    const journalFile = openJournal(config, persistTo);
     const agent = createAgent({
       config,
+      journalFile,
       tws: targetOf(config.tws, simulator),
       edge: {
         url: `${edge.origin.replace(/^http/, "ws")}/api/v1/agent`,
@@ -97,6 +102,14 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     await close();
     throw error;
   }
+}
+
+/** A simulator is new each time, and so is the journal of what was sent to it. */
+function openJournal({ tws, journalFile }: StartConfig, persistTo: string | null): JournalFile {
+  if (tws !== null) return openJournalFile({ path: journalFile, exclusive: true });
+  const path = persistTo === null ? inMemory : join(persistTo, "simulator-journal.db");
+  for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
+  return openJournalFile({ path, exclusive: true });
 }
 
 const targetOf = (tws: TwsTarget | null, simulator: Simulator | null) => ({

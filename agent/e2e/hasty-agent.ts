@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { createAgent } from "../agent.ts";
 import { createLog } from "../log.ts";
+import { openJournalFile } from "../orders/journal-file.ts";
 import { closeOnSignal } from "../signals.ts";
 
 /** The agent as `tws-edge agent` runs it, with other times: what takes it minutes is tested in seconds. */
@@ -13,13 +14,23 @@ const Orders = z.object({
   linkTimes: times,
   sessionTimes: times,
   quoteTimes: times,
+  reconcileTimes: times,
+  journal: z.string(),
   /** How far the market's clock is ahead of the machine's. */
   marketAheadMs: z.number().default(0),
 });
 
-const { edgeUrl, token, twsPort, linkTimes, sessionTimes, quoteTimes, marketAheadMs } = Orders.parse(
-  JSON.parse(process.argv[2] ?? ""),
-);
+const {
+  edgeUrl,
+  token,
+  twsPort,
+  linkTimes,
+  sessionTimes,
+  quoteTimes,
+  reconcileTimes,
+  journal,
+  marketAheadMs,
+} = Orders.parse(JSON.parse(process.argv[2] ?? ""));
 const agent = createAgent({
   config: { clientId: 1, trading: "paper", paperAccount: null },
   tws: { host: "127.0.0.1", port: twsPort, isSimulator: false },
@@ -30,8 +41,10 @@ const agent = createAgent({
     write: (line) => process.stderr.write(line),
     now: Date.now,
   }),
+  journalFile: openJournalFile({ path: journal, exclusive: true }),
   linkTimes,
   sessionTimes,
+  reconcileTimes,
   quoteOptions: { times: quoteTimes, now: () => Date.now() + marketAheadMs },
 });
 closeOnSignal(() => agent.close());

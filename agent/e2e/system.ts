@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEmbeddedEdge } from "../embedded-edge.ts";
 import type { LinkTimes } from "../link.ts";
 import { createLog } from "../log.ts";
 import { startSimulator, type Simulator, type SimulatorOptions } from "../sim/server.ts";
+import type { ReconcileTimes } from "../orders/reconcile.ts";
 import type { createQuoteStreams } from "../tws/quotes.ts";
 import type { SessionTimes } from "../tws/session.ts";
 import { eventually, plainCaller } from "./clients.ts";
@@ -38,6 +42,7 @@ export interface System {
 interface AgentTimes {
   readonly linkTimes?: Partial<LinkTimes>;
   readonly sessionTimes?: Partial<SessionTimes>;
+  readonly reconcileTimes?: Partial<ReconcileTimes>;
   readonly quoteTimes?: Parameters<typeof createQuoteStreams>[1]["times"];
   readonly marketAheadMs?: number;
 }
@@ -108,6 +113,8 @@ interface AgentOptions {
 }
 
 function startAgent({ edgePort, token, simulator, times }: AgentOptions) {
+  const folder = mkdtempSync(join(tmpdir(), "tws-edge-journal-"));
+  const journal = join(folder, "journal.db");
   let child: ChildProcess | null = null;
   const startedAt: number[] = [];
   const isRunning = (one: ChildProcess) => one.exitCode === null && one.signalCode === null;
@@ -121,11 +128,13 @@ function startAgent({ edgePort, token, simulator, times }: AgentOptions) {
         AGENT_TOKEN: token,
         TWS_HOST: simulator.host,
         TWS_PORT: String(simulator.port),
+        TWS_EDGE_JOURNAL: journal,
         LOG_LEVEL: "error",
       };
       const orders = {
         edgeUrl: `ws://127.0.0.1:${edgePort}/api/v1/agent`,
         token,
+        journal,
         twsPort: simulator.port,
         ...times,
       };
@@ -135,10 +144,12 @@ function startAgent({ edgePort, token, simulator, times }: AgentOptions) {
     },
     kill: () => void child?.kill("SIGKILL"),
     async close(): Promise<void> {
-      if (child === null || !isRunning(child)) return;
-      const gone = once(child, "exit");
-      child.kill("SIGTERM");
-      await gone;
+      if (child !== null && isRunning(child)) {
+        const gone = once(child, "exit");
+        child.kill("SIGTERM");
+        await gone;
+      }
+      rmSync(folder, { recursive: true });
     },
   };
 }

@@ -5,7 +5,7 @@ import { resolveAccount, visibleAccounts } from "../limits.ts";
 import { accountDownload, accountSummary, positions } from "../tws/account.ts";
 import type { PortfolioRow, PositionRow } from "../tws/account.ts";
 import { accountPnl, positionPnl } from "../tws/pnl.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 

@@ -4,7 +4,7 @@ import type { InputOf } from "../../shared/tools/define.ts";
 import type { statusTools } from "../../shared/tools/status.ts";
 import { visibleAccounts } from "../limits.ts";
 import { currentTime } from "../tws/account.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -5,7 +5,7 @@ import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts
 import { marketRule } from "../tws/market-rules.ts";
 import { inParts, optionParams } from "../tws/option-params.ts";
 import { bboExchangeOf, smartComponents } from "../tws/smart-components.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 

@@ -8,7 +8,7 @@ import { headTimestamp, histogram, isHistogramUnit, tradingSchedule } from "../t
 import { datedBars, endOfBars } from "../tws/history.ts";
 import { pastTicks } from "../tws/past-ticks.ts";
 import { keepShown, restOf, shownBefore } from "./bar-pages.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 

@@ -5,7 +5,7 @@ import type { marketDataTools } from "../../shared/tools/market-data.ts";
 import { describeSelector, resolveContract } from "../tws/contracts.ts";
 import { depthSnapshot } from "../tws/depth.ts";
 import { fundamentalReport } from "../tws/fundamentals.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 

@@ -5,7 +5,7 @@ import type { newsTools } from "../../shared/tools/news.ts";
 import type { RequestContext } from "../tws/api.ts";
 import { resolveContract } from "../tws/contracts.ts";
 import { historicalNews, newsArticle, newsProviders } from "../tws/news.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -11,7 +11,7 @@ import { calculateImpliedVolatility, calculateOptionPrice } from "../tws/calcula
 import type { OptionComputation } from "../tws/calculations.ts";
 import { resolveContract } from "../tws/contracts.ts";
 import { optionsExpiring } from "../tws/options.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 

@@ -5,18 +5,21 @@ import { mayUse, requireTrader, resolveAccount, visibleAccounts } from "../limit
 import { placeBasket } from "../orders/basket.ts";
 import type { BasketRow } from "../orders/basket.ts";
 import { placeBracket } from "../orders/bracket.ts";
-import { requestOf } from "./deps.ts";
+import { digestOf, nameOf } from "../orders/intent.ts";
+import { outcomeOf } from "../orders/outcome.ts";
+import { keyOf } from "../orders/place.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
-import { outcomeOf } from "./orders.ts";
 
-type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "intents" | "now">;
+type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "orders" | "now">;
 
 /** Rows of an answer; the counts beside them are of all. */
 const mostCancelled = 60;
 
 export function createOrderGroupHandlers(deps: Deps) {
-  const { session, orderBook, limits } = deps;
+  const { session, orderBook, limits, orders } = deps;
+  const placing = { ...deps, pipeline: orders.pipeline };
 
   /** The one named; else the one of this host, if the owner has bound it to one, or all that the caller may use. */
   function coveredAccounts(named: string, caller: Caller): string[] {
@@ -31,7 +34,7 @@ export function createOrderGroupHandlers(deps: Deps) {
 
   return {
     async ibkr_place_bracket_order(input, context) {
-      const { entry, takeProfit, stopLoss, idempotencyKey } = await placeBracket(deps, input, context);
+      const { entry, takeProfit, stopLoss, idempotencyKey } = await placeBracket(placing, input, context);
       const { account, mode, status, filled, avgFillPrice } = entry;
       return {
         parentOrderId: entry.orderId,
@@ -51,7 +54,7 @@ export function createOrderGroupHandlers(deps: Deps) {
     },
 
     async ibkr_place_orders(input, context) {
-      const { rows, account, ocaGroup, idempotencyKey } = await placeBasket(deps, input, context);
+      const { rows, account, ocaGroup, idempotencyKey } = await placeBasket(placing, input, context);
       const accepted = rows.filter(({ outcome }) => "order" in outcome).length;
       const unknown = rows.filter(({ outcome }) => "error" in outcome && outcome.isOpen).length;
       return {
@@ -74,7 +77,18 @@ export function createOrderGroupHandlers(deps: Deps) {
       // TWS's own order for this knows no accounts, so it is for callers who may use all of them and mean them
       const isAll = caller.accounts === null && all.length > 0 && accounts.length === all.length;
       const isWanted = isAll ? null : (one: string) => accounts.includes(one);
-      const { orders: found, others } = await orderBook.cancelAll(isWanted, requestOf(context));
+      const wish = {
+        ...nameOf(caller.grantId, keyOf(undefined, context)),
+        tool: "ibkr_cancel_all_orders",
+        kind: "cancel_all",
+        digest: digestOf({ accounts }),
+        account: accounts.join(" ").slice(0, 50),
+        isOwnKey: false,
+        checksTwin: false,
+      } as const;
+      const { orders: found, others } = await orders.pipeline.cancel(wish, context, (sending) =>
+        orderBook.cancelAll(isWanted, requestOf(context), sending),
+      );
       const ended = found.filter(({ status }) => status === "Cancelled" || status === "ApiCancelled");
       const open = found.filter(({ status }) => status !== "Filled" && status !== "Inactive");
       // what is still open matters most

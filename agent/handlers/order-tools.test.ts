@@ -131,7 +131,7 @@ describe("order types", () => {
     await bed.handlers.ibkr_modify_order({ orderId, auxPrice: 15 }, callBy());
     const { order } = await bed.handlers.ibkr_get_order_status({ orderId }, callBy());
     expect(order).toMatchObject({ auxPrice: 15, limitOffset: 0.5, limitPrice: null });
-    expect(order.trailStopPrice).toBeGreaterThanOrEqual(start);
+    expect(order?.trailStopPrice).toBeGreaterThanOrEqual(start);
   });
 
   test.for([

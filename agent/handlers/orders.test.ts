@@ -329,7 +329,10 @@ test("orders of other clients are shown and can be cancelled, not changed", asyn
   await other.session.whenConnected(5_000);
   // ids count for each client, so this one must differ from all of ours
   await other.handlers.ibkr_place_order(order(far), callBy());
-  const { orderId } = await other.handlers.ibkr_place_order(order(far), callBy());
+  const { orderId } = await other.handlers.ibkr_place_order(
+    order({ ...far, idempotencyKey: "second" }),
+    callBy(),
+  );
   await place(far);
 
   const { orders } = await bed.handlers.ibkr_get_open_orders({}, callBy());

@@ -4,19 +4,17 @@ import { isFinal } from "../../shared/order.ts";
 import type { Order, WaitUntil } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
-import { mayUse, requireTrader, requireTrading, resolveAccount } from "../limits.ts";
+import { mayUse, requireTrader, resolveAccount } from "../limits.ts";
+import { cancelOrder, changeOrder } from "../orders/change.ts";
+import { lookUpOrder } from "../orders/look-up.ts";
+import { outcomeOf } from "../orders/outcome.ts";
 import { placeOrder } from "../orders/place.ts";
 import type { Placed } from "../orders/place.ts";
 import { requireTimeLeft, termsOf } from "../orders/terms.ts";
 import { contractOfOrder } from "../orders/agreement.ts";
-import { requestOf } from "./deps.ts";
 import type { HandlerDeps } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
-
-export const outcomeOf = (order: Order) => {
-  const { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings } = order;
-  return { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings };
-};
 
 const sameText = (asked: string | undefined, value: string | undefined): boolean =>
   asked === undefined || asked === "" || asked.toUpperCase() === value?.toUpperCase();
@@ -37,10 +35,11 @@ const reached: Readonly<Record<WaitUntil, (order: Order) => boolean>> = {
 /** What TWS answers late must still reach the caller within the call. */
 const answerWithinMs = 500;
 
-type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "intents" | "now">;
+type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "orders" | "now">;
 
 export function createOrderHandlers(deps: Deps) {
-  const { session, orderBook, limits } = deps;
+  const { session, orderBook, limits, orders: trading } = deps;
+  const placing = { ...deps, pipeline: trading.pipeline };
 
   /** An order of an account outside the grant does not exist for the caller. */
   async function visibleOrder(orderId: number, context: CallContext): Promise<Order> {
@@ -62,7 +61,7 @@ export function createOrderHandlers(deps: Deps) {
 
   return {
     async ibkr_place_order(input, context) {
-      return placedOf(await placeOrder(deps, input, context));
+      return placedOf(await placeOrder(placing, "ibkr_place_order", input, context));
     },
 
     async ibkr_place_option_order(input, context) {
@@ -80,7 +79,7 @@ export function createOrderHandlers(deps: Deps) {
         );
       }
       const asked = { ...input, ...(conId === undefined && { secType }), outsideRth: false };
-      const placed = await placeOrder(deps, asked, context, (contract) => {
+      const placed = await placeOrder(placing, "ibkr_place_option_order", asked, context, (contract) => {
         if (contract.secType === "OPT" || contract.secType === "FOP") return;
         throw new TwsError("invalid_input", `conId: ${contract.conId} is no option; use ibkr_place_order.`);
       });
@@ -109,15 +108,13 @@ export function createOrderHandlers(deps: Deps) {
       if (Object.values(changes).every((change) => change === undefined)) {
         throw new TwsError("invalid_input", "Give the new quantity, limitPrice or auxPrice.");
       }
-      const { account } = await visibleOrder(orderId, context);
-      requireTrading(limits, context.caller, account);
-      return outcomeOf(await orderBook.modify(orderId, changes, requestOf(context)));
+      return outcomeOf(await changeOrder(placing, await visibleOrder(orderId, context), changes, context));
     },
 
     async ibkr_cancel_order({ orderId }, context) {
-      const { account } = await visibleOrder(orderId, context);
-      requireTrader(context.caller, account);
-      return outcomeOf(await orderBook.cancel(orderId, requestOf(context)));
+      const order = await visibleOrder(orderId, context);
+      requireTrader(context.caller, order.account);
+      return outcomeOf(await cancelOrder(placing, order, context));
     },
 
     async ibkr_get_open_orders(_input, context) {
@@ -155,10 +152,7 @@ export function createOrderHandlers(deps: Deps) {
       return { ...outcomeOf(order), reached: reached[until](order), waitedSeconds, whyHeld: order.whyHeld };
     },
 
-    async ibkr_get_order_status({ orderId }, context) {
-      const order = await visibleOrder(orderId, context);
-      return { ...outcomeOf(order), whyHeld: order.whyHeld, order };
-    },
+    ibkr_get_order_status: (input, context) => lookUpOrder(deps, input, context),
 
     async ibkr_get_executions({ symbol, secType, exchange, account }, context) {
       const isWanted = wantedBy(account, context);

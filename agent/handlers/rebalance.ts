@@ -16,7 +16,7 @@ import { claimsOf } from "../analysis/working-orders.ts";
 import type { Claims } from "../analysis/working-orders.ts";
 import { resolveAccount } from "../limits.ts";
 import { resolveDetails } from "../tws/contracts.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext } from "./handlers-for.ts";
 

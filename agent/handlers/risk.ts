@@ -11,7 +11,7 @@ import { assess, leastDays } from "../analysis/portfolio-risk.ts";
 import type { Candidate, Excluded } from "../analysis/portfolio-risk.ts";
 import { resolveAccount } from "../limits.ts";
 import { resolveContract, resolveDetails } from "../tws/contracts.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext } from "./handlers-for.ts";
 

@@ -1,7 +1,7 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { ScannerParameter, scannerTools } from "../../shared/tools/scanner.ts";
 import { runScan, scannerParameters } from "../tws/scanner.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -8,7 +8,7 @@ import { resolveAccount } from "../limits.ts";
 import { noProviders } from "../sources.ts";
 import { resolveContract } from "../tws/contracts.ts";
 import { newsProviders } from "../tws/news.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 import { createWatchHandlers } from "./watches.ts";

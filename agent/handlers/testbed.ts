@@ -1,9 +1,10 @@
-import type { Order } from "../../shared/order.ts";
 import type { Caller } from "../../shared/scopes.ts";
 import { pageOf } from "../../shared/tools/paging.ts";
 import type { Limits } from "../limits.ts";
-import { createIntents } from "../orders/intent.ts";
-import { wasNotSent } from "../orders/place.ts";
+import { inMemory, openJournalFile } from "../orders/journal-file.ts";
+import type { JournalFile } from "../orders/journal-file.ts";
+import type { LimitGuard } from "../orders/limit-guard.ts";
+import { createOrders } from "../orders/orders.ts";
 import { startSimulator } from "../sim/server.ts";
 import type { SimulatorOptions } from "../sim/server.ts";
 import { createOrderBook } from "../tws/order-book.ts";
@@ -28,6 +29,8 @@ export const callBy = (caller: Caller = trader, change: Partial<CallContext> = {
   signal: new AbortController().signal,
   twsTimeoutMs: 10_000,
   page: pageOf({}),
+  notAfter: Number.MAX_SAFE_INTEGER,
+  madeKey: null,
   progress: () => {},
   ...change,
 });
@@ -65,39 +68,68 @@ export async function startTestbed(options: TestbedOptions = {}) {
 }
 export type Testbed = Awaited<ReturnType<typeof startTestbed>>;
 
+const noLimits: LimitGuard = {
+  assess: (orders) =>
+    Promise.resolve({
+      account: orders[0]?.spec.account ?? "",
+      orders: orders.length,
+      value: null,
+      currency: null,
+      valueText: "",
+    }),
+  requireRoom: () => {},
+  dayBegan: () => 0,
+  approvalReason: () => null,
+};
+
 interface AgentOptions {
   readonly port: number;
   readonly limits?: Partial<Limits> | undefined;
   readonly clientId?: number | undefined;
   readonly now?: (() => number) | undefined;
+  /** In memory by default, as after the loss of the file. */
+  readonly journalFile?: JournalFile;
 }
 
 /** For tests: one process of the agent, without its link. */
-export function startAgent({ port, limits, clientId = 1, now = Date.now }: AgentOptions) {
+export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own }: AgentOptions) {
+  const { journalFile = openJournalFile({ path: inMemory, exclusive: true }) } = own;
   const log = () => {};
   const target = { host: "127.0.0.1", port, clientId };
   const session = createSession({ ...target, isSimulator: true, log, times: { retryFirstMs: 50 } });
   const orderBook = createOrderBook(session, log);
   const quotes = createQuoteStreams(session, { log });
-  const intents = createIntents<readonly Order[]>(wasNotSent);
+  const orders = createOrders({
+    session,
+    orderBook,
+    limits: { trading: "paper" },
+    approval: "live",
+    guard: noLimits,
+    journalFile,
+    now,
+    log,
+  });
   const agentWith = (own: Partial<Limits> = {}) =>
     createHandlers({
       session,
       orderBook,
       quotes,
-      intents,
+      orders,
       target,
       now,
       limits: { trading: "paper", onlyAccount: null, ...own },
     });
   return {
     session,
+    orders,
     handlers: agentWith(limits),
     /** The handlers as they are under other limits. */
     agentWith,
     async close(): Promise<void> {
+      orders.close();
       orderBook.close();
       await session.close();
+      journalFile.close();
     },
   };
 }

@@ -11,7 +11,7 @@ import { bulletinItem } from "../sources.ts";
 import { resolveContract } from "../tws/contracts.ts";
 import { watchBulletins } from "../tws/news-streams.ts";
 import { watchPortfolio } from "../tws/portfolio.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 

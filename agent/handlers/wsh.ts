@@ -3,7 +3,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { wshTools } from "../../shared/tools/wsh.ts";
 import { resolveContract } from "../tws/contracts.ts";
 import { wshEvents, wshEventTypes } from "../tws/wsh.ts";
-import { requestOf } from "./deps.ts";
+import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -5,6 +5,7 @@ import { approvalLifetimeMs, PendingApproval } from "../../shared/approval.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { appendAudit } from "./audit-trail.ts";
 import type { JournalFile } from "./journal-file.ts";
+import type { CallContext } from "../handlers/handlers-for.ts";
 
 /** Where an approval is: each is good for one order, once. */
 type ApprovalState = "pending" | "approved" | "declined" | "used" | "expired";
@@ -37,12 +38,19 @@ export interface Approvals {
   ): void;
   /** Resolves when the owner has decided on something, or at the latest after `timeoutMs`. */
   whenDecided(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /**
+   * The owner's approval of exactly these orders, to be used once. Throws approval_required when the owner is still to
+   * decide, which a repeated call waits for a while; trading_refused when they were not approved.
+   */
+  approved(petition: Petition, context: Pick<CallContext, "signal" | "twsTimeoutMs">): Promise<string>;
 }
 
 /** More than one owner can look at. */
 const mostPending = 50;
 /** How often a decision that another process has written is looked for. */
 const lookEveryMs = 250;
+/** Of what a request to TWS may take, what a repeated call waits for the owner. */
+const waitShare = 0.8;
 
 const Row = z.object({
   approval_id: z.string(),
@@ -61,7 +69,7 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
       .get(...values);
     if (row === undefined) return null;
     const { approval_id: approvalId, state, expires_at: expiresAt, body } = Row.parse(row);
-    const isOver = expiresAt <= now() && (state === "pending" || state === "approved");
+    const isOver = expiresAt <= now() && state !== "used";
     return { approvalId, state: isOver ? "expired" : state, expiresAt, body } as const;
   }
 
@@ -74,6 +82,30 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
   }
 
   return {
+    async approved(petition, { signal, twsTimeoutMs }) {
+      const { grantId, digest } = petition;
+      let found = this.verdict(grantId, digest);
+      const until = performance.now() + twsTimeoutMs * waitShare;
+      while (found.verdict === "pending" && performance.now() < until && !signal.aborted) {
+        await this.whenDecided(until - performance.now(), signal);
+        found = this.verdict(grantId, digest);
+      }
+      switch (found.verdict) {
+        case "approved":
+          return found.approvalId;
+        case "declined":
+          throw new TwsError("trading_refused", "The order was not approved, so nothing was placed.", {
+            nextStep: "Ask the owner before you try another.",
+          });
+        case "pending":
+          throw approvalRequired(petition.reason, found);
+        case "none":
+          throw approvalRequired(petition.reason, this.ask(petition));
+        default:
+          return found satisfies never;
+      }
+    },
+
     verdict(grantId, digest) {
       const row = file.read((db) => find(db, "grant_id = ? AND digest = ?", grantId, digest));
       if (row === null) return { verdict: "none" };
@@ -191,6 +223,14 @@ const countDecided = (file: JournalFile): number =>
       db.prepare("SELECT count(*) AS n FROM approval WHERE state IN ('approved', 'declined')").get()?.["n"],
     ),
   );
+
+const approvalRequired = (
+  reason: string,
+  { approvalId, expiresAt }: { approvalId: string; expiresAt: string },
+) =>
+  new TwsError("approval_required", `The owner has to approve this first: ${reason}. Nothing was placed.`, {
+    approval: { approvalId, expiresAt },
+  });
 
 const notWaiting = (message: string): TwsError =>
   new TwsError("invalid_input", message, {

@@ -4,13 +4,13 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
-import { requestOf } from "../handlers/deps.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
-import { contractOfOrder } from "./agreement.ts";
 import { whenSeen } from "./earlier.ts";
-import { digestOf, orderRefOf } from "./intent.ts";
-import { placeOnce, tradedAccount } from "./place.ts";
-import type { PlaceDeps, Wish } from "./place.ts";
+import { digestOf, nameOf, otherOrder } from "./intent.ts";
+import type { ProposedOrder } from "./limit-guard.ts";
+import type { Permit, Wish, Work } from "./pipeline.ts";
+import { keyOf, tradedAccount, workOf } from "./place.ts";
+import type { Asked, PlaceDeps } from "./place.ts";
 import { termsOf } from "./terms.ts";
 
 type BasketInput = InputOf<(typeof orderGroupTools)["ibkr_place_orders"]>;
@@ -28,48 +28,81 @@ export interface PlacedBasket {
 }
 
 /**
- * Places several orders, each an intent of its own under the key of the basket. The contract of every new row is
- * looked up before the first order is sent; then they are sent in their order. A row that has been placed before is
- * answered with its order. Throws what refuses the basket whole: account and limits.
+ * Places several orders, each a wish of its own under the key of the basket. The contract of every new row is looked up
+ * before the first order is sent, and the owner's limits and approval are for all of them together; then they are sent
+ * in their order. A row that has been placed before is answered with its order. Throws what refuses the basket whole.
  */
 export async function placeBasket(
   deps: PlaceDeps,
   input: BasketInput,
   context: CallContext,
 ): Promise<PlacedBasket> {
-  const { idempotencyKey = crypto.randomUUID(), ...asked } = input;
+  const { idempotencyKey: ownKey, ...asked } = input;
+  const { caller } = context;
   const account = tradedAccount(deps, input.account, context);
-  const id = `${context.caller.grantId}/${idempotencyKey}`;
-  const ocaGroup = input.oneCancelsOther ? orderRefOf(id) : null;
+  const whole = nameOf(caller.grantId, keyOf(ownKey, context));
+  const ocaGroup = input.oneCancelsOther ? whole.intentId : null;
+  const isOwnKey = ownKey !== undefined;
   // a key stands for all of its rows: with other rows it is another basket's
   const digest = digestOf({ ...asked, account });
-  const isRepeatable = input.idempotencyKey !== undefined;
+  const wish: Wish = {
+    ...whole,
+    tool: "ibkr_place_orders",
+    kind: "basket",
+    digest,
+    account,
+    isOwnKey,
+    checksTwin: !isOwnKey,
+  };
+  const rows = input.orders.map((row, index): Row => {
+    const name = nameOf(caller.grantId, whole.idempotencyKey, index);
+    const own = { ...wish, ...name, kind: "place", digest: `${digest}/${index}`, checksTwin: false } as const;
+    return {
+      symbol: row.symbol ?? "",
+      wish: own,
+      asked: () => ({
+        intentId: name.intentId,
+        account,
+        selector: ContractSelector.parse(row),
+        terms: termsOf(row),
+        goodTillDate: row.goodTillDate,
+        ocaGroup,
+      }),
+    };
+  });
 
-  await deps.intents.once({ id, digest }, () => Promise.resolve([]));
-
-  const prepared = await prepare(deps, input, { id, digest, account, ocaGroup, isRepeatable }, context);
+  const permits = await prepareAll(deps, wish, rows, context);
   let done = 0;
   const outcomes = await Promise.all(
-    prepared.map(async (ready) => {
+    rows.map(async (row, index) => {
+      const ready = permits[index] ?? { error: new TwsError("internal", "A row was lost."), isOpen: false };
       const outcome =
-        "error" in ready
-          ? ready
-          : await attempt(() => placeOnce(deps, ready.value, context).catch(unforeseen));
+        "error" in ready ? ready : await attempt(() => placeRow(deps, row, ready.value, context));
       done += 1;
-      context.progress(done, prepared.length, `${done} of ${counted(prepared.length, "order")} answered`);
+      context.progress(done, rows.length, `${done} of ${counted(rows.length, "order")} answered`);
       return outcome;
     }),
   );
-  const rows = outcomes.map((outcome, index): BasketRow => {
-    const { symbol = "" } = input.orders[index] ?? {};
-    if ("error" in outcome) return { symbol, outcome };
-    const order = outcome.value;
-    return { symbol: order.contract.symbol ?? symbol, outcome: { order } };
-  });
-  return { rows, account, ocaGroup, idempotencyKey };
+  deps.pipeline.closeBasket(wish);
+  return {
+    rows: outcomes.map((outcome, index): BasketRow => {
+      const { symbol = "" } = rows[index] ?? {};
+      if ("error" in outcome) return { symbol, outcome };
+      const order = outcome.value;
+      return { symbol: order.contract.symbol ?? symbol, outcome: { order } };
+    }),
+    account,
+    ocaGroup,
+    idempotencyKey: whole.idempotencyKey,
+  };
 }
 
-type Common = Pick<Wish, "id" | "digest" | "account" | "ocaGroup" | "isRepeatable">;
+interface Row {
+  readonly symbol: string;
+  readonly wish: Wish;
+  /** Throws for terms that are wrong. */
+  readonly asked: () => Asked;
+}
 
 interface Failed {
   readonly error: TwsError;
@@ -78,34 +111,65 @@ interface Failed {
 }
 type Attempt<T> = { readonly value: T } | Failed;
 
-/** What each row asks for, or why it cannot be asked. */
-async function prepare(
+/** What a row needs to be sent. */
+interface Ready {
+  readonly work: Work;
+  readonly proposed: readonly ProposedOrder[];
+  readonly permit: Permit;
+}
+
+/** `ready` is null for a row that has been acted upon before. */
+async function placeRow(
   deps: PlaceDeps,
-  input: BasketInput,
-  { id, digest, ...common }: Common,
+  row: Row,
+  ready: Ready | null,
   context: CallContext,
-): Promise<Attempt<Wish>[]> {
-  const { intents, orderBook, session } = deps;
-  const { signal } = context;
-  const rows = input.orders.map((row, index) => {
-    const own = { ...common, id: `${id}/${index}`, digest: `${digest}/${index}` };
-    return { row, own, isKnown: intents.has(own.id) };
-  });
-  const isAsked = common.isRepeatable && rows.some(({ isKnown }) => !isKnown);
+): Promise<Order> {
+  const { pipeline } = deps;
+  const work = ready?.work ?? workOf(deps, row.asked(), context);
+  const prepared = ready === null ? work : { ...work, prepare: () => Promise.resolve(ready.proposed) };
+  const [order] = await pipeline.carryOut(row.wish, prepared, context, ready?.permit).catch(unforeseen);
+  if (order === undefined) throw otherOrder();
+  return order;
+}
+
+/** Looks at every row before the first is sent: rows fail each for itself, limits and approval are for all at once. */
+async function prepareAll(
+  deps: PlaceDeps,
+  whole: Wish,
+  rows: readonly Row[],
+  context: CallContext,
+): Promise<readonly Attempt<Ready | null>[]> {
+  const { pipeline } = deps;
+  const known = rows.map(({ wish }) => pipeline.wasActedUpon(wish));
+  pipeline.openBasket(whole, context);
+  const isAsked = whole.isOwnKey && known.includes(false);
   // one answer for all of them
-  const seen = isAsked ? await attempt(() => whenSeen(deps, signal)) : null;
-  return Promise.all(
-    rows.map(async ({ row, own, isKnown }) => {
-      if (!isKnown && seen !== null && "error" in seen) return { error: seen.error, isOpen: true };
-      return attempt(async (): Promise<Wish> => {
-        const selector = ContractSelector.parse(row);
-        const terms = termsOf(row);
-        const isPlaced = isKnown || (isAsked && (await orderBook.byRef(orderRefOf(own.id), signal)) !== null);
-        if (!isPlaced) await contractOfOrder(session, selector, requestOf(context));
-        return { ...own, selector, terms, goodTillDate: row.goodTillDate };
-      });
+  const seen = isAsked ? await attempt(() => whenSeen(deps, context.signal)) : null;
+  const prepared = await Promise.all(
+    rows.map(async (row, index): Promise<Attempt<Ready | null>> => {
+      if (known[index] === true) return { value: null };
+      if (seen !== null && "error" in seen) return { error: seen.error, isOpen: true };
+      return attempt(() => prepareRow(deps, row, isAsked, context));
     }),
   );
+  const fresh = prepared.flatMap((one) => ("value" in one && one.value !== null ? one.value.proposed : []));
+  if (fresh.length > 0) await pipeline.admitBasket(whole, fresh, context);
+  return prepared;
+}
+
+async function prepareRow(
+  deps: PlaceDeps,
+  row: Row,
+  isAsked: boolean,
+  context: CallContext,
+): Promise<Ready | null> {
+  const { pipeline, orderBook } = deps;
+  const asked = row.asked();
+  if (isAsked && (await orderBook.byRef(asked.intentId, context.signal)) !== null) return null;
+  const work = workOf(deps, asked, context);
+  const proposed = await work.prepare();
+  return { work, proposed, permit: { assessment: await pipeline.assess(proposed, context), approval: null } };
 }
 
 /** A fault of ours in one row must not hide what became of the others. */

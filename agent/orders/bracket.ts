@@ -3,14 +3,15 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
-import { requestOf } from "../handlers/deps.ts";
+import { requestOf } from "../handlers/handlers-for.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
 import type { Bracket, BracketSpec } from "../tws/order-bracket.ts";
 import type { OrderSpec } from "../tws/order-wire.ts";
 import { contractOfOrder } from "./agreement.ts";
 import { requireSame, whenSeen } from "./earlier.ts";
-import { digestOf, orderRefOf, otherOrder } from "./intent.ts";
-import { tradedAccount } from "./place.ts";
+import { digestOf, nameOf, otherOrder } from "./intent.ts";
+import type { Work } from "./pipeline.ts";
+import { keyOf, tradedAccount } from "./place.ts";
 import type { PlaceDeps } from "./place.ts";
 
 type BracketInput = InputOf<(typeof orderGroupTools)["ibkr_place_bracket_order"]>;
@@ -23,7 +24,7 @@ export interface PlacedBracket extends Bracket {
 const suffixes = { entry: "P", takeProfit: "T", stopLoss: "S" } as const;
 
 /**
- * From what a caller asks to an entry with its exits at TWS, as `placeOrder` does for one order: one intent holds all
+ * From what a caller asks to an entry with its exits at TWS, as `placeOrder` does for one order: one wish holds all
  * three, and each carries its own reference.
  */
 export async function placeBracket(
@@ -31,14 +32,13 @@ export async function placeBracket(
   input: BracketInput,
   context: CallContext,
 ): Promise<PlacedBracket> {
-  const { session, orderBook, intents } = deps;
+  const { session, orderBook, pipeline } = deps;
   const { signal, caller } = context;
   requirePrices(input);
   const account = tradedAccount(deps, input.account, context);
-  const { idempotencyKey = crypto.randomUUID(), ...asked } = input;
-  const id = `${caller.grantId}/${idempotencyKey}`;
-  const ref = (leg: keyof typeof suffixes) => `${orderRefOf(id)}:${suffixes[leg]}`;
-  const isRepeatable = input.idempotencyKey !== undefined;
+  const { idempotencyKey: ownKey, ...asked } = input;
+  const name = nameOf(caller.grantId, keyOf(ownKey, context));
+  const ref = (leg: keyof typeof suffixes) => `${name.intentId}:${suffixes[leg]}`;
 
   /** What TWS shows of it under its references: null when nothing. */
   const shown = async (): Promise<readonly Order[] | null> => {
@@ -52,34 +52,47 @@ export async function placeBracket(
     throw partial({ "the entry": entry, "the take profit": takeProfit, "the stop loss": stopLoss });
   };
 
-  const run = async (): Promise<readonly Order[]> => {
-    if (isRepeatable) await whenSeen(deps, signal);
-    const selector = ContractSelector.parse(input);
-    const earlier = isRepeatable ? await shown() : null;
-    if (earlier?.[0] !== undefined) {
+  const work: Work = {
+    async earlier() {
+      await whenSeen(deps, signal);
+      const earlier = await shown();
+      if (earlier?.[0] === undefined) return null;
       const terms = { action: input.action, orderType: "LMT" } as const;
-      await requireSame(deps, earlier[0], { account, selector, terms }, context);
+      await requireSame(
+        deps,
+        earlier[0],
+        { account, selector: ContractSelector.parse(input), terms },
+        context,
+      );
       return earlier;
-    }
-    const contract = await contractOfOrder(session, selector, requestOf(context));
-    const spec = specOf(input, { contract, account }, ref);
-    const { entry, takeProfit, stopLoss } = await orderBook.placeBracket(spec, signal);
-    return [entry, takeProfit, stopLoss];
-  };
+    },
 
-  const digest = digestOf({ ...asked, account });
-  const isRepeat = intents.has(id);
-  const first = await intents.once({ id, digest }, run).catch(async (error: unknown) => {
-    const isUnknown = error instanceof TwsError && error.code === "outcome_unknown";
-    if (!isUnknown) throw error;
-    // what the first call says of a part of it is more than what TWS shows, and later it is old
-    const known = await (isRepeat ? shown() : shown().catch(() => null));
-    if (known === null) throw error;
-    return known;
-  });
-  const [entry, takeProfit, stopLoss] = (isRepeatable ? await shown() : null) ?? first;
+    async prepare() {
+      const contract = await contractOfOrder(session, ContractSelector.parse(input), requestOf(context));
+      const { entry, takeProfit, stopLoss } = specOf(input, { contract, account }, ref);
+      return [entry, takeProfit, stopLoss].map((spec) => ({ spec, changes: null }));
+    },
+
+    async send(proposed, steps) {
+      const [entry, takeProfit, stopLoss] = proposed.map(({ spec }) => spec);
+      if (entry === undefined || takeProfit === undefined || stopLoss === undefined) throw otherOrder();
+      const placed = await orderBook.placeBracket({ entry, takeProfit, stopLoss }, signal, steps);
+      return [placed.entry, placed.takeProfit, placed.stopLoss];
+    },
+  };
+  const wish = {
+    ...name,
+    tool: "ibkr_place_bracket_order",
+    kind: "bracket",
+    digest: digestOf({ ...asked, account }),
+    account,
+    isOwnKey: ownKey !== undefined,
+    checksTwin: ownKey === undefined,
+  } as const;
+  const [entry, takeProfit, stopLoss] = await pipeline.carryOut(wish, work, context);
+  // the key of a single order stands for one
   if (entry === undefined || takeProfit === undefined || stopLoss === undefined) throw otherOrder();
-  return { entry, takeProfit, stopLoss, idempotencyKey };
+  return { entry, takeProfit, stopLoss, idempotencyKey: name.idempotencyKey };
 }
 
 function partial(legs: Readonly<Record<string, Order | null>>): TwsError {

@@ -1,12 +1,12 @@
 import type { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { requestOf } from "../handlers/deps.ts";
+import { requestOf } from "../handlers/handlers-for.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
 import type { TwsSession } from "../tws/api.ts";
 import type { OrderBook } from "../tws/order-book.ts";
 import { contractOfOrder } from "./agreement.ts";
-import { orderRefOf, otherOrder } from "./intent.ts";
+import { otherOrder } from "./intent.ts";
 import type { OrderTerms } from "./terms.ts";
 
 interface Deps {
@@ -42,16 +42,15 @@ export async function whenSeen({ orderBook }: Pick<Deps, "orderBook">, signal: A
 }
 
 /**
- * The order that TWS has under the reference of this intent, from before this process kept intents; null when it has
- * none. Throws as `whenSeen` does, and invalid_input when it is another order.
+ * The order that TWS has under the reference of this wish, from before this journal began; null when it has none. Throws as `whenSeen` does, and invalid_input when it is another order.
  */
 export async function earlierOrder(
   deps: Deps,
-  asked: Asked & { readonly id: string },
+  asked: Asked & { readonly intentId: string },
   context: CallContext,
 ): Promise<Order | null> {
   await whenSeen(deps, context.signal);
-  const earlier = await deps.orderBook.byRef(orderRefOf(asked.id), context.signal);
+  const earlier = await deps.orderBook.byRef(asked.intentId, context.signal);
   if (earlier !== null) await requireSame(deps, earlier, asked, context);
   return earlier;
 }

@@ -249,6 +249,11 @@ export function createJournal(file: JournalFile, now: () => number) {
       });
     },
 
+    /** A message that needs no order to be found again has been dealt with. */
+    finish(intentId: string, words: string): void {
+      file.write("done", (db) => move(db, intentId, "done", "done", words));
+    },
+
     /** TWS shows a wish that this journal has not: it was placed before the journal was lost. */
     adopt(intent: NewIntent, orders: readonly Order[], clientId: number): void {
       this.receive(intent);
@@ -325,9 +330,13 @@ export function createJournal(file: JournalFile, now: () => number) {
         ),
       ),
 
-    /** Wishes of an account that have ended at TWS since then: what its lists of today must show. */
+    /** Orders of an account that were placed since then and have ended at TWS: what its lists of today must show. */
     endedSince: (account: string, since: number): Intent[] =>
-      select("account = ? AND state = 'done' AND sent_at >= ? ORDER BY rowid", account, since),
+      select(
+        "account = ? AND state = 'done' AND kind IN ('place', 'bracket') AND sent_at >= ? ORDER BY rowid",
+        account,
+        since,
+      ),
 
     audit: {
       head: () => file.read(headOf),

@@ -1,19 +1,20 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
-import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
-import { requestOf } from "../handlers/deps.ts";
+import { requestOf } from "../handlers/handlers-for.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
 import { requireTrading, resolveAccount } from "../limits.ts";
 import type { Limits } from "../limits.ts";
 import type { TwsSession } from "../tws/api.ts";
 import type { OrderBook } from "../tws/order-book.ts";
+import type { SendSteps } from "../tws/order-desk.ts";
 import { contractOfOrder } from "./agreement.ts";
 import { earlierOrder } from "./earlier.ts";
-import { digestOf, orderRefOf, otherOrder } from "./intent.ts";
-import type { Intents } from "./intent.ts";
+import { digestOf, nameOf, otherOrder } from "./intent.ts";
+import type { ProposedOrder } from "./limit-guard.ts";
+import type { Pipeline, Work } from "./pipeline.ts";
 import { requireTimeLeft, termsOf } from "./terms.ts";
 import type { OrderTerms } from "./terms.ts";
 
@@ -23,7 +24,7 @@ export interface PlaceDeps {
   readonly session: TwsSession;
   readonly orderBook: OrderBook;
   readonly limits: Limits;
-  readonly intents: Intents<readonly Order[]>;
+  readonly pipeline: Pipeline;
   /** Unix milliseconds. */
   readonly now: () => number;
 }
@@ -34,23 +35,16 @@ export interface Placed {
 }
 
 /** One order that is to be at TWS once. */
-export interface Wish {
-  /** Of the intent: grant and key, and what tells the orders of one key apart. */
-  readonly id: string;
-  readonly digest: string;
+export interface Asked {
+  /** The orderRef. */
+  readonly intentId: string;
   readonly account: string;
   readonly selector: ContractSelector;
   readonly terms: OrderTerms;
   /** As the caller said it. An order that has been placed may have outlived it. */
   readonly goodTillDate: string | undefined;
   readonly ocaGroup: string | null;
-  /** The key is the caller's, who may repeat it after this process has forgotten it. */
-  readonly isRepeatable: boolean;
 }
-
-/** Whether an error of `placeOrder` leaves no order behind, so that the same intent may be tried again. */
-export const wasNotSent = (error: unknown): boolean =>
-  error instanceof TwsError && error.code !== "order_rejected" && error.code !== "outcome_unknown";
 
 /** The account of an order that the caller may trade now. Throws as resolveAccount and requireTrading do. */
 export function tradedAccount(
@@ -63,64 +57,80 @@ export function tradedAccount(
   return account;
 }
 
+/** The key of a call: the caller's own, or the one that was made for it. */
+export const keyOf = (own: string | undefined, { madeKey }: CallContext): string =>
+  own ?? madeKey ?? crypto.randomUUID();
+
 /**
- * From what a caller asks to one order at TWS: account and limits, intent, contract, then the order book. A repeated
- * idempotencyKey answers with the order of the first call, in its state of now, without the checks that a new one needs: its time or its instrument may have ended.
+ * From what a caller asks to one order at TWS. A repeated idempotencyKey answers with the order of the first call, in
+ * its state of now, without the checks that a new one needs: its time or its instrument may have ended.
  */
 export async function placeOrder(
   deps: PlaceDeps,
+  tool: string,
   input: PlaceInput,
   context: CallContext,
   /** Throws for an instrument that the caller's tool does not place. */
   requireKind: (contract: Contract) => void = () => {},
 ): Promise<Placed> {
-  const { idempotencyKey = crypto.randomUUID(), ...asked } = input;
-  const terms = termsOf(input);
-  const account = tradedAccount(deps, input.account, context);
-  const wish: Wish = {
-    id: `${context.caller.grantId}/${idempotencyKey}`,
-    digest: digestOf({ ...asked, account }),
-    account,
+  const { idempotencyKey: ownKey, ...terms } = input;
+  const asked: Omit<Asked, "intentId"> = {
+    account: tradedAccount(deps, input.account, context),
     selector: ContractSelector.parse(input),
-    terms,
+    terms: termsOf(input),
     goodTillDate: input.goodTillDate,
     ocaGroup: null,
-    isRepeatable: input.idempotencyKey !== undefined,
   };
-  return { order: await placeOnce(deps, wish, context, requireKind), idempotencyKey };
+  const name = nameOf(context.caller.grantId, keyOf(ownKey, context));
+  const wish = {
+    ...name,
+    tool,
+    kind: "place",
+    digest: digestOf({ ...terms, account: asked.account }),
+    account: asked.account,
+    isOwnKey: ownKey !== undefined,
+    checksTwin: ownKey === undefined,
+  } as const;
+  const work = workOf(deps, { ...asked, ...name }, context, requireKind);
+  const [order] = await deps.pipeline.carryOut(wish, work, context);
+  // the key of a bracket stands for three
+  if (order === undefined) throw otherOrder();
+  return { order, idempotencyKey: name.idempotencyKey };
 }
 
-/** Sends the order unless its intent has been acted upon; then it answers with the order of then. */
-export async function placeOnce(
+/** How one order is placed. */
+export function workOf(
   deps: PlaceDeps,
-  wish: Wish,
+  asked: Asked,
   context: CallContext,
   requireKind: (contract: Contract) => void = () => {},
-): Promise<Order> {
-  const { session, orderBook, intents } = deps;
-  const { id, digest, account, terms, ocaGroup, isRepeatable } = wish;
-  const { signal } = context;
-  const orderRef = orderRefOf(id);
+): Work {
+  const { session, orderBook } = deps;
+  return {
+    async earlier() {
+      const order = await earlierOrder(deps, asked, context);
+      return order === null ? null : [order];
+    },
 
-  const run = async (): Promise<readonly Order[]> => {
-    const earlier = isRepeatable ? await earlierOrder(deps, wish, context) : null;
-    if (earlier !== null) return [earlier];
-    requireTimeLeft(wish.goodTillDate, deps.now());
-    const contract = await contractOfOrder(session, wish.selector, requestOf(context));
-    requireKind(contract);
-    const spec = { contract, account, ...terms, orderRef, parentId: null, ocaGroup };
-    return [await orderBook.place(spec, signal)];
+    async prepare() {
+      requireTimeLeft(asked.goodTillDate, deps.now());
+      const contract = await contractOfOrder(session, asked.selector, requestOf(context));
+      requireKind(contract);
+      const { account, terms, ocaGroup, intentId } = asked;
+      const spec = { contract, account, ...terms, orderRef: intentId, parentId: null, ocaGroup };
+      return [{ spec, changes: null }];
+    },
+
+    send: (proposed, steps) => sendOne(orderBook, proposed, context.signal, steps),
   };
+}
 
-  const [first] = await intents.once({ id, digest }, run).catch(async (error: unknown) => {
-    // a repeat after outcome_unknown answers with what has become of the order, if TWS has shown it since
-    const isUnknown = error instanceof TwsError && error.code === "outcome_unknown";
-    const known = isUnknown ? await orderBook.byRef(orderRef, signal) : null;
-    if (known === null) throw error;
-    return [known];
-  });
-  const order = isRepeatable ? ((await orderBook.byRef(orderRef, signal)) ?? first) : first;
-  // the intent of a bracket holds three
-  if (order === undefined) throw otherOrder();
-  return order;
+async function sendOne(
+  orderBook: OrderBook,
+  [proposed]: readonly ProposedOrder[],
+  signal: AbortSignal,
+  steps: SendSteps,
+): Promise<readonly Order[]> {
+  if (proposed === undefined) throw new Error("There is no order to send.");
+  return [await orderBook.place(proposed.spec, signal, steps)];
 }

@@ -5,20 +5,19 @@ import type { Simulator } from "../sim/server.ts";
 import { accountDownload, positions } from "./account.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import { createListKind } from "./lists.ts";
-import { createOrderBook } from "./order-book.ts";
-import type { OrderBook } from "./order-book.ts";
-import { far } from "./order-testbed.ts";
+
 import { startScriptedTws, welcome } from "./scripted-tws.ts";
+import { createTestBook, far } from "./order-testbed.ts";
 import { dial, within } from "./session-fixture.ts";
 
 const account = "DU1234567";
 let sim: Simulator;
 let session: TwsSession;
-let book: OrderBook;
+let book: ReturnType<typeof createTestBook>;
 beforeEach(async () => {
   sim = await startSimulator({ port: 0, accounts: [account] });
   ({ session } = dial(sim.port));
-  book = createOrderBook(session, () => {});
+  book = createTestBook(session, () => {});
   await session.whenConnected(2_000);
 });
 afterEach(async () => {

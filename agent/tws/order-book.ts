@@ -9,10 +9,10 @@ import type { Bracket, BracketSpec } from "./order-bracket.ts";
 import { cancelAll } from "./order-cancel-all.ts";
 import type { CancelledAll } from "./order-cancel-all.ts";
 import { cancelOrder } from "./order-cancel.ts";
-import { changeOrder } from "./order-change.ts";
+import { changedSpec, changeOrder } from "./order-change.ts";
 import type { OrderChanges } from "./order-change.ts";
 import { requireUpstream, usualOrderTimes } from "./order-desk.ts";
-import type { OrderTimes } from "./order-desk.ts";
+import type { OrderTimes, SendSteps } from "./order-desk.ts";
 import { listenToOrders } from "./order-events.ts";
 import { createOrderIds } from "./order-ids.ts";
 import { placeOrder } from "./order-place.ts";
@@ -139,20 +139,20 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
      */
     whenRead: requireReconciled,
 
+    /** No order id up to this one is given out: it was reserved by an earlier process, whatever became of it. */
+    keepClearOf: (orderId: number): void => ids.saw(orderId),
+
     /** See `placeOrder`; refused like `whenRead` while it is not known what TWS holds. */
-    async place(spec: OrderSpec, signal: AbortSignal): Promise<Order> {
+    async place(spec: OrderSpec, signal: AbortSignal, steps: SendSteps): Promise<Order> {
       await requireReconciled(signal);
-      return placeOrder(desk, spec, signal);
+      return placeOrder(desk, spec, signal, steps);
     },
 
     /** See `placeBracket`; refused like `whenRead`. */
-    async placeBracket(spec: BracketSpec, signal: AbortSignal): Promise<Bracket> {
+    async placeBracket(spec: BracketSpec, signal: AbortSignal, steps: SendSteps): Promise<Bracket> {
       await requireReconciled(signal);
-      return placeBracket(desk, spec, signal, {
-        whenBack,
-        signal: closing.signal,
-        backWithinMs: times.backWithinMs,
-      });
+      const care = { whenBack, signal: closing.signal, backWithinMs: times.backWithinMs };
+      return placeBracket(desk, spec, signal, care, steps);
     },
 
     /** See `previewOrder`; refused like `whenRead`, since the id it goes under may be that of a working order. */
@@ -165,20 +165,67 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     async cancelAll(
       isWanted: ((account: string) => boolean) | null,
       context: RequestContext,
+      sending: () => void = () => {},
     ): Promise<CancelledAll> {
       await whenReconciled(context.signal);
-      return cancelAll(desk, isWanted, context);
+      return cancelAll(desk, isWanted, context, sending);
     },
 
     /** See `changeOrder`; order_not_found for an id that TWS does not show. */
-    async modify(orderId: number, changes: OrderChanges, context: RequestContext): Promise<Order> {
+    async modify(
+      orderId: number,
+      changes: OrderChanges,
+      context: RequestContext,
+      steps: SendSteps,
+    ): Promise<Order> {
       const record = await find(orderId, context);
-      return inTurn(record, () => changeOrder(desk, record, changes, context.signal));
+      return inTurn(record, () => changeOrder(desk, record, changes, context.signal, steps));
     },
 
-    /** See `cancelOrder`. */
-    async cancel(orderId: number, context: RequestContext): Promise<Order> {
-      return cancelOrder(desk, await find(orderId, context), context.signal);
+    /** The order as it is, and as the change would send it. Throws as `modify` does before it sends. */
+    async changed(orderId: number, changes: OrderChanges, context: RequestContext) {
+      const record = await find(orderId, context);
+      return { order: records.toOrder(record), spec: changedSpec(desk, record, changes) };
+    },
+
+    /** See `cancelOrder`; `sending` is told right before the message is written. */
+    async cancel(orderId: number, context: RequestContext, sending?: () => void): Promise<Order> {
+      return cancelOrder(desk, await find(orderId, context), context.signal, sending);
+    },
+
+    /** Cancels an order of this client that TWS may hold without having shown it: the entry of a bracket, held back. */
+    async cancelUnseen(orderId: number, spec: OrderSpec, signal: AbortSignal): Promise<Order> {
+      const known = records.own(orderId);
+      const record = known ?? records.expect(orderId, spec);
+      try {
+        return await cancelOrder(desk, record, signal);
+      } finally {
+        if (known === undefined && !record.acknowledged) records.forget(record);
+      }
+    },
+
+    /**
+     * Reads all that TWS lists of today's orders: working, ended, and fills; returns the references it lists. What it
+     * does not show then it did not have when the request arrived. Throws the offline errors, timeout and cancelled.
+     */
+    async look(context: RequestContext): Promise<ReadonlySet<string>> {
+      await whenReconciled(context.signal);
+      return lists.look(context);
+    },
+
+    /** The order that carries the reference, if TWS has shown it by now; asks nobody and waits for nothing. */
+    shown(orderRef: string): Order | null {
+      const record = records.byRef(orderRef);
+      return record === undefined ? null : records.toOrder(record);
+    },
+
+    /** The order with IBKR's permanent id; TWS is asked only if the book does not know. Throws order_not_found. */
+    async getByPermId(permId: number, context: RequestContext): Promise<Order> {
+      await whenReconciled(context.signal);
+      if (records.byPermId(permId) === undefined) await lists.look(context);
+      const record = records.byPermId(permId);
+      if (record !== undefined) return records.toOrder(record);
+      throw new TwsError("order_not_found", `TWS shows no order with the permId ${permId}.`);
     },
 
     /** Where an order is; TWS is asked only if the book does not know. Throws order_not_found. */

@@ -3,7 +3,7 @@ import { isFinal } from "../../shared/order.ts";
 import type { Order } from "../../shared/order.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { requireUpstream, writeOnce } from "./order-desk.ts";
-import type { OrderDesk } from "./order-desk.ts";
+import type { OrderDesk, SendSteps } from "./order-desk.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { toIbContract, toIbOrder } from "./order-wire.ts";
@@ -65,11 +65,13 @@ export async function placeBracket(
   spec: BracketSpec,
   signal: AbortSignal,
   care: BracketCare,
+  steps: SendSteps,
 ): Promise<Bracket> {
   requireUpstream(desk.session);
   const legs = expectLegs(desk, spec);
   try {
-    await write(desk, legs, signal);
+    steps.reserved(listOf(legs).map(({ record, spec }) => ({ orderId: record.orderId, spec })));
+    await write(desk, legs, signal, steps.sending);
     await seen(desk, legs, care);
     const { entry, takeProfit, stopLoss } = legs;
     return {
@@ -101,17 +103,25 @@ function expectLegs({ ids, records, events }: OrderDesk, spec: BracketSpec): Leg
 }
 
 /** Writes all three or, when the first is not written, none. Returns also when the line went down in between. */
-async function write(desk: OrderDesk, legs: Legs, signal: AbortSignal): Promise<void> {
+async function write(desk: OrderDesk, legs: Legs, signal: AbortSignal, sending: () => void): Promise<void> {
   const { entry, takeProfit, stopLoss } = legs;
   const never = new AbortController().signal;
   const unknown = (why: string) => new TwsError("outcome_unknown", why);
   const send = (leg: Leg, transmit: boolean, until: AbortSignal) =>
-    writeOnce(desk, "order", until, unknown, (ib) => {
-      // an exit without its entry would be an order of its own
-      if (leg !== entry && !entry.isWritten) return;
-      leg.isWritten = true;
-      ib.placeOrder(leg.record.orderId, toIbContract(leg.spec.contract), toIbOrder(leg.spec, { transmit }));
-    });
+    writeOnce(
+      desk,
+      "order",
+      until,
+      unknown,
+      (ib) => {
+        // an exit without its entry would be an order of its own
+        if (leg !== entry && !entry.isWritten) return;
+        leg.isWritten = true;
+        ib.placeOrder(leg.record.orderId, toIbContract(leg.spec.contract), toIbOrder(leg.spec, { transmit }));
+      },
+      // all three are one step
+      leg === entry ? sending : undefined,
+    );
   const [first] = await Promise.allSettled([
     send(entry, false, signal),
     send(takeProfit, false, never),

@@ -23,6 +23,7 @@ export async function cancelAll(
   desk: OrderDesk,
   isWanted: ((account: string) => boolean) | null,
   context: RequestContext,
+  sending: () => void,
 ): Promise<CancelledAll> {
   const { events, lists, records, session, times } = desk;
   const { signal } = context;
@@ -31,8 +32,9 @@ export async function cancelAll(
   const working = [...found].filter(({ status }) => !isFinal(status));
   const open = working.filter(({ account }) => isWanted === null || isWanted(account));
   if (isWanted === null) {
-    await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.reqGlobalCancel({}));
+    await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.reqGlobalCancel({}), sending);
   } else {
+    sending();
     await Promise.all(open.map((record) => cancelOne(desk, record, signal)));
   }
   const isOver = () => open.every(({ status }) => isFinal(status));

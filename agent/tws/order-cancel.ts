@@ -10,7 +10,12 @@ import type { OrderRecord } from "./order-records.ts";
  * cancelled is answered as it is, without a message to TWS. Throws order_not_found, order_rejected, tws_offline when
  * nothing was sent, and outcome_unknown.
  */
-export async function cancelOrder(desk: OrderDesk, record: OrderRecord, signal: AbortSignal): Promise<Order> {
+export async function cancelOrder(
+  desk: OrderDesk,
+  record: OrderRecord,
+  signal: AbortSignal,
+  sending: () => void = () => {},
+): Promise<Order> {
   const { records, events, lists, times } = desk;
   const { orderId } = record;
   // an Inactive order may be parked at TWS and come back, so its cancellation is sent
@@ -30,7 +35,7 @@ export async function cancelOrder(desk: OrderDesk, record: OrderRecord, signal: 
     told("not_cancellable") ||
     exchange.refusal !== null;
   try {
-    await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.cancelOrder(orderId));
+    await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.cancelOrder(orderId), sending);
     await events.until(() => exchange.dropped || isAnswered(), times.ackMs, signal);
     if (!isAnswered() && exchange.dropped) {
       throw unknown("The connection to TWS ended after the cancellation was sent");

@@ -1,9 +1,10 @@
+import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../shared/errors.ts";
 import { OrderType, TimeInForce, isFinal, priceRules } from "../../shared/order.ts";
 import type { Order } from "../../shared/order.ts";
 import { meaningOf, twsErrorFor } from "./errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-desk.ts";
-import type { OrderDesk } from "./order-desk.ts";
+import type { OrderDesk, SendSteps } from "./order-desk.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { toIbContract, toIbOrder } from "./order-wire.ts";
@@ -29,6 +30,7 @@ export async function changeOrder(
   record: OrderRecord,
   changes: OrderChanges,
   signal: AbortSignal,
+  steps: SendSteps,
 ): Promise<Order> {
   const { orderId } = record;
   const spec = changedSpec(desk, record, changes);
@@ -39,9 +41,9 @@ export async function changeOrder(
       nextStep: "Look at the order with ibkr_get_open_orders before changing it again.",
     });
   try {
-    await writeOnce(desk, "order", signal, unknown, (ib) => {
-      ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
-    });
+    steps.reserved([{ orderId, spec }]);
+    const write = (ib: IBApi) => void ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
+    await writeOnce(desk, "order", signal, unknown, write, steps.sending);
     const isShown = () => shows(exchange, spec);
     const isAnswered = () =>
       isShown() || isFinal(record.status) || exchange.notices.some((kind) => kind !== "warning");
@@ -86,7 +88,11 @@ function shows({ shown }: Exchange, spec: OrderSpec): boolean {
 }
 
 /** The whole order anew, since TWS takes a change as the order sent again under its id. */
-function changedSpec({ session, records }: OrderDesk, record: OrderRecord, changes: OrderChanges): OrderSpec {
+export function changedSpec(
+  { session, records }: OrderDesk,
+  record: OrderRecord,
+  changes: OrderChanges,
+): OrderSpec {
   const { orderId, contract } = record;
   if (record.clientId !== session.clientId) {
     throw fixed(`Order ${orderId} belongs to another API client, which alone can change it.`);

@@ -7,6 +7,7 @@ import type { createOrderIds } from "./order-ids.ts";
 import type { OrderRecord, OrderRecords } from "./order-records.ts";
 import type { OrderRefresh } from "./order-refresh.ts";
 import { requestExecutions } from "./order-requests.ts";
+import type { OrderSpec } from "./order-wire.ts";
 
 export interface OrderTimes {
   /** TWS acknowledges in milliseconds; after this long we look for the order instead. */
@@ -62,9 +63,22 @@ export function requireUpstream(session: TwsSession): void {
   throw new TwsError("tws_offline", `The agent has no session with TWS${why}, so nothing was sent.`);
 }
 
+/** What is written down before a message about an order is. Each may throw, and then nothing is sent. */
+export interface SendSteps {
+  /** The orders have their ids for good. */
+  readonly reserved: (orders: readonly Reserved[]) => void;
+  /** The message is the next thing that happens; after this only TWS can say whether it arrived. */
+  readonly sending: () => void;
+}
+
+export interface Reserved {
+  readonly orderId: number;
+  readonly spec: OrderSpec;
+}
+
 /**
- * Writes one message, once. Returns when it has been handed to the connection. Throws tws_offline or cancelled when
- * nothing was written, and what `unknown` makes when nobody can tell.
+ * Writes one message, once. Returns when it has been handed to the connection. Throws tws_offline, cancelled or what
+ * `sending` throws when nothing was written, and what `unknown` makes when nobody can tell.
  */
 export async function writeOnce(
   { session }: OrderDesk,
@@ -72,25 +86,35 @@ export async function writeOnce(
   signal: AbortSignal,
   unknown: (why: string) => TwsError,
   action: (ib: IBApi) => void,
+  sending: () => void = () => {},
 ): Promise<void> {
   const connection = session.connection;
-  const fate: { handedOver: boolean; refused: TwsError | null } = { handedOver: false, refused: null };
+  const fate: { handedOver: boolean; refused: { readonly error: unknown } | null } = {
+    handedOver: false,
+    refused: null,
+  };
+  const refuse = (error: unknown) => (fate.refused = { error });
   try {
     await session.send(lane, (ib) => {
       if (signal.aborted) {
-        fate.refused = new TwsError("cancelled", "The call ended before its turn came; nothing was sent.");
-      } else if (session.connection !== connection) {
-        fate.refused = new TwsError("tws_offline", "The session with TWS was replaced; nothing was sent.");
-      } else {
-        fate.handedOver = true;
-        action(ib);
+        return refuse(new TwsError("cancelled", "The call ended before its turn came; nothing was sent."));
       }
+      if (session.connection !== connection) {
+        return refuse(new TwsError("tws_offline", "The session with TWS was replaced; nothing was sent."));
+      }
+      try {
+        sending();
+      } catch (error) {
+        return refuse(error);
+      }
+      fate.handedOver = true;
+      return action(ib);
     });
   } catch (error) {
     if (fate.handedOver) throw unknown("The connection to TWS ended");
     throw error;
   }
-  if (fate.refused !== null) throw fate.refused;
+  if (fate.refused !== null) throw fate.refused.error;
 }
 
 /**

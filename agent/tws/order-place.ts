@@ -1,9 +1,10 @@
+import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../shared/errors.ts";
 import { isFinal } from "../../shared/order.ts";
 import type { Order } from "../../shared/order.ts";
 import type { TwsNotice } from "./api.ts";
 import { isHeld, rejected, requireUpstream, writeOnce } from "./order-desk.ts";
-import type { OrderDesk } from "./order-desk.ts";
+import type { OrderDesk, SendSteps } from "./order-desk.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { requestNextId } from "./order-requests.ts";
@@ -20,9 +21,15 @@ interface Placing {
 
 /**
  * Sends one order, once, and answers when TWS has taken it. Throws order_rejected; tws_offline, tws_upstream_down
- * or cancelled when nothing was sent; outcome_unknown when it was sent and TWS has not said what became of it.
+ * or cancelled, or what a step throws, when nothing was sent; outcome_unknown when it was sent and TWS has not said
+ * what became of it.
  */
-export async function placeOrder(desk: OrderDesk, spec: OrderSpec, signal: AbortSignal): Promise<Order> {
+export async function placeOrder(
+  desk: OrderDesk,
+  spec: OrderSpec,
+  signal: AbortSignal,
+  steps: SendSteps,
+): Promise<Order> {
   requireUpstream(desk.session);
   const orderId = desk.ids.take();
   const record = desk.records.expect(orderId, spec);
@@ -32,10 +39,12 @@ export async function placeOrder(desk: OrderDesk, spec: OrderSpec, signal: Abort
     new TwsError("outcome_unknown", `${why}; it is not known whether TWS has ${name}.`);
   let isWritten = false;
   try {
-    await writeOnce(desk, "order", signal, unknown, (ib) => {
+    steps.reserved([{ orderId, spec }]);
+    const write = (ib: IBApi) => {
       isWritten = true;
       ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
-    });
+    };
+    await writeOnce(desk, "order", signal, unknown, write, steps.sending);
     const placing = { record, exchange, signal, name };
     await acknowledged(desk, placing, unknown);
     await settled(desk, placing, spec.orderType === "MKT" ? desk.times.fillMs : desk.times.settleMs);

@@ -46,7 +46,11 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     else if (fill === undefined && orderRef !== null && permId !== null) records.openOrder(row);
   }
 
-  async function refresh(context: RequestContext): Promise<void> {
+  const look = (context: RequestContext): Promise<ReadonlySet<string>> => read(context, true);
+  const refresh = async (context: RequestContext): Promise<void> => void (await read(context, false));
+
+  /** The references that TWS lists; without `whole` the ended orders may be left out. */
+  async function read(context: RequestContext, whole: boolean): Promise<ReadonlySet<string>> {
     const before = records.all();
     const rows = await openOrders(context);
     const execIds = await requestExecutions(session, context);
@@ -59,7 +63,15 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
       .some(({ execution: { permId, clientId } }) =>
         clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
       );
-    if (haveCompleted && !unknownFill && missing.every(({ status }) => isFinal(status))) return;
+    const listed = new Set(
+      [
+        ...rows.map(({ order }) => order.orderRef),
+        ...executions.named(execIds).map(({ execution }) => execution.orderRef),
+      ].filter((ref) => ref !== null),
+    );
+    if (!whole && haveCompleted && !unknownFill && missing.every(({ status }) => isFinal(status))) {
+      return listed;
+    }
     const completed = await completedOrders(context);
     haveCompleted = true;
     for (const row of completed) adopt(row);
@@ -68,8 +80,10 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
       record.status = "Unknown";
       records.warn(record, "TWS lists this order neither as working nor as completed.");
     }
+    for (const { order } of completed) if (order.orderRef !== null) listed.add(order.orderRef);
+    return listed;
   }
 
-  return { openOrders, completedOrders, refresh };
+  return { openOrders, completedOrders, refresh, look };
 }
 export type OrderRefresh = ReturnType<typeof createOrderRefresh>;

@@ -3,9 +3,27 @@ import type { World } from "../sim/model.ts";
 import { startSimulator } from "../sim/server.ts";
 import type { Simulator } from "../sim/server.ts";
 import { createOrderBook } from "./order-book.ts";
-import type { OrderTimes } from "./order-desk.ts";
+import type { OrderTimes, SendSteps } from "./order-desk.ts";
+import type { BracketSpec } from "./order-bracket.ts";
+import type { OrderChanges } from "./order-change.ts";
 import type { OrderSpec } from "./order-wire.ts";
+import type { RequestContext } from "./api.ts";
 import { createSession } from "./session.ts";
+
+/** For tests of what TWS does with a message: nothing is written down before. */
+export const unwritten: SendSteps = { reserved: () => {}, sending: () => {} };
+
+/** For tests: an order book that writes nothing down. */
+export function createTestBook(...options: Parameters<typeof createOrderBook>) {
+  const book = createOrderBook(...options);
+  return {
+    ...book,
+    place: (spec: OrderSpec, signal: AbortSignal) => book.place(spec, signal, unwritten),
+    placeBracket: (spec: BracketSpec, signal: AbortSignal) => book.placeBracket(spec, signal, unwritten),
+    modify: (orderId: number, changes: OrderChanges, request: RequestContext) =>
+      book.modify(orderId, changes, request, unwritten),
+  };
+}
 
 export const quick: Partial<OrderTimes> & { readonly ackMs: number } = { ackMs: 300, listMs: 1_000 };
 
@@ -20,7 +38,7 @@ export async function startBook(world?: World) {
 export async function connectBook({ port }: Simulator) {
   const target = { host: "127.0.0.1", port, clientId: 1, isSimulator: true };
   const session = createSession({ ...target, log: () => {}, times: { retryFirstMs: 20 } });
-  const book = createOrderBook(session, () => {}, quick);
+  const book = createTestBook(session, () => {}, quick);
   onTestFinished(async () => {
     book.close();
     await session.close();

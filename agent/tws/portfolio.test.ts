@@ -3,10 +3,9 @@ import { startSimulator } from "../sim/server.ts";
 import type { Simulator } from "../sim/server.ts";
 import { accountDownload } from "./account.ts";
 import type { TwsSession } from "./api.ts";
-import { createOrderBook } from "./order-book.ts";
-import { spec } from "./order-testbed.ts";
 import { watchPortfolio } from "./portfolio.ts";
 import type { PortfolioEvent } from "./portfolio.ts";
+import { createTestBook, spec } from "./order-testbed.ts";
 import { dial, within } from "./session-fixture.ts";
 
 let sim: Simulator;
@@ -40,7 +39,7 @@ const shown = (followed: ReturnType<typeof follow>, count = 1) =>
   vi.waitFor(() => expect(followed.pictures().length).toBeGreaterThanOrEqual(count), 10_000);
 
 test("shows the whole account at once, and again after a fill", async () => {
-  const book = createOrderBook(session, () => {});
+  const book = createTestBook(session, () => {});
   const followed = follow("DU1");
   await shown(followed);
   const [first] = followed.pictures();

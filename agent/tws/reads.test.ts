@@ -3,21 +3,20 @@ import { startSimulator } from "../sim/server.ts";
 import type { Simulator } from "../sim/server.ts";
 import { accountDownload, accountSummary, currentTime, positions } from "./account.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
-import { createOrderBook } from "./order-book.ts";
-import type { OrderBook } from "./order-book.ts";
-import { spec } from "./order-testbed.ts";
+
 import { accountPnl, positionPnl } from "./pnl.ts";
 import { createRead } from "./reads.ts";
+import { createTestBook, spec } from "./order-testbed.ts";
 import { dial, within } from "./session-fixture.ts";
 
 const account = "DU1234567";
 let sim: Simulator;
 let session: TwsSession;
-let book: OrderBook;
+let book: ReturnType<typeof createTestBook>;
 beforeEach(async () => {
   sim = await startSimulator({ port: 0, accounts: [account] });
   ({ session } = dial(sim.port));
-  book = createOrderBook(session, () => {});
+  book = createTestBook(session, () => {});
   await session.whenConnected(2_000);
   await book.whenRead(new AbortController().signal);
 });

@@ -71,6 +71,15 @@ const MarginChange = z.object({
   after: z.number().nullable(),
 });
 
+/** What became of a wish to trade, as the agent's journal has it. */
+const Wish = z.object({
+  intentId: z.string(),
+  idempotencyKey: z.string(),
+  /** received and refused: not sent; sending and unknown: perhaps sent; acked and done: TWS has it; rejected, absent: it has not. */
+  state: z.string(),
+  note: z.string(),
+});
+
 export const orderTools = {
   ibkr_place_order: defineTool({
     title: "Place order",
@@ -250,12 +259,20 @@ export const orderTools = {
   ibkr_get_order_status: defineTool({
     title: "Order status",
     description:
-      "Where one order is: status, filled, remaining, average price, why it is held. Use it after ibkr_place_order; the fills themselves are in ibkr_get_executions.",
-    input: { orderId },
+      "Where one order is, by any one of its names. Use it after ibkr_place_order, and with the idempotencyKey after outcome_unknown: status Unknown means that it is still looked for. Fills are in ibkr_get_executions.",
+    input: {
+      orderId: orderId.optional(),
+      permId: z.int().positive().optional().describe("IBKR's permanent id"),
+      intentId: z.string().max(40).optional().describe("From an error"),
+      idempotencyKey: z.string().max(64).optional().describe("Of your call"),
+    },
     output: {
       ...outcome,
+      orderId: z.int().nullable().describe("Null before it has one"),
+      remaining: z.number().nullable().describe("Null while not known"),
       whyHeld: z.string().nullable().describe("TWS's reason, such as locate"),
-      order: Order.describe("The whole order"),
+      order: Order.nullable().describe("The whole order; null while TWS does not show it"),
+      wish: Wish.optional().describe("How it stands with what you asked for"),
     },
     effect: "reads",
     deadline: "normal",

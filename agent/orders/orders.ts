@@ -1,0 +1,73 @@
+import type { ApprovalPolicy, TradingStatus } from "../../shared/status.ts";
+import type { Limits } from "../limits.ts";
+import type { TwsSession } from "../tws/api.ts";
+import type { OrderBook } from "../tws/order-book.ts";
+import { createApprovals } from "./approvals.ts";
+import { createJournal } from "./journal.ts";
+import type { JournalFile } from "./journal-file.ts";
+import { createKillSwitch } from "./kill-switch.ts";
+import type { LimitGuard } from "./limit-guard.ts";
+import { createPipeline } from "./pipeline.ts";
+import { createReconciler, type ReconcileTimes } from "./reconcile.ts";
+
+interface OrdersOptions {
+  readonly session: TwsSession;
+  readonly orderBook: OrderBook;
+  readonly limits: Pick<Limits, "trading">;
+  readonly approval: ApprovalPolicy;
+  readonly guard: LimitGuard;
+  readonly journalFile: JournalFile;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly reconcileTimes?: Partial<ReconcileTimes>;
+}
+
+export type Orders = ReturnType<typeof createOrders>;
+
+/** All that stands between a wish to trade and TWS. Make it with the session, before that connects. */
+export function createOrders(options: OrdersOptions) {
+  const { session, orderBook, guard, journalFile, now, log, reconcileTimes } = options;
+  const journal = createJournal(journalFile, now);
+  const killSwitch = createKillSwitch(journalFile, now);
+  const approvals = createApprovals(journalFile, now);
+  const reconciler = createReconciler({
+    journal,
+    orderBook,
+    session,
+    now,
+    log,
+    ...(reconcileTimes && { times: reconcileTimes }),
+  });
+  const { clientId } = session;
+  const pipeline = createPipeline({ journal, guard, approvals, reconciler, clientId, now, log });
+  return {
+    journal,
+    killSwitch,
+    approvals,
+    guard,
+    reconciler,
+    pipeline,
+
+    /** Whether new orders are taken. Never throws. */
+    status(): TradingStatus {
+      const { approval } = options;
+      const { trading } = options.limits;
+      try {
+        return {
+          trading,
+          approval,
+          frozen: killSwitch.state(),
+          journal: journal.failure() === null ? "ok" : "failed",
+          unknownOrders: journal.countUnknown(),
+        };
+      } catch {
+        return { trading, approval, frozen: null, journal: "failed", unknownOrders: 0 };
+      }
+    },
+
+    close(): void {
+      reconciler.close();
+    },
+  };
+}

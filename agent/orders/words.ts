@@ -1,0 +1,31 @@
+import type { ProposedOrder } from "./limit-guard.ts";
+
+/** An order in one line, for the owner: "BUY 10 AAPL (STK, SMART, USD) LMT 180.5 DAY". */
+export function wordsOf({ spec, changes }: ProposedOrder): string {
+  const { contract, action, quantity, orderType, tif, outsideRth, goodTillDate } = spec;
+  const name = contract.localSymbol ?? contract.symbol ?? `conId ${contract.conId}`;
+  const facts = [contract.secType, contract.exchange, contract.currency].filter((fact) => fact !== undefined);
+  const prices = [
+    spec.limitPrice === null ? null : `limit ${spec.limitPrice}`,
+    spec.auxPrice === null
+      ? null
+      : `${orderType.startsWith("TRAIL") ? "trailing by" : "at"} ${spec.auxPrice}`,
+    spec.trailStopPrice === null ? null : `first stop ${spec.trailStopPrice}`,
+    spec.limitOffset === null ? null : `limit offset ${spec.limitOffset}`,
+  ].filter((price) => price !== null);
+  const text = [
+    changes === null ? "" : `change order ${changes.orderId} to`,
+    action,
+    String(quantity),
+    `${name} (${facts.join(", ")}, conId ${contract.conId})`,
+    orderType,
+    prices.join(", "),
+    tif,
+    goodTillDate === null ? "" : `until ${goodTillDate}`,
+    outsideRth ? "also outside regular hours" : "",
+  ];
+  return text
+    .filter((part) => part !== "")
+    .join(" ")
+    .slice(0, 300);
+}
