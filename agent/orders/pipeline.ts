@@ -219,6 +219,12 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
             },
           );
         }
+        // the connection may have begun after the pass that was waited for
+        if (!reconciler.isReconciled()) {
+          throw new TwsError("timeout", "TWS has just begun a new session, so nothing was sent.", {
+            nextStep: "Try again in a few seconds; this call has placed nothing.",
+          });
+        }
         const { assessment, approval } = permit;
         journal.reserve(intentId, orders.map(legOf(clientId)), assessment.value, (db) => {
           const freeze = freezeOf(db);

@@ -43,6 +43,8 @@ interface Search {
 export interface Reconciler {
   /** Resolves when what earlier processes and connections left open has been looked for on this connection. */
   whenReconciled(signal: AbortSignal): Promise<void>;
+  /** Whether that is so of the connection of now. */
+  isReconciled(): boolean;
   /** Sees a wish to its end: writes down how its orders end, and looks for those that TWS has not shown. */
   follow(intentId: string): void;
   /** The wish as it is after one more look, where a look can tell more. */
@@ -86,6 +88,8 @@ export function createReconciler({
   /** When the session, or TWS's own connection, was last lost and came back. */
   let unbrokenSince = now();
   let pass: Promise<void> = Promise.resolve();
+  /** The connection whose pass is over; 0 before the first. */
+  let reconciledConnection = 0;
 
   const shownOf = ({ orderRef, shown }: Leg): Order | null => orderBook.shown(orderRef) ?? shown;
 
@@ -300,7 +304,12 @@ export function createReconciler({
   function begin(): void {
     unbrokenSince = now();
     for (const search of searches.values()) search.misses = 0;
-    pass = orderBook.whenRead(closing.signal).then(reconcile);
+    const { connection } = session;
+    reconciledConnection = 0;
+    pass = orderBook.whenRead(closing.signal).then(async () => {
+      await reconcile();
+      reconciledConnection = connection;
+    });
     pass.catch((error: unknown) => {
       if (!closing.signal.aborted) log("orders.not_reconciled", { error });
     });
@@ -330,6 +339,8 @@ export function createReconciler({
         );
       }
     },
+
+    isReconciled: () => reconciledConnection > 0 && reconciledConnection === session.connection,
 
     follow(intentId) {
       followed.add(intentId);
