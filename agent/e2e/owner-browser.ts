@@ -2,7 +2,10 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { z } from "zod";
 import { parseStartConfig } from "../config.ts";
+import { type EmbeddedEdge, startEmbeddedEdge } from "../embedded-edge.ts";
 import { type Local, type LocalOptions, startLocal } from "../local.ts";
+import { createLog } from "../log.ts";
+import { hashPassphrase } from "../passphrase.ts";
 
 /** An edge that asks everyone to sign in, and its owner, whose browser is played by plain requests. */
 
@@ -25,6 +28,27 @@ export async function startWithSignIn(options: Partial<Omit<LocalOptions, "confi
     SERVER_PORT: String(await freePort()),
   });
   return await startLocal({ config, persistTo: null, ...options });
+}
+
+/** The edge alone, as it is deployed: no agent comes with it, and each needs a key. */
+export async function startBareEdge(): Promise<EmbeddedEdge> {
+  const port = await freePort();
+  return await startEmbeddedEdge({
+    host: "127.0.0.1",
+    port,
+    variables: {
+      AUTH: "on",
+      PUBLIC_URL: `http://127.0.0.1:${port}`,
+      OWNER_PASSPHRASE_HASH: hashPassphrase(passphrase, 1),
+    },
+    persistTo: null,
+    log: createLog({
+      level: "error",
+      secrets: [],
+      write: (line) => process.stderr.write(line),
+      now: Date.now,
+    }),
+  });
 }
 
 /** The value of a hidden field of a page. */
@@ -88,4 +112,16 @@ export async function consent(address: URL, choice: Choice): Promise<URL> {
   const location = (await answer(choice)).headers.get("Location");
   if (location === null) throw new Error(`No way back from: ${page}`);
   return new URL(location);
+}
+
+/** The page for machines, as the signed-in owner uses it. */
+export async function openDesk(origin: string) {
+  const send = createBrowser(origin);
+  await send(`${origin}/sign-in`, { passphrase, next: "/pair" });
+  const page = async () => await (await send(`${origin}/pair`)).text();
+  return {
+    page,
+    submit: async (fields: Readonly<Record<string, string>>) =>
+      await send(`${origin}/pair`, { csrf: hidden(await page(), "csrf"), ...fields }),
+  };
 }
