@@ -18,7 +18,8 @@
  * - VS Code: dynamic registration of https://vscode.dev/redirect, https://insiders.vscode.dev/redirect,
  *   http://127.0.0.1/ and http://127.0.0.1:33418/; when that port is taken it listens on another. Its document is
  *   https://vscode.dev/oauth/client-metadata.json.
- * - MCP Inspector: dynamic registration of http://localhost:6274/oauth/callback.
+ * - MCP Inspector: dynamic registration of /oauth/callback on port 6274 of localhost or 127.0.0.1, whichever it was opened
+ *   by, and the scopes of the challenge with offline_access. Seen with version 2.12.0, which traded on the simulator.
  *
  * Not known, and so as the specification has it: every other field of the documents and registrations, and the order
  * of requests. These tests are no proof that the products themselves connect.
@@ -169,12 +170,12 @@ export const clientStyles: readonly ClientStyle[] = [
     redirectUri: "https://vscode.dev/redirect",
     shownTarget: "vscode.dev",
   },
-  {
+  ...["localhost", "127.0.0.1"].map((host) => ({
     ...plain,
-    client: "MCP Inspector",
-    registration: dynamic("http://localhost:6274/oauth/callback"),
-    redirectUri: "http://localhost:6274/oauth/callback",
-    scope: "tws:read tws:trade",
-    shownTarget: "localhost",
-  },
+    client: `MCP Inspector on ${host}`,
+    registration: dynamic(`http://${host}:6274/oauth/callback`),
+    redirectUri: `http://${host}:6274/oauth/callback`,
+    scope: "tws:read offline_access",
+    shownTarget: host,
+  })),
 ];

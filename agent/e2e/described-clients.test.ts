@@ -4,6 +4,7 @@ import { generateKeyPair } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import type { Local } from "../local.ts";
+import { getPublic } from "../public-web.ts";
 import type { ClientStyle } from "./client-styles.ts";
 import { consent, openConsent, startWithSignIn } from "./owner-browser.ts";
 import { redirectTo, type Site, type SmallWeb, startSmallWeb } from "./small-web.ts";
@@ -165,9 +166,21 @@ test.each([0, 1, 2, 3])("a redirect to an inner address is not followed (%i)", a
   expect(visits).toBe(visited);
 });
 
-test.each(["moved", "huge", "liar", "words", "empty", "unknown"])(
+test("a redirect to another public name is not followed either", async () => {
+  const before = web.asked.length;
+  expect(await refusalOf("https://moved.example/client.json")).toBe("not fetched");
+  expect(web.asked.slice(before)).toEqual(["https://moved.example/client.json"]);
+});
+
+test.each(["huge", "liar", "words", "empty", "unknown"])(
   "the description at %s.example is refused",
   async (host) => {
     expect(await refusalOf(`https://${host}.example/client.json`)).toBe("not fetched");
   },
 );
+
+test("no answer of any size is read to its end", async () => {
+  await expect(getPublic("https://huge.example/client.json", {}, web.network)).rejects.toThrow(/too large/);
+  const { status, body } = await getPublic("https://app.example/client.json", {}, web.network);
+  expect([status, JSON.parse(body.toString())]).toEqual([200, described("app.example")]);
+});
