@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { EmbeddedEdge } from "../embedded-edge.ts";
 import { type Simulator, startSimulator } from "../sim/server.ts";
-import { focused, launchBrowser, openPage, shortcomingsOf, tabTo } from "./chromium.ts";
+import { focused, launchBrowser, openPage, shortcomingsOf, tabTo, untilFocused } from "./chromium.ts";
 import { passphrase, startBareEdge } from "./owner-browser.ts";
 import { createPrograms, type Program } from "./programs.ts";
 
@@ -36,6 +36,7 @@ afterAll(async () => {
 /** Opens the page as the owner, who types the passphrase. */
 async function openDesk(page: Page): Promise<void> {
   await page.goto(`${edge.origin}/pair`);
+  await untilFocused(page, "passphrase");
   await page.keyboard.type(passphrase);
   await page.keyboard.press("Enter");
   await page.waitForSelector("h1:text('TWS hosts')");

@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import type { Local } from "../local.ts";
-import { focused, launchBrowser, openPage, shortcomingsOf, tabTo } from "./chromium.ts";
+import { focused, launchBrowser, openPage, shortcomingsOf, tabTo, untilFocused } from "./chromium.ts";
 import { passphrase, startWithSignIn } from "./owner-browser.ts";
 
 /** The owner's sign-in and consent in a real browser. */
@@ -87,7 +87,7 @@ async function asked(clientName: string, scope: string | null = null, redirectUr
 
 /** As far as the passphrase, whose field has the focus. */
 async function signIn(page: Page): Promise<void> {
-  await page.waitForSelector("text=The owner's passphrase");
+  await untilFocused(page, "passphrase");
   await page.keyboard.type(passphrase);
   await page.keyboard.press("Enter");
 }
@@ -100,10 +100,8 @@ test("the owner signs in, chooses and agrees by the keyboard alone, and comes ba
   await page.keyboard.press("Enter");
   await page.waitForSelector("text=The owner's passphrase");
   expect(await shortcomingsOf(page)).toEqual([]);
-  // the field has the focus from the start
-  expect(await focused(page)).toBe("passphrase");
-  await page.keyboard.type(passphrase);
-  await page.keyboard.press("Enter");
+  // the field gets the focus by itself
+  await signIn(page);
 
   await page.waitForSelector("text=Give access?");
   expect(await shortcomingsOf(page)).toEqual([]);
@@ -161,11 +159,13 @@ test("the browser goes on to a program by its own scheme, and the page's policy 
 test("a wrong passphrase is announced, and the field has the focus again", async () => {
   const { page, complaints } = await openPage(browser);
   await page.goto(`${local.url}/grants`);
+  await untilFocused(page, "passphrase");
   await page.keyboard.type("not the passphrase");
   await page.keyboard.press("Enter");
   await page.waitForSelector("[role=alert]");
   expect(await page.textContent("[role=alert]")).toContain("not the passphrase");
   expect(await shortcomingsOf(page)).toEqual([]);
+  await untilFocused(page, "passphrase");
   expect(await focused(page)).toBe("passphrase");
   // the browser's own word on the status 403
   expect(complaints.filter((text) => !text.includes("403"))).toEqual([]);
