@@ -40,11 +40,12 @@ interface BannerOptions {
   readonly mcpUrl: string;
   readonly status: SessionStatus;
   readonly trading: keyof typeof tradingWords;
+  /** The edge's origin where AUTH is on; null where everyone on this computer is the owner. */
+  readonly signInAt: string | null;
 }
 
 /** The first thing one sees: what runs, and the next thing to paste. */
-export function banner({ version, mcpUrl, status, trading }: BannerOptions): string {
-  const indent = (text: string) => `  ${text}`;
+export function banner({ version, mcpUrl, status, trading, signInAt }: BannerOptions): string {
   return [
     "",
     `tws-edge ${version}`,
@@ -57,10 +58,10 @@ export function banner({ version, mcpUrl, status, trading }: BannerOptions): str
     "",
     indent(`MCP server  ${mcpUrl}`),
     "",
-    "Try it:",
-    indent(`curl -X POST ${mcpUrl} -H "Content-Type: application/json" -d '${JSON.stringify(example)}'`),
-    "",
-    "Add it to a client:",
+    ...(signInAt === null ? ["Try it:", indent(curl(mcpUrl, [])), ""] : []),
+    signInAt === null
+      ? "Add it to a client:"
+      : "Add it to a client, which sends you to a page where you sign in and say what it may do:",
     indent(`Claude Code    claude mcp add --transport http tws-edge ${mcpUrl}`),
     indent(
       `Cursor         ~/.cursor/mcp.json: ${JSON.stringify({ mcpServers: { "tws-edge": { url: mcpUrl } } })}`,
@@ -72,9 +73,30 @@ export function banner({ version, mcpUrl, status, trading }: BannerOptions): str
       "claude.ai and other clients on the internet cannot reach this address: they need a deployed edge.",
     ),
     "",
+    ...(signInAt === null ? [] : ownerLines(signInAt, mcpUrl)),
     "Stop with Ctrl-C.",
     "",
   ].join("\n");
+}
+
+/** Everyone signs in: where the owner looks after that, and how a script gets in. */
+const ownerLines = (signInAt: string, mcpUrl: string): string[] => [
+  "With the owner's passphrase:",
+  indent(`Who has access     ${signInAt}/grants`),
+  indent(`Machines with TWS  ${signInAt}/pair`),
+  "",
+  'For curl and scripts, a token (the first line once; at the page choose "this computer"):',
+  indent(`npm run -s tws-edge -- pair ${signInAt}`),
+  indent(`TOKEN=$(npm run -s tws-edge -- token create --edge ${signInAt} --scope tws:read --ttl 1h --quiet)`),
+  indent(curl(mcpUrl, ["Authorization: Bearer $TOKEN"])),
+  "",
+];
+
+const indent = (text: string): string => `  ${text}`;
+
+function curl(mcpUrl: string, headers: readonly string[]): string {
+  const all = [...headers, "Content-Type: application/json"].map((header) => `-H "${header}"`).join(" ");
+  return `curl -X POST ${mcpUrl} ${all} -d '${JSON.stringify(example)}'`;
 }
 
 const example = {

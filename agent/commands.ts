@@ -23,7 +23,8 @@ export async function runStart(): Promise<string | null> {
     const closing = closeOnSignal(() => local.close());
     const { session } = local.agent;
     const status = await settled(session);
-    say(banner({ version, mcpUrl: local.mcpUrl, status, trading: config.trading }));
+    const signInAt = config.server.owner === null ? null : local.url;
+    say(banner({ version, mcpUrl: local.mcpUrl, status, trading: config.trading, signInAt }));
     sayChanges(session, status, closing);
     return null;
   } catch (error) {

@@ -191,3 +191,9 @@ test(".env.example lists every variable that configuration reads", () => {
   const listed = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map(([, name]) => name);
   expect(new Set(listed)).toEqual(read);
 });
+
+test("AGENT_TOKEN has no place beside sign-in", () => {
+  const env = { AUTH: "on", OWNER_PASSPHRASE: "correct horse battery", AGENT_TOKEN: "a-token-of-the-test" };
+  expect(mistakesOf(parseStartConfig, env).join("\n")).toContain("AGENT_TOKEN is set, and AUTH is on");
+  expect(parseStartConfig({ AGENT_TOKEN: env.AGENT_TOKEN }).agentToken).toBe(env.AGENT_TOKEN);
+});

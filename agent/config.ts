@@ -272,7 +272,13 @@ function finish<T>(config: T, mistakes: readonly string[]): T {
 /** For `start`: the edge runs here too. Throws ConfigError with every mistake. */
 export function parseStartConfig(env: Environment): StartConfig {
   const reader = createReader(env);
-  return finish({ ...readAgent(reader), server: readServer(reader) }, reader.mistakes);
+  const config = { ...readAgent(reader), server: readServer(reader) };
+  if (config.agentToken !== null && config.server.owner !== null) {
+    reader.mistakes.push(
+      "AGENT_TOKEN is set, and AUTH is on: an agent elsewhere proves itself by its own key there (tws-edge pair). Remove AGENT_TOKEN.",
+    );
+  }
+  return finish(config, reader.mistakes);
 }
 
 /** For `agent`: the edge runs elsewhere. Throws ConfigError with every mistake. */

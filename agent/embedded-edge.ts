@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build, stop as stopEsbuild } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog, Response } from "miniflare";
 import type { Log } from "./log.ts";
-import { getPublic } from "./public-web.ts";
+import { getPublic, type Network } from "./public-web.ts";
 import { startWatchdog } from "./watchdog.ts";
 
 interface EmbeddedEdgeOptions {
@@ -17,6 +17,8 @@ interface EmbeddedEdgeOptions {
   /** The folder that keeps the Durable Objects; null keeps nothing. */
   readonly persistTo: string | null;
   readonly log: Log;
+  /** What the edge reaches the descriptions of clients by; the internet when absent. */
+  readonly network?: Network;
 }
 
 export interface EmbeddedEdge {
@@ -80,7 +82,7 @@ async function bundle(): Promise<string> {
 }
 
 function createMiniflare(script: string, options: EmbeddedEdgeOptions): Miniflare {
-  const { host, port, variables, persistTo, log } = options;
+  const { host, port, variables, persistTo, log, network } = options;
   const { compatibilityDate, compatibilityFlags, durableObjects } = workerSettings;
   return new Miniflare(
     convertV4MiniflareOptions({
@@ -105,7 +107,7 @@ function createMiniflare(script: string, options: EmbeddedEdgeOptions): Miniflar
       bindings: { ...variables },
       async outboundService({ url, method, headers }) {
         if (method !== "GET") return new Response(null, { status: 405 });
-        const { status, headers: named, body } = await getPublic(url, Object.fromEntries(headers));
+        const { status, headers: named, body } = await getPublic(url, Object.fromEntries(headers), network);
         return new Response(body, { status, headers: named });
       },
       durableObjects: Object.fromEntries(

@@ -10,6 +10,7 @@ import type { LinkTimes } from "./link.ts";
 import { createLog } from "./log.ts";
 import { inMemory, openJournalFile, type JournalFile } from "./orders/journal-file.ts";
 import { hashPassphrase } from "./passphrase.ts";
+import type { Network } from "./public-web.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./sim/server.ts";
 import type { SessionTimes } from "./tws/session.ts";
 
@@ -24,6 +25,8 @@ export interface LocalOptions {
   readonly sessionTimes?: Partial<SessionTimes>;
   /** For the simulator, which only runs when the configuration names no TWS. */
   readonly simulator?: SimulatorOptions;
+  /** What the edge reaches the descriptions of clients by; the internet when absent. */
+  readonly network?: Network;
 }
 
 export interface Local {
@@ -54,7 +57,8 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
   const { server } = config;
   await requireFree(server.host, server.port);
   // new each time: no page or program that does not read our memory can pose as the agent
-  const agentToken = config.agentToken ?? randomBytes(32).toString("base64url");
+  const given = server.owner === null ? config.agentToken : null;
+  const agentToken = given ?? randomBytes(32).toString("base64url");
   const log = createLog({
     level: config.logLevel ?? "warn",
     secrets: [agentToken],
@@ -77,6 +81,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       variables: variablesOf(config, agentToken),
       persistTo,
       log,
+      ...(options.network && { network: options.network }),
     });
     closers.push(() => edge.close());
     const journalFile = openJournal(config, persistTo);
@@ -120,9 +125,12 @@ const targetOf = (tws: TwsTarget | null, simulator: Simulator | null) => ({
 
 const variablesOf = ({ server }: StartConfig, agentToken: string): Record<string, string> => ({
   ...(server.owner === null
-    ? { AUTH: "off" }
-    : { AUTH: "on", OWNER_PASSPHRASE_HASH: passphraseHashOf(server.owner) }),
-  AGENT_TOKEN: agentToken,
+    ? { AUTH: "off", AGENT_TOKEN: agentToken }
+    : {
+        AUTH: "on",
+        OWNER_PASSPHRASE_HASH: passphraseHashOf(server.owner),
+        LOCAL_AGENT_TOKEN: agentToken,
+      }),
   ALLOWED_ORIGINS: server.allowedOrigins.join(","),
   PUBLIC_URL: server.publicUrl ?? "",
 });

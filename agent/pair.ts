@@ -101,9 +101,11 @@ export async function pair(
     case "expired":
     case "open":
     case "waiting":
-      throw new TwsError("timeout", "Nobody has entered the code within ten minutes, so it is void.", {
-        nextStep: "Run tws-edge pair again for a new one.",
-      });
+      throw new TwsError(
+        "timeout",
+        "The code is void: nobody entered it within ten minutes, or wrong codes were entered five times.",
+        { nextStep: "Run tws-edge pair again for a new one." },
+      );
     default:
       return last satisfies never;
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { getPublic, isPublicAddress, lookupPublic } from "./public-web.ts";
+import { getPublic, isPublicAddress, lookupPublic, type Network } from "./public-web.ts";
 
 test.each([
   "127.0.0.1",
@@ -25,7 +25,7 @@ test.each(["8.8.8.8", "1.1.1.1", "172.32.0.1", "2606:4700:4700::1111"])("%s is p
   expect(isPublicAddress(address)).toBe(true);
 });
 
-type Resolve = Parameters<typeof lookupPublic>[0];
+type Resolve = Network["resolve"];
 
 /** A name server that knows one name. */
 const named =
@@ -38,7 +38,7 @@ const named =
 
 const lookedUp = (resolve: Resolve) =>
   new Promise((done) => {
-    lookupPublic(resolve)("client.example", { all: false }, (error, address) =>
+    lookupPublic({ resolve, gateway: null })("client.example", { all: false }, (error, address) =>
       done(error?.message ?? address),
     );
   });

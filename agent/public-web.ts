@@ -53,18 +53,30 @@ type Resolve = (
   callback: (error: Error | null, addresses: LookupAddress[]) => void,
 ) => void;
 
+/** The network under it: the internet, or what a test puts in its place. */
+export interface Network {
+  readonly resolve: Resolve;
+  /** Where every public address is reached, and who may vouch for names there. Null on the internet. */
+  readonly gateway: { readonly host: string; readonly port: number; readonly authority: string } | null;
+}
+
+const internet: Network = { resolve: lookup, gateway: null };
+
 /** As Node looks names up, but only to public addresses. */
 export const lookupPublic =
-  (resolve: Resolve): LookupFunction =>
+  ({ resolve, gateway }: Network): LookupFunction =>
   (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      const [first] = addresses ?? [];
-      if (error !== null || first === undefined) {
-        callback(error ?? new Error(`${hostname} has no address`), "", 0);
-      } else if (!addresses.every(({ address }) => isPublicAddress(address))) {
-        callback(new Error(`${hostname} is not public`), "", 0);
-      } else if (options.all === true) callback(null, addresses);
-      else callback(null, first.address, first.family);
+      const found = addresses ?? [];
+      if (error !== null || found.length === 0) {
+        return callback(error ?? new Error(`${hostname} has no address`), "", 0);
+      }
+      if (!found.every(({ address }) => isPublicAddress(address))) {
+        return callback(new Error(`${hostname} is not public`), "", 0);
+      }
+      const reached = gateway === null ? found : [{ address: gateway.host, family: 4 }];
+      const [first = { address: "", family: 0 }] = reached;
+      return options.all === true ? callback(null, reached) : callback(null, first.address, first.family);
     });
   };
 
@@ -78,8 +90,13 @@ export interface WebAnswer {
 const headersToSend = ["accept", "user-agent"] as const;
 
 /** GET over https; a redirect is an answer like any other. Rejects when the address is not public or says too much. */
-export function getPublic(url: string, headers: Readonly<Record<string, string>>): Promise<WebAnswer> {
-  const { protocol, hostname } = new URL(url);
+export function getPublic(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  network: Network = internet,
+): Promise<WebAnswer> {
+  const { gateway } = network;
+  const { protocol, hostname, host } = new URL(url);
   const isLiteral = /^[\d.]+$|^\[/.test(hostname);
   if (protocol !== "https:" || (isLiteral && !isPublicAddress(hostname.replace(/^\[|\]$/g, "")))) {
     return Promise.reject(new Error("This address is not public"));
@@ -90,8 +107,9 @@ export function getPublic(url: string, headers: Readonly<Record<string, string>>
       headers[name] === undefined ? [] : [[name, headers[name]]],
     );
     const request = requestHttps(url, {
-      headers: Object.fromEntries(sent),
-      lookup: lookupPublic(lookup),
+      headers: { ...Object.fromEntries(sent), host },
+      lookup: lookupPublic(network),
+      ...(gateway !== null && { port: gateway.port, ca: gateway.authority }),
       signal,
     });
     request.on("error", reject);

@@ -16,6 +16,7 @@ declare global {
       ACCESS: DurableObjectNamespace<Access>;
       AUTH?: string;
       AGENT_TOKEN?: string;
+      LOCAL_AGENT_TOKEN?: string;
       ALLOWED_ORIGINS?: string;
       PUBLIC_URL?: string;
       OWNER_PASSPHRASE_HASH?: string;
@@ -28,7 +29,7 @@ export type Env = Cloudflare.Env;
 
 /** The variables, parsed. */
 export interface Settings {
-  /** The secret that the agent sends as a bearer token; null accepts any agent on this computer. */
+  /** With AUTH=off the secret that the agent sends as a bearer token; null accepts any agent on this computer. */
   readonly agentToken: string | null;
   /** Browser origins allowed besides loopback. */
   readonly allowedOrigins: ReadonlySet<string>;
@@ -45,6 +46,11 @@ export interface AccessSettings {
   /** What tokens are for: the MCP endpoint's address. */
   readonly resource: string;
   readonly passphraseHash: string;
+  /**
+   * The secret of the agent that runs in one process with this edge (`npm start`), new with each run. Null on an edge
+   * that was deployed: there every agent has a key.
+   */
+  readonly localAgentToken: string | null;
 }
 
 type ParsedEnv =
@@ -54,7 +60,7 @@ type ParsedEnv =
 
 type Variables = Pick<
   Env,
-  "AUTH" | "AGENT_TOKEN" | "ALLOWED_ORIGINS" | "PUBLIC_URL" | "OWNER_PASSPHRASE_HASH"
+  "AUTH" | "AGENT_TOKEN" | "LOCAL_AGENT_TOKEN" | "ALLOWED_ORIGINS" | "PUBLIC_URL" | "OWNER_PASSPHRASE_HASH"
 >;
 
 const shortestToken = 16;
@@ -69,6 +75,10 @@ export function parseEnv(env: Variables): ParsedEnv {
   const agentToken = env.AGENT_TOKEN?.trim() ?? "";
   if (agentToken !== "" && agentToken.length < shortestToken) {
     problems.push(`AGENT_TOKEN: must have at least ${shortestToken} characters.`);
+  } else if (agentToken !== "" && auth === "on") {
+    problems.push(
+      "AGENT_TOKEN: is for an edge without sign-in; with AUTH=on each machine has a key of its own. Remove it, and run `tws-edge pair` there.",
+    );
   }
   const allowedOrigins = new Set<string>();
   for (const text of (env.ALLOWED_ORIGINS ?? "").split(",").map((part) => part.trim())) {
@@ -89,8 +99,7 @@ export function parseEnv(env: Variables): ParsedEnv {
       "PUBLIC_URL: must be an http or https origin such as https://tws.example.com, without a path.",
     );
   }
-  const access =
-    auth === "on" ? readAccess(publicOrigin, env.OWNER_PASSPHRASE_HASH?.trim() ?? "", problems) : null;
+  const access = auth === "on" ? readAccess(publicOrigin, env, problems) : null;
   if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
@@ -103,11 +112,9 @@ export function parseEnv(env: Variables): ParsedEnv {
   };
 }
 
-function readAccess(
-  publicOrigin: string | null,
-  passphraseHash: string,
-  problems: string[],
-): AccessSettings | null {
+function readAccess(publicOrigin: string | null, env: Variables, problems: string[]): AccessSettings | null {
+  const passphraseHash = env.OWNER_PASSPHRASE_HASH?.trim() ?? "";
+  const localAgentToken = env.LOCAL_AGENT_TOKEN?.trim() ?? "";
   if (publicOrigin === null) {
     if (problems.every((problem) => !problem.startsWith("PUBLIC_URL"))) {
       problems.push("PUBLIC_URL: AUTH=on needs the origin under which clients see this edge.");
@@ -123,7 +130,12 @@ function readAccess(
     );
   }
   if (publicOrigin === null) return null;
-  return { publicUrl: publicOrigin, resource: `${publicOrigin}/api/v1/mcp`, passphraseHash };
+  return {
+    publicUrl: publicOrigin,
+    resource: `${publicOrigin}/api/v1/mcp`,
+    passphraseHash,
+    localAgentToken: localAgentToken.length < shortestToken ? null : localAgentToken,
+  };
 }
 
 /** The origin that `text` is, in its one spelling; null if it is anything more or less. */

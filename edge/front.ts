@@ -21,8 +21,8 @@ ${access === null ? `How it stands\n${standing(await askHops(env, defaultHostId)
 What to do next
   Claude Code     claude mcp add --transport http tws-edge ${mcp}
   Other clients   {"mcpServers":{"tws-edge":{"url":"${mcp}"}}}
-  Your own code   curl -X POST ${mcp} -H "Content-Type: application/json" -d '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"ibkr_get_status","arguments":{}},"id":1}'
-
+  Your own code   ${access === null ? "" : `tws-edge token create --edge ${origin} --scope tws:read --ttl 1h prints a token for\n                  `}curl -X POST ${mcp} ${access === null ? "" : '-H "Authorization: Bearer $TOKEN" '}-H "Content-Type: application/json" -d '{"jsonrpc":"2.0","method":"tools/call","params":{"name":"ibkr_get_status","arguments":{}},"id":1}'
+${access === null ? "" : `  The owner       ${origin}/grants: who has access; ${origin}/pair: machines with TWS\n`}
 What is here
   MCP (Streamable HTTP)   ${mcp}
   Streams (WebSocket)     ${streams}/market-data, /portfolio, /news

@@ -10,6 +10,7 @@ import { healthOfHops, misconfigured, plainHealth } from "./health.ts";
 import { guardLocal } from "./local-guard.ts";
 import { handleMcp } from "./mcp.ts";
 import { guardPublic } from "./public-guard.ts";
+import { notReady } from "./not-ready.ts";
 import { openAgentLink, openStream, watcherOf } from "./stream.ts";
 import { issueTicket } from "./tickets.ts";
 
@@ -37,7 +38,10 @@ app.use(async (c, next) => {
   const parsed = parseEnv(c.env.env);
   // fail closed: what is not fully configured serves nothing
   if (!parsed.ok)
-    return complete(c.req.path === "/health" ? misconfigured() : notReady(parsed.problems), null);
+    return complete(
+      c.req.path === "/health" ? misconfigured() : await notReady(c.req.raw, parsed.problems),
+      null,
+    );
   const { access, allowedOrigins } = parsed.settings;
   try {
     if (access === null) guardLocal(c.req.raw, allowedOrigins);
@@ -133,13 +137,6 @@ function notAllowed(allow: string): Response {
     nextStep: `Use one of: ${allow}.`,
   });
   return Response.json({ error: error.toBody() }, { status: 405, headers: { Allow: allow } });
-}
-
-function notReady(problems: readonly string[]): Response {
-  const error = new TwsError("forbidden", "This edge is not fully configured, so it serves nothing.", {
-    nextStep: "The owner corrects the variables named in problems.",
-  });
-  return Response.json({ error: error.toBody(), problems }, { status: 503 });
 }
 
 function errorResponse(thrown: unknown): Response {

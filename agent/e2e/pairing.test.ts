@@ -1,126 +1,39 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
-import { type EmbeddedEdge, startEmbeddedEdge } from "../embedded-edge.ts";
-import { createLog } from "../log.ts";
-import { hashPassphrase } from "../passphrase.ts";
+import type { EmbeddedEdge } from "../embedded-edge.ts";
 import { type Simulator, startSimulator } from "../sim/server.ts";
 import { eventually } from "./clients.ts";
+import { openDesk, startBareEdge } from "./owner-browser.ts";
+import { createPrograms } from "./programs.ts";
 
 /** The command line, the agent and the owner's pages together, on an edge that asks everyone to sign in. */
 
-const main = join(import.meta.dirname, "..", "main.ts");
-const passphrase = "a passphrase of the test";
 const folder = mkdtempSync(join(tmpdir(), "tws-edge-pairing-"));
 const keyFile = join(folder, "key.json");
-const children: ChildProcess[] = [];
 
 let edge: EmbeddedEdge;
 let simulator: Simulator;
 let url = "";
+const programs = createPrograms(folder, () => ({ TWS_EDGE_KEY: keyFile, EDGE_URL: url }));
+const { run } = programs;
 
 beforeAll(async () => {
   simulator = await startSimulator({ port: 0, seed: 7 });
-  const port = await freePort();
-  url = `http://127.0.0.1:${port}`;
-  edge = await startEmbeddedEdge({
-    host: "127.0.0.1",
-    port,
-    variables: { AUTH: "on", PUBLIC_URL: url, OWNER_PASSPHRASE_HASH: hashPassphrase(passphrase, 1) },
-    persistTo: null,
-    log: createLog({
-      level: "error",
-      secrets: [],
-      write: (line) => process.stderr.write(line),
-      now: Date.now,
-    }),
-  });
+  edge = await startBareEdge();
+  url = edge.origin;
 });
 
 afterAll(async () => {
-  for (const child of children) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
-  }
+  await programs.close();
   await edge.close();
   await simulator.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Its address must be known before it starts. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = z.object({ port: z.int() }).parse(probe.address());
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
-function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [main, ...args], {
-    cwd: folder,
-    env: { TWS_EDGE_KEY: keyFile, EDGE_URL: url, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  children.push(child);
-  const said: string[] = [];
-  const waiting: { readonly pattern: RegExp; readonly found: (match: RegExpExecArray) => void }[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", (line) => {
-      said.push(line);
-      for (const { pattern, found } of waiting) {
-        const match = pattern.exec(line);
-        if (match !== null) found(match);
-      }
-    });
-  }
-  const out: string[] = [];
-  child.stdout.on("data", (data: Buffer) => out.push(data.toString()));
-  // after exit there may still be something to read
-  const exited = once(child, "close").then(() => child.exitCode);
-  const line = (pattern: RegExp): Promise<RegExpExecArray> => {
-    const before = said.map((text) => pattern.exec(text)).find((match) => match !== null);
-    if (before) return Promise.resolve(before);
-    const late = exited.then((code) => Promise.reject(new Error(`exit ${code}: ${said.join("\n")}`)));
-    return Promise.race([new Promise<RegExpExecArray>((found) => waiting.push({ pattern, found })), late]);
-  };
-  return { child, exited, line, out: () => out.join(""), said: () => said.join("\n") };
-}
-
-/** The owner's browser: a cookie and forms. */
-async function owner() {
-  const form = (path: string, cookie: string, fields: Readonly<Record<string, string>>) =>
-    fetch(`${url}${path}`, {
-      method: "POST",
-      redirect: "manual",
-      headers: {
-        Origin: url,
-        Cookie: cookie,
-        "Content-Type": "application/x-www-form-urlencoded",
-      },
-      body: new URLSearchParams(fields).toString(),
-    });
-  const [cookie = ""] = (await form("/sign-in", "", { passphrase, next: "/pair" })).headers
-    .getSetCookie()
-    .map((text) => text.split(";", 1)[0]);
-  const page = async () => await (await fetch(`${url}/pair`, { headers: { Cookie: cookie } })).text();
-  return {
-    page,
-    submit: async (fields: Readonly<Record<string, string>>) => {
-      const csrf = /name="csrf" value="([^"]*)"/.exec(await page())?.[1] ?? "";
-      return await form("/pair", cookie, { csrf, ...fields });
-    },
-  };
-}
 
 async function status(token: string): Promise<unknown> {
   const response = await fetch(`${url}/api/v1/mcp`, {
@@ -135,7 +48,7 @@ test("pairs by a code, connects, makes a token that calls and streams, and revok
   const pairing = run(["pair", url, "--name", "Test desk"]);
   const [, code = ""] = await pairing.line(/Code: (\S+)/);
   const [, fingerprint = ""] = await pairing.line(/key: (\S+)/);
-  const desk = await owner();
+  const desk = await openDesk(url);
   const shown = await (await desk.submit({ do: "find", code })).text();
   expect(shown).toContain(fingerprint);
   expect(shown).toContain('value="Test desk"');
@@ -193,7 +106,7 @@ test("pairs by a code, connects, makes a token that calls and streams, and revok
 });
 
 test("the owner's code needs no second look", async () => {
-  const desk = await owner();
+  const desk = await openDesk(url);
   const page = await (await desk.submit({ do: "offer", name: "Second" })).text();
   const [, code = ""] = /--code ([\w-]+)/.exec(page) ?? [];
   const env = { TWS_EDGE_KEY: join(folder, "second.json") };

@@ -1,15 +1,15 @@
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import chromium from "@sparticuz/chromium";
-import { type Browser, chromium as launcher, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { parseStartConfig } from "../config.ts";
-import { type Local, startLocal } from "../local.ts";
+import type { Local } from "../local.ts";
+import { focused, launchBrowser, openPage, shortcomingsOf, tabTo, untilFocused } from "./chromium.ts";
+import { passphrase, startWithSignIn } from "./owner-browser.ts";
 
-/** The owner's pages in a real browser, which alone knows what cookies, policies and origins it really sends. */
+/** The owner's sign-in and consent in a real browser. */
 
-const passphrase = "correct horse battery staple";
 let local: Local;
 let browser: Browser;
 let client: Server;
@@ -19,28 +19,19 @@ const portOf = (server: { address(): unknown }): number =>
   z.object({ port: z.int() }).parse(server.address()).port;
 
 beforeAll(async () => {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const SERVER_PORT = String(portOf(probe));
-  await new Promise((resolve) => probe.close(resolve));
-  const config = parseStartConfig({ AUTH: "on", OWNER_PASSPHRASE: passphrase, SERVER_PORT });
-  local = await startLocal({ config, persistTo: null });
+  local = await startWithSignIn();
   // the client: a page of another site that sends the owner to the edge, and the address that they come back to
   client = createServer((request, response) => {
     response.setHeader("Content-Type", "text/html");
     response.end(
       request.url?.startsWith("/callback") === true
         ? "<h1>Back at the client</h1>"
-        : `<a href="${decodeURIComponent(request.url ?? "").slice(1)}">sign in</a>`,
+        : `<link rel="icon" href="data:,"><a href="${decodeURIComponent(request.url ?? "").slice(1)}">sign in</a>`,
     );
   }).listen(0, "127.0.0.1");
   await once(client, "listening");
   callback = `http://127.0.0.1:${portOf(client)}/callback`;
-  browser = await launcher.launch({
-    executablePath: await chromium.executablePath(),
-    args: chromium.args,
-    headless: true,
-  });
+  browser = await launchBrowser();
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
@@ -48,13 +39,13 @@ afterAll(async () => {
   await local?.close();
 });
 
-async function register(): Promise<string> {
+async function register(clientName: string, redirectUri: string): Promise<string> {
   const answer = await fetch(`${local.url}/register`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({
-      client_name: "A client of the test",
-      redirect_uris: [callback],
+      client_name: clientName,
+      redirect_uris: [redirectUri],
       token_endpoint_auth_method: "none",
       grant_types: ["authorization_code", "refresh_token"],
       response_types: ["code"],
@@ -63,49 +54,154 @@ async function register(): Promise<string> {
   return z.object({ client_id: z.string() }).parse(await answer.json()).client_id;
 }
 
-/** A page as wide as a small phone. */
-async function open(): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 320, height: 640 } });
-  return await context.newPage();
-}
-
-const isTooWide = (page: Page) => page.evaluate("document.documentElement.scrollWidth > innerWidth");
-
-test("the owner follows a client's link, signs in, agrees, comes back, and ends the access", async () => {
+/** A page of the client with the link to the edge, and how the client turns a code into a token's scope. */
+async function asked(clientName: string, scope: string | null = null, redirectUri = callback) {
+  const clientId = await register(clientName, redirectUri);
+  const verifier = randomBytes(32).toString("base64url");
   const query = new URLSearchParams({
     response_type: "code",
-    client_id: await register(),
-    redirect_uri: callback,
-    code_challenge: "A".repeat(43),
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    code_challenge: createHash("sha256").update(verifier).digest("base64url"),
     code_challenge_method: "S256",
     state: "state",
+    ...(scope !== null && { scope }),
   });
-  const page = await open();
-  // by another name the client is another site to the browser
   const link = encodeURIComponent(`${local.url}/authorize?${query.toString()}`);
-  await page.goto(`http://localhost:${portOf(client)}/${link}`);
-  await page.click("a");
-  expect(await isTooWide(page)).toBe(false);
-  // without a pointer: the field has the focus
+  return {
+    // by another name the client is another site to the browser
+    start: `http://localhost:${portOf(client)}/${link}`,
+    token: (code: string): Promise<Response> =>
+      fetch(`${local.url}/token`, {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "authorization_code",
+          client_id: clientId,
+          code,
+          code_verifier: verifier,
+          redirect_uri: redirectUri,
+        }),
+      }),
+  };
+}
+
+/** As far as the passphrase, whose field has the focus. */
+async function signIn(page: Page): Promise<void> {
+  await untilFocused(page, "passphrase");
   await page.keyboard.type(passphrase);
   await page.keyboard.press("Enter");
+}
+
+test("the owner signs in, chooses and agrees by the keyboard alone, and comes back", async () => {
+  const { start, token } = await asked("A client of the test");
+  const { page, complaints } = await openPage(browser);
+  await page.goto(start);
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("text=The owner's passphrase");
+  expect(await shortcomingsOf(page)).toEqual([]);
+  // the field gets the focus by itself
+  await signIn(page);
+
   await page.waitForSelector("text=Give access?");
-  expect(await isTooWide(page)).toBe(false);
+  expect(await shortcomingsOf(page)).toEqual([]);
+  const passed = [...(await tabTo(page, "permission=read"))];
+  await page.keyboard.press("ArrowDown");
+  expect(await focused(page)).toBe("permission=trade");
+  passed.push(...(await tabTo(page, "days=30")));
+  await page.keyboard.press("ArrowUp");
+  expect(await focused(page)).toBe("days=1");
+  passed.push(...(await tabTo(page, "decision=allow")));
+  // everything that can be chosen lies on the way, in the order in which it is read, and is seen when it has the focus
+  expect(passed).toEqual(["host=default", "every-account=yes", "account=DU1234567", "toolset=full"]);
+  await page.keyboard.press("Space");
+
+  await page.waitForSelector("text=Back at the client");
+  const code = new URL(page.url()).searchParams.get("code") ?? "";
+  expect(await (await token(code)).json()).toMatchObject({
+    scope: expect.stringContaining("tws:trade"),
+  });
+  expect(complaints).toEqual([]);
+});
+
+test("the space bar chooses an account, and Deny is a Tab away", async () => {
+  const { start } = await asked("A client that is refused", "tws:read tws:trade");
+  const { page, complaints } = await openPage(browser);
+  await page.goto(start);
+  await page.click("a");
+  await signIn(page);
+  await page.waitForSelector("text=Give access?");
+  await tabTo(page, "account=DU1234567");
+  await page.keyboard.press("Space");
+  expect(await page.isChecked("input[name=account]")).toBe(false);
+  await tabTo(page, "permission=trade");
+  await tabTo(page, "decision=deny");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("text=Back at the client");
+  expect(new URL(page.url()).searchParams.get("error")).toBe("access_denied");
+  expect(complaints).toEqual([]);
+});
+
+test("the browser goes on to a program by its own scheme, and the page's policy lets it", async () => {
+  const { start } = await asked("Cursor", null, "cursor://anysphere.cursor-mcp/oauth/callback");
+  const { page, complaints } = await openPage(browser);
+  await page.goto(start);
+  await page.click("a");
+  await signIn(page);
+  await page.waitForSelector("text=a program on the computer");
+  const failed = page.waitForEvent("requestfailed");
+  await page.click("button[value=allow]", { noWaitAfter: true });
+  // there is no such program here, so this is as far as it gets
+  expect((await failed).url()).toMatch(/^cursor:\/\/anysphere\.cursor-mcp\/oauth\/callback\?code=/);
+  expect(complaints).toEqual([]);
+});
+
+test("a wrong passphrase is announced, and the field has the focus again", async () => {
+  const { page, complaints } = await openPage(browser);
+  await page.goto(`${local.url}/grants`);
+  await untilFocused(page, "passphrase");
+  await page.keyboard.type("not the passphrase");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("[role=alert]");
+  expect(await page.textContent("[role=alert]")).toContain("not the passphrase");
+  expect(await shortcomingsOf(page)).toEqual([]);
+  await untilFocused(page, "passphrase");
+  expect(await focused(page)).toBe("passphrase");
+  // the browser's own word on the status 403
+  expect(complaints.filter((text) => !text.includes("403"))).toEqual([]);
+});
+
+test("the owner sees who has access and ends it, by the keyboard", async () => {
+  const name = `A client with a long name ${"and more ".repeat(8)}`;
+  const { start, token } = await asked(name);
+  const { page, complaints } = await openPage(browser);
+  await page.goto(start);
+  await page.click("a");
+  await signIn(page);
+  await page.waitForSelector("text=Give access?");
+  expect(await shortcomingsOf(page)).toEqual([]);
   await page.click("button[value=allow]");
   await page.waitForSelector("text=Back at the client");
-  expect(new URL(page.url()).searchParams.get("code")).not.toBeNull();
+  await token(new URL(page.url()).searchParams.get("code") ?? "");
 
   await page.goto(`${local.url}/grants`);
-  await page.waitForSelector("text=A client of the test");
-  expect(await isTooWide(page)).toBe(false);
-  await page.click("text=End this access");
-  await page.waitForSelector("text=No client has access");
-  await page.click("text=Sign out");
+  await page.waitForSelector("text=A client with a long name");
+  expect(await shortcomingsOf(page)).toEqual([]);
+  const revoke = await page
+    .locator("form", { hasText: "A client with a long name" })
+    .locator("button[name=revoke]")
+    .getAttribute("value");
+  await tabTo(page, `revoke=${revoke}`);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(`!document.body.textContent.includes("A client with a long name")`);
+  await tabTo(page, "sign-out=yes");
+  await page.keyboard.press("Enter");
   await page.waitForSelector("text=The owner's passphrase");
+  expect(complaints).toEqual([]);
 });
 
 test("the browser shows none of the pages in a frame", async () => {
-  const page = await open();
+  const { page } = await openPage(browser);
   await page.goto(callback);
   await page.setContent(`<iframe src="${local.url}/sign-in" width="300" height="300"></iframe>`);
   const frame = page.frames().find((one) => one !== page.mainFrame());

@@ -105,12 +105,13 @@ export function openAgentStore({ sql }: DurableObjectStorage) {
   return {
     hosts: (): Host[] => rows("SELECT * FROM agent_host ORDER BY created_at, host_id").map(toHost),
 
-    addHost({ hostId, name, createdAt }: Host): void {
-      rows("INSERT INTO agent_host (host_id, name, created_at) VALUES (?, ?, ?)", hostId, name, createdAt);
-    },
-
-    renameHost(hostId: string, name: string): void {
-      rows("UPDATE agent_host SET name = ? WHERE host_id = ?", name, hostId);
+    saveHost({ hostId, name, createdAt }: Host): void {
+      rows(
+        "INSERT OR REPLACE INTO agent_host (host_id, name, created_at) VALUES (?, ?, ?)",
+        hostId,
+        name,
+        createdAt,
+      );
     },
 
     keys: (): Key[] => rows("SELECT * FROM agent_key ORDER BY paired_at DESC").map(toKey),
@@ -159,6 +160,14 @@ export function openAgentStore({ sql }: DurableObjectStorage) {
 
     removePairing(codeHash: string): void {
       rows("DELETE FROM pairing WHERE code_hash = ?", codeHash);
+    },
+
+    /** Counts a wrong code against every open code of this kind, and ends those that have `most` against them. */
+    countWrongCode(kind: Pairing["kind"], most: number): void {
+      const open =
+        "json_extract(body, '$.kind') = ? AND ifnull(json_extract(body, '$.state'), 'open') = 'open'";
+      rows(`UPDATE pairing SET wrong = wrong + 1 WHERE ${open}`, kind);
+      rows(`DELETE FROM pairing WHERE wrong >= ? AND ${open}`, most, kind);
     },
 
     addToken(token: ScriptToken): void {

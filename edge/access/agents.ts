@@ -17,8 +17,10 @@ import type { Attempts } from "./attempts.ts";
 import { createProofs, type Proven } from "./proofs.ts";
 import { hashOf, newSecret } from "./secrets.ts";
 
-/** In an hour; wrong codes from one address, and everything from everywhere. */
+/** In an hour, from one address or session and from everywhere. */
 const limits = { pairings: 20, tries: 5, pairingsOfAll: 200, triesOfAll: 100, hosts: 50 } as const;
+/** Wrong codes until a code ends. They name none, so each is a try at every code that is open. */
+const triesOfCode = 5;
 const everywhere = "*";
 
 type Asked = Extract<Pairing, { readonly kind: "asked" }>;
@@ -63,7 +65,15 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
   const { publicUrl } = settings;
   const proofs = createProofs({ publicUrl, store });
 
-  const hosts = () => store.hosts();
+  /** Those that were named. With an agent in this process its host is one too, whether or not a key was paired for it. */
+  function hosts(): Host[] {
+    const named = store.hosts();
+    const isUnnamed =
+      settings.localAgentToken !== null && named.every(({ hostId }) => hostId !== defaultHostId);
+    return isUnnamed
+      ? [{ hostId: defaultHostId, name: "this computer", createdAt: new Date().toISOString() }, ...named]
+      : named;
+  }
 
   /** Makes the key the one of its host. Any other machine that was this host is put out, for good. */
   async function settle(
@@ -107,12 +117,10 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
     if (known.length >= limits.hosts) {
       throw new TwsError("too_large", `An edge has at most ${limits.hosts} hosts.`);
     }
-    // an agent that comes by AGENT_TOKEN is the default host already
-    const isDefaultFree =
-      (env.AGENT_TOKEN ?? "") === "" && known.every(({ hostId }) => hostId !== defaultHostId);
+    const isDefaultFree = known.every(({ hostId }) => hostId !== defaultHostId);
     const hostId = isDefaultFree ? defaultHostId : `h_${randomId()}`;
     const host = { hostId, name: target.newName, createdAt: now };
-    store.addHost(host);
+    store.saveHost(host);
     return host;
   }
 
@@ -168,14 +176,24 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
     };
   }
 
+  /** What waits under a code as somebody typed it. */
+  async function pairingOf(typed: string): Promise<Pairing | null> {
+    const code = readCode(typed);
+    return code === null ? null : store.pairingByCode(await hashOf(code), Date.now());
+  }
+
   async function bringCode(keyId: string, request: PairRequest, typed: string, address: string) {
     allowOneMore("pair-code", address, limits.tries, limits.triesOfAll);
-    const code = readCode(typed);
-    const pairing = code === null ? null : store.pairingByCode(await hashOf(code), Date.now());
+    const pairing = await pairingOf(typed);
     if (pairing?.kind !== "offered") {
-      throw new TwsError("unauthorized", "This code is not known, was used, or is older than ten minutes.", {
-        nextStep: `The owner makes a new one at ${publicUrl}/pair.`,
-      });
+      store.countWrongCode("offered", triesOfCode);
+      throw new TwsError(
+        "unauthorized",
+        "This code is not known, was used, is older than ten minutes, or ended after five wrong tries.",
+        {
+          nextStep: `The owner makes a new one at ${publicUrl}/pair, or enters one that this machine shows.`,
+        },
+      );
     }
     store.removePairing(pairing.codeHash);
     attempts.succeeded("pair-code", address);
@@ -243,12 +261,15 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
       },
 
       async find(typed, who) {
-        allowOneMore("pair-code", who, limits.tries, limits.triesOfAll);
-        const code = readCode(typed);
-        const pairing = code === null ? null : store.pairingByCode(await hashOf(code), Date.now());
-        if (pairing?.kind !== "asked" || pairing.state !== "open") return null;
-        attempts.succeeded("pair-code", who);
-        return pairing;
+        // counted apart from what machines try, so that no stranger can keep the owner from it
+        allowOneMore("pair-desk", who, limits.tries, limits.triesOfAll);
+        const pairing = await pairingOf(typed);
+        if (pairing?.kind === "asked" && pairing.state === "open") {
+          attempts.succeeded("pair-desk", who);
+          return pairing;
+        }
+        store.countWrongCode("asked", triesOfCode);
+        return null;
       },
 
       async accept(asked, target) {
@@ -261,7 +282,8 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
 
       rename(hostId, name) {
         requireFree(name, hostId);
-        store.renameHost(hostId, name);
+        const host = hosts().find((one) => one.hostId === hostId);
+        if (host !== undefined) store.saveHost({ ...host, name });
       },
 
       revoke,

@@ -13,6 +13,8 @@ import { type Markup, page, sorry } from "./layout.ts";
 import type { Page, PagesOptions, Visit } from "./pages.ts";
 import type { Policy } from "./rpc.ts";
 
+/** Programs that get their answer by a scheme of their own and not over loopback (RFC 8252): Cursor. */
+const programSchemes: ReadonlySet<string> = new Set(["cursor:"]);
 const daysAllowed = ["1", "30", "90"] as const;
 const mostConsents = 200;
 const dayMs = 24 * 3600 * 1000;
@@ -34,12 +36,10 @@ type Choice = z.infer<typeof Choice>;
 export function createConsentPage({ settings, env, store, oauth, desk }: PagesOptions): Page {
   const { helpers } = oauth;
 
-  /** The hosts that were paired, and the one without a name where an agent may come by AGENT_TOKEN or none is paired yet. */
+  /** The hosts that there are, and the one that the first agent will be where none is paired yet. */
   async function hosts(): Promise<Host[]> {
-    const named = desk.hosts().map(({ hostId, name }) => ({ hostId, name }));
-    const isPaired = named.some(({ hostId }) => hostId === defaultHostId);
-    const isUnnamed = !isPaired && (named.length === 0 || (env.AGENT_TOKEN ?? "") !== "");
-    const all = isUnnamed ? [{ hostId: defaultHostId, name: defaultHostId }, ...named] : named;
+    const known = desk.hosts().map(({ hostId, name }) => ({ hostId, name }));
+    const all = known.length === 0 ? [{ hostId: defaultHostId, name: defaultHostId }] : known;
     return await Promise.all(
       all.map(async (one) => ({ ...one, ...(await hostOf(env, one.hostId).facts()) })),
     );
@@ -48,6 +48,7 @@ export function createConsentPage({ settings, env, store, oauth, desk }: PagesOp
   async function ask({ request, session }: Visit): Promise<Response> {
     const asked = await helpers.parseAuthRequest(request);
     requireProof(asked);
+    if (!isAnswerable(asked.redirectUri)) return await sorry(400, unanswerable);
     if (store.consents().length >= mostConsents) {
       return await sorry(503, "There are too many grants. End some at /grants first.");
     }
@@ -141,6 +142,7 @@ export function createConsentPage({ settings, env, store, oauth, desk }: PagesOp
     } catch (error) {
       if (error instanceof AuthorizationError) {
         if (error.redirectTo !== undefined) {
+          if (!isAnswerable(error.redirectTo)) return await sorry(400, unanswerable);
           return new Response(null, { status: 302, headers: { Location: error.redirectTo } });
         }
         return await sorry(400, error.description);
@@ -160,22 +162,33 @@ export function createConsentPage({ settings, env, store, oauth, desk }: PagesOp
   }
 }
 
+const unanswerable =
+  "The client wants its answer by an address of a kind that is not taken. It may use https, a loopback address, or Cursor's own scheme.";
+
+/** Any program can claim any scheme, and the browser would start it: only schemes that are known are redirected to. */
+function isAnswerable(redirectUri: string): boolean {
+  const { protocol } = new URL(redirectUri);
+  return protocol === "https:" || protocol === "http:" || programSchemes.has(protocol);
+}
+
 /** For a client that is described at its own address that domain is sure; the name of any other is its own claim. */
 const nameOf = ({ clientDomain, clientName }: ConsentDescription): string =>
   (clientDomain === undefined ? clientName : `${clientName} (${clientDomain})`).slice(0, 200);
 
 function describe(details: ConsentDescription): Markup {
-  const { clientDomain, clientName, redirectHost, redirectIsLoopback } = details;
+  const { clientDomain, clientName, redirectHost, redirectUri, redirectIsLoopback } = details;
+  const { protocol } = new URL(redirectUri);
+  const isProgram = redirectIsLoopback || programSchemes.has(protocol);
   return html`<dl>
       <dt>Client</dt>
       <dd>${clientName.slice(0, 100)}</dd>
       <dt>Published by</dt>
       <dd>${clientDomain ?? "unverified: the client chose its name itself"}</dd>
       <dt>Access is sent to</dt>
-      <dd>${redirectHost.slice(0, 200)}</dd>
+      <dd>${programSchemes.has(protocol) ? `the program for ${protocol}` : redirectHost.slice(0, 200)}</dd>
     </dl>
     ${
-      redirectIsLoopback
+      isProgram
         ? html`<p class="warning">
             This gives access to a program on the computer where you read this. Go on only if you have just
             started to sign in from it.

@@ -81,6 +81,10 @@ export const migrations: readonly string[] = [
     expires_at INTEGER NOT NULL
   );
   `,
+  `
+  -- Wrong codes that were tried while this one was open.
+  ALTER TABLE pairing ADD COLUMN wrong INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /** The tables whose rows go away at `expires_at`, in Unix milliseconds. */

@@ -61,6 +61,8 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
     tokenEndpoint: "/token",
     clientRegistrationEndpoint: "/register",
     clientIdMetadataDocumentEnabled: true,
+    // which of them, the consent page decides
+    allowPrivateUseRedirectUris: true,
     scopesSupported: [...Scope.options, "offline_access"],
     accessTokenTTL: accessTokenSeconds,
     tokenExchangeCallback: ({ userId }) => lifetimesOf(store.consent(userId)),
@@ -92,9 +94,6 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
 
   async function register(request: Request): Promise<Response> {
     const address = addressOf(request, settings.publicUrl);
-    if (records.count("client:") >= limits.clients) {
-      return oauthError(503, "temporarily_unavailable", "There are too many clients. Try again tomorrow.");
-    }
     if (!attempts.mayOnceMore("register", address, limits.registrationsPerHour)) {
       return oauthError(429, "temporarily_unavailable", "Too many registrations from this address.", {
         "Retry-After": "3600",
@@ -102,7 +101,10 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
     }
     const body = await readText(request);
     if (body === null) return oauthError(413, "invalid_client_metadata", "The request is too large.");
-    return await endpoints.fetch(withBody(request, body), env, context);
+    const response = await endpoints.fetch(withBody(request, body), env, context);
+    // whoever registers many pushes out the first that nobody uses, and never keeps the next one out
+    while (records.count("client:") > limits.clients && records.removeOldestUnusedClient());
+    return response;
   }
 
   return {

@@ -24,12 +24,18 @@ export interface Records {
   count(prefix: string): number;
   /** Deletes clients registered before `before` (Unix seconds) that nobody has agreed to; returns when the next may go. */
   sweepClients(before: number): number | null;
+  /** Deletes the oldest client that nobody has agreed to; false when there is none. */
+  removeOldestUnusedClient(): boolean;
 }
 
 const mostListed = 1_000;
 
 /** What comes after every key with this prefix, so that the index finds them. */
 const after = (prefix: string): string => `${prefix}\u{10ffff}`;
+
+const unused =
+  "key >= 'client:' AND key < 'client;' AND substr(key, 8) NOT IN (SELECT client_id FROM consent)";
+const registeredAt = "json_extract(value, '$.registrationDate')";
 
 export function createRecords(sql: SqlStorage, now: () => number): Records {
   const seconds = () => Math.floor(now() / 1000);
@@ -97,14 +103,16 @@ export function createRecords(sql: SqlStorage, now: () => number): Records {
     },
 
     sweepClients(before) {
-      const unused =
-        "key >= 'client:' AND key < 'client;' AND substr(key, 8) NOT IN (SELECT client_id FROM consent)";
-      const registeredAt = "json_extract(value, '$.registrationDate')";
       sql.exec(`DELETE FROM record WHERE ${unused} AND ${registeredAt} <= ?`, before);
       const [row] = sql
         .exec<{ first: number | null }>(`SELECT MIN(${registeredAt}) AS first FROM record WHERE ${unused}`)
         .toArray();
       return row?.first ?? null;
+    },
+
+    removeOldestUnusedClient() {
+      const oldest = `SELECT key FROM record WHERE ${unused} ORDER BY ${registeredAt}, rowid LIMIT 1`;
+      return sql.exec(`DELETE FROM record WHERE key = (${oldest})`).rowsWritten > 0;
     },
 
     count(prefix) {
