@@ -1,9 +1,11 @@
 import { TwsError } from "../shared/errors.ts";
+import { isKnownAddress } from "./access/attempts.ts";
 import { createAllowances } from "./allowance.ts";
 
 /**
  * What one address may ask of this edge, as far as one Worker isolate sees it: cheap, and in front of everything that
- * costs. Far above what honest clients behind one address do.
+ * costs. Far above what honest clients behind one address do. Where nobody says which address it is, strangers and the
+ * owner would share one limit, and the strangers could use it up: there is none then.
  */
 export const visitorRates = {
   requests: { burst: 2_000, perSecond: 100 },
@@ -19,13 +21,14 @@ const refusals = createAllowances(visitorRates.refusals, mostAddresses);
 
 /** Counts a request. Throws `rate_limited` for an address that has sent too many. */
 export function admitVisitor(address: string): void {
+  if (!isKnownAddress(address)) return;
   const waitMs = requests.take(address, Date.now());
   if (waitMs > 0) throw tooMany("There were too many requests from this address.", waitMs);
 }
 
 /** Counts an answer 401. */
 export function noteRefusal(address: string): void {
-  refusals.take(address, Date.now());
+  if (isKnownAddress(address)) refusals.take(address, Date.now());
 }
 
 /**

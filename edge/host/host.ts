@@ -3,6 +3,7 @@ import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
 import { Caller, isExpired } from "../../shared/scopes.ts";
+import { tools } from "../../shared/tools/index.ts";
 import { retryAfter } from "../headers.ts";
 import { Alarm } from "./alarm.ts";
 import { AgentLink, type ServingFrame } from "./agent-link.ts";
@@ -98,6 +99,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     try {
       const { tool } = call;
       this.#admit(call.caller);
+      requireScope(call);
       if (!isNeverRefused(tool)) this.#fairness.admit(call.caller.grantId);
       if (isStartTool(tool)) return await this.#resources.start(call, tool);
       switch (tool) {
@@ -297,6 +299,13 @@ export class TwsHost extends DurableObject implements HostRpc {
     this.#started.settle();
     this.#link.settle();
   }
+}
+
+/** The Worker has looked already, and the agent looks again. */
+function requireScope({ tool, caller }: HostCall): void {
+  const { scope } = tools[tool];
+  if (caller.scopes.includes(scope)) return;
+  throw new TwsError("forbidden", `${tool} needs the permission ${scope}, which this sign-in does not have.`);
 }
 
 function grantOf(attachment: Attachment | null): string | null {
