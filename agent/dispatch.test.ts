@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { AgentFrame } from "../shared/protocol.ts";
 import { ownerOfLocalMode } from "../shared/scopes.ts";
 import { TwsError } from "../shared/errors.ts";
+import { asker } from "./asker.ts";
 import { type CallFrame, createDispatch } from "./dispatch.ts";
 import type { CallContext } from "./handlers/handlers-for.ts";
 import type { Handlers } from "./handlers/index.ts";
@@ -331,4 +332,19 @@ test("holds no more calls at once than its bound", async () => {
   expect(contexts).toHaveLength(1_001);
   link.abort();
   await Promise.all(calls);
+});
+
+test("runs a call on behalf of its grant, however far down", async () => {
+  const grants: string[] = [];
+  const { handle } = start({
+    async ibkr_get_current_time() {
+      await Promise.resolve();
+      grants.push(asker());
+      return time;
+    },
+  });
+  await Promise.all(
+    ["one", "two"].map((grantId) => handle(call({ id: grantId, caller: { ...ownerOfLocalMode, grantId } }))),
+  );
+  expect([...grants, asker()]).toEqual(["one", "two", ""]);
 });
