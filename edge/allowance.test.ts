@@ -35,10 +35,14 @@ it("a clock that is set back gives nothing away and locks nobody out", () => {
 
 it("who has been quiet for longest is forgotten first, so that memory stays bounded", () => {
   const allowances = createAllowances(rate, 2);
-  for (let count = 0; count < 3; count += 1) allowances.take("busy", 0);
+  for (const who of ["quiet", "busy"]) {
+    for (let count = 0; count < 3; count += 1) allowances.take(who, 0);
+  }
+  expect(allowances.waitMs("quiet", 0)).toBe(500);
   for (let count = 0; count < 100; count += 1) {
     allowances.take("busy", 0);
     allowances.take(`other ${count}`, 0);
   }
   expect(allowances.waitMs("busy", 0)).toBe(500);
+  expect(allowances.waitMs("quiet", 0)).toBe(0);
 });

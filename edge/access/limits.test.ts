@@ -90,6 +90,7 @@ describe("an address that guesses tokens", () => {
   });
 
   test("is not asked about tickets or proofs either", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
     const address = crypto.randomUUID();
     const machine = await createMachine();
     const dial = async () =>
