@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { conditionOf, emptyQuote } from "../../shared/events.ts";
-import { ownerOfLocalMode } from "../../shared/scopes.ts";
-import { apple, connectAgent, dialAgent, freshHost, openWatcher, watchApple } from "./scripted.ts";
+import { connectAgent, dialAgent, freshHost, openWatcher, watchApple } from "./scripted.ts";
 import { watcherLimits } from "./watcher.ts";
 import { mostWatchers } from "./watchers.ts";
 
@@ -78,28 +77,6 @@ describe("the market-data stream", () => {
     expect(await second.json()).toEqual(latest);
     agent.quote({ last: 3 });
     expect(await second.json()).toEqual(await first.json());
-  });
-
-  it("asks the agent once where many ask for the same at once, and each grant for itself", async () => {
-    const host = freshHost();
-    const agent = await connectAgent(host);
-    const watchers = await Promise.all(Array.from({ length: 20 }, () => openWatcher(host)));
-    const other = await openWatcher(host, "market-data", { ...ownerOfLocalMode, grantId: "other" });
-    for (const watcher of [...watchers, other]) watcher.say({ action: "subscribe", symbol: "AAPL" });
-    const calls = [await agent.expect("call"), await agent.expect("call")];
-    expect(new Set(calls.map(({ caller }) => caller.grantId))).toEqual(new Set(["local", "other"]));
-    const output = {
-      status: "started",
-      resource_uri: "",
-      resource_id: "AAPL",
-      topic: "quote/265598",
-      contract: apple,
-    };
-    for (const { id } of calls) agent.say({ type: "result", id, output });
-    for (const watcher of [...watchers, other]) {
-      expect(await watcher.json()).toMatchObject({ type: "subscribed", symbol: "AAPL" });
-    }
-    expect(await agent.expect("subscribe")).toMatchObject({ topic: "quote/265598" });
   });
 
   it("closes the topic when its last watcher unsubscribes or leaves", async () => {
