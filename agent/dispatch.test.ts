@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { AgentFrame } from "../shared/protocol.ts";
 import { ownerOfLocalMode } from "../shared/scopes.ts";
 import { TwsError } from "../shared/errors.ts";
+import { asker } from "./asker.ts";
 import { type CallFrame, createDispatch } from "./dispatch.ts";
 import type { CallContext } from "./handlers/handlers-for.ts";
 import type { Handlers } from "./handlers/index.ts";
@@ -318,13 +319,32 @@ test("tells progress at once, then four times a second, the latest only, and not
 });
 
 test("holds no more calls at once than its bound", async () => {
-  const { handler } = hanging();
-  const { handle, sent, link } = start({ ibkr_get_current_time: handler });
-  const calls = Array.from({ length: 501 }, (_value, index) => handle(call({ id: `c${index}` })));
+  const { handler, contexts } = hanging();
+  const { handle, sent, link } = start({ ibkr_get_current_time: handler, ibkr_cancel_order: handler });
+  const calls = Array.from({ length: 1_001 }, (_value, index) => handle(call({ id: `c${index}` })));
   await vi.advanceTimersByTimeAsync(0);
   expect(sent).toEqual([
-    { type: "error", id: "c500", error: expect.objectContaining({ code: "rate_limited" }) },
+    { type: "error", id: "c1000", error: expect.objectContaining({ code: "rate_limited" }) },
   ]);
+  // an order can be cancelled all the same
+  calls.push(handle(call({ id: "cancel", tool: "ibkr_cancel_order", input: { orderId: 1 } })));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(contexts).toHaveLength(1_001);
   link.abort();
   await Promise.all(calls);
+});
+
+test("runs a call on behalf of its grant, however far down", async () => {
+  const grants: string[] = [];
+  const { handle } = start({
+    async ibkr_get_current_time() {
+      await Promise.resolve();
+      grants.push(asker());
+      return time;
+    },
+  });
+  await Promise.all(
+    ["one", "two"].map((grantId) => handle(call({ id: grantId, caller: { ...ownerOfLocalMode, grantId } }))),
+  );
+  expect([...grants, asker()]).toEqual(["one", "two", ""]);
 });

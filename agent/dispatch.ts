@@ -9,6 +9,7 @@ import { schemasOf } from "../shared/tools/json-schema.ts";
 import { pageOf, paginate } from "../shared/tools/paging.ts";
 import type { Page } from "../shared/tools/paging.ts";
 import { z } from "zod";
+import { askedBy } from "./asker.ts";
 import type { CallContext } from "./handlers/handlers-for.ts";
 import type { Handlers } from "./handlers/index.ts";
 import type { Log } from "./log.ts";
@@ -38,8 +39,8 @@ interface DispatchOptions {
   readonly now: () => number;
 }
 
-/** More than any honest edge has in flight; a bound on what a hostile one can make us hold. */
-const maxRunning = 500;
+/** More than any honest edge has in flight; a bound on what a hostile one can make us hold. What cancels is always taken. */
+const maxRunning = 1_000;
 const progressEveryMs = 250;
 const mostFaults = 5;
 
@@ -62,7 +63,9 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     const startedAt = now();
     let outcome: string = "ok";
     try {
-      if (running.size > maxRunning) throw new TwsError("rate_limited", "Too many calls run at once.");
+      if (running.size > maxRunning && !doesCancel(call.tool)) {
+        throw new TwsError("rate_limited", "Too many calls run at once.", { retryAfterMs: 1_000 });
+      }
       const output = await run(call, lateMs, controller, origin);
       origin.send({ type: "result", id, output });
     } catch (thrown) {
@@ -97,7 +100,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     if (origin.signal.aborted) stop();
     try {
       const output = await Promise.race([
-        invoke(handlers, call.tool, input, context),
+        askedBy(call.caller.grantId, () => invoke(handlers, call.tool, input, context)),
         untilAborted(tool, wishOf(call, input), controller.signal),
       ]);
       return finish(tool, input, output, page);
@@ -114,6 +117,8 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     running: () => running.size,
   };
 }
+
+const doesCancel = (name: string): boolean => isToolName(name) && tools[name].effect === "cancels";
 
 /** The edge has checked all of this too; the agent must be safe without it. */
 function admit(

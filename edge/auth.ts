@@ -1,10 +1,12 @@
 import { TwsError } from "../shared/errors.ts";
 import { type Caller, ownerOfLocalMode, type Scope } from "../shared/scopes.ts";
+import { addressOf } from "./access/attempts.ts";
 import type { Identity } from "./access/rpc.ts";
 import { type AccessSettings, accessOf, type Env, type Settings } from "./env.ts";
 import type { JsonObject } from "./mcp-body.ts";
 import { isJsonObject, idOf, rpcError } from "./mcp-body.ts";
 import { listedTool } from "./mcp-lists.ts";
+import { requireTrust } from "./visitors.ts";
 
 /** How long a Worker goes by what `Access` has said of a token. */
 const trustMs = 1_000;
@@ -21,7 +23,7 @@ const remembered = new Map<string, Remembered>();
 
 /**
  * Who asks, by the bearer token of the request and nothing else: neither the query nor a cookie counts. The answer
- * that refuses, where nobody is known.
+ * that refuses, where nobody is known. Throws `rate_limited`.
  */
 export async function callerOf(request: Request, env: Env, { access }: Settings): Promise<Caller | Response> {
   if (access === null) return ownerOfLocalMode;
@@ -29,15 +31,23 @@ export async function callerOf(request: Request, env: Env, { access }: Settings)
   if (header === "") return challenge(access, null);
   const token = /^Bearer +([\w.~+/:=-]+)$/i.exec(header)?.[1] ?? "";
   if (token === "" || token.length > longestToken) return challenge(access, "unknown");
-  const identity = await identify(token, env, access);
+  const identity = await identify(token, env, access, addressOf(request, access.publicUrl));
   return identity.ok ? identity.caller : challenge(access, identity.why);
 }
 
-async function identify(token: string, env: Env, { resource }: AccessSettings): Promise<Identity> {
+/** Throws `rate_limited` for a token that nobody knows from an address that has brought too many of these. */
+async function identify(
+  token: string,
+  env: Env,
+  { resource }: AccessSettings,
+  address: string,
+): Promise<Identity> {
   const now = Date.now();
   const key = JSON.stringify([resource, token]);
   const known = remembered.get(key);
   if (known !== undefined && known.until > now) return known.identity;
+  // one that was good is asked about all the same: who shares an address with a guesser is not shut out
+  if (known?.identity.ok !== true) requireTrust(address);
   const identity = await accessOf(env).identify(token, resource);
   if (remembered.size >= maxRemembered) remembered.clear();
   remembered.set(key, { identity, until: now + trustMs });

@@ -1,4 +1,10 @@
+import type { ErrorBody } from "../shared/errors.ts";
+
 /** Headers that answers get on their way out. */
+
+/** When to try again, in whole seconds, where an error says it. */
+export const retryAfter = ({ retryAfterMs }: Pick<ErrorBody, "retryAfterMs">): Record<string, string> =>
+  retryAfterMs === undefined ? {} : { "Retry-After": String(Math.ceil(retryAfterMs / 1000)) };
 
 /** `Authorization` must be named: the wildcard does not cover it. */
 const allowedHeaders = [

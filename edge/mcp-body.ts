@@ -1,6 +1,7 @@
 import { isJsonContentType } from "@modelcontextprotocol/server";
+import { bodyWithinMs, readBody, textOf } from "./body.ts";
 
-/** A larger body is refused while it arrives: workerd hands over 30 MB whole, and chunked bodies name no length. */
+/** A larger body is refused while it arrives. */
 export const maxBodyBytes = 1024 * 1024;
 
 /** Deeper JSON is refused before any schema walks it recursively. */
@@ -59,13 +60,9 @@ export async function readMessage(request: Request): Promise<Body> {
   if (!isJsonContentType(request.headers.get("content-type"))) {
     return refuse(415, rpcCodes.transport, "Content-Type must be application/json.");
   }
-  const bytes = await readBytes(request).catch(() => "left" as const);
-  // nobody reads it: the client has left in the middle of its own words
-  if (bytes === "left") return { ok: false, response: new Response(null, { status: 499 }) };
-  if (bytes === null) {
-    return refuse(413, rpcCodes.transport, `A request may be at most ${maxBodyBytes} bytes.`);
-  }
-  const value = parseJson(bytes);
+  const body = await readBody(request, maxBodyBytes);
+  if (!body.ok) return notRead(body.why);
+  const value = parseJson(body.bytes);
   if (value === undefined) return refuse(400, rpcCodes.parseError, "The body is not JSON in UTF-8.");
   if (isDeeperThan(value, maxDepth)) {
     return refuse(400, rpcCodes.invalidRequest, `JSON may be nested at most ${maxDepth} deep.`);
@@ -86,35 +83,28 @@ function withArguments(message: JsonObject): JsonObject {
   return { ...message, params: rest };
 }
 
-/** Null when more than `maxBodyBytes` arrive. */
-async function readBytes(request: Request): Promise<Uint8Array | null> {
-  if (request.body === null) return new Uint8Array();
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.byteLength;
-    if (length > maxBodyBytes) {
-      await reader.cancel();
-      return null;
-    }
-    chunks.push(value);
+function notRead(why: "too_large" | "too_slow" | "left"): Body {
+  switch (why) {
+    case "too_large":
+      return refuse(413, rpcCodes.transport, `A request may be at most ${maxBodyBytes} bytes.`);
+    case "too_slow":
+      return refuse(
+        408,
+        rpcCodes.transport,
+        `The body was not all there within ${bodyWithinMs / 1000} s. Send it again.`,
+      );
+    case "left":
+      // nobody reads it
+      return { ok: false, response: new Response(null, { status: 499 }) };
+    default:
+      return why satisfies never;
   }
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
 }
 
 /** Undefined, which JSON cannot say, for what is not JSON. */
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+    return JSON.parse(textOf(bytes) ?? "");
   } catch {
     return undefined;
   }

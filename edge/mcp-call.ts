@@ -34,10 +34,17 @@ export async function callTool(
     permit(exchange, name, definition);
     const input = parseInput(name, definition, inputSchema, params.arguments ?? {});
     const outcome = await ask(exchange, name, definition, input, context);
-    return outcome.ok ? succeeded(outcome.output) : failed(outcome.error);
+    if (outcome.ok) return succeeded(outcome.output);
+    noteRefusal(exchange, outcome.error);
+    return failed(outcome.error);
   } catch (thrown) {
     return failed(toErrorBody(thrown, (id, error) => console.error(`[${id}] ${name}`, error)));
   }
+}
+
+/** Of limits that end by waiting; a limit of how many there may be is the model's to deal with. */
+export function noteRefusal({ refusals }: Exchange, error: ErrorBody): void {
+  if (error.code === "rate_limited" && error.retryAfterMs !== undefined) refusals.push(error);
 }
 
 function permit({ caller }: Exchange, name: ToolName, { scope }: ToolDefinition): void {

@@ -1,4 +1,5 @@
 import type { RequestId } from "@modelcontextprotocol/server";
+import type { ErrorBody } from "../shared/errors.ts";
 import type { Caller, Toolset } from "../shared/scopes.ts";
 import type { Env } from "./env.ts";
 import { isJsonObject, type JsonObject } from "./mcp-body.ts";
@@ -16,6 +17,8 @@ export interface Exchange {
   readonly canStream: boolean;
   /** Of a 2025-era client that sent its session id. */
   readonly session: Session | null;
+  /** That the host is asked too much, where it said so: the answer is then HTTP 429. */
+  readonly refusals: ErrorBody[];
   /** The id under which the host knows a call: one that a later request can name too, where there is a session. */
   readonly callIdFor: (requestId: RequestId) => Promise<string>;
 }

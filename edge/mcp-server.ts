@@ -9,7 +9,7 @@ import type { ErrorBody } from "../shared/errors.ts";
 import { fixedResources, parseResourceUri, resourceTemplates } from "../shared/resources.ts";
 import { hostOf } from "./env.ts";
 import type { HostRpc } from "./host/rpc.ts";
-import { callTool } from "./mcp-call.ts";
+import { callTool, noteRefusal } from "./mcp-call.ts";
 import type { Exchange } from "./mcp-exchange.ts";
 import { serverInfo, serverOptions, toolsFor } from "./mcp-lists.ts";
 import { complete, getPrompt, promptList } from "./mcp-prompts.ts";
@@ -65,10 +65,12 @@ function refuseCursor(params: { readonly cursor?: string | undefined } | undefin
   throw new ProtocolError(ProtocolErrorCode.InvalidParams, "cursor is not one that this server returned.");
 }
 
-async function readResource({ env, caller }: Exchange, uri: string): Promise<ReadResourceResult> {
+async function readResource(exchange: Exchange, uri: string): Promise<ReadResourceResult> {
+  const { env, caller } = exchange;
   const host: HostRpc = hostOf(env, caller.hostId);
   const outcome = await host.readResource(uri, caller);
   if (outcome.ok) return { contents: [{ uri, mimeType: "application/json", text: outcome.text }] };
+  noteRefusal(exchange, outcome.error);
   throw readError(uri, outcome.error);
 }
 

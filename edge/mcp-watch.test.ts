@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ownerOfLocalMode } from "../shared/scopes.ts";
 import { hostOf } from "./env.ts";
-import { type Inbox, openSocket } from "./host/scripted.ts";
+import { type Inbox, openSocket, rpc } from "./host/scripted.ts";
 import { watchLimits } from "./host/updates.ts";
 import { answerOf, modern } from "./mcp-client.ts";
 import { openWatch, type Watch } from "./mcp-watch.ts";
@@ -92,5 +92,22 @@ describe("a watch", () => {
     watch.follow([uri, "ibkr://news-bulletins"]);
     await vi.waitFor(() => expect(onUpdated).toHaveBeenCalledWith("ibkr://news-bulletins"));
     await untilWatches(watchLimits.socketsOfGrant);
+  });
+});
+
+describe("a grant that ends", () => {
+  it("ends its watch at once, and it does not come back", async () => {
+    await evictDurableObject(host(), { webSockets: "close" });
+    const onEnded = vi.fn();
+    const caller = { ...ownerOfLocalMode, grantId: "ending", expiresAt: "2999-01-01T00:00:00.000Z" };
+    watch = openWatch({ env, caller, onUpdated: () => undefined, onEnded });
+    watch.follow([uri]);
+    expect(await watch.refusal).toBeNull();
+    await untilWatches(1);
+    // a lost connection is made again, and only after that the grant is asked about
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    await rpc(host()).dropGrant("ending");
+    await vi.waitFor(() => expect(onEnded).toHaveBeenCalledTimes(1));
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

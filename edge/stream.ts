@@ -1,12 +1,14 @@
 import { TwsError } from "../shared/errors.ts";
 import { subprotocol } from "../shared/protocol.ts";
 import { type Caller, defaultHostId } from "../shared/scopes.ts";
+import { addressOf } from "./access/attempts.ts";
 import { refusalError } from "./access/proofs.ts";
 import type { TicketEndpoint } from "./access/rpc.ts";
 import { isSame } from "./access/secrets.ts";
 import { callerOf } from "./auth.ts";
 import { accessOf, type Env, hostOf, type Settings } from "./env.ts";
 import { callerHeader, encodeCaller } from "./host/rpc.ts";
+import { requireTrust } from "./visitors.ts";
 
 /** WebSockets are opened by the Worker, which checks who asks, and held by the host's object, which sleeps under them. */
 
@@ -35,6 +37,7 @@ export async function watcherOf(
 ): Promise<Caller | Response> {
   const ticket = new URL(request.url).searchParams.get("ticket");
   if (settings.access === null || ticket === null) return await callerOf(request, env, settings);
+  requireTrust(addressOf(request, settings.access.publicUrl));
   const caller = await accessOf(env).redeemTicket(ticket.slice(0, 100), stream);
   if (caller !== null) return caller;
   throw new TwsError("unauthorized", "The ticket is unknown, was used already, or has expired.", {
@@ -77,6 +80,7 @@ async function agentOf(
       isWithinMachine(request) &&
       (await isSame(bearer, access.localAgentToken));
     if (isLocal) return { hostId: defaultHostId, keyId: null };
+    requireTrust(addressOf(request, access.publicUrl));
     const proven = await accessOf(env).proveAgent(bearer, Date.now());
     if (proven.ok) return { hostId: proven.hostId, keyId: proven.keyId };
     throw refusalError(proven, access.publicUrl);

@@ -49,7 +49,7 @@ describe("local mode", () => {
     "127.0.0.1.evil.example",
     "10.0.0.1:8000",
     "localhost@evil.example",
-  ])("answers nothing to the Host %j, on any route or upgrade", async (Host) => {
+  ])("DNS rebinding: answers nothing to the Host %j, on any route or upgrade", async (Host) => {
     for (const { path, init } of requests) {
       const response = await at(path, withHeaders(init, { Host }));
       expect([path, response.status]).toEqual([path, 403]);
@@ -74,7 +74,7 @@ describe("local mode", () => {
     "http://localhost.evil.example",
     "http://localhost:8000.evil.example",
     "file://",
-  ])("refuses the Origin %s, on any route or upgrade", async (Origin) => {
+  ])("cross-origin posts: refuses the Origin %s, on any route or upgrade", async (Origin) => {
     for (const { path, init } of requests) {
       const response = await at(path, withHeaders(init, { Origin }));
       expect([path, response.status]).toEqual([path, 403]);

@@ -1,11 +1,12 @@
 import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
 import type { Caller } from "../shared/scopes.ts";
+import { addressOf } from "./access/attempts.ts";
 import { accessPaths, ticketEndpoints } from "./access/rpc.ts";
 import { callerOf, resourceMetadata, resourceMetadataPath } from "./auth.ts";
 import { type AccessSettings, accessOf, type Env, parseEnv, type Settings } from "./env.ts";
 import { frontPage } from "./front.ts";
-import { complete, preflight } from "./headers.ts";
+import { complete, preflight, retryAfter } from "./headers.ts";
 import { healthOfHops, misconfigured, plainHealth } from "./health.ts";
 import { guardLocal } from "./local-guard.ts";
 import { handleMcp } from "./mcp.ts";
@@ -13,6 +14,7 @@ import { guardPublic } from "./public-guard.ts";
 import { notReady } from "./not-ready.ts";
 import { openAgentLink, openStream, watcherOf } from "./stream.ts";
 import { issueTicket } from "./tickets.ts";
+import { admitVisitor, noteRefusal } from "./visitors.ts";
 
 export { Access } from "./access/access.ts";
 export { TwsHost } from "./host/host.ts";
@@ -25,6 +27,8 @@ interface Invocation {
 }
 
 type Handler = (c: Context<Invocation>) => Response | Promise<Response>;
+
+const mcpPath = "/api/v1/mcp";
 
 /** What is asked within the machine or its network: an agent proves itself under any name, and health is nobody's. */
 const anyName: ReadonlySet<string> = new Set(["/health", "/api/v1/agent"]);
@@ -45,12 +49,17 @@ app.use(async (c, next) => {
   const { access, allowedOrigins } = parsed.settings;
   try {
     if (access === null) guardLocal(c.req.raw, allowedOrigins);
-    else guardPublic(c.req.raw, access, allowedOrigins, anyName.has(c.req.path));
+    else {
+      guardPublic(c.req.raw, access, allowedOrigins, anyName.has(c.req.path));
+      // MCP counts for itself, since a cancellation goes through whatever else was asked
+      if (c.req.path !== mcpPath) admitVisitor(addressOf(c.req.raw, access.publicUrl));
+    }
   } catch (error) {
     return complete(errorResponse(error), null);
   }
   c.set("settings", parsed.settings);
   await next();
+  if (access !== null && c.res.status === 401) noteRefusal(addressOf(c.req.raw, access.publicUrl));
   c.res = complete(c.res, c.req.raw.headers.get("Origin"));
   return undefined;
 });
@@ -74,7 +83,7 @@ const health: Handler = async (c) => {
 
 route("/", { GET: front, HEAD: front });
 route("/health", { GET: health, HEAD: health });
-route("/api/v1/mcp", { POST: mcp, GET: mcp, DELETE: mcp });
+route(mcpPath, { POST: mcp, GET: mcp, DELETE: mcp });
 route("/api/v1/agent", { GET: (c) => openAgentLink(c.req.raw, c.env.env, c.get("settings")) });
 route("/api/v1/tickets", {
   POST: forCaller((c, caller) => issueTicket(c.req.raw, caller, c.env.env, c.get("settings"))),
@@ -142,10 +151,8 @@ function notAllowed(allow: string): Response {
 function errorResponse(thrown: unknown): Response {
   const error = toErrorBody(thrown, (id, cause) => console.error(`internal error ${id}`, cause));
   const status = thrown instanceof TwsError ? thrown.status : 500;
-  return Response.json(
-    { error },
-    { status, headers: status === 401 ? { "WWW-Authenticate": "Bearer" } : {} },
-  );
+  const headers = status === 401 ? { "WWW-Authenticate": "Bearer" } : retryAfter(error);
+  return Response.json({ error }, { status, headers });
 }
 
 export default {

@@ -89,6 +89,10 @@ export interface Socket {
   /** The next message that has the given fields; those before it are passed over. */
   next(fields?: Message): Promise<Message>;
   readonly closed: Promise<number>;
+  /** False as soon as either end has said that it closes. */
+  isOpen(): boolean;
+  /** Lets go at once; whoever closed it gets no answer. */
+  terminate(): void;
   close(): void;
 }
 
@@ -127,6 +131,8 @@ export async function openSocket(
       }
     },
     closed,
+    isOpen: () => socket.readyState === WebSocket.OPEN,
+    terminate: () => socket.terminate(),
     close: () => socket.close(),
   };
 }

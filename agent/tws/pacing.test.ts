@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TwsError } from "../../shared/errors.ts";
+import { askedBy } from "../asker.ts";
 import type { Lane } from "./api.ts";
 import { createPacer, twsPacing } from "./pacing.ts";
 import type { Pacer } from "./pacing.ts";
@@ -96,6 +97,28 @@ test("refuses with pacing when too many wait already", () => {
     );
   expect(dropped.length).toBeGreaterThan(0);
   expect(dropped[0]).toMatchObject({ code: "pacing" });
+});
+
+test("leaves room for another grant, however much one asks, and keeps the order of all", () => {
+  const pacer = createPacer({ perSecond: 40, burst: 8, queueLimit: 30 });
+  const written: string[] = [];
+  const refused: string[] = [];
+  const submit = (who: string) =>
+    askedBy(who, () =>
+      pacer.submit(
+        "data",
+        () => written.push(who),
+        () => refused.push(who),
+      ),
+    );
+  for (let index = 0; index < 100; index += 1) submit("greedy");
+  for (let index = 0; index < 5; index += 1) submit("modest");
+  submit("third");
+  expect(new Set(refused)).toEqual(new Set(["greedy"]));
+  vi.advanceTimersByTime(60_000);
+  expect(written.slice(-6)).toEqual(["modest", "modest", "modest", "modest", "modest", "third"]);
+  // two thirds of the queue, and what went at once
+  expect(written.filter((who) => who === "greedy").length).toBeLessThanOrEqual(20 + 8);
 });
 
 test("does not write what was withdrawn while it waited", () => {

@@ -1,18 +1,23 @@
 import { TwsError } from "../../shared/errors.ts";
+import { asker } from "../asker.ts";
 import type { Lane } from "./api.ts";
 
 /**
  * TWS closes the socket of a client that sends more than 50 messages in a second, whatever they are. A bucket of 8
  * refilled 40 times a second stays below that in any second, and leaves room for what the network bunches up.
  */
-export const twsPacing = { perSecond: 40, burst: 8, queueLimit: 500 } as const;
+export const twsPacing = { perSecond: 40, burst: 8, queueLimit: 750 } as const;
 
 /** How many tokens a message of a lane must leave, so that a flood of data requests never delays an order. */
 const leaves: Readonly<Record<Lane, number>> = { cancel: 0, order: 1, account: 2, data: 3 };
 
 const lanes = ["cancel", "order", "account", "data"] as const satisfies readonly Lane[];
 
+/** A grant may fill this many times what is free of a queue, so that there is always room for another one's. */
+const shareOfFree = 2;
+
 interface Waiting {
+  readonly who: string;
   readonly write: () => void;
   readonly drop: (error: unknown) => void;
 }
@@ -31,7 +36,7 @@ export interface Pacer {
 interface PacerOptions {
   readonly perSecond: number;
   readonly burst: number;
-  /** How many messages of one lane may wait. */
+  /** How many messages of one lane may wait; of one grant two thirds of that. */
   readonly queueLimit: number;
 }
 
@@ -77,11 +82,13 @@ export function createPacer({ perSecond, burst, queueLimit }: PacerOptions): Pac
         return () => {};
       }
       const queue = queues[lane];
-      if (queue.length >= queueLimit) {
+      const who = asker();
+      const mine = queue.filter((one) => one.who === who).length;
+      if (mine >= shareOfFree * (queueLimit - queue.length)) {
         drop(tooMany());
         return () => {};
       }
-      const waiting = { write, drop };
+      const waiting = { who, write, drop };
       queue.push(waiting);
       // a message of a higher lane may go although the timer waits for tokens for a lower one
       if (timer !== null) clearTimeout(timer);

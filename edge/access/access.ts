@@ -126,6 +126,7 @@ export class Access extends DurableObject implements AccessRpc {
       const isOver = Date.parse(policy.expiresAt) <= now || this.#oauth.isOver(grantId);
       if (isOver) await this.revokeGrant(grantId);
     }
+    await this.#agents.tokens.endExpired(now);
     const oldest = this.#records.sweepClients(Math.floor((now - unusedClientMs) / 1000));
     const afterClients = oldest === null ? null : (oldest + 1) * 1000 + unusedClientMs;
     const next = [afterRecords, afterClients, this.#store.sweep(now)].filter((at) => at !== null);

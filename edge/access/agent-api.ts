@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { PairRequest, PollRequest, proofPaths } from "../../shared/agent-key.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
+import { readBody, textOf } from "../body.ts";
 import type { AccessSettings } from "../env.ts";
 import type { Agents } from "./agents.ts";
 import type { AgentStore, Key } from "./agent-store.ts";
@@ -117,14 +118,14 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
 
 /** Read no further than what a request of this kind can be. */
 async function readJson(request: Request): Promise<unknown> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of request.body ?? []) {
-    text += decoder.decode(z.instanceof(Uint8Array).parse(chunk), { stream: true });
-    if (text.length > mostBytes) throw new TwsError("too_large", "The request is too large.");
+  const body = await readBody(request, mostBytes);
+  if (!body.ok) {
+    throw body.why === "too_large"
+      ? new TwsError("too_large", "The request is too large.")
+      : new TwsError("timeout", "The request was not all there in time.", { nextStep: "Send it again." });
   }
   try {
-    return JSON.parse(text);
+    return JSON.parse(textOf(body.bytes) ?? "");
   } catch {
     throw new TwsError("invalid_input", "The request is not JSON.");
   }

@@ -192,6 +192,10 @@ export function openAgentStore({ sql }: DurableObjectStorage) {
       rows("UPDATE script_token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", at, id);
     },
 
+    /** Those whose time is up, which are gone with this. */
+    takeExpiredTokens: (now: number): KeptToken[] =>
+      rows("DELETE FROM script_token WHERE expires_at <= ? RETURNING *", now).map(toToken),
+
     noteTokenUse(id: string, at: string): void {
       rows("UPDATE script_token SET used_at = ? WHERE id = ?", at, id);
     },

@@ -177,8 +177,8 @@ describe("pairing", () => {
   });
 });
 
-describe("proof of a key", () => {
-  test("is taken once", async () => {
+describe("agent impersonation: proof of a key", () => {
+  test("is taken once (replay)", async () => {
     const machine = await createMachine();
     await pairWith(machine);
     const proof = await machine.proof("agent");

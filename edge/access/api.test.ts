@@ -67,7 +67,7 @@ describe("a request without a token", () => {
     );
   });
 
-  test("is not let in by a token in its address, in a cookie or in its body", async () => {
+  test("tokens in query strings and cookies: is not let in by a token in its address, in a cookie or in its body", async () => {
     const { tokens } = await granted();
     const { access_token: token } = tokens;
     const query = `?access_token=${encodeURIComponent(token)}&token=${encodeURIComponent(token)}`;
@@ -143,7 +143,7 @@ describe("metadata", () => {
   );
 });
 
-test("pages of other origins are refused, before and after sign-in", async () => {
+test("cross-origin posts: pages of other origins are refused, before and after sign-in", async () => {
   const { tokens } = await granted();
   const answer = await at("/api/v1/mcp", withToken(tokens.access_token, { Origin: "https://evil.example" }));
   expect(answer.status).toBe(403);

@@ -63,10 +63,15 @@ export function createAttempts(store: AccessStore, now: () => number): Attempts 
   };
 }
 
+const [local, unknown] = ["local", "unknown"];
+
+/** Whether this is the address of somebody, and not of all who come without one. */
+export const isKnownAddress = (address: string): boolean => address !== local && address !== unknown;
+
 /** Where a request comes from. Only Cloudflare's own header is believed, and on one's own computer not even that. */
 export function addressOf(request: Request, publicUrl: string): string {
-  if (publicUrl.startsWith("http:")) return "local";
-  const address = (request.headers.get("CF-Connecting-IP") ?? "unknown").slice(0, 64);
+  if (publicUrl.startsWith("http:")) return local;
+  const address = (request.headers.get("CF-Connecting-IP") ?? unknown).slice(0, 64);
   // whoever has one of these has all of its network
   return address.includes(":") ? address.split(":").slice(0, 4).join(":") : address;
 }

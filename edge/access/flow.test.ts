@@ -53,7 +53,7 @@ test("a client that is denied is told so", async () => {
   expect(target.searchParams.get("iss")).toBe(publicUrl);
 });
 
-describe("proof of the code's owner", () => {
+describe("PKCE downgrade: proof of the code's owner", () => {
   test.each([
     ["no challenge", { code_challenge: "", code_challenge_method: "" }],
     ["the plain method", { code_challenge_method: "plain" }],
@@ -90,7 +90,7 @@ describe("proof of the code's owner", () => {
   });
 });
 
-describe("a code", () => {
+describe("code replay and race: a code", () => {
   test("works once, and using it again ends what it gave", async () => {
     const browser = await signedIn();
     const clientId = await registered();
@@ -134,15 +134,18 @@ test.each([
   "https://CLIENT.example/Callback",
   "javascript:alert(1)",
   "//client.example/callback",
-])("the redirect address %s, which is not registered, is never gone to", async (redirect_uri) => {
-  const browser = await signedIn();
-  const { challenge } = await newProof();
-  const answer = await browser.get(authorizePath(await registered(), challenge, { redirect_uri }));
-  expect(answer.headers.has("Location")).toBe(false);
-  expect(answer.status).toBe(400);
-});
+])(
+  "redirect-URI variants: the redirect address %s, which is not registered, is never gone to",
+  async (redirect_uri) => {
+    const browser = await signedIn();
+    const { challenge } = await newProof();
+    const answer = await browser.get(authorizePath(await registered(), challenge, { redirect_uri }));
+    expect(answer.headers.has("Location")).toBe(false);
+    expect(answer.status).toBe(400);
+  },
+);
 
-describe("a refresh token", () => {
+describe("refresh reuse: a refresh token", () => {
   test("is replaced, and the one before the last ends the grant's use of it", async () => {
     const { clientId, tokens } = await granted();
     const second: Tokens = await (await refresh(clientId, tokens.refresh_token)).json();
@@ -151,7 +154,7 @@ describe("a refresh token", () => {
     expect((await refresh(clientId, tokens.refresh_token)).status).toBe(400);
   });
 
-  test("cannot widen what was agreed to", async () => {
+  test("cannot widen what was agreed to (scope widening)", async () => {
     const { clientId, tokens } = await granted();
     const answer = await refresh(clientId, tokens.refresh_token, { scope: "tws:read tws:trade" });
     const body: Partial<Tokens> = await answer.json();
@@ -235,7 +238,7 @@ describe("what was agreed to", () => {
 });
 
 test.each(["https://other.example/mcp", `${publicUrl}/api/v1/mcp/`, `${publicUrl}/api/v1/other`])(
-  "no access is given for the resource %s",
+  "audience confusion: no access is given for the resource %s",
   async (resource) => {
     const browser = await signedIn();
     const { challenge } = await newProof();

@@ -1,6 +1,7 @@
 import { OAuthAuthorizationServer, OAuthError, type OAuthHelpers } from "@cloudflare/workers-oauth-provider";
 import { z } from "zod";
 import { Scope } from "../../shared/scopes.ts";
+import { readBody, type ReadBody, textOf } from "../body.ts";
 import type { AccessSettings } from "../env.ts";
 import { addressOf, createAttempts } from "./attempts.ts";
 import type { Records } from "./records.ts";
@@ -74,8 +75,9 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
 
   /** Requests about one grant run one after the other: the library reads, then writes, and a code must work once. */
   async function token(request: Request): Promise<Response> {
-    const body = await readText(request);
-    if (body === null) return oauthError(413, "invalid_request", "The request is too large.");
+    const read = await readBody(request, limits.bodyBytes);
+    if (!read.ok) return notRead(read, "invalid_request");
+    const body = textOf(read.bytes) ?? "";
     const grantId = grantOf(new URLSearchParams(body));
     // asked first, since looking at an unknown client may mean to fetch its document from anywhere
     if (grantId === null || store.consent(grantId) === null) {
@@ -99,8 +101,9 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
         "Retry-After": "3600",
       });
     }
-    const body = await readText(request);
-    if (body === null) return oauthError(413, "invalid_client_metadata", "The request is too large.");
+    const read = await readBody(request, limits.bodyBytes);
+    if (!read.ok) return notRead(read, "invalid_client_metadata");
+    const body = textOf(read.bytes) ?? "";
     const response = await endpoints.fetch(withBody(request, body), env, context);
     // whoever registers many pushes out the first that nobody uses, and never keeps the next one out
     while (records.count("client:") > limits.clients && records.removeOldestUnusedClient());
@@ -179,16 +182,10 @@ function createTurns() {
   };
 }
 
-/** Null when there is more than any such request needs. */
-async function readText(request: Request): Promise<string | null> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of request.body ?? []) {
-    text += decoder.decode(z.instanceof(Uint8Array).parse(chunk), { stream: true });
-    if (text.length > limits.bodyBytes) return null;
-  }
-  return text;
-}
+const notRead = ({ why }: Extract<ReadBody, { ok: false }>, error: string): Response =>
+  why === "too_large"
+    ? oauthError(413, error, "The request is too large.")
+    : oauthError(408, error, "The request was not all there in time. Send it again.");
 
 const withBody = ({ url, headers }: Request, body: string): Request =>
   new Request(url, { method: "POST", headers, body });

@@ -26,7 +26,7 @@ export interface Owner {
   signIn(request: Request, passphrase: string): Promise<SignIn>;
   /** Returns the cookie that ends the session in the browser as well. */
   signOut(session: OwnerSession): string;
-  isOwnForm(session: OwnerSession, form: FormData): Promise<boolean>;
+  isOwnForm(session: OwnerSession, form: URLSearchParams): Promise<boolean>;
 }
 
 interface OwnerOptions {

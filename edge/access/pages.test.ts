@@ -56,7 +56,7 @@ describe("signing in", () => {
     "/\\evil.example",
     "javascript:alert(1)",
     "\\\\evil",
-  ])("never leads to %s", async (next) => {
+  ])("open redirect: never leads to %s", async (next) => {
     const answer = await createBrowser().submit("/sign-in", { passphrase, next });
     expect(answer.headers.get("Location")).toBe(`${publicUrl}/grants`);
   });
@@ -69,7 +69,7 @@ describe("signing in", () => {
     expect((await at("/sign-in", form({ passphrase, next: "/" }))).status).toBe(403);
   });
 
-  test("takes longer and longer for one that guesses, even in many requests at once, and the owner still gets in", async () => {
+  test("passphrase guessing: takes longer and longer for one that guesses, even in many requests at once, and the owner still gets in", async () => {
     const address = crypto.randomUUID();
     const guess = () => createBrowser(address).submit("/sign-in", { passphrase: "wrong", next: "/" });
     const answers = await Promise.all(Array.from({ length: 8 }, guess));
@@ -101,14 +101,14 @@ describe("the consent page", () => {
     expect(page).toContain("client.example");
   });
 
-  test("runs nothing that a client puts into its name", async () => {
+  test("XSS in client names: runs nothing that a client puts into its name", async () => {
     const evil = '<script>alert(1)</script>"><img src=x onerror=alert(2)>';
     const page = await (await consentPage(await signedIn(), { client_name: evil })).text();
     expect(page).not.toMatch(/<script|<img/);
     expect(page).toContain("&lt;script&gt;");
   });
 
-  test("cannot be framed, runs no script, and sends its form nowhere but here and to the client", async () => {
+  test("clickjacking: cannot be framed, runs no script, and sends its form nowhere but here and to the client", async () => {
     const answer = await consentPage(await signedIn());
     const policy = answer.headers.get("Content-Security-Policy") ?? "";
     expect(policy).toContain("default-src 'none'");
@@ -132,7 +132,7 @@ describe("the consent page", () => {
   test.each([
     ["no token of the session", () => ""],
     ["a made-up one", () => "x".repeat(43)],
-  ])("takes no form with %s", async (_, csrf) => {
+  ])("consent CSRF: takes no form with %s", async (_, csrf) => {
     const browser = await signedIn();
     const page = await (await consentPage(browser)).text();
     const fields = { ...choice, csrf: csrf(), handle: hidden(page, "handle") };
@@ -150,7 +150,7 @@ describe("the consent page", () => {
     expect((await browser.submit("/authorize", fields)).status).toBe(400);
   });
 
-  test("takes no form from another site", async () => {
+  test("consent CSRF: takes no form from another site", async () => {
     const browser = await signedIn();
     const page = await (await consentPage(browser)).text();
     const fields = { ...choice, csrf: hidden(page, "csrf"), handle: hidden(page, "handle") };
@@ -174,7 +174,7 @@ describe("the consent page", () => {
     "https://localhost/client.json",
     "https://printer.local/client.json",
     "http://client.example/client.json",
-  ])("does not look for a client's description at %s", async (clientId) => {
+  ])("metadata-document SSRF: does not look for a client's description at %s", async (clientId) => {
     const browser = await signedIn();
     const { challenge } = await newProof();
     expect((await browser.get(authorizePath(clientId, challenge))).status).toBe(400);
@@ -198,7 +198,7 @@ describe("a client that describes itself at its own address", () => {
     expect(page).not.toContain("unverified");
   });
 
-  test("is not followed to another one", async () => {
+  test("metadata-document SSRF: is not followed to another one", async () => {
     expect((await open("https://app.example/moved.json")).status).toBe(400);
   });
 });
@@ -220,7 +220,7 @@ test("/grants lists what was agreed to, and ends it", async () => {
   expect(await (await browser.get("/grants")).text()).not.toContain(grantId);
 });
 
-test("an address registers so many clients an hour, and another is not held up", async () => {
+test("registration floods: an address registers so many clients an hour, and another is not held up", async () => {
   const address = crypto.randomUUID();
   for (let count = 0; count < 20; count += 1) expect((await register({}, address)).status).toBe(201);
   const refused = await register({}, address);

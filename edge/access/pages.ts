@@ -1,4 +1,5 @@
 import { html } from "hono/html";
+import { readBody, textOf } from "../body.ts";
 import type { AccessSettings } from "../env.ts";
 import type { PairingDesk } from "./agents.ts";
 import { createConsentPage } from "./consent.ts";
@@ -17,7 +18,7 @@ export interface Visit {
 
 export interface Page {
   show(visit: Visit): Promise<Response>;
-  submit(visit: Visit, form: FormData): Promise<Response>;
+  submit(visit: Visit, form: URLSearchParams): Promise<Response>;
 }
 
 export interface Pages {
@@ -61,7 +62,7 @@ export function createPages(options: PagesOptions): Pages {
     const session = await owner.signedIn(request);
     if (session === null) return await signInPage(`${pathname}${search}`);
     if (request.method === "GET") return await shown.show({ request, session });
-    const form = await formOf(request.clone());
+    const form = await formOf(request);
     if (form === null || !(await owner.isOwnForm(session, form))) {
       return await sorry(403, "This form is not of this session. Go back, reload the page and try again.");
     }
@@ -115,8 +116,9 @@ function localPath(next: unknown, publicUrl: string): string {
   return url?.origin === publicUrl ? `${url.pathname}${url.search}` : "/grants";
 }
 
-async function formOf(request: Request): Promise<FormData | null> {
-  if (Number(request.headers.get("Content-Length") ?? 0) > mostFormBytes) return null;
+/** Null for what is no form of ours: of another type, too large, or too slow. */
+async function formOf(request: Request): Promise<URLSearchParams | null> {
   if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("Content-Type") ?? "")) return null;
-  return await request.formData().catch(() => null);
+  const body = await readBody(request, mostFormBytes);
+  return body.ok ? new URLSearchParams(textOf(body.bytes) ?? "") : null;
 }

@@ -146,7 +146,7 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
     });
   }
 
-  async function submit(visit: Visit, fields: FormData): Promise<Response> {
+  async function submit(visit: Visit, fields: URLSearchParams): Promise<Response> {
     const code = text(fields, "code");
     switch (text(fields, "do")) {
       case "find":
@@ -193,12 +193,12 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
   };
 }
 
-function text(fields: FormData, name: string): string {
+function text(fields: URLSearchParams, name: string): string {
   const value = fields.get(name);
   return typeof value === "string" ? value : "";
 }
 
-function nameOf(fields: FormData): string {
+function nameOf(fields: URLSearchParams): string {
   const name = HostName.safeParse(text(fields, "name"));
   if (name.success) return name.data;
   throw new TwsError("invalid_input", "The host needs a name of at most 60 characters.", {
@@ -206,7 +206,7 @@ function nameOf(fields: FormData): string {
   });
 }
 
-function targetOf(fields: FormData): Target {
+function targetOf(fields: URLSearchParams): Target {
   const hostId = text(fields, "host");
   return hostId === "" ? { newName: nameOf(fields) } : { hostId };
 }

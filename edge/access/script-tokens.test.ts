@@ -1,3 +1,5 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { inboxOf, socketOf } from "../host/scripted.ts";
 import { mcp, publicUrl } from "./scripted.ts";
@@ -55,6 +57,34 @@ describe("tokens for scripts", () => {
     const answer = await mcp(token);
     expect(answer.status).toBe(401);
     expect(await errorOf(answer)).toContain("expired");
+  });
+
+  test("close their sockets at their time, and leave nothing", async () => {
+    const { machine } = await paired();
+    const token = await machine.token();
+    const { id }: { id: string } = await (await machine.register(token)).json();
+    const open = async (bearer: string) =>
+      inboxOf(socketOf(await mcp(bearer, { headers: { Upgrade: "websocket" } }, "/api/v1/stream/news")));
+    const stream = await open(token);
+    const iat = Math.floor(Date.now() / 1000);
+    const longer = await machine.token({ iat, exp: iat + 7_200 });
+    await machine.register(longer);
+    const kept = await open(longer);
+    await kept.next();
+    const access = env.ACCESS.getByName("access");
+    // the object comes back by itself when the first of them is over
+    const dueAt = await runInDurableObject(access, (_, { storage }) => storage.getAlarm());
+    expect(Number(dueAt) / 1000).toBeLessThanOrEqual(iat + 3_602);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_601_000 });
+    await runDurableObjectAlarm(access);
+    expect(await stream.closed).toMatchObject({ code: 4401 });
+    const left = await runInDurableObject(access, (_, { storage }) =>
+      storage.sql.exec("SELECT id FROM script_token WHERE id = ?", id).toArray(),
+    );
+    expect(left).toEqual([]);
+    kept.socket.send(JSON.stringify({ action: "ping" }));
+    expect(JSON.parse(String(await kept.next()))).toMatchObject({ type: "pong" });
+    kept.socket.close(1000, "");
   });
 
   test.each([

@@ -41,6 +41,8 @@ export interface ScriptTokens {
   list(key: Key): TokenView[];
   /** False when this key has no such token. */
   revoke(key: Key, id: string): Promise<boolean>;
+  /** Closes what was opened by tokens whose time is up, and forgets them. */
+  endExpired(now: number): Promise<void>;
   /** Revokes all that a key has signed. */
   revokeAllOf(keyId: string): Promise<void>;
 }
@@ -146,6 +148,10 @@ export function createScriptTokens({ settings, env, store, access }: ScriptToken
       if (kept === null || kept.keyId !== keyId) return false;
       await end(kept);
       return true;
+    },
+
+    async endExpired(now) {
+      for (const { id, hostId } of store.takeExpiredTokens(now)) await hostOf(env, hostId).dropGrant(id);
     },
 
     async revokeAllOf(keyId) {

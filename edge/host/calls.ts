@@ -2,6 +2,7 @@ import { deadlineOf } from "../../shared/deadlines.ts";
 import { type ErrorBody, TwsError } from "../../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../../shared/protocol.ts";
 import { tools } from "../../shared/tools/index.ts";
+import { type Fairness, isNeverRefused } from "./fairness.ts";
 import type { HostCall, HostOutcome, ProgressListener } from "./rpc.ts";
 
 /** Hands a frame to the agent; throws `agent_offline` when there is none, `too_large` for a frame over 1 MiB. */
@@ -9,6 +10,7 @@ export type SendToAgent = (frame: EdgeFrame) => void;
 
 interface InFlight {
   readonly tool: HostCall["tool"];
+  readonly grantId: string;
   readonly deadline: ReturnType<typeof setTimeout>;
   readonly onProgress: ProgressListener | undefined;
   settle(outcome: HostOutcome): void;
@@ -20,9 +22,11 @@ type Answer = Extract<AgentFrame, { type: "result" | "error" | "progress" }>;
 export class Calls {
   readonly #inFlight = new Map<string, InFlight>();
   readonly #send: SendToAgent;
+  readonly #fairness: Fairness;
 
-  constructor(send: SendToAgent) {
+  constructor(send: SendToAgent, fairness: Fairness) {
     this.#send = send;
+    this.#fairness = fairness;
   }
 
   /** Asks the agent, and waits for its answer until the deadline of the tool has passed. Never rejects. */
@@ -32,7 +36,9 @@ export class Calls {
     }
     const { agentMs, edgeMs } = deadlineOf(tools[tool].deadline, input);
     const sentAt = Date.now();
+    const { grantId } = caller;
     try {
+      if (!isNeverRefused(tool)) this.#fairness.requireShare(grantId);
       this.#send({
         type: "call",
         id: callId,
@@ -46,9 +52,10 @@ export class Calls {
       if (error instanceof TwsError) return Promise.resolve(failed(error));
       throw error;
     }
+    this.#fairness.begun(grantId);
     return new Promise((settle) => {
       const deadline = setTimeout(() => this.#expire(callId, edgeMs), edgeMs);
-      this.#inFlight.set(callId, { tool, deadline, onProgress, settle });
+      this.#inFlight.set(callId, { tool, grantId, deadline, onProgress, settle });
     });
   }
 
@@ -109,6 +116,7 @@ export class Calls {
     if (call === undefined) return;
     this.#inFlight.delete(callId);
     clearTimeout(call.deadline);
+    this.#fairness.ended(call.grantId);
     call.settle(outcome);
   }
 }

@@ -141,3 +141,19 @@ it("two grants that start the same quote have each their own of it", async () =>
   await rpc(host).call(stop);
   expect([await active(host, alice), await active(host, bob)]).toMatchObject([[], [{ resource_id: "AAPL" }]]);
 });
+
+it("a grant that may read cannot have the agent asked for more, though the Worker let it pass", async () => {
+  const host = freshHost();
+  const agent = await connectAgent(host);
+  const reader: Caller = { ...ownerOfLocalMode, grantId: "reader", scopes: ["tws:read"] };
+  for (const tool of ["ibkr_place_order", "ibkr_cancel_all_orders", "ibkr_disconnect"] as const) {
+    expect(await rpc(host).call(callOf(tool, {}, reader))).toMatchObject({
+      ok: false,
+      error: { code: "forbidden", message: expect.stringContaining("tws:trade") },
+    });
+  }
+  const asked = rpc(host).call(callOf("ibkr_get_current_time", {}, reader));
+  expect(await agent.expect("call")).toMatchObject({ tool: "ibkr_get_current_time" });
+  agent.socket.close(1000, "");
+  await asked;
+});

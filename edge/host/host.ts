@@ -3,10 +3,13 @@ import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
 import { Caller, isExpired } from "../../shared/scopes.ts";
+import { tools } from "../../shared/tools/index.ts";
+import { retryAfter } from "../headers.ts";
 import { Alarm } from "./alarm.ts";
 import { AgentLink, type ServingFrame } from "./agent-link.ts";
 import { type Attachment, attachmentOf, tryClose } from "./attachments.ts";
 import { Calls } from "./calls.ts";
+import { Fairness, isNeverRefused } from "./fairness.ts";
 import { createOpenStreams, isStartTool } from "./open-streams.ts";
 import { Resources } from "./resources.ts";
 import {
@@ -37,6 +40,7 @@ export class TwsHost extends DurableObject implements HostRpc {
   readonly #started: Started;
   readonly #resources: Resources;
   readonly #watchers: Watchers;
+  readonly #fairness = new Fairness();
   /** Grants that have ended: a request of theirs may have been let in a moment before. */
   readonly #dropped = new Set<string>();
 
@@ -46,7 +50,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(ping, pong));
     this.#store = openStore(ctx.storage);
     noteRelease(this.#store);
-    this.#calls = new Calls((frame) => this.#link.send(frame));
+    this.#calls = new Calls((frame) => this.#link.send(frame), this.#fairness);
     this.#topics = new Topics({
       send: (frame) => this.#link.send(frame),
       isAgentHere: () => this.#link.isHere(),
@@ -95,6 +99,8 @@ export class TwsHost extends DurableObject implements HostRpc {
     try {
       const { tool } = call;
       this.#admit(call.caller);
+      requireScope(call);
+      if (!isNeverRefused(tool)) this.#fairness.admit(call.caller.grantId);
       if (isStartTool(tool)) return await this.#resources.start(call, tool);
       switch (tool) {
         case "ibkr_get_status":
@@ -126,7 +132,7 @@ export class TwsHost extends DurableObject implements HostRpc {
 
   async readResource(uri: string, caller: Caller): Promise<ResourceOutcome> {
     try {
-      this.#admit(caller);
+      this.#fairness.admit(this.#admit(caller).grantId);
       // an agent that has gone silent is noticed here, before an old value is read as live
       this.#link.isUp();
       if (uri === statusUri) {
@@ -176,24 +182,25 @@ export class TwsHost extends DurableObject implements HostRpc {
           this.#link.accept(server);
           return upgraded(client, { "Sec-WebSocket-Protocol": subprotocol });
         case "/stream/market-data":
-          this.#watchers.accept(server, "market-data", this.#admit(callerOf(request)));
+          this.#watchers.accept(server, "market-data", this.#watcherOf(request));
           return upgraded(client);
         case "/stream/portfolio":
-          this.#watchers.accept(server, "portfolio", this.#admit(callerOf(request)));
+          this.#watchers.accept(server, "portfolio", this.#watcherOf(request));
           return upgraded(client);
         case "/stream/news":
-          this.#watchers.accept(server, "news", this.#admit(callerOf(request)));
+          this.#watchers.accept(server, "news", this.#watcherOf(request));
           return upgraded(client);
         case "/watch":
-          this.#updates.accept(server, watchRequestOf(this.#admit(callerOf(request)), url));
+          this.#updates.accept(server, watchRequestOf(this.#watcherOf(request), url));
           this.#alarm.schedule();
           return upgraded(client);
         default:
           return new Response(null, { status: 404 });
       }
     } catch (error) {
+      const body = toErrorBody(error, report);
       const status = error instanceof TwsError ? error.status : 500;
-      return Response.json({ error: toErrorBody(error, report) }, { status });
+      return Response.json({ error: body }, { status, headers: retryAfter(body) });
     }
   }
 
@@ -261,6 +268,13 @@ export class TwsHost extends DurableObject implements HostRpc {
     return caller;
   }
 
+  /** Who opens a socket. */
+  #watcherOf(request: Request): Caller {
+    const caller = this.#admit(callerOf(request));
+    this.#fairness.admit(caller.grantId);
+    return caller;
+  }
+
   #take(frame: ServingFrame): void {
     switch (frame.type) {
       case "event":
@@ -285,6 +299,13 @@ export class TwsHost extends DurableObject implements HostRpc {
     this.#started.settle();
     this.#link.settle();
   }
+}
+
+/** The Worker has looked already, and the agent looks again. */
+function requireScope({ tool, caller }: HostCall): void {
+  const { scope } = tools[tool];
+  if (caller.scopes.includes(scope)) return;
+  throw new TwsError("forbidden", `${tool} needs the permission ${scope}, which this sign-in does not have.`);
 }
 
 function grantOf(attachment: Attachment | null): string | null {

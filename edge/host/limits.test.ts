@@ -80,7 +80,7 @@ describe("a host", () => {
     expect(await more.json()).toMatchObject({ type: "subscribed", symbol: "MORE" });
   });
 
-  it("serves a bounded number of stream sockets, and says what to do", async () => {
+  it("serves a bounded number of stream sockets, leaves room for another grant, and says what to do", async () => {
     const host = freshHost();
     const sockets = await Promise.all(Array.from({ length: mostWatchers }, () => openWatcher(host)));
     expect(await refused(host, "stream/news")).toMatchObject({
@@ -88,9 +88,11 @@ describe("a host", () => {
       body: { error: refusal("rate_limited") },
       socket: null,
     });
+    await openWatcher(host, "news", other);
     sockets[0]?.socket.close(1000, "");
+    sockets[1]?.socket.close(1000, "");
     await runInDurableObject(host, async (_, state) => {
-      while (state.getWebSockets("stream").length === mostWatchers) {
+      while (state.getWebSockets("stream").length >= mostWatchers) {
         await new Promise((resolve) => setTimeout(resolve));
       }
     });

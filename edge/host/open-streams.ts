@@ -51,40 +51,51 @@ const mostRemembered = 1_000;
 /** Only the agent can say what is meant, and whether its stream can be had; what it said is remembered while somebody watches. */
 export function createOpenStreams(calls: Calls, topics: Topics): OpenStreams {
   const known = new Map<string, Opened>();
+  /** Of watchers: hundreds that come back at once ask for the same. */
+  const underWay = new Map<string, Promise<OpenOutcome>>();
+
   return {
-    async open({ tool, input: given }, caller, callId = crypto.randomUUID()) {
-      const input =
-        tool === "ibkr_start_market_data_resource" ? withDefaults(ContractSelector.parse(given)) : given;
-      // which account is the default one depends on who asks
-      const key = JSON.stringify([tool, input, caller.accounts]);
-      const remembered = known.get(key);
-      if (remembered !== undefined && topics.find(remembered.topic) !== null) {
-        return { ok: true, opened: remembered };
-      }
-      const outcome = await calls.ask({ callId, tool, input, caller });
-      if (!outcome.ok) return outcome;
-      const output = streamTools[tool].output.safeParse(outcome.output);
-      const topic = output.success ? parseTopic(output.data.topic) : null;
-      if (!output.success || topic === null || !isOf(topic, startTools[tool])) {
-        return failed(new TwsError("protocol_error", "The agent's answer was malformed."));
-      }
-      if (!mayWatch(caller, topic)) {
-        return failed(new TwsError("forbidden", "This sign-in does not cover the account."));
-      }
-      const { data } = output;
-      const opened: Opened = {
-        topic: data.topic,
-        resourceId: data.resource_id,
-        contract: Contract.nullable()
-          .catch(null)
-          .parse(outcome.output["contract"] ?? null),
-        output: data,
-      };
-      if (known.size >= mostRemembered) known.clear();
-      known.set(key, opened);
-      return { ok: true, opened };
+    async open(ask, caller, callId) {
+      if (callId !== undefined) return await look(ask, caller, callId);
+      const key = JSON.stringify([ask, caller]);
+      const joined = underWay.get(key) ?? look(ask, caller, crypto.randomUUID());
+      underWay.set(key, joined);
+      return await joined.finally(() => underWay.delete(key));
     },
   };
+
+  async function look({ tool, input: given }: Ask, caller: Caller, callId: string): Promise<OpenOutcome> {
+    const input =
+      tool === "ibkr_start_market_data_resource" ? withDefaults(ContractSelector.parse(given)) : given;
+    // which account is the default one depends on who asks
+    const key = JSON.stringify([tool, input, caller.accounts]);
+    const remembered = known.get(key);
+    if (remembered !== undefined && topics.find(remembered.topic) !== null) {
+      return { ok: true, opened: remembered };
+    }
+    const outcome = await calls.ask({ callId, tool, input, caller });
+    if (!outcome.ok) return outcome;
+    const output = streamTools[tool].output.safeParse(outcome.output);
+    const topic = output.success ? parseTopic(output.data.topic) : null;
+    if (!output.success || topic === null || !isOf(topic, startTools[tool])) {
+      return failed(new TwsError("protocol_error", "The agent's answer was malformed."));
+    }
+    if (!mayWatch(caller, topic)) {
+      return failed(new TwsError("forbidden", "This sign-in does not cover the account."));
+    }
+    const { data } = output;
+    const opened: Opened = {
+      topic: data.topic,
+      resourceId: data.resource_id,
+      contract: Contract.nullable()
+        .catch(null)
+        .parse(outcome.output["contract"] ?? null),
+      output: data,
+    };
+    if (known.size >= mostRemembered) known.clear();
+    known.set(key, opened);
+    return { ok: true, opened };
+  }
 }
 
 const failed = (error: TwsError): OpenOutcome => ({ ok: false, error: error.toBody() });

@@ -175,13 +175,14 @@ export const listing = (words: StreamWords, subjects: readonly Fields[]): Fields
 
 /** `symbol` is what the watcher called the instrument, where the error is about one. */
 export function errorMessage(error: ErrorBody, symbol?: string): Fields {
-  const { code, message, nextStep, retryable, candidates, tws } = error;
+  const { code, message, nextStep, retryable, retryAfterMs, candidates, tws } = error;
   return {
     type: "error",
     error: message,
     code,
     nextStep,
     retryable,
+    retryAfterMs,
     symbol,
     candidates,
     tws,

@@ -79,6 +79,10 @@ export class Watcher implements TopicListener {
     this.#flow = new Flow({ socket, unread, note, remember: () => this.remember(), giveUp });
   }
 
+  get grantId(): string {
+    return this.#caller.grantId;
+  }
+
   get tally(): Tally {
     return this.#flow.tally;
   }

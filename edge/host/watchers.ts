@@ -5,8 +5,11 @@ import { Unread, type UnreadNote } from "./unread.ts";
 import type { StreamName } from "./watcher-messages.ts";
 import { Watcher, type WatcherOptions } from "./watcher.ts";
 
-/** Sockets that follow streams, of one host. */
-export const mostWatchers = 200;
+/** Sockets that follow streams, of one host. A grant has twice what is free at most, so that another finds room. */
+const places = { all: 300, shareOfFree: 2 } as const;
+
+/** What a grant has that has the host for itself. */
+export const mostWatchers = (places.all * places.shareOfFree) / (1 + places.shareOfFree);
 
 interface WatchersOptions extends Omit<WatcherOptions, "unread" | "giveUp"> {
   readonly ctx: DurableObjectState;
@@ -26,7 +29,7 @@ export class Watchers {
 
   /** Throws `rate_limited` when there are as many as one host serves. */
   accept(socket: WebSocket, stream: StreamName, caller: Caller): void {
-    this.#requireRoom();
+    this.#requireRoom(caller);
     this.#options.ctx.acceptWebSocket(socket, ["stream"]);
     const watcher = this.#add(socket, stream, caller, null);
     watcher.remember();
@@ -58,13 +61,21 @@ export class Watchers {
     return false;
   }
 
-  #requireRoom(): void {
+  #requireRoom({ grantId }: Caller): void {
     // with those that have not gone yet, since they take memory too
-    if (this.#options.ctx.getWebSockets("stream").length >= mostWatchers) {
-      throw new TwsError("rate_limited", `This host serves at most ${mostWatchers} streams at a time.`, {
-        nextStep:
-          "Close streams that nobody looks at; one socket has up to 100 subscriptions. Then try again.",
-      });
+    const free = places.all - this.#options.ctx.getWebSockets("stream").length;
+    const mine = [...this.#bySocket.values()].filter((watcher) => watcher.grantId === grantId).length;
+    if (mine >= places.shareOfFree * free) {
+      throw new TwsError(
+        "rate_limited",
+        mine === 0
+          ? `This host serves at most ${places.all} streams at a time.`
+          : `This access has ${mine} streams open, as many as it may have now.`,
+        {
+          nextStep:
+            "Close streams that nobody looks at; one socket has up to 100 subscriptions. Then try again.",
+        },
+      );
     }
     if (!this.#unread.hasRoom()) {
       throw new TwsError(

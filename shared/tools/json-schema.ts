@@ -37,7 +37,9 @@ const requiredOf = ({ required }: JsonSchema) =>
   required === undefined || required.length === 0 ? {} : { required };
 
 /** Takes out what zod adds and no client needs. */
-function tidy({ jsonSchema }: Visit): void {
+function tidy({ jsonSchema, path }: Visit): void {
+  // of a row: what is too much in one is named when it comes
+  if (path.length > 0 && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
   if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
   if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
   // a format is written out as a pattern of hundreds of characters beside it

@@ -6,8 +6,11 @@ import { Mode } from "../status.ts";
 import { defineTool } from "./define.ts";
 import { account, idempotencyKey, orderTerms, outcome, price, quantity } from "./orders.ts";
 
-/** One order of a basket; the contract and the terms as in ibkr_place_order. */
-const BasketRow = z.object({ ...contractFields, ...orderTerms });
+/**
+ * One order of a basket; the contract and the terms as in ibkr_place_order. A word that is none of these is refused: an
+ * order with its account or its price left out is another order.
+ */
+const BasketRow = z.strictObject({ ...contractFields, ...orderTerms });
 
 /** What became of one order of a basket. */
 const BasketOutcome = z.union([
