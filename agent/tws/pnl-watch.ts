@@ -14,7 +14,7 @@ interface PnlWatch {
 }
 
 /** TWS may refuse for a moment, as it does right after it has started. */
-const retryMs = 5_000;
+const retryMs = 2_000;
 
 /** Follows today's profit of one account over all connections. Returns the way to stop. */
 export function watchDailyPnl({ session, account, log, onFigure, onLost }: PnlWatch): () => void {
