@@ -111,9 +111,9 @@ const edges: readonly Edge[] = [
     limit: "LIMIT_PRICE_DISTANCE",
     kind: "place",
     limits: { priceDistancePercent: 5 },
-    below: () => [proposed(apple, { limitPrice: middle() * 0.9501 })],
+    below: () => [proposed(apple, { limitPrice: middle() * 0.95003 })],
     at: () => [proposed(apple, { limitPrice: middle() * 1.05 })],
-    above: () => [proposed(apple, { limitPrice: middle() * 0.9499 })],
+    above: () => [proposed(apple, { limitPrice: middle() * 0.94997 })],
   },
   {
     limit: "LIMIT_PRICE_DISTANCE",

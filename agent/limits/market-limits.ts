@@ -41,7 +41,7 @@ export async function distanceFindings(
     return statedPrices(spec, market).map(({ field, price }): Finding => {
       // so that 95 is 5 % from 100, and not 5.000000000000004 %
       const percent = Number(((Math.abs(price - market) / market) * 100).toFixed(6));
-      const asked = `${Number(percent.toFixed(2))} %`;
+      const asked = `${Number(percent.toFixed(4))} %`;
       return {
         name: limitNames.priceDistancePercent,
         limit: `${most} %`,

@@ -172,6 +172,21 @@ test("stops, trailing amounts and limits beyond a stop are held to the distance 
   }
 });
 
+test("a limit beyond a trailing stop is held to the distance by itself", async () => {
+  const apple = await bed.contract({ symbol: "AAPL" });
+  const { ask, bid } = bed.quote(apple.conId);
+  const middle = (ask + bid) / 2;
+  const { guard } = bed.desk({ priceDistancePercent: 5 });
+  const outcome = (limitOffset: number) => {
+    const terms = { orderType: "TRAIL LIMIT", limitPrice: null, auxPrice: 1, limitOffset } as const;
+    return brokenBy(() =>
+      guard.assess([proposed(apple, { ...terms, trailStopPrice: middle * 1.04 })], request()),
+    );
+  };
+  expect(await outcome(middle * 0.009)).toBe("within");
+  expect(await outcome(middle * 0.011)).toBe("LIMIT_PRICE_DISTANCE");
+});
+
 test("the exits of a bracket may be as far away as they like, and only the entry has a value", async () => {
   const apple = await bed.contract({ symbol: "AAPL" });
   const { ask } = bed.quote(apple.conId);

@@ -132,6 +132,8 @@ test.each([
 test("a part of a cent counts as a cent", async () => {
   expect(await valueOf({}, { quantity: 0.00001, limitPrice: 1 })).toBe(0.01);
   expect(await valueOf({}, { quantity: 3, limitPrice: 100.1 })).toBe(300.3);
+  // 7 × 0.07 is 0.49000000000000005 to a machine
+  expect(await valueOf({}, { quantity: 7, limitPrice: 0.07 })).toBe(0.49);
 });
 
 describe("the change of an order of ten at 100 that works", () => {
