@@ -130,10 +130,9 @@ test("every limit that is not what it may be is reported by name", () => {
     APPROVAL: "yes",
     APPROVAL_ABOVE: "USD 5",
   };
-  // in the order in which they are read
   const reported = mistakesOf(parseLinkConfig, { EDGE_URL: "https://edge.example", ...wrong });
-  expect(reported.map((mistake) => mistake.split(" ")[0]).toSorted()).toEqual(Object.keys(wrong).toSorted());
-  expect(Object.keys(wrong).toSorted()).toEqual(Object.keys(limitVariables).toSorted());
+  expect(new Set(reported.map((mistake) => mistake.split(" ")[0]))).toEqual(new Set(Object.keys(wrong)));
+  expect(new Set(Object.keys(wrong))).toEqual(new Set(Object.keys(limitVariables)));
   expect(reported).toContain(
     `LIMIT_ORDER_VALUE is "25,000". Allowed: ${limitVariables.LIMIT_ORDER_VALUE.allowed}.`,
   );
