@@ -14,7 +14,6 @@ import {
   usualLinkTimes,
 } from "./link.ts";
 import type { Log } from "./log.ts";
-import type { LimitGuard } from "./orders/limit-guard.ts";
 import { createAuditMirror } from "./audit-mirror.ts";
 import type { JournalFile } from "./orders/journal-file.ts";
 import { createOrders, type Orders } from "./orders/orders.ts";
@@ -29,7 +28,7 @@ import { createSession, type SessionTimes } from "./tws/session.ts";
 import { version } from "./version.ts";
 
 interface AgentOptions {
-  readonly config: Pick<AgentConfig, "clientId" | "trading" | "paperAccount">;
+  readonly config: Pick<AgentConfig, "clientId" | "limits">;
   readonly tws: TwsTarget & { readonly isSimulator: boolean };
   readonly edge: Pick<LinkOptions, "url" | "authorization">;
   /** Open for orders; it is closed with the agent. */
@@ -65,13 +64,12 @@ export function createAgent({
 }: AgentOptions): Agent {
   const { reconcileTimes } = rest;
   const { session, orderBook, quotes } = startSession({ config, tws, log, ...rest });
-  const { clientId, trading, paperAccount } = config;
+  const { clientId, limits } = config;
   const orders = createOrders({
     session,
     orderBook,
-    limits: { trading },
-    approval: "live",
-    guard: openGuard,
+    quotes,
+    limits,
     journalFile,
     now: Date.now,
     log: twsLogTo(log),
@@ -81,7 +79,7 @@ export function createAgent({
     session,
     orderBook,
     quotes,
-    limits: { trading, onlyAccount: paperAccount },
+    limits,
     orders,
     target: { host: tws.host, port: tws.port, clientId },
     now: Date.now,
@@ -131,20 +129,6 @@ export function createAgent({
     },
   };
 }
-
-const openGuard: LimitGuard = {
-  assess: (orders) =>
-    Promise.resolve({
-      account: orders[0]?.spec.account ?? "",
-      orders: orders.length,
-      value: null,
-      currency: null,
-      valueText: "",
-    }),
-  requireRoom: () => {},
-  dayBegan: () => 0,
-  approvalReason: () => null,
-};
 
 /** How often it is looked whether a command on this machine has stopped new orders, or lifted that. */
 const lookEveryMs = 1_000;

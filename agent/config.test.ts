@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
+import { limitNames, usualBounds } from "./limits.ts";
+import { limitVariables } from "./limits/settings.ts";
 
 function mistakesOf(parse: (env: Environment) => unknown, env: Environment): readonly string[] {
   try {
@@ -18,6 +22,8 @@ test("an empty environment gives the documented defaults and the simulator", () 
     clientId: 1,
     paperAccount: null,
     trading: "paper",
+    limits: { ...usualBounds, trading: "paper", onlyAccount: null },
+    journalFile: join(homedir(), ".config", "tws-edge", "journal.db"),
     agentToken: null,
     logLevel: null,
     simSeed: 1,
@@ -65,6 +71,90 @@ test("reports every mistake at once, by name, with what is allowed", () => {
   expect(mistakes[0]).toBe(
     'TWS_PORT is "99999". Allowed: a port from 1 to 65535 (TWS 7496 live, 7497 paper; Gateway 4001 live, 4002 paper).',
   );
+});
+
+test("the limits are read as the owner writes them", () => {
+  const { limits, journalFile } = parseStartConfig({
+    TRADING: "live",
+    LIMIT_ACCOUNTS: "DU1234567, u7654321",
+    LIMIT_SEC_TYPES: "stk,OPT",
+    LIMIT_SYMBOLS: "AAPL, BRK B ,eur.usd,",
+    LIMIT_SYMBOLS_DENIED: "GME",
+    LIMIT_ORDER_TYPES: "LMT, stp lmt",
+    LIMIT_ORDER_QUANTITY: "0.5",
+    LIMIT_ORDER_VALUE: "25000",
+    LIMIT_PRICE_DISTANCE: "7.5",
+    LIMIT_DAY_VALUE: "100000.50",
+    LIMIT_ORDERS_PER_MINUTE: "10",
+    LIMIT_OPEN_ORDERS: "20",
+    LIMIT_DAY_LOSS: "1500",
+    APPROVAL: "always",
+    APPROVAL_ABOVE: "0",
+    TWS_EDGE_JOURNAL: "/var/lib/tws-edge/journal.db",
+  });
+  expect(limits).toEqual({
+    trading: "live",
+    onlyAccount: null,
+    accounts: ["DU1234567", "U7654321"],
+    secTypes: ["STK", "OPT"],
+    symbols: ["AAPL", "BRK B", "EUR.USD"],
+    symbolsDenied: ["GME"],
+    orderTypes: ["LMT", "STP LMT"],
+    orderQuantity: 0.5,
+    orderValue: 25_000,
+    priceDistancePercent: 7.5,
+    dayValue: 100_000.5,
+    ordersPerMinute: 10,
+    openOrders: 20,
+    dayLoss: 1_500,
+    approval: "always",
+    approvalAbove: 0,
+  });
+  expect(journalFile).toBe("/var/lib/tws-edge/journal.db");
+});
+
+test("every limit that is not what it may be is reported by name", () => {
+  const wrong = {
+    LIMIT_ACCOUNTS: "my account",
+    LIMIT_SEC_TYPES: "STOCK",
+    LIMIT_SYMBOLS: ", ,",
+    LIMIT_SYMBOLS_DENIED: ",",
+    LIMIT_ORDER_TYPES: "LIMIT",
+    LIMIT_ORDER_QUANTITY: "0",
+    LIMIT_ORDER_VALUE: "25,000",
+    LIMIT_PRICE_DISTANCE: "5%",
+    LIMIT_DAY_VALUE: "-1",
+    LIMIT_ORDERS_PER_MINUTE: "0",
+    LIMIT_OPEN_ORDERS: "1.5",
+    LIMIT_DAY_LOSS: "1e3",
+    APPROVAL: "yes",
+    APPROVAL_ABOVE: "USD 5",
+  };
+  const reported = mistakesOf(parseLinkConfig, { EDGE_URL: "https://edge.example", ...wrong });
+  expect(new Set(reported.map((mistake) => mistake.split(" ")[0]))).toEqual(new Set(Object.keys(wrong)));
+  expect(new Set(Object.keys(wrong))).toEqual(new Set(Object.keys(limitVariables)));
+  expect(reported).toContain(
+    `LIMIT_ORDER_VALUE is "25,000". Allowed: ${limitVariables.LIMIT_ORDER_VALUE.allowed}.`,
+  );
+});
+
+test.each(["LIMIT_ORDERVALUE", "LIMIT_DAY_LOSSES", "APPROVALS_ABOVE", "APPROVAL_OVER"])(
+  "%s is no limit, and a start with it would hold nobody to what was meant",
+  (name) => {
+    const mistakes = mistakesOf(parseStartConfig, { [name]: "1000" });
+    expect(mistakes).toHaveLength(1);
+    expect(mistakes[0]).toContain(`${name} is no variable`);
+    expect(mistakes[0]).toContain(limitNames.orderValue);
+  },
+);
+
+test("a list of accounts without the only account would let nothing be traded", () => {
+  const mistakes = mistakesOf(parseStartConfig, {
+    TWS_PAPER_ACCOUNT: "DU1234567",
+    LIMIT_ACCOUNTS: "DU7654321",
+  });
+  expect(mistakes).toHaveLength(1);
+  expect(mistakes[0]).toContain("LIMIT_ACCOUNTS is without DU1234567");
 });
 
 test.each(["0.0.0.0", "::", "127.0.0.2", "192.168.1.20", "my-machine"])(

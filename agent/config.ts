@@ -4,6 +4,10 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
+import { limitNames } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import { limitVariables, misspeltLimits, readBounds } from "./limits/settings.ts";
+import type { LimitValues } from "./limits/settings.ts";
 import { type LogLevel, logLevels } from "./log.ts";
 
 export interface TwsTarget {
@@ -19,7 +23,9 @@ export interface AgentConfig {
   /** When set, no other account may be traded. */
   readonly paperAccount: string | null;
   readonly trading: "off" | "paper" | "live";
-  /** Where the order journal of a configured TWS is. */
+  /** What anyone may trade; holds `trading` and `paperAccount` too. */
+  readonly limits: Limits;
+  /** The path of the order journal. */
   readonly journalFile: string;
   /** Proves the agent to the edge. */
   readonly agentToken: string | null;
@@ -120,9 +126,11 @@ const edgeUrl = z.string().transform((text, context) => {
   return url.href;
 });
 
+const path = z.string().max(4_096);
+
 const portAllowed = "a port from 1 to 65535";
 
-interface Values {
+interface Values extends LimitValues {
   readonly TWS_HOST: string;
   readonly TWS_PORT: number;
   readonly TWS_CLIENT_ID: number;
@@ -171,6 +179,7 @@ const variables: {
     allowed: "a hash as `npm run -s tws-edge -- passphrase` prints it",
   },
   TRADING: { schema: z.enum(["off", "paper", "live"]), allowed: "off, paper or live" },
+  ...limitVariables,
   EDGE_URL: {
     schema: edgeUrl,
     allowed:
@@ -180,8 +189,8 @@ const variables: {
     schema: z.string().regex(/^[\x21-\x7e]{16,512}$/),
     allowed: "16 to 512 printable characters without spaces",
   },
-  TWS_EDGE_KEY: { schema: z.string().max(4_096), allowed: "the path of a file" },
-  TWS_EDGE_JOURNAL: { schema: z.string().max(4_096), allowed: "the path of a file" },
+  TWS_EDGE_KEY: { schema: path, allowed: "the path of a file" },
+  TWS_EDGE_JOURNAL: { schema: path, allowed: "the path of a file" },
   LOG_LEVEL: { schema: z.enum(logLevels), allowed: "debug, info, warn or error" },
   SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
 };
@@ -190,7 +199,7 @@ const secretVariables: readonly string[] = ["AGENT_TOKEN", "OWNER_PASSPHRASE", "
 
 /** Reads one variable after the other and remembers what was wrong; a value that is empty counts as not set. */
 function createReader(env: Environment) {
-  const mistakes: string[] = [];
+  const mistakes: string[] = misspeltLimits(Object.keys(env));
 
   function read<Name extends keyof Values>(name: Name): Values[Name] | undefined {
     const text = env[name]?.trim() ?? "";
@@ -208,20 +217,37 @@ function createReader(env: Environment) {
 
 type Reader = ReturnType<typeof createReader>;
 
-function readAgent({ read }: Reader): AgentConfig {
+function readAgent(reader: Reader): AgentConfig {
+  const { read } = reader;
   const host = read("TWS_HOST");
   const twsPort = read("TWS_PORT");
   const isConfigured = host !== undefined || twsPort !== undefined;
+  const clientId = read("TWS_CLIENT_ID") ?? 1;
+  const limits = readLimits(reader);
   return {
     tws: isConfigured ? { host: host ?? "127.0.0.1", port: twsPort ?? 4002 } : null,
-    clientId: read("TWS_CLIENT_ID") ?? 1,
-    paperAccount: read("TWS_PAPER_ACCOUNT") ?? null,
-    trading: read("TRADING") ?? "paper",
-    journalFile: read("TWS_EDGE_JOURNAL") ?? join(homedir(), ".config", "tws-edge", "journal.db"),
+    clientId,
+    paperAccount: limits.onlyAccount,
+    trading: limits.trading,
+    limits,
+    journalFile: read("TWS_EDGE_JOURNAL") ?? inConfigFolder("journal.db"),
     agentToken: read("AGENT_TOKEN") ?? null,
     logLevel: read("LOG_LEVEL") ?? null,
     simSeed: read("SIM_SEED") ?? 1,
   };
+}
+
+function readLimits({ read, mistakes }: Reader): Limits {
+  const onlyAccount = read("TWS_PAPER_ACCOUNT") ?? null;
+  const trading = read("TRADING") ?? "paper";
+  const bounds = readBounds(read);
+  const { accounts } = bounds;
+  if (onlyAccount !== null && accounts !== null && !accounts.includes(onlyAccount)) {
+    mistakes.push(
+      `${limitNames.accounts} is without ${onlyAccount}, which TWS_PAPER_ACCOUNT names as the only account: nothing could be traded.`,
+    );
+  }
+  return { trading, onlyAccount, ...bounds };
 }
 
 function readServer({ read, mistakes }: Reader): ServerConfig {
@@ -299,8 +325,9 @@ export function parseKeyConfig(env: Environment): KeyConfig {
   return finish({ keyFile, edgeUrl: reader.read("EDGE_URL") ?? null }, reader.mistakes);
 }
 
-const readKeyFile = ({ read }: Reader): string =>
-  read("TWS_EDGE_KEY") ?? join(homedir(), ".config", "tws-edge", "key.json");
+const readKeyFile = ({ read }: Reader): string => read("TWS_EDGE_KEY") ?? inConfigFolder("key.json");
+
+const inConfigFolder = (name: string): string => join(homedir(), ".config", "tws-edge", name);
 
 /** An edge's address as somebody typed it: as EDGE_URL is read, null if it is none. */
 export function parseEdgeUrl(text: string): string | null {

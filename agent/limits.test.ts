@@ -29,12 +29,25 @@ test.for([
   [{ trading: "live", onlyAccount: paper }, paper, "allowed"],
   [{ trading: "live", onlyAccount: paper }, live, "trading_refused"],
   [{ trading: "paper", onlyAccount: "DU2" }, paper, "trading_refused"],
+  [{ trading: "live", onlyAccount: null, accounts: ["DU2", "U1"] }, live, "allowed"],
+  [{ trading: "live", onlyAccount: null, accounts: ["DU2", "U1"] }, paper, "trading_refused"],
+  [{ trading: "paper", onlyAccount: null, accounts: ["U1"] }, live, "trading_refused"],
 ] as const satisfies readonly (readonly [Limits, string, string])[])(
   "under %j an order in %s is %s",
   ([limits, account, outcome]) => {
     expect(codeOf(() => requireTrading(limits, anyone, account))).toBe(outcome);
   },
 );
+
+test("a refusal names the limit, its value and the account's", () => {
+  const limits: Limits = { trading: "live", onlyAccount: null, accounts: ["DU2", "DU3"] };
+  expect(() => requireTrading(limits, anyone, paper)).toThrow(
+    expect.objectContaining({
+      code: "trading_refused",
+      detail: { limit: { name: "LIMIT_ACCOUNTS", limit: "DU2, DU3", asked: "DU1" } },
+    }),
+  );
+});
 
 test("a caller without tws:trade, or whose grant lacks the account, neither trades nor cancels", () => {
   const limits: Limits = { trading: "live", onlyAccount: null };

@@ -32,7 +32,7 @@ const {
   marketAheadMs,
 } = Orders.parse(JSON.parse(process.argv[2] ?? ""));
 const agent = createAgent({
-  config: { clientId: 1, trading: "paper", paperAccount: null },
+  config: { clientId: 1, limits: { trading: "paper", onlyAccount: null } },
   tws: { host: "127.0.0.1", port: twsPort, isSimulator: false },
   edge: { url: edgeUrl, authorization: () => Promise.resolve(`Bearer ${token}`) },
   log: createLog({

@@ -94,12 +94,18 @@ export function createOrderHandlers(deps: Deps) {
       const request = requestOf(context);
       const contract = await contractOfOrder(session, ContractSelector.parse(input), request);
       const spec = { contract, account, ...terms, orderRef: "", parentId: null, ocaGroup: null };
-      const preview = await orderBook.preview(spec, request);
+      const [preview, report] = await Promise.all([
+        orderBook.preview(spec, request),
+        trading.guard.describe([{ spec, changes: null, isExit: false }], request),
+      ]);
       return {
         account,
         mode: modeOf(account),
         contract,
         ...preview,
+        value: report.value,
+        limits: [...report.limits],
+        approval: report.approval,
         asOf: new Date(deps.now()).toISOString(),
       };
     },

@@ -3,8 +3,8 @@ import { pageOf } from "../../shared/tools/paging.ts";
 import type { Limits } from "../limits.ts";
 import { inMemory, openJournalFile } from "../orders/journal-file.ts";
 import type { JournalFile } from "../orders/journal-file.ts";
-import type { LimitGuard } from "../orders/limit-guard.ts";
 import { createOrders } from "../orders/orders.ts";
+import type { Orders } from "../orders/orders.ts";
 import { startSimulator } from "../sim/server.ts";
 import type { SimulatorOptions } from "../sim/server.ts";
 import { createOrderBook } from "../tws/order-book.ts";
@@ -68,20 +68,6 @@ export async function startTestbed(options: TestbedOptions = {}) {
 }
 export type Testbed = Awaited<ReturnType<typeof startTestbed>>;
 
-const noLimits: LimitGuard = {
-  assess: (orders) =>
-    Promise.resolve({
-      account: orders[0]?.spec.account ?? "",
-      orders: orders.length,
-      value: null,
-      currency: null,
-      valueText: "",
-    }),
-  requireRoom: () => {},
-  dayBegan: () => 0,
-  approvalReason: () => null,
-};
-
 interface AgentOptions {
   readonly port: number;
   readonly limits?: Partial<Limits> | undefined;
@@ -99,34 +85,26 @@ export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own 
   const session = createSession({ ...target, isSimulator: true, log, times: { retryFirstMs: 50 } });
   const orderBook = createOrderBook(session, log);
   const quotes = createQuoteStreams(session, { log });
-  const orders = createOrders({
-    session,
-    orderBook,
-    limits: { trading: "paper" },
-    approval: "live",
-    guard: noLimits,
-    journalFile,
-    now,
-    log,
-  });
-  const agentWith = (own: Partial<Limits> = {}) =>
-    createHandlers({
-      session,
-      orderBook,
-      quotes,
-      orders,
-      target,
-      now,
-      limits: { trading: "paper", onlyAccount: null, ...own },
-    });
+  const limitsOf = (own: Partial<Limits> = {}): Limits => ({ trading: "paper", onlyAccount: null, ...own });
+  const ordersUnder = (all: Limits) =>
+    createOrders({ session, orderBook, quotes, limits: all, journalFile, now, log });
+  const handlersUnder = (all: Limits, orders: Orders) =>
+    createHandlers({ session, orderBook, quotes, orders, target, now, limits: all });
+  const orders = ordersUnder(limitsOf(limits));
+  const others: Orders[] = [];
+  const agentWith = (own: Partial<Limits> = {}) => {
+    const other = ordersUnder(limitsOf(own));
+    others.push(other);
+    return handlersUnder(limitsOf(own), other);
+  };
   return {
     session,
     orders,
-    handlers: agentWith(limits),
+    handlers: handlersUnder(limitsOf(limits), orders),
     /** The handlers as they are under other limits. */
     agentWith,
     async close(): Promise<void> {
-      orders.close();
+      for (const one of [orders, ...others]) one.close();
       orderBook.close();
       await session.close();
       journalFile.close();

@@ -111,10 +111,12 @@ interface Failed {
 }
 type Attempt<T> = { readonly value: T } | Failed;
 
-/** What a row needs to be sent. */
-interface Ready {
+interface Prepared {
   readonly work: Work;
-  readonly proposed: readonly ProposedOrder[];
+  readonly proposed: ProposedOrder;
+}
+/** What a row needs to be sent. */
+interface Ready extends Prepared {
   readonly permit: Permit;
 }
 
@@ -127,7 +129,7 @@ async function placeRow(
 ): Promise<Order> {
   const { pipeline } = deps;
   const work = ready?.work ?? workOf(deps, row.asked(), context);
-  const prepared = ready === null ? work : { ...work, prepare: () => Promise.resolve(ready.proposed) };
+  const prepared = ready === null ? work : { ...work, prepare: () => Promise.resolve([ready.proposed]) };
   const [order] = await pipeline.carryOut(row.wish, prepared, context, ready?.permit).catch(unforeseen);
   if (order === undefined) throw otherOrder();
   return order;
@@ -147,15 +149,23 @@ async function prepareAll(
   // one answer for all of them
   const seen = isAsked ? await attempt(() => whenSeen(deps, context.signal)) : null;
   const prepared = await Promise.all(
-    rows.map(async (row, index): Promise<Attempt<Ready | null>> => {
+    rows.map(async (row, index): Promise<Attempt<Prepared | null>> => {
       if (known[index] === true) return { value: null };
       if (seen !== null && "error" in seen) return { error: seen.error, isOpen: true };
       return attempt(() => prepareRow(deps, row, isAsked, context));
     }),
   );
-  const fresh = prepared.flatMap((one) => ("value" in one && one.value !== null ? one.value.proposed : []));
-  if (fresh.length > 0) await pipeline.admitBasket(whole, fresh, context);
-  return prepared;
+  const fresh = prepared.flatMap((one) => ("value" in one && one.value !== null ? [one.value] : []));
+  if (fresh.length === 0) return prepared.map((one) => ("error" in one ? one : { value: null }));
+  const all = fresh.map(({ proposed }) => proposed);
+  const { parts } = await pipeline.admitBasket(whole, all, context);
+  return prepared.map((one): Attempt<Ready | null> => {
+    if ("error" in one) return one;
+    if (one.value === null) return { value: null };
+    const assessment = parts[fresh.indexOf(one.value)];
+    if (assessment === undefined) throw new Error("A row was not assessed.");
+    return { value: { ...one.value, permit: { assessment, approval: null } } };
+  });
 }
 
 async function prepareRow(
@@ -163,13 +173,16 @@ async function prepareRow(
   row: Row,
   isAsked: boolean,
   context: CallContext,
-): Promise<Ready | null> {
+): Promise<Prepared | null> {
   const { pipeline, orderBook } = deps;
   const asked = row.asked();
   if (isAsked && (await orderBook.byRef(asked.intentId, context.signal)) !== null) return null;
   const work = workOf(deps, asked, context);
-  const proposed = await work.prepare();
-  return { work, proposed, permit: { assessment: await pipeline.assess(proposed, context), approval: null } };
+  const [proposed] = await work.prepare();
+  if (proposed === undefined) throw new Error("A row came to no order.");
+  // what is wrong with one row alone keeps that row
+  await pipeline.assess([proposed], context);
+  return { work, proposed };
 }
 
 /** A fault of ours in one row must not hide what became of the others. */

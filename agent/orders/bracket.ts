@@ -70,7 +70,7 @@ export async function placeBracket(
     async prepare() {
       const contract = await contractOfOrder(session, ContractSelector.parse(input), requestOf(context));
       const { entry, takeProfit, stopLoss } = specOf(input, { contract, account }, ref);
-      return [entry, takeProfit, stopLoss].map((spec) => ({ spec, changes: null }));
+      return [entry, takeProfit, stopLoss].map((spec) => ({ spec, changes: null, isExit: spec !== entry }));
     },
 
     async send(proposed, steps) {

@@ -36,7 +36,7 @@ export async function changeOrder(
     earlier: () => Promise.resolve(null),
     async prepare() {
       const { spec, order: now } = await orderBook.changed(orderId, changes, request);
-      return [{ spec, changes: now }];
+      return [{ spec, changes: now, isExit: now.parentId !== null }];
     },
     send: async (_proposed, steps) => [await orderBook.modify(orderId, changes, request, steps)],
   };

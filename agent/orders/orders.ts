@@ -1,21 +1,22 @@
-import type { ApprovalPolicy, TradingStatus } from "../../shared/status.ts";
+import type { TradingStatus } from "../../shared/status.ts";
+import { boundsOf } from "../limits.ts";
 import type { Limits } from "../limits.ts";
-import type { TwsSession } from "../tws/api.ts";
+import { createLimitGuard } from "../limits/guard.ts";
+import { createLossWatch } from "../limits/loss-watch.ts";
+import type { QuoteStreams, TwsSession } from "../tws/api.ts";
 import type { OrderBook } from "../tws/order-book.ts";
 import { createApprovals } from "./approvals.ts";
 import { createJournal } from "./journal.ts";
 import type { JournalFile } from "./journal-file.ts";
 import { createKillSwitch } from "./kill-switch.ts";
-import type { LimitGuard } from "./limit-guard.ts";
 import { createPipeline } from "./pipeline.ts";
 import { createReconciler, type ReconcileTimes } from "./reconcile.ts";
 
 interface OrdersOptions {
   readonly session: TwsSession;
   readonly orderBook: OrderBook;
-  readonly limits: Pick<Limits, "trading">;
-  readonly approval: ApprovalPolicy;
-  readonly guard: LimitGuard;
+  readonly quotes: QuoteStreams;
+  readonly limits: Limits;
   readonly journalFile: JournalFile;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -27,10 +28,12 @@ export type Orders = ReturnType<typeof createOrders>;
 
 /** All that stands between a wish to trade and TWS. Make it with the session, before that connects. */
 export function createOrders(options: OrdersOptions) {
-  const { session, orderBook, guard, journalFile, now, log, reconcileTimes } = options;
+  const { session, orderBook, quotes, limits, journalFile, now, log, reconcileTimes } = options;
   const journal = createJournal(journalFile, now);
   const killSwitch = createKillSwitch(journalFile, now);
   const approvals = createApprovals(journalFile, now);
+  const lossWatch = createLossWatch({ limits, session, killSwitch, log });
+  const guard = createLimitGuard({ limits, session, quotes, orderBook, journal, lossWatch, now });
   const reconciler = createReconciler({
     journal,
     orderBook,
@@ -51,8 +54,8 @@ export function createOrders(options: OrdersOptions) {
 
     /** Whether new orders are taken. Never throws. */
     status(): TradingStatus {
-      const { approval } = options;
-      const { trading } = options.limits;
+      const { trading } = limits;
+      const { approval } = boundsOf(limits);
       try {
         return {
           trading,
@@ -68,6 +71,7 @@ export function createOrders(options: OrdersOptions) {
 
     close(): void {
       reconciler.close();
+      lossWatch.close();
     },
   };
 }

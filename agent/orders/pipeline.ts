@@ -317,13 +317,18 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     },
 
     /** Holds the orders of a basket, all together, to the limits, and uses up the owner's approval of them. */
-    async admitBasket(wish: Wish, proposed: readonly ProposedOrder[], context: CallContext): Promise<void> {
+    async admitBasket(
+      wish: Wish,
+      proposed: readonly ProposedOrder[],
+      context: CallContext,
+    ): Promise<Assessment> {
       try {
         const { assessment, approval } = await admit(wish, proposed, context);
         journal.file.write("admitted", (db) => {
           guard.requireRoom(assessment, usageOf(db, wish.account, guard.dayBegan(), now()));
           if (approval !== null) useApproval(db, approval.approvalId, approval.digest, now());
         });
+        return assessment;
       } catch (error) {
         noteFailure(wish.intentId, error);
         throw named(error, wish);

@@ -118,7 +118,7 @@ export function workOf(
       requireKind(contract);
       const { account, terms, ocaGroup, intentId } = asked;
       const spec = { contract, account, ...terms, orderRef: intentId, parentId: null, ocaGroup };
-      return [{ spec, changes: null }];
+      return [{ spec, changes: null, isExit: false }];
     },
 
     send: (proposed, steps) => sendOne(orderBook, proposed, context.signal, steps),

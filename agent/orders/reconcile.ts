@@ -324,6 +324,7 @@ export function createReconciler({
     }),
     orderBook.onChange(noteSoon),
   ];
+  if (session.connection > 0) begin();
 
   return {
     async whenReconciled(signal) {

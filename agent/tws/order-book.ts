@@ -299,6 +299,15 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       return records.all().flatMap((record) => (record.account === account ? records.toOrder(record) : []));
     },
 
+    /** The orders of an account that may still be filled, as the book has them at this moment; of all clients. */
+    working(account: string): Order[] {
+      return records
+        .all()
+        .flatMap((record) =>
+          record.account === account && !isFinal(record.status) ? records.toOrder(record) : [],
+        );
+    },
+
     /** Told whenever TWS has said something about orders. Returns the way to stop. */
     onChange: (listener: () => void): (() => void) => events.onChange(listener),
 

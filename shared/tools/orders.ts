@@ -14,14 +14,14 @@ import { Mode } from "../status.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 export const price = z.number().finite();
-const orderId = z.int().positive().describe("Order id as ibkr_place_order returned it");
-export const account = z.string().trim().max(50).default("").describe("Empty for the default or only one");
+const orderId = z.int().positive().describe("As ibkr_place_order gave it");
+export const account = z.string().trim().max(50).default("").describe("Empty for the default");
 const anyAccount = z.string().trim().max(50).default("").describe("Empty for all you may see");
 export const idempotencyKey = z
   .string()
   .regex(/^[\w.:-]{1,64}$/)
   .optional()
-  .describe("Your own id for this order; a repeat with the same key returns the first outcome");
+  .describe("Your id for this order; a repeat returns the first outcome");
 export const quantity = z
   .number()
   .positive()
@@ -48,9 +48,9 @@ export const outcome = {
   orderId: z.int().describe("TWS order id"),
   account: z.string().describe("Account"),
   mode: Mode.describe("paper or live"),
-  status: OrderStatus.describe("TWS status; Filled, Cancelled and Inactive are final"),
-  filled: z.number().describe("Quantity filled so far"),
-  remaining: z.number().describe("Quantity still open"),
+  status: OrderStatus.describe("Filled, Cancelled and Inactive are final"),
+  filled: z.number().describe("Filled so far"),
+  remaining: z.number().describe("Still open"),
   avgFillPrice: z.number().nullable().describe("Null before a fill"),
   warnings: z.array(z.string()).describe("TWS's words on the order"),
 };
@@ -62,7 +62,7 @@ const placed = {
   quantity: z.number().describe("Ordered"),
   orderType: z.string().describe("Type"),
   permId: z.int().nullable().describe("IBKR's permanent id"),
-  idempotencyKey: z.string().describe("Yours, or the one made for this order"),
+  idempotencyKey: z.string().describe("Yours, or one made for it"),
 };
 
 const MarginChange = z.object({
@@ -79,12 +79,14 @@ const Wish = z.object({
   state: z.string(),
   note: z.string(),
 });
+/** One limit of the owner's, and what an order comes to under it. */
+const LimitCheck = z.object({ name: z.string(), limit: z.string(), asked: z.string(), ok: z.boolean() });
 
 export const orderTools = {
   ibkr_place_order: defineTool({
     title: "Place order",
     description:
-      "Places one order and answers once TWS has taken it; a market order is usually filled by then. Check the price with ibkr_get_quotes first and the fill with ibkr_get_order_status or ibkr_get_executions after. To change a working order use ibkr_modify_order. Never repeat it after outcome_unknown.",
+      "Places one order and answers once TWS has taken it; a market order is usually filled by then. Check the price with ibkr_get_quotes first and the fill with ibkr_get_order_status after. To change a working order use ibkr_modify_order. Never repeat it after outcome_unknown.",
     input: {
       ...contractFields,
       ...orderTerms,
@@ -100,7 +102,7 @@ export const orderTools = {
   ibkr_place_option_order: defineTool({
     title: "Place option order",
     description:
-      "Places one order for an option, named by symbol, expiration, strike and right (on a future also secType FOP), or by conId; quantity is in contracts. Find the option with ibkr_get_option_chain and check cost and margin with ibkr_preview_order first. For everything else use ibkr_place_order; never repeat either after outcome_unknown.",
+      "Places one order for an option, named by symbol, expiration, strike and right (on a future also secType FOP), or by conId. Find it with ibkr_get_option_chain, check cost and margin with ibkr_preview_order. For all else use ibkr_place_order; never repeat either after outcome_unknown.",
     input: {
       ...contractFields,
       action: orderTerms.action,
@@ -124,20 +126,23 @@ export const orderTools = {
   ibkr_preview_order: defineTool({
     title: "Preview order",
     description:
-      "Asks TWS what an order would do to margin and what it would cost, and places nothing. Use it before ibkr_place_order when margin or commission matters; the arguments are the same. TWS refuses here what it would refuse there.",
+      "What an order would do to margin, what it would cost, how it stands to the owner's limits and whether it needs approval; places nothing. The arguments are those of ibkr_place_order, and TWS refuses here what it would refuse there.",
     input: { ...contractFields, ...orderTerms, account },
     output: {
       account: z.string().describe("Account"),
       mode: Mode.describe("paper or live"),
       contract: Contract.partial().describe("What would be traded"),
-      initMargin: MarginChange.describe("Initial margin: before, change, after; null where TWS says none"),
-      maintMargin: MarginChange.describe("Maintenance margin, the same"),
-      equityWithLoan: MarginChange.describe("Equity with loan value, the same"),
-      commission: z.number().nullable().describe("Null when TWS gives none or a range"),
+      initMargin: MarginChange.describe("Null where TWS says none"),
+      maintMargin: MarginChange.describe("The same"),
+      equityWithLoan: MarginChange.describe("The same"),
+      commission: z.number().nullable().describe("Null for none or a range"),
       minCommission: z.number().nullable().describe("Least"),
       maxCommission: z.number().nullable().describe("Most"),
       commissionCurrency: z.string().nullable().describe("Of the commission"),
       warnings: z.array(z.string()).describe("TWS's words on the order"),
+      value: z.string().describe("Roughly, in the account's currency"),
+      limits: z.array(LimitCheck).describe("The owner's limits; not ok is refused"),
+      approval: z.string().nullable().describe("Why the owner must approve it; null: need not"),
       asOf: z.string().describe("When TWS said so"),
     },
     effect: "reads",
@@ -148,7 +153,7 @@ export const orderTools = {
   ibkr_modify_order: defineTool({
     title: "Modify order",
     description:
-      "Changes quantity or prices of a working order of this agent; what you leave out stays. See what is working with ibkr_get_open_orders. To change side or symbol, cancel with ibkr_cancel_order and place a new one.",
+      "Changes quantity or prices of a working order of this agent; what you leave out stays. ibkr_get_open_orders lists them. To change side or symbol, cancel with ibkr_cancel_order and place anew.",
     input: {
       orderId,
       quantity: z
@@ -169,7 +174,7 @@ export const orderTools = {
   ibkr_cancel_order: defineTool({
     title: "Cancel order",
     description:
-      "Cancels a working order and answers with the state it ended in; a fill that came first wins and is reported. Repeating it is harmless. Working orders are listed by ibkr_get_open_orders.",
+      "Cancels a working order and answers with the state it ended in; a fill that came first wins. Repeating it is harmless. ibkr_get_open_orders lists working orders.",
     input: { orderId },
     output: outcome,
     effect: "cancels",
@@ -180,7 +185,7 @@ export const orderTools = {
   ibkr_get_open_orders: defineTool({
     title: "Open orders",
     description:
-      "Orders that are working now, of this agent and of other clients of the same TWS. For one order use ibkr_get_order_status, for fills ibkr_get_executions.",
+      "Orders working now, of all clients of this TWS. For one use ibkr_get_order_status, for fills ibkr_get_executions.",
     input: { ...pageInput },
     output: {
       orders: z
@@ -198,14 +203,12 @@ export const orderTools = {
   ibkr_get_completed_orders: defineTool({
     title: "Completed orders",
     description:
-      "Orders that ended today, filled or cancelled, of all clients of this TWS, with how and when. Working orders are in ibkr_get_open_orders, both together in ibkr_get_all_orders, the fills in ibkr_get_executions.",
+      "Orders that ended today, filled or cancelled, of all clients of this TWS. Working ones are in ibkr_get_open_orders, both together in ibkr_get_all_orders, fills in ibkr_get_executions.",
     input: { account: anyAccount, ...pageInput },
     output: {
       orders: z
         .array(CompletedOrder)
-        .describe(
-          "permId, orderId (null if not known), account, mode, contract, action, quantity, prices, status, filled, completedTime, completedStatus",
-        ),
+        .describe("As ibkr_get_open_orders; orderId null if not known, completedTime, completedStatus"),
       count: z.int().describe("Orders in all"),
       ...pageOutput,
     },
@@ -218,12 +221,10 @@ export const orderTools = {
   ibkr_get_all_orders: defineTool({
     title: "All orders",
     description:
-      "Today's orders, those working first and then those that have ended, of all clients of this TWS. For one half only use ibkr_get_open_orders or ibkr_get_completed_orders.",
+      "Today's orders of all clients of this TWS, those working first. For one half use ibkr_get_open_orders or ibkr_get_completed_orders.",
     input: { account: anyAccount, ...pageInput },
     output: {
-      orders: z
-        .array(z.union([Order, CompletedOrder]))
-        .describe("As ibkr_get_open_orders and ibkr_get_completed_orders list them"),
+      orders: z.array(z.union([Order, CompletedOrder])).describe("As those list them"),
       count: z.int().describe("Orders in all"),
       openCount: z.int().describe("Of these working"),
       ...pageOutput,
@@ -237,7 +238,7 @@ export const orderTools = {
   ibkr_wait_for_order: defineTool({
     title: "Wait for order",
     description:
-      "Waits until an order of this agent has filled or ended, and reports progress meanwhile; at the deadline it answers with the state of then and reached false. Call it again to go on waiting. For a look without waiting use ibkr_get_order_status.",
+      "Waits until an order of this agent has filled or ended, and reports progress; at the deadline it answers with the state of then and reached false. Call again to go on waiting. Without waiting use ibkr_get_order_status.",
     input: {
       orderId,
       until: WaitUntil.default("ended").describe(
@@ -247,7 +248,7 @@ export const orderTools = {
     },
     output: {
       ...outcome,
-      reached: z.boolean().describe("False: the deadline came first, or it can no longer be reached"),
+      reached: z.boolean().describe("False: too late, or out of reach"),
       waitedSeconds: z.number().describe("How long it took"),
       whyHeld: z.string().nullable().describe("TWS's reason, such as locate"),
     },
@@ -282,7 +283,7 @@ export const orderTools = {
   ibkr_get_executions: defineTool({
     title: "Executions",
     description:
-      "Today's fills with price, time, commission and realized profit, oldest first; corrections replace what they correct. Open quantities are in ibkr_get_open_orders, the resulting holdings in ibkr_get_positions.",
+      "Today's fills with price, time, commission and realized profit, oldest first; corrections replace what they correct. Resulting holdings are in ibkr_get_positions.",
     input: {
       symbol: z.string().trim().max(64).optional().describe("Only this symbol"),
       secType: z.string().trim().max(10).optional().describe("Only this security type"),

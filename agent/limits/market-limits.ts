@@ -1,0 +1,86 @@
+import type { Contract } from "../../shared/contract.ts";
+import type { Quote } from "../../shared/events.ts";
+import { mapAtOnce } from "../analysis/at-once.ts";
+import { limitNames } from "../limits.ts";
+import type { Bounds, Finding } from "../limits.ts";
+import type { ProposedOrder } from "../orders/limit-guard.ts";
+import { amountText, isAbove, toCents } from "./amounts.ts";
+import type { Money } from "./money.ts";
+import { hasStatedPrice, middleOf, statedPrices } from "./order-prices.ts";
+import { nameOf } from "./order-rules.ts";
+import { unknowable, valueOrder } from "./valuation.ts";
+import type { OrderValue } from "./valuation.ts";
+
+/** What limits read of TWS for the orders of one call, each thing once. */
+export interface Readings {
+  money(): Promise<Money>;
+  contract(conId: number): Promise<Contract>;
+  quote(conId: number): Promise<Quote>;
+}
+
+export interface Valued {
+  readonly currency: string;
+  /** Of each order, in their turn. */
+  readonly values: readonly OrderValue[];
+}
+
+const atOnce = 10;
+
+/** How far the prices of the orders lie from the market. Exits may lie anywhere. */
+export async function distanceFindings(
+  { priceDistancePercent: most }: Bounds,
+  orders: readonly ProposedOrder[],
+  readings: Readings,
+): Promise<Finding[]> {
+  if (most === null) return [];
+  const priced = orders.filter(({ spec, isExit }) => !isExit && hasStatedPrice(spec));
+  const found = await mapAtOnce(priced, atOnce, async ({ spec }) => {
+    const { conId } = spec.contract;
+    const market = middleOf(await readings.quote(conId));
+    if (market === null) throw unknowable(`TWS has no price of ${nameOf(spec.contract)}`);
+    return statedPrices(spec, market).map(({ field, price }): Finding => {
+      // so that 95 is 5 % from 100, and not 5.000000000000004 %
+      const percent = Number(((Math.abs(price - market) / market) * 100).toFixed(6));
+      const asked = `${Number(percent.toFixed(4))} %`;
+      return {
+        name: limitNames.priceDistancePercent,
+        limit: `${most} %`,
+        asked,
+        ok: percent <= most,
+        sentence: `${field}: ${price} is ${asked} from the market of ${nameOf(spec.contract)} at ${Number(market.toFixed(6))}, and ${most} % is allowed.`,
+      };
+    });
+  });
+  return found.flat();
+}
+
+/** What the orders come to. */
+export async function valuesOf(orders: readonly ProposedOrder[], readings: Readings): Promise<Valued> {
+  const money = await readings.money();
+  const values = await mapAtOnce(orders, atOnce, async (order) => {
+    const { conId } = order.spec.contract;
+    const contract = await readings.contract(conId);
+    return valueOrder(order, { contract, money, quote: () => readings.quote(conId) });
+  });
+  return { currency: money.currency, values };
+}
+
+export const sumOf = (values: readonly OrderValue[], kind: keyof OrderValue): number =>
+  toCents(values.reduce((sum, value) => sum + value[kind], 0));
+
+/** The orders of one call count together: a basket is no way around the limit of an order. */
+export function valueFindings({ orderValue }: Bounds, { currency, values }: Valued): Finding[] {
+  if (orderValue === null) return [];
+  const whole = sumOf(values, "whole");
+  const words = (amount: number): string => `${amountText(amount)} ${currency}`;
+  const what = values.length > 1 ? "these come together" : "this one comes";
+  return [
+    {
+      name: limitNames.orderValue,
+      limit: words(orderValue),
+      asked: words(whole),
+      ok: !isAbove(whole, orderValue),
+      sentence: `An order may come to ${words(orderValue)}, and ${what} to ${words(whole)}.`,
+    },
+  ];
+}
