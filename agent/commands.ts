@@ -6,6 +6,7 @@ import { createAgent } from "./agent.ts";
 import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "./config.ts";
 import { createLog } from "./log.ts";
 import { closeOnSignal } from "./signals.ts";
+import { stateFolderOf } from "./state-folder.ts";
 import type { TwsSession } from "./tws/api.ts";
 import { version } from "./version.ts";
 
@@ -18,7 +19,7 @@ export async function runStart(): Promise<string | null> {
   // the agent alone is installed without what the edge needs
   const { AddressError, startLocal } = await import("./local.ts");
   try {
-    const local = await startLocal({ config, persistTo: folderFor(config.server.port) });
+    const local = await startLocal({ config, persistTo: stateFolderOf(config.server.port) });
     const closing = closeOnSignal(() => local.close());
     const { session } = local.agent;
     const status = await settled(session);
@@ -63,9 +64,6 @@ export async function runAgent(): Promise<string | null> {
   sayChanges(agent.session, status, closing);
   return null;
 }
-
-/** Two edges may not share a folder, or each would show what the other knows. On any free port nothing is kept. */
-const folderFor = (port: number): string | null => (port === 0 ? null : `.tws-edge/port-${port}`);
 
 function orMistakes<T extends object>(load: () => T): T | string {
   try {

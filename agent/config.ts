@@ -58,6 +58,13 @@ export interface KeyConfig {
   readonly edgeUrl: string | null;
 }
 
+/** What the commands about the order journal run by. */
+export interface JournalConfig extends Pick<AgentConfig, "tws"> {
+  /** Of the TWS that is configured; the simulator has its own. */
+  readonly journalFile: string;
+  readonly server: Pick<ServerConfig, "port">;
+}
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Carries every mistake at once, one sentence each. */
@@ -136,6 +143,7 @@ interface Values {
   readonly EDGE_URL: string;
   readonly AGENT_TOKEN: string;
   readonly TWS_EDGE_KEY: string;
+  readonly TWS_EDGE_JOURNAL: string;
   readonly LOG_LEVEL: LogLevel;
   readonly SIM_SEED: number;
 }
@@ -178,6 +186,7 @@ const variables: {
     allowed: "16 to 512 printable characters without spaces",
   },
   TWS_EDGE_KEY: { schema: z.string().max(4_096), allowed: "the path of a file" },
+  TWS_EDGE_JOURNAL: { schema: z.string().max(4_096), allowed: "the path of a file" },
   LOG_LEVEL: { schema: z.enum(logLevels), allowed: "debug, info, warn or error" },
   SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
 };
@@ -204,12 +213,17 @@ function createReader(env: Environment) {
 
 type Reader = ReturnType<typeof createReader>;
 
-function readAgent({ read }: Reader): AgentConfig {
+function readTws({ read }: Reader): TwsTarget | null {
   const host = read("TWS_HOST");
-  const twsPort = read("TWS_PORT");
-  const isConfigured = host !== undefined || twsPort !== undefined;
+  const port = read("TWS_PORT");
+  const isConfigured = host !== undefined || port !== undefined;
+  return isConfigured ? { host: host ?? "127.0.0.1", port: port ?? 4002 } : null;
+}
+
+function readAgent(reader: Reader): AgentConfig {
+  const { read } = reader;
   return {
-    tws: isConfigured ? { host: host ?? "127.0.0.1", port: twsPort ?? 4002 } : null,
+    tws: readTws(reader),
     clientId: read("TWS_CLIENT_ID") ?? 1,
     paperAccount: read("TWS_PAPER_ACCOUNT") ?? null,
     trading: read("TRADING") ?? "paper",
@@ -219,10 +233,12 @@ function readAgent({ read }: Reader): AgentConfig {
   };
 }
 
+const defaultPort = 8000;
+
 function readServer({ read, mistakes }: Reader): ServerConfig {
   const host = read("SERVER_HOST") ?? "127.0.0.1";
   const isAuthOn = read("AUTH") === "on";
-  const port = read("SERVER_PORT") ?? 8000;
+  const port = read("SERVER_PORT") ?? defaultPort;
   const allowedOrigins = read("ALLOWED_ORIGINS") ?? [];
   const publicUrl = read("PUBLIC_URL") ?? null;
   const owner = readOwner(read);
@@ -286,6 +302,15 @@ export function parseKeyConfig(env: Environment): KeyConfig {
   const reader = createReader(env);
   const keyFile = readKeyFile(reader);
   return finish({ keyFile, edgeUrl: reader.read("EDGE_URL") ?? null }, reader.mistakes);
+}
+
+/** For the commands about the order journal. Throws ConfigError with every mistake. */
+export function parseJournalConfig(env: Environment): JournalConfig {
+  const reader = createReader(env);
+  const { read } = reader;
+  const journalFile = read("TWS_EDGE_JOURNAL") ?? join(homedir(), ".config", "tws-edge", "journal.db");
+  const server = { port: read("SERVER_PORT") ?? defaultPort };
+  return finish({ tws: readTws(reader), journalFile, server }, reader.mistakes);
 }
 
 const readKeyFile = ({ read }: Reader): string =>
