@@ -1,6 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
+import {
+  ConfigError,
+  type Environment,
+  parseJournalConfig,
+  parseLinkConfig,
+  parseStartConfig,
+} from "./config.ts";
 
 function mistakesOf(parse: (env: Environment) => unknown, env: Environment): readonly string[] {
   try {
@@ -188,6 +194,7 @@ test(".env.example lists every variable that configuration reads", () => {
   );
   parseStartConfig(env);
   mistakesOf(parseLinkConfig, env);
+  mistakesOf(parseJournalConfig, env);
   const listed = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map(([, name]) => name);
   expect(new Set(listed)).toEqual(read);
 });
