@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { once } from "node:events";
 import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { type CommandPlace, createCommandPlace } from "./command-fixture.ts";
@@ -144,6 +145,17 @@ test("a journal that is damaged is wrong, and is left as it is", async () => {
   writeFileSync(journalPath(), "no database".repeat(1_000));
   const { code, of } = await examine({ TWS_PORT: await runningTws() });
   expect(of("journal")).toMatchObject([{ state: "wrong", words: expect.stringContaining("not a database") }]);
+  expect(code).toBe(1);
+});
+
+test("a journal that can be read and not written is wrong", async () => {
+  const file = openJournalFile({ path: journalPath(), exclusive: false });
+  closers.push(() => file.close());
+  const db = new DatabaseSync(journalPath());
+  closers.push(() => db.close());
+  db.exec("BEGIN IMMEDIATE");
+  const { code, of } = await examine({ TWS_PORT: await runningTws() });
+  expect(of("journal")).toMatchObject([{ state: "wrong", words: expect.stringContaining("is locked") }]);
   expect(code).toBe(1);
 });
 

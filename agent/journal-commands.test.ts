@@ -6,6 +6,7 @@ import { approvalLifetimeMs } from "../shared/approval.ts";
 import { TwsError } from "../shared/errors.ts";
 import { type CommandPlace, createCommandPlace } from "./command-fixture.ts";
 import { createApprovals, type Petition, useApproval } from "./orders/approvals.ts";
+import { appendAudit } from "./orders/audit-trail.ts";
 import { type JournalFile, openJournalFile } from "./orders/journal-file.ts";
 import { intentOf, legOf, orderOf } from "./orders/journal-fixture.ts";
 import { createJournal } from "./orders/journal.ts";
@@ -266,13 +267,17 @@ describe("audit", () => {
 
   test("exports every entry as a line of JSON", async () => {
     const file = fill();
+    // more than are read at once
+    file.write("many", (db) => {
+      for (let index = 0; index < 1_500; index++) appendAudit(db, { step: "received" }, Date.now());
+    });
     const { code, out } = await run("audit", "export");
     expect(code).toBe(0);
     const lines: unknown[] = out
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(lines).toEqual(createJournal(file, Date.now).audit.after(0, 100));
+    expect(lines).toEqual(createJournal(file, Date.now).audit.after(0, 10_000));
   });
 
   test("verifies the chain and prints its end, which is good for later", async () => {

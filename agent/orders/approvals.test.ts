@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { approvalLifetimeMs } from "../../shared/approval.ts";
 import { type Approvals, createApprovals, type Petition, useApproval } from "./approvals.ts";
 import { createJournal } from "./journal.ts";
@@ -15,7 +15,10 @@ beforeEach(() => {
   now = Date.UTC(2026, 10, 20);
   approvals = createApprovals(file, () => now);
 });
-afterEach(() => place.close());
+afterEach(() => {
+  vi.useRealTimers();
+  return place.close();
+});
 
 const digest = "d".repeat(64);
 const petition = (change: Partial<Petition> = {}): Petition => ({
@@ -102,8 +105,12 @@ test("after its time it is neither decided on nor used", () => {
   now += 1;
   expect(approvals.verdict("g_1", digest)).toEqual({ verdict: "none" });
   expect(() => use(approvalId)).toThrow(refused);
+  now += 1;
+  expect(() => use(approvalId)).toThrow(refused);
   const late = approvals.ask(petition({ digest: "e".repeat(64) }));
   now += approvalLifetimeMs;
+  expect(approvals.pending()).toEqual([]);
+  now += 1;
   expect(approvals.pending()).toEqual([]);
   expect(() => approvals.decide(late.approvalId, null, "approve", "host")).toThrow("expired already");
 });
@@ -145,7 +152,7 @@ test("more than an owner can look at are not asked for, until some are over", ()
   const tooMany = () => approvals.ask(petition({ digest: digestOf(50) }));
   expect(tooMany).toThrow(expect.objectContaining({ code: "rate_limited" }));
   expect(approvals.pending()).toHaveLength(50);
-  now += approvalLifetimeMs;
+  now += approvalLifetimeMs + 1;
   tooMany();
   expect(approvals.pending()).toHaveLength(1);
 });
@@ -171,11 +178,13 @@ test("they are found by the beginning of their id, with what became of them", ()
 
 const forEver = 1_000_000;
 
-test("who waits is woken by a decision of this process", async () => {
+test("who waits is woken by a decision of this process at once", async () => {
+  // so that looking for what others decided cannot be what wakes it
+  vi.useFakeTimers();
   const { approvalId } = approvals.ask(petition());
   const decided = approvals.whenDecided(forEver, new AbortController().signal);
   approvals.decide(approvalId, digest, "approve", "page");
-  await decided;
+  await expect(decided).resolves.toBeUndefined();
 });
 
 test("who waits is woken by a decision of another process, also while another approval is used", async () => {
@@ -196,13 +205,13 @@ test("who waits is let go when its client leaves, when it has left already, and 
   const leaving = new AbortController();
   const left = approvals.whenDecided(forEver, leaving.signal);
   leaving.abort();
-  await left;
-  await approvals.whenDecided(forEver, leaving.signal);
-  await approvals.whenDecided(1, new AbortController().signal);
+  await expect(left).resolves.toBeUndefined();
+  await expect(approvals.whenDecided(forEver, leaving.signal)).resolves.toBeUndefined();
+  await expect(approvals.whenDecided(1, new AbortController().signal)).resolves.toBeUndefined();
 });
 
 test("who waits is let go, and nothing else ends, when the journal cannot be read any more", async () => {
   const decided = approvals.whenDecided(forEver, new AbortController().signal);
   file.close();
-  await decided;
+  await expect(decided).resolves.toBeUndefined();
 });

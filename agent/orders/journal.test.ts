@@ -155,9 +155,8 @@ test("a wish that TWS has and the journal had lost is taken in whole or not at a
     ],
   });
   expect(steps()).toEqual(["adopted"]);
-  const { adopt } = journal;
-  expect(() => adopt(intentOf("ag1:a"), [orderOf(7)], 1)).toThrow("may have been sent already");
-  expect(() => adopt(intentOf("ag1:b"), [orderOf(9, { orderId: 0.5 })], 1)).toThrow("cannot be used");
+  expect(() => journal.adopt(intentOf("ag1:a"), [orderOf(7)], 1)).toThrow("may have been sent already");
+  expect(() => journal.adopt(intentOf("ag1:b"), [orderOf(9, { orderId: 0.5 })], 1)).toThrow("cannot be used");
   expect(journal.intent("ag1:b")).toBeNull();
 });
 
