@@ -5,8 +5,10 @@ import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "./agent.ts";
 import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "./config.ts";
 import { createLog } from "./log.ts";
-import { inMemory, JournalTakenError, openJournalFile } from "./orders/journal-file.ts";
+import { JournalTakenError, openJournalFile } from "./orders/journal-file.ts";
+import { journalPathOf } from "./orders/journal-path.ts";
 import { closeOnSignal } from "./signals.ts";
+import { stateFolderOf } from "./state-folder.ts";
 import type { TwsSession } from "./tws/api.ts";
 import { version } from "./version.ts";
 
@@ -19,7 +21,7 @@ export async function runStart(): Promise<string | null> {
   // the agent alone is installed without what the edge needs
   const { AddressError, startLocal } = await import("./local.ts");
   try {
-    const local = await startLocal({ config, persistTo: folderFor(config.server.port) });
+    const local = await startLocal({ config, persistTo: stateFolderOf(config.server.port) });
     const closing = closeOnSignal(() => local.close());
     const { session } = local.agent;
     const status = await settled(session);
@@ -48,9 +50,7 @@ export async function runAgent(): Promise<string | null> {
   const { startSimulator } = await import("./sim/server.ts");
   const simulator = config.tws === null ? await startSimulator({ port: 0, seed: config.simSeed }) : null;
   const tws = config.tws ?? { host: "127.0.0.1", port: simulator?.port ?? 0 };
-  const journalFile = orTaken(() =>
-    openJournalFile({ path: config.tws === null ? inMemory : config.journalFile, exclusive: true }),
-  );
+  const journalFile = orTaken(() => openJournalFile({ path: journalPathOf(config), exclusive: true }));
   if (typeof journalFile === "string") return journalFile;
   const agent = createAgent({
     config,
@@ -70,9 +70,6 @@ export async function runAgent(): Promise<string | null> {
   sayChanges(agent.session, status, closing);
   return null;
 }
-
-/** Two edges may not share a folder, or each would show what the other knows. On any free port nothing is kept. */
-const folderFor = (port: number): string | null => (port === 0 ? null : `.tws-edge/port-${port}`);
 
 function orMistakes<T extends object>(load: () => T): T | string {
   try {

@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
+import {
+  ConfigError,
+  type Environment,
+  parseJournalConfig,
+  parseLinkConfig,
+  parseStartConfig,
+} from "./config.ts";
 import { limitNames, usualBounds } from "./limits.ts";
 import { limitVariables } from "./limits/settings.ts";
 
@@ -278,6 +284,7 @@ test(".env.example lists every variable that configuration reads", () => {
   );
   parseStartConfig(env);
   mistakesOf(parseLinkConfig, env);
+  mistakesOf(parseJournalConfig, env);
   const listed = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map(([, name]) => name);
   expect(new Set(listed)).toEqual(read);
 });

@@ -66,6 +66,13 @@ export interface KeyConfig {
   readonly edgeUrl: string | null;
 }
 
+/** What the commands about the order journal run by. */
+export interface JournalConfig extends Pick<AgentConfig, "tws"> {
+  /** Of the TWS that is configured; the simulator has its own. */
+  readonly journalFile: string;
+  readonly server: Pick<ServerConfig, "port">;
+}
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Carries every mistake at once, one sentence each. */
@@ -217,15 +224,19 @@ function createReader(env: Environment) {
 
 type Reader = ReturnType<typeof createReader>;
 
+function readTws({ read }: Reader): TwsTarget | null {
+  const host = read("TWS_HOST");
+  const port = read("TWS_PORT");
+  const isConfigured = host !== undefined || port !== undefined;
+  return isConfigured ? { host: host ?? "127.0.0.1", port: port ?? 4002 } : null;
+}
+
 function readAgent(reader: Reader): AgentConfig {
   const { read } = reader;
-  const host = read("TWS_HOST");
-  const twsPort = read("TWS_PORT");
-  const isConfigured = host !== undefined || twsPort !== undefined;
   const clientId = read("TWS_CLIENT_ID") ?? 1;
   const limits = readLimits(reader);
   return {
-    tws: isConfigured ? { host: host ?? "127.0.0.1", port: twsPort ?? 4002 } : null,
+    tws: readTws(reader),
     clientId,
     paperAccount: limits.onlyAccount,
     trading: limits.trading,
@@ -249,11 +260,12 @@ function readLimits({ read, mistakes }: Reader): Limits {
   }
   return { trading, onlyAccount, ...bounds };
 }
+const defaultPort = 8000;
 
 function readServer({ read, mistakes }: Reader): ServerConfig {
   const host = read("SERVER_HOST") ?? "127.0.0.1";
   const isAuthOn = read("AUTH") === "on";
-  const port = read("SERVER_PORT") ?? 8000;
+  const port = read("SERVER_PORT") ?? defaultPort;
   const allowedOrigins = read("ALLOWED_ORIGINS") ?? [];
   const publicUrl = read("PUBLIC_URL") ?? null;
   const owner = readOwner(read);
@@ -328,6 +340,15 @@ export function parseKeyConfig(env: Environment): KeyConfig {
 const readKeyFile = ({ read }: Reader): string => read("TWS_EDGE_KEY") ?? inConfigFolder("key.json");
 
 const inConfigFolder = (name: string): string => join(homedir(), ".config", "tws-edge", name);
+
+/** For the commands about the order journal. Throws ConfigError with every mistake. */
+export function parseJournalConfig(env: Environment): JournalConfig {
+  const reader = createReader(env);
+  const { read } = reader;
+  const journalFile = read("TWS_EDGE_JOURNAL") ?? inConfigFolder("journal.db");
+  const server = { port: read("SERVER_PORT") ?? defaultPort };
+  return finish({ tws: readTws(reader), journalFile, server }, reader.mistakes);
+}
 
 /** An edge's address as somebody typed it: as EDGE_URL is read, null if it is none. */
 export function parseEdgeUrl(text: string): string | null {

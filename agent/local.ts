@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "node:net";
 import { once } from "node:events";
@@ -9,6 +8,7 @@ import { startEmbeddedEdge } from "./embedded-edge.ts";
 import type { LinkTimes } from "./link.ts";
 import { createLog } from "./log.ts";
 import { inMemory, openJournalFile, type JournalFile } from "./orders/journal-file.ts";
+import { simulatorJournal } from "./orders/journal-path.ts";
 import { hashPassphrase } from "./passphrase.ts";
 import type { Network } from "./public-web.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./sim/server.ts";
@@ -112,9 +112,8 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
 /** A simulator is new each time, and so is the journal of what was sent to it. */
 function openJournal({ tws, journalFile }: StartConfig, persistTo: string | null): JournalFile {
   if (tws !== null) return openJournalFile({ path: journalFile, exclusive: true });
-  const path = persistTo === null ? inMemory : join(persistTo, "simulator-journal.db");
-  for (const end of ["", "-wal", "-shm"]) rmSync(`${path}${end}`, { force: true });
-  return openJournalFile({ path, exclusive: true });
+  const path = persistTo === null ? inMemory : join(persistTo, simulatorJournal);
+  return openJournalFile({ path, exclusive: true, fresh: true });
 }
 
 const targetOf = (tws: TwsTarget | null, simulator: Simulator | null) => ({

@@ -10,6 +10,15 @@ Usage: npm run -s tws-edge -- COMMAND
   token   tokens for scripts, signed by this machine's key (token --help)
   passphrase  the hash of the owner's passphrase, for a deployed edge (passphrase --help)
   sim     the simulated TWS alone (npm run sim -- --help)
+  doctor  looks at what the agent needs here, and says what to do (doctor --help)
+
+The owner's commands, on the machine of the agent, whether it runs or not (each has --help):
+
+  freeze, unfreeze   stops new orders, and lets them through again
+  approvals          what waits for your approval
+  approve, decline   decides on one of them
+  orders unknown     orders of which it is not known whether TWS has them
+  audit              shows, checks and exports the trail of every step of an order
 
 Configuration comes from environment variables and from the file .env; .env.example explains each of them.
 `;
@@ -73,6 +82,22 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
     case "token": {
       const { runKeyCommand } = await import("./key-commands.ts");
       const failure = await runKeyCommand(command, rest);
+      return failure === null ? undefined : fail(failure.words, failure.exitCode);
+    }
+    case "freeze":
+    case "unfreeze":
+    case "approvals":
+    case "approve":
+    case "decline":
+    case "audit":
+    case "orders": {
+      const { runJournalCommand } = await import("./journal-commands.ts");
+      const failure = runJournalCommand(command, rest);
+      return failure === null ? undefined : fail(failure.words, failure.exitCode);
+    }
+    case "doctor": {
+      const { runDoctor } = await import("./doctor.ts");
+      const failure = await runDoctor(rest);
       return failure === null ? undefined : fail(failure.words, failure.exitCode);
     }
     case "start":

@@ -6,6 +6,7 @@ import { TwsError } from "../shared/errors.ts";
 import { Scope, Toolset } from "../shared/scopes.ts";
 import { type KeyConfig, parseEdgeUrl } from "./config.ts";
 import { createEdgeClient } from "./edge-client.ts";
+import type { Output } from "./failure.ts";
 import { loadKey } from "./keys.ts";
 
 export const tokenHelp = `tws-edge token: tokens by which scripts use an edge without a browser, signed by this machine's key.
@@ -27,12 +28,6 @@ Of create:
 
 The token goes to stdout, everything else to stderr. It is shown once and kept nowhere.
 `;
-
-/** Where words go: results to stdout, everything about them to stderr. */
-export interface Output {
-  readonly out: (text: string) => void;
-  readonly note: (text: string) => void;
-}
 
 const options = {
   scope: { type: "string", multiple: true },

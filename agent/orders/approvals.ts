@@ -8,7 +8,12 @@ import type { JournalFile } from "./journal-file.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
 
 /** Where an approval is: each is good for one order, once. */
-type ApprovalState = "pending" | "approved" | "declined" | "used" | "expired";
+const ApprovalState = z.enum(["pending", "approved", "declined", "used", "expired"]);
+type ApprovalState = z.infer<typeof ApprovalState>;
+
+export interface KnownApproval extends PendingApproval {
+  readonly state: ApprovalState;
+}
 
 /** What needs the owner's approval. */
 export type Petition = Pick<
@@ -25,10 +30,12 @@ export type Verdict =
 export interface Approvals {
   /** Of the newest approval that was asked for these orders by this grant and is not over. */
   verdict(grantId: string, digest: string): Verdict;
-  /** Asks the owner. Throws rate_limited when too many wait already. */
+  /** Asks the owner, once for the same orders of a grant at a time. Throws rate_limited when too many wait already. */
   ask(petition: Petition): { readonly approvalId: string; readonly expiresAt: string };
   /** What waits for the owner, oldest first. */
   pending(): PendingApproval[];
+  /** Those whose id begins so, with what became of them, oldest first; until some minutes after their time is over. */
+  beginningWith(start: string): KnownApproval[];
   /** The owner decides, once. Throws invalid_input for what does not wait, or is of other orders. */
   decide(
     approvalId: string,
@@ -52,34 +59,34 @@ const lookEveryMs = 250;
 /** Of what a request to TWS may take, what a repeated call waits for the owner. */
 const waitShare = 0.8;
 
+/** What is kept of it, with what the audit trail tells. */
+const Body = PendingApproval.extend({ intentId: z.string(), tool: z.string() });
+
 const Row = z.object({
   approval_id: z.string(),
-  state: z.enum(["pending", "approved", "declined", "used", "expired"]),
+  state: ApprovalState,
   expires_at: z.int(),
-  body: z.string(),
+  body: z
+    .string()
+    .transform((text): unknown => JSON.parse(text))
+    .pipe(Body),
 });
 
 export function createApprovals(file: JournalFile, now: () => number): Approvals {
   const waiting = new Set<() => void>();
 
-  /** Its row, expired if its time is over. */
-  function find(db: DatabaseSync, where: string, ...values: readonly string[]) {
-    const row = db
-      .prepare(`SELECT * FROM approval WHERE ${where} ORDER BY rowid DESC LIMIT 1`)
-      .get(...values);
-    if (row === undefined) return null;
+  function toApproval(row: unknown) {
     const { approval_id: approvalId, state, expires_at: expiresAt, body } = Row.parse(row);
-    const isOver = expiresAt <= now() && state !== "used";
-    return { approvalId, state: isOver ? "expired" : state, expiresAt, body } as const;
+    // what was used stays used; everything else ends with its time, so that the same orders can be asked for again
+    return { approvalId, state: expiresAt <= now() && state !== "used" ? "expired" : state, body } as const;
   }
 
-  function mark(db: DatabaseSync, approvalId: string, state: ApprovalState, step: string, outcome: string) {
-    const row = find(db, "approval_id = ?", approvalId);
-    const body = PendingApproval.parse(JSON.parse(row?.body ?? "{}"));
-    db.prepare("UPDATE approval SET state = ? WHERE approval_id = ?").run(state, approvalId);
-    const { grantId, client, account, digest } = body;
-    appendAudit(db, { step, grantId, client, account, digest, outcome }, now());
-  }
+  const newest = (db: DatabaseSync, grantId: string, digest: string) => {
+    const row = db
+      .prepare("SELECT * FROM approval WHERE grant_id = ? AND digest = ? ORDER BY rowid DESC LIMIT 1")
+      .get(grantId, digest);
+    return row === undefined ? null : toApproval(row);
+  };
 
   return {
     async approved(petition, { signal, twsTimeoutMs }) {
@@ -107,18 +114,14 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
     },
 
     verdict(grantId, digest) {
-      const row = file.read((db) => find(db, "grant_id = ? AND digest = ?", grantId, digest));
+      const row = file.read((db) => newest(db, grantId, digest));
       if (row === null) return { verdict: "none" };
       switch (row.state) {
         case "approved":
         case "declined":
           return { verdict: row.state, approvalId: row.approvalId };
         case "pending":
-          return {
-            verdict: "pending",
-            approvalId: row.approvalId,
-            expiresAt: new Date(row.expiresAt).toISOString(),
-          };
+          return { verdict: "pending", approvalId: row.approvalId, expiresAt: row.body.expiresAt };
         case "used":
         case "expired":
           return { verdict: "none" };
@@ -128,16 +131,23 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
     },
 
     ask({ intentId, tool, ...petition }) {
-      const approvalId = randomBytes(16).toString("base64url");
+      // easily typed, and never taken for an option of a command
+      const approvalId = randomBytes(16).toString("hex");
       const createdAt = now();
       const expiresAt = createdAt + approvalLifetimeMs;
-      const body: PendingApproval = {
+      const body: z.infer<typeof Body> = {
         ...petition,
         approvalId,
         createdAt: new Date(createdAt).toISOString(),
         expiresAt: new Date(expiresAt).toISOString(),
+        intentId,
+        tool,
       };
-      file.write("approval asked", (db) => {
+      return file.write("approval asked", (db) => {
+        const before = newest(db, petition.grantId, petition.digest);
+        if (before?.state === "pending") {
+          return { approvalId: before.approvalId, expiresAt: before.body.expiresAt };
+        }
         db.prepare("DELETE FROM approval WHERE expires_at < ?").run(createdAt - approvalLifetimeMs);
         const count = db
           .prepare("SELECT count(*) AS n FROM approval WHERE state = 'pending' AND expires_at > ?")
@@ -151,29 +161,43 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
         const { grantId, client, account, digest, reason } = petition;
         const step = { step: "approval asked", intentId, grantId, client, tool, account, digest };
         appendAudit(db, { ...step, outcome: reason }, createdAt);
+        return { approvalId, expiresAt: body.expiresAt };
       });
-      return { approvalId, expiresAt: body.expiresAt };
     },
 
     pending: () =>
       file.read((db) =>
         db
-          .prepare("SELECT body FROM approval WHERE state = 'pending' AND expires_at > ? ORDER BY rowid")
+          .prepare("SELECT * FROM approval WHERE state = 'pending' AND expires_at > ? ORDER BY rowid")
           .all(now())
-          .map(({ body }) => PendingApproval.parse(JSON.parse(String(body)))),
+          .map((row) => PendingApproval.parse(toApproval(row).body)),
+      ),
+
+    beginningWith: (start) =>
+      file.read((db) =>
+        db
+          .prepare("SELECT * FROM approval WHERE substr(approval_id, 1, length(?)) = ? ORDER BY rowid")
+          .all(start, start)
+          .map((row) => {
+            const { body, state } = toApproval(row);
+            return { ...PendingApproval.parse(body), state };
+          }),
       ),
 
     decide(approvalId, digest, decision, by) {
       file.write("decided", (db) => {
-        const row = find(db, "approval_id = ?", approvalId);
-        if (row === null) throw notWaiting("There is no such approval.");
-        if (row.state !== "pending") throw notWaiting(`This approval is ${row.state} already.`);
-        const body = PendingApproval.parse(JSON.parse(row.body));
+        const row = db.prepare("SELECT * FROM approval WHERE approval_id = ?").get(approvalId);
+        if (row === undefined) throw notWaiting("There is no such approval.");
+        const { state: before, body } = toApproval(row);
+        if (before !== "pending") throw notWaiting(`This approval is ${before} already.`);
         if (digest !== null && digest !== body.digest) {
           throw notWaiting("These are not the orders that wait for approval.");
         }
         const state = decision === "approve" ? "approved" : "declined";
-        mark(db, approvalId, state, state, `by ${by}`);
+        db.prepare("UPDATE approval SET state = ? WHERE approval_id = ?").run(state, approvalId);
+        const { intentId, grantId, client, tool, account } = body;
+        const step = { step: state, intentId, grantId, client, tool, account, digest: body.digest };
+        appendAudit(db, { ...step, outcome: `by ${by}` }, now());
       });
       for (const wake of waiting) wake();
     },
@@ -182,9 +206,9 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
       const { promise, resolve } = Promise.withResolvers<void>();
       const wake = () => resolve();
       // the command on this machine decides in a process of its own
-      const before = countDecided(file);
+      const before = decidedIn(file);
       const look = setInterval(() => {
-        if (countDecided(file) !== before) resolve();
+        if (decidedIn(file) !== before) resolve();
       }, lookEveryMs);
       const timer = setTimeout(wake, timeoutMs);
       waiting.add(wake);
@@ -217,18 +241,28 @@ export function useApproval(db: DatabaseSync, approvalId: string, digest: string
   );
 }
 
-const countDecided = (file: JournalFile): number =>
-  file.read((db) =>
-    Number(
-      db.prepare("SELECT count(*) AS n FROM approval WHERE state IN ('approved', 'declined')").get()?.["n"],
-    ),
-  );
+/** Another text after each decision; null while the journal cannot be read, which who waits learns as it goes on. */
+function decidedIn(file: JournalFile): string | null {
+  try {
+    const row = file.read((db) =>
+      db
+        .prepare(
+          "SELECT group_concat(approval_id) AS ids FROM approval WHERE state IN ('approved', 'declined', 'used')",
+        )
+        .get(),
+    );
+    return String(row?.["ids"]);
+  } catch (error) {
+    if (error instanceof TwsError) return null;
+    throw error;
+  }
+}
 
 const approvalRequired = (
   reason: string,
   { approvalId, expiresAt }: { approvalId: string; expiresAt: string },
 ) =>
-  new TwsError("approval_required", `The owner has to approve this first: ${reason}. Nothing was placed.`, {
+  new TwsError("approval_required", `${reason} Nothing was placed yet.`, {
     approval: { approvalId, expiresAt },
   });
 

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import { type AuditEntry, type AuditHead, auditText, emptyHead } from "../../shared/audit.ts";
-import { AuditEntry as Entry } from "../../shared/audit.ts";
 import { z } from "zod";
+import { AuditEntry, type AuditHead, auditText, emptyHead } from "../../shared/audit.ts";
 
 /** What one step says of itself; what is left out is empty. */
 export type AuditStep = Pick<AuditEntry, "step"> &
@@ -41,13 +40,13 @@ export function appendAudit(db: DatabaseSync, step: AuditStep, now: number): voi
     seq: head.seq + 1,
     at: new Date(now).toISOString(),
     step: step.step,
-    intentId: step.intentId ?? "",
-    grantId: step.grantId ?? "",
-    client: (step.client ?? "").slice(0, 200),
-    tool: step.tool ?? "",
-    account: step.account ?? "",
-    digest: step.digest ?? "",
-    outcome: (step.outcome ?? "").slice(0, 300),
+    intentId: clip(step.intentId, 64),
+    grantId: clip(step.grantId, 100),
+    client: clip(step.client, 200),
+    tool: clip(step.tool, 100),
+    account: clip(step.account, 50),
+    digest: clip(step.digest, 64),
+    outcome: clip(step.outcome, 300),
     previous: head.hash,
   };
   db.prepare(
@@ -69,10 +68,33 @@ export function appendAudit(db: DatabaseSync, step: AuditStep, now: number): voi
   );
 }
 
+/** As the entry's schema allows it, and as the file gives it back: half of a character would come back as another. */
+const clip = (text: string | undefined, most: number): string => (text ?? "").slice(0, most).toWellFormed();
+
 /** The entries behind `seq`, oldest first, at most `limit`. A row that is no entry any more is a ZodError. */
-export function auditAfter(db: DatabaseSync, seq: number, limit: number): AuditEntry[] {
-  const rows = db.prepare("SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?").all(seq, limit);
-  return rows.map((row) => Entry.parse(Row.parse(row)));
+export const auditAfter = (db: DatabaseSync, seq: number, limit: number): AuditEntry[] =>
+  db.prepare("SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?").all(seq, limit).map(toEntry);
+
+const toEntry = (row: unknown): AuditEntry => AuditEntry.parse(Row.parse(row));
+
+/** What to look for in the trail. */
+export interface AuditQuery {
+  /** The newest of those that fit, at most this many. */
+  readonly last: number;
+  /** Unix milliseconds; null for all. */
+  readonly since: number | null;
+  /** Of this wish, and of those whose id begins so; null for all. */
+  readonly intentId: string | null;
+}
+
+/** Entries that fit, oldest first. A row that is no entry any more is a ZodError. */
+export function findAudit(db: DatabaseSync, { last, since, intentId }: AuditQuery): AuditEntry[] {
+  const rows = db
+    .prepare(
+      `SELECT * FROM audit WHERE at >= ? AND substr(intent_id, 1, length(?)) = ? ORDER BY seq DESC LIMIT ?`,
+    )
+    .all(since === null ? "" : new Date(since).toISOString(), intentId ?? "", intentId ?? "", last);
+  return rows.map(toEntry).toReversed();
 }
 
 /** What is wrong with a chain, if anything is. */
@@ -81,23 +103,38 @@ export type ChainFault =
   | { readonly fault: "altered"; readonly seq: number }
   | { readonly fault: "cut"; readonly seq: number };
 
+/** A chain from its first entry to the last one that is good. */
+export interface CheckedChain {
+  readonly head: AuditHead;
+  readonly fault: ChainFault | null;
+}
+
 /** The first fault from the first entry to the head, which may be known from elsewhere: a chain cut short is whole by itself. */
-export function verifyChain(db: DatabaseSync, known: AuditHead = emptyHead): ChainFault | null {
+export const verifyChain = (db: DatabaseSync, known: AuditHead = emptyHead): ChainFault | null =>
+  checkChain(db, known).fault;
+
+/** As `verifyChain`, with how far the chain is good. */
+export function checkChain(db: DatabaseSync, known: AuditHead = emptyHead): CheckedChain {
   let head = emptyHead;
-  for (;;) {
-    let batch: AuditEntry[];
-    try {
-      batch = auditAfter(db, head.seq, 1_000);
-    } catch {
-      return { fault: "altered", seq: head.seq + 1 };
+  // from below 1: an entry smuggled in before the first is one too many
+  const rows = db.prepare("SELECT * FROM audit ORDER BY seq").iterate();
+  for (const row of rows) {
+    const next = head.seq + 1;
+    const seq = z.int().parse(row["seq"]);
+    if (seq > next) return { head, fault: { fault: "missing", seq: next } };
+    const entry = entryOrNull(row);
+    const isGood =
+      entry !== null && entry.seq === next && entry.previous === head.hash && hashOf(entry) === entry.hash;
+    if (!isGood || (seq === known.seq && entry.hash !== known.hash)) {
+      return { head, fault: { fault: "altered", seq } };
     }
-    for (const { hash, ...entry } of batch) {
-      if (entry.seq !== head.seq + 1) return { fault: "missing", seq: head.seq + 1 };
-      if (entry.previous !== head.hash || hashOf(entry) !== hash) return { fault: "altered", seq: entry.seq };
-      if (entry.seq === known.seq && hash !== known.hash) return { fault: "altered", seq: entry.seq };
-      head = { seq: entry.seq, hash };
-    }
-    if (batch.length === 0) break;
+    head = { seq, hash: entry.hash };
   }
-  return head.seq < known.seq ? { fault: "cut", seq: head.seq + 1 } : null;
+  return { head, fault: head.seq < known.seq ? { fault: "cut", seq: head.seq + 1 } : null };
+}
+
+function entryOrNull(row: unknown): AuditEntry | null {
+  const read = Row.safeParse(row);
+  const entry = AuditEntry.safeParse(read.data);
+  return entry.success ? entry.data : null;
 }

@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
 
 /** The journal's place on disk for a journal that ends with the process. */
@@ -28,6 +29,8 @@ interface OpenOptions {
   readonly path: string;
   /** Held by the one agent that sends orders; other commands of this machine look and freeze without it. */
   readonly exclusive: boolean;
+  /** Begins with an empty journal: for a TWS that is new as well. Only together with `exclusive`. */
+  readonly fresh?: boolean;
   readonly observe?: JournalObserver;
 }
 
@@ -97,48 +100,75 @@ const migrations = [
 /**
  * Opens the journal, or makes it. Throws JournalTakenError when another agent has it; one that is damaged or cannot
  * be written opens all the same, and then every use of it throws journal_unavailable: reads of TWS go on, orders do not.
+ * Each use tries anew, so that it works again once the cause is gone.
  */
-export function openJournalFile({ path, exclusive, observe = () => {} }: OpenOptions): JournalFile {
+export function openJournalFile({
+  path,
+  exclusive,
+  fresh = false,
+  observe = () => {},
+}: OpenOptions): JournalFile {
   const isFile = path !== inMemory;
   let failure: string | null = null;
-  let db: DatabaseSync | null = null;
+  let opened: OpenDatabase | null = null;
   let lock: DatabaseSync | null = null;
-  try {
+  let mustEmpty = isFile && exclusive && fresh;
+  let isClosed = false;
+
+  function tryToOpen(): OpenDatabase {
+    if (isClosed) throw new Error("it has been closed");
     if (isFile) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (isFile && exclusive) lock = takeLock(path);
-    db = openDatabase(path, isFile);
+    if (isFile && exclusive) lock ??= takeLock(path);
+    if (mustEmpty) removeDatabase(path);
+    mustEmpty = false;
+    return isFile ? openDatabase(path) : { db: prepared(new DatabaseSync(path)), inode: null };
+  }
+
+  try {
+    opened = tryToOpen();
   } catch (error) {
     if (error instanceof JournalTakenError) throw error;
     failure = wordsOf(error);
-    db?.close();
-    db = null;
   }
 
-  const unavailable = (cause: unknown): TwsError =>
-    new TwsError("journal_unavailable", `The order journal cannot be written (${failure}).`, { cause });
-
-  /** Whose errors are about the journal, and not of the work itself. */
-  const isOfDatabase = (error: unknown) =>
-    error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+  function unavailable(cause: unknown): TwsError {
+    failure = wordsOf(cause);
+    // what is damaged is looked through before it is used again
+    if (isDamage(cause)) {
+      opened?.db.close();
+      opened = null;
+    }
+    return new TwsError("journal_unavailable", `The order journal cannot be used (${failure}).`, { cause });
+  }
 
   function open(): DatabaseSync {
-    if (db === null) throw unavailable(undefined);
-    return db;
+    try {
+      opened ??= tryToOpen();
+      // to a file that was moved or deleted SQLite goes on writing, and nobody would find it again
+      if (opened.inode !== null && inodeOf(path) !== opened.inode) {
+        throw new Error(
+          `the file ${path} was moved, deleted or replaced; put it back, or start the agent anew`,
+        );
+      }
+      return opened.db;
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
   return {
     write(step, work) {
       observe(step, "before");
-      const at = open();
+      const db = open();
+      if (db.isTransaction) throw new Error(`The journal cannot write "${step}" within another step.`);
       let result;
       try {
-        at.exec("BEGIN IMMEDIATE");
-        result = work(at);
-        at.exec("COMMIT");
+        db.exec("BEGIN IMMEDIATE");
+        result = work(db);
+        db.exec("COMMIT");
       } catch (error) {
-        rollBack(at);
-        if (!isOfDatabase(error)) throw error;
-        failure = wordsOf(error);
+        rollBack(db);
+        if (!isOfJournal(error)) throw error;
         throw unavailable(error);
       }
       failure = null;
@@ -146,41 +176,100 @@ export function openJournalFile({ path, exclusive, observe = () => {} }: OpenOpt
       return result;
     },
     read(work) {
-      const at = open();
+      const db = open();
       try {
-        return work(at);
+        return work(db);
       } catch (error) {
-        if (!isOfDatabase(error)) throw error;
-        failure = wordsOf(error);
+        if (!isOfJournal(error)) throw error;
         throw unavailable(error);
       }
     },
     failure: () => failure,
     close() {
-      db?.close();
+      isClosed = true;
+      opened?.db.close();
+      opened = null;
       lock?.close();
+      lock = null;
     },
   };
 }
 
-const wordsOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).slice(0, 200);
-
-function rollBack(db: DatabaseSync): void {
+/** Whether an agent has the journal open for orders now. */
+export function isJournalTaken(path: string): boolean {
+  if (!existsAt(`${path}.lock`)) return false;
+  const lock = new DatabaseSync(`${path}.lock`, { readOnly: true });
   try {
-    db.exec("ROLLBACK");
-  } catch {
-    // it never began, or SQLite has rolled it back itself
+    lock.prepare("SELECT count(*) FROM sqlite_master").get();
+    return false;
+  } catch (error) {
+    if (sqliteCodeOf(error) === busy) return true;
+    throw error;
+  } finally {
+    lock.close();
   }
 }
 
+/** Writes what is there already, to see whether that can be done. Throws journal_unavailable. */
+export function proveWritable(file: JournalFile): void {
+  file.write("proof", (db) => db.exec(`PRAGMA user_version = ${versionOf(db)}`));
+}
+
+interface OpenDatabase {
+  readonly db: DatabaseSync;
+  /** Which file it is, whatever its name becomes; null in memory. */
+  readonly inode: bigint | null;
+}
+
+/** Primary result codes of SQLite. */
+const busy = 5;
+const corrupt = 11;
+const notADatabase = 26;
+
+function sqliteCodeOf(error: unknown): number | null {
+  const isSqlite = error instanceof Error && "code" in error && error.code === "ERR_SQLITE_ERROR";
+  // the upper bits tell its kinds apart
+  return isSqlite && "errcode" in error ? Number(error.errcode) & 0xff : null;
+}
+
+/** Whose errors are about the journal, and not of the work itself: SQLite's, and of rows that are none of ours any more. */
+const isOfJournal = (error: unknown): boolean => sqliteCodeOf(error) !== null || isOfRow(error);
+
+const isOfRow = (error: unknown): boolean =>
+  error instanceof z.ZodError ||
+  error instanceof SyntaxError ||
+  (error instanceof Error && "code" in error && error.code === "ERR_OUT_OF_RANGE");
+
+function isDamage(error: unknown): boolean {
+  const code = sqliteCodeOf(error);
+  return code === corrupt || code === notADatabase;
+}
+
+const wordsOf = (error: unknown): string =>
+  isOfRow(error)
+    ? "a row in it is damaged"
+    : (error instanceof Error ? error.message : String(error)).slice(0, 300);
+
+function rollBack(db: DatabaseSync): void {
+  try {
+    if (db.isTransaction) db.exec("ROLLBACK");
+  } catch {
+    // SQLite has rolled it back itself
+  }
+}
+
+/** How long another process that only looks whether the lock is taken may delay us. */
+const lookedAtMs = 200;
+
 /** An open transaction on a file beside the journal: the system releases it however the process ends. */
 function takeLock(path: string): DatabaseSync {
-  const lock = new DatabaseSync(`${path}.lock`);
+  makePrivately(`${path}.lock`);
+  const lock = new DatabaseSync(`${path}.lock`, { timeout: lookedAtMs });
   try {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (cause) {
     lock.close();
+    if (sqliteCodeOf(cause) !== busy) throw cause;
     throw new JournalTakenError(
       `Another agent has the order journal ${path} open. Stop it, or give this one its own with TWS_EDGE_JOURNAL and TWS_CLIENT_ID.`,
       { cause },
@@ -189,31 +278,52 @@ function takeLock(path: string): DatabaseSync {
   return lock;
 }
 
-function openDatabase(path: string, isFile: boolean): DatabaseSync {
-  const isNew = isFile && !existsSync(path);
-  const db = new DatabaseSync(path, { timeout: 2_000 });
+function removeDatabase(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
+}
+
+/** An empty file that only its owner can read, unless there is one; SQLite gives what it puts beside it the same mode. */
+function makePrivately(path: string): void {
+  // a file that is there may be read-only, which the journal finds out by itself
+  if (!existsAt(path)) closeSync(openSync(path, "a", 0o600));
+}
+
+function openDatabase(path: string): OpenDatabase {
+  makePrivately(path);
+  const inode = inodeOf(path);
+  return { db: prepared(new DatabaseSync(path, { timeout: 2_000 })), inode };
+}
+
+const inodeOf = (path: string): bigint | null =>
+  statSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? null;
+
+const existsAt = (path: string): boolean => inodeOf(path) !== null;
+
+/** The database, whole and of this release; closed when it is not. */
+function prepared(db: DatabaseSync): DatabaseSync {
   try {
     // each commit is synced to the disk before it returns, also with a log
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
-    if (isNew) chmodSync(path, 0o600);
     const sound = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
     if (sound !== "ok") throw new Error(`the file is damaged: ${String(sound)}`);
     migrate(db);
+    return db;
   } catch (error) {
     db.close();
     throw error;
   }
-  return db;
 }
 
 function migrate(db: DatabaseSync): void {
-  const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
+  if (versionOf(db) === migrations.length) return;
+  // another process may be doing the same: who comes second finds it done
+  db.exec("BEGIN IMMEDIATE");
+  const version = versionOf(db);
   if (version > migrations.length) throw new Error("it was written by a later release");
-  for (const [index, sql] of migrations.entries()) {
-    if (index < version) continue;
-    db.exec("BEGIN IMMEDIATE");
-    db.exec(sql);
-    db.exec(`PRAGMA user_version = ${index + 1}`);
-    db.exec("COMMIT");
-  }
+  for (const sql of migrations.slice(version)) db.exec(sql);
+  db.exec(`PRAGMA user_version = ${migrations.length}`);
+  db.exec("COMMIT");
 }
+
+const versionOf = (db: DatabaseSync): number =>
+  Number(db.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);

@@ -166,6 +166,43 @@ export function createJournal(file: JournalFile, now: () => number) {
     appendAudit(db, { step, intentId, grantId, client, tool, account, digest, outcome }, now());
   }
 
+  /** Writes a new wish, in state received, over one of the same id of which nothing was sent. */
+  function insertIntent(db: DatabaseSync, intent: NewIntent): void {
+    const { changes } = db
+      .prepare(
+        `INSERT INTO intent (intent_id, grant_id, client, idempotency_key, tool, kind, digest, account, state,
+                             created_at, not_after)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'received', ?, ?)
+         ON CONFLICT (intent_id) DO UPDATE SET client = excluded.client, tool = excluded.tool, kind = excluded.kind,
+           digest = excluded.digest, account = excluded.account, state = 'received',
+           created_at = excluded.created_at, not_after = excluded.not_after, outcome = NULL, sent_at = NULL, value = NULL
+         WHERE state IN ('received', 'reserved', 'refused')`,
+      )
+      .run(
+        intent.intentId,
+        intent.grantId,
+        intent.client,
+        intent.idempotencyKey,
+        intent.tool,
+        intent.kind,
+        intent.digest,
+        intent.account,
+        now(),
+        intent.notAfter,
+      );
+    if (Number(changes) !== 1) throw new Error(`The intent ${intent.intentId} may have been sent already.`);
+    db.prepare("DELETE FROM leg WHERE intent_id = ?").run(intent.intentId);
+  }
+
+  function insertLegs(db: DatabaseSync, intentId: string, legs: readonly NewLeg[]): void {
+    const insert = db.prepare(
+      "INSERT INTO leg (intent_id, leg, order_id, client_id, order_ref, spec) VALUES (?, ?, ?, ?, ?, ?)",
+    );
+    for (const { leg, orderId, clientId, orderRef, spec } of legs) {
+      insert.run(intentId, leg, orderId, clientId, orderRef, spec);
+    }
+  }
+
   function show(db: DatabaseSync, intentId: string, orders: readonly Order[]): void {
     const write = db.prepare(
       "UPDATE leg SET shown = ?, perm_id = coalesce(?, perm_id) WHERE intent_id = ? AND order_id = ?",
@@ -181,28 +218,13 @@ export function createJournal(file: JournalFile, now: () => number) {
     });
 
   return {
-    /** A wish has come in. One that was refused before, with nothing sent, comes in anew. */
+    /**
+     * A wish has come in. One that came before comes in anew only if nothing of it was sent; of one that may have
+     * been, throws an Error, since what the journal knows of it must stay.
+     */
     receive(intent: NewIntent): void {
       file.write("received", (db) => {
-        db.prepare(
-          `INSERT INTO intent (intent_id, grant_id, client, idempotency_key, tool, kind, digest, account, state,
-                               created_at, not_after)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'received', ?, ?)
-           ON CONFLICT (intent_id) DO UPDATE SET state = 'received', created_at = excluded.created_at,
-             not_after = excluded.not_after, outcome = NULL, sent_at = NULL, value = NULL`,
-        ).run(
-          intent.intentId,
-          intent.grantId,
-          intent.client,
-          intent.idempotencyKey,
-          intent.tool,
-          intent.kind,
-          intent.digest,
-          intent.account,
-          now(),
-          intent.notAfter,
-        );
-        db.prepare("DELETE FROM leg WHERE intent_id = ?").run(intent.intentId);
+        insertIntent(db, intent);
         move(db, intent.intentId, "received", "received", "");
       });
     },
@@ -219,12 +241,7 @@ export function createJournal(file: JournalFile, now: () => number) {
     ): void {
       file.write("reserved", (db) => {
         permit(db);
-        const insert = db.prepare(
-          "INSERT INTO leg (intent_id, leg, order_id, client_id, order_ref, spec) VALUES (?, ?, ?, ?, ?, ?)",
-        );
-        for (const { leg, orderId, clientId, orderRef, spec } of legs) {
-          insert.run(intentId, leg, orderId, clientId, orderRef, spec);
-        }
+        insertLegs(db, intentId, legs);
         db.prepare("UPDATE intent SET value = ? WHERE intent_id = ?").run(value, intentId);
         move(db, intentId, "reserved", "reserved", legs.map(({ orderId }) => orderId).join(" "));
       });
@@ -244,7 +261,8 @@ export function createJournal(file: JournalFile, now: () => number) {
       file.write(state, (db) => {
         show(db, intentId, orders);
         db.prepare("UPDATE intent SET outcome = NULL WHERE intent_id = ?").run(intentId);
-        const words = orders.map(({ orderId, status, filled }) => `${orderId} ${status} ${filled} filled`);
+        // no quantities: the trail is mirrored at the edge
+        const words = orders.map(({ orderId, status }) => `${orderId} ${status}`);
         move(db, intentId, state, isOver ? "done" : "acknowledged", words.join(", "));
       });
     },
@@ -256,21 +274,16 @@ export function createJournal(file: JournalFile, now: () => number) {
 
     /** TWS shows a wish that this journal has not: it was placed before the journal was lost. */
     adopt(intent: NewIntent, orders: readonly Order[], clientId: number): void {
-      this.receive(intent);
       file.write("adopted", (db) => {
-        const insert = db.prepare(
-          "INSERT INTO leg (intent_id, leg, order_id, client_id, order_ref, spec) VALUES (?, ?, ?, ?, ?, ?)",
-        );
-        for (const [index, order] of orders.entries()) {
-          insert.run(
-            intent.intentId,
-            `adopted ${index}`,
-            order.orderId,
-            clientId,
-            order.orderRef ?? "",
-            "{}",
-          );
-        }
+        insertIntent(db, intent);
+        const legs = orders.map(({ orderId, orderRef }, index) => ({
+          leg: `adopted ${index}`,
+          orderId,
+          clientId,
+          orderRef: orderRef ?? "",
+          spec: "{}",
+        }));
+        insertLegs(db, intent.intentId, legs);
         show(db, intent.intentId, orders);
         move(db, intent.intentId, "acked", "adopted", "");
       });
@@ -291,7 +304,7 @@ export function createJournal(file: JournalFile, now: () => number) {
     byKey: (grantId: string, key: string): Intent[] =>
       select("grant_id = ? AND idempotency_key = ? ORDER BY rowid", grantId, key),
 
-    /** The last wish whose order has this id, or this permId. */
+    /** The last wish whose order has this id. */
     byOrderId: (orderId: number, clientId: number): Intent | null =>
       select(
         "intent_id = (SELECT intent_id FROM leg WHERE order_id = ? AND client_id = ? ORDER BY rowid DESC LIMIT 1)",

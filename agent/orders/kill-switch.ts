@@ -8,7 +8,10 @@ import type { JournalFile } from "./journal-file.ts";
 export interface KillSwitch {
   /** Null: not stopped. */
   state(): Freeze | null;
-  /** The first to stop stays named; `host` takes over what the page has stopped, so that the page cannot lift it. */
+  /**
+   * The first to stop stays named; the host and the loss limit take over what the page has stopped, so that the page
+   * cannot lift it.
+   */
   freeze(by: Freeze["by"], reason: string): Freeze;
   /** What the host lifts is lifted; the page lifts only what it has stopped itself. Throws trading_frozen otherwise. */
   unfreeze(by: "host" | "page"): void;
@@ -22,7 +25,11 @@ export function createKillSwitch(file: JournalFile, now: () => number): KillSwit
       return file.write("frozen", (db) => {
         const before = freezeOf(db);
         if (before !== null && (before.by !== "page" || by === "page")) return before;
-        const freeze = { by, since: new Date(now()).toISOString(), reason: reason.slice(0, 200) };
+        const freeze = {
+          by,
+          since: new Date(now()).toISOString(),
+          reason: reason.slice(0, 200).toWellFormed(),
+        };
         db.prepare("INSERT OR REPLACE INTO freeze (only_row, by, since, reason) VALUES (1, ?, ?, ?)").run(
           freeze.by,
           freeze.since,
