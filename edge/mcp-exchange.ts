@@ -2,6 +2,7 @@ import type { RequestId } from "@modelcontextprotocol/server";
 import type { Caller, Toolset } from "../shared/scopes.ts";
 import type { Env } from "./env.ts";
 import { isJsonObject, type JsonObject } from "./mcp-body.ts";
+import type { Elicit } from "./mcp-elicit.ts";
 import { listedTool } from "./mcp-lists.ts";
 import type { Session } from "./session-id.ts";
 
@@ -16,6 +17,10 @@ export interface Exchange {
   readonly canStream: boolean;
   /** Of a 2025-era client that sent its session id. */
   readonly session: Session | null;
+  /** The origin of the owner's pages; null where nobody signs in. */
+  readonly pagesAt: string | null;
+  /** Null where the client cannot be asked anything in the middle of a call. */
+  readonly elicit: Elicit | null;
   /** The id under which the host knows a call: one that a later request can name too, where there is a session. */
   readonly callIdFor: (requestId: RequestId) => Promise<string>;
 }

@@ -30,6 +30,8 @@ export async function handleMcp(
         : "full",
     canStream: request.headers.get("accept")?.includes("text/event-stream") ?? false,
     session: null,
+    pagesAt: access?.publicUrl ?? null,
+    elicit: null,
     callIdFor: () => Promise.resolve(crypto.randomUUID()),
   };
   if (request.method !== "POST") return answerSessionRequest(exchange);
