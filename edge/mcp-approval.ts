@@ -13,7 +13,7 @@ export interface Elicits {
   readonly url: boolean;
 }
 
-const Declared = z.object({ form: z.unknown(), url: z.unknown() });
+const Declared = z.object({ form: z.unknown().optional(), url: z.unknown().optional() });
 
 /** What the capability `elicitation` says; before there were two modes it was empty and meant forms. */
 export function elicitsOf(capability: unknown): Elicits {

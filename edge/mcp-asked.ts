@@ -130,9 +130,10 @@ async function askInStream(order: Order, waiting: Waiting, question: Question): 
   // a client that has left must not find out later that an order was placed
   for (let round = 0; round < mostRounds && !signal.aborted; round += 1) {
     outcome = shown(order, await order.ask(waiting.key));
-    if (waitingIn(outcome) === null) break;
+    if (waitingIn(outcome) !== null) continue;
+    await exchange.elicit?.complete();
+    break;
   }
-  await exchange.elicit?.complete();
   return outcome;
 }
 
