@@ -269,6 +269,19 @@ describe("an order that needs the owner", () => {
     }
   });
 
+  it("shows no address of the agent's in the error of another tool or of another kind either", async () => {
+    for (const [tool, input, code] of [
+      ["ibkr_cancel_order", { orderId: 1 }, "approval_required"],
+      ["ibkr_get_positions", {}, "approval_required"],
+      ["ibkr_place_order", order, "trading_refused"],
+    ] as const) {
+      const answer = call({ tool, input });
+      const expiresAt = new Date(Date.now() + 300_000).toISOString();
+      await approvalNeeded({ code, approval: { approvalId: "a1", expiresAt, url: "https://evil.example/" } });
+      expect(JSON.stringify(await answer)).not.toContain("evil.example");
+    }
+  });
+
   it("is repeated under the caller's own key where it gave one", async () => {
     const input = { ...order, idempotencyKey: "mine" };
     const first = call({ input });

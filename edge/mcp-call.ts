@@ -13,6 +13,7 @@ import { intentOf } from "./digest.ts";
 import { hostOf } from "./env.ts";
 import { lostSight } from "./host/calls.ts";
 import type { HostOutcome, HostRpc, ProgressListener } from "./host/rpc.ts";
+import { withWay } from "./mcp-approval.ts";
 import { askForOrder } from "./mcp-asked.ts";
 import type { JsonObject } from "./mcp-body.ts";
 import type { Exchange } from "./mcp-exchange.ts";
@@ -63,7 +64,10 @@ interface Call {
 async function makeCall(call: Call): Promise<HostOutcome | InputRequiredResult> {
   const { exchange, tool, definition, input, context } = call;
   const callId = await exchange.callIdFor(context.mcpReq.id);
-  if (definition.effect !== "trades") return await ask(call, callId, null);
+  if (definition.effect !== "trades") {
+    const outcome = await ask(call, callId, null);
+    return outcome.ok ? outcome : { ok: false, error: withWay(outcome.error, exchange, false) };
+  }
   const { caller, env } = exchange;
   const takesKey = Object.hasOwn(definition.input.shape, "idempotencyKey");
   const given = input["idempotencyKey"];

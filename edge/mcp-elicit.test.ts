@@ -68,13 +68,16 @@ async function places() {
   return frame;
 }
 
-async function expectNothingAsked(): Promise<void> {
+/** What the agent is asked next, if nothing comes before a call that is made now. */
+async function askedNext(): Promise<string> {
   const answer = send(messageOf("tools/call", { name: "ibkr_get_positions", arguments: {} }, 99), bothKinds);
   const frame = await agent.expect("call");
   agent.say({ type: "result", id: frame.id, output: { positions: [], count: 0 } });
   await answerOf(await answer);
-  expect(frame.tool).toBe("ibkr_get_positions");
+  return frame.tool;
 }
+
+const expectNothingAsked = async () => expect(await askedNext()).toBe("ibkr_get_positions");
 
 interface Question {
   readonly id: string;
@@ -190,7 +193,7 @@ describe("a client of a 2025 session", () => {
     await events.next();
     await send(answered(question.id), session);
     await send(answered(crypto.randomUUID()), session);
-    await expectNothingAsked();
+    expect(await askedNext()).toBe("ibkr_get_positions");
   });
 
   it("that has withdrawn the call is not taken at its word afterwards", async () => {
@@ -198,7 +201,7 @@ describe("a client of a 2025 session", () => {
     const { events, question } = await askedCall(session);
     await send({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 5 } }, session);
     await send(answered(question.id), session);
-    await expectNothingAsked();
+    expect(await askedNext()).toBe("ibkr_get_positions");
     await events.leave();
   });
 
