@@ -165,7 +165,7 @@ describe("a client of a 2025 session", () => {
     await expectNothingAsked();
   });
 
-  it("is not answered for by another session, another grant, or without a session", async () => {
+  it("is not answered for by another session, another grant, without a session, or under another id", async () => {
     const session = await openSession(both);
     const { events, question } = await askedCall(session);
     const others: readonly [Headers, Caller, number][] = [
@@ -177,6 +177,8 @@ describe("a client of a 2025 session", () => {
     for (const [headers, caller, status] of others) {
       expect((await send(answered(question.id), headers, caller)).status).toBe(status);
     }
+    // nor by an answer to something else
+    await send(answered(crypto.randomUUID()), session);
     await expectNothingAsked();
     await send(answered(question.id, "decline"), session);
     expect(await events.next()).toMatchObject({
