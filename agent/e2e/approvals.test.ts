@@ -116,6 +116,7 @@ async function tabTo(page: Page, words: string): Promise<void> {
 
 /** The pages open with the sign-in, which has the focus, and lead back. */
 async function signInOn(page: Page): Promise<void> {
+  await page.waitForSelector("input[name=passphrase]:focus");
   await page.keyboard.type(passphrase);
   await page.keyboard.press("Enter");
   await page.waitForSelector("h1:not(:text('Sign in'))");
