@@ -43,7 +43,7 @@ export async function startStage(
   });
   const socket = await connect(edge, url);
   const say = (frame: AgentFrame): void => socket.send(encodeFrame(frame));
-  socket.on("message", (data) => onFrame(parseEdgeFrame(String(data))));
+  socket.addEventListener("message", ({ data }) => onFrame(parseEdgeFrame(data)));
   say({
     type: "hello",
     agentVersion: "0.0.0",

@@ -1,7 +1,15 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { type AuditEntry, emptyHead } from "../../shared/audit.ts";
-import { callOf, connectAgent, freshHost, type HostStub, rpc, type ScriptedAgent } from "./scripted.ts";
+import {
+  callOf,
+  connectAgent,
+  freshHost,
+  type HostStub,
+  openSocket,
+  rpc,
+  type ScriptedAgent,
+} from "./scripted.ts";
 import { auditTrail } from "./scripted-audit.ts";
 
 const trail = await auditTrail(250);
@@ -22,14 +30,15 @@ async function mirrored(agent: ScriptedAgent, entries: readonly AuditEntry[]) {
   return (await agent.expect("audited")).head;
 }
 
-/** Sends what is to be refused; returns once it has been looked at. */
+/** Sends what is to be refused, which gets no answer, so that the agent does not send it again: the status tells it. */
 async function refused(host: HostStub, agent: ScriptedAgent, entries: readonly AuditEntry[]) {
+  const watch = await openSocket(host, "watch?id=status&uri=ibkr://status");
   agent.say({ type: "audit", entries: [...entries] });
-  // nothing is answered, so that the agent does not send it again: it is known from the fact that is noted
-  for (;;) {
-    const { broken } = await rpc(host).audit(null);
-    if (broken !== null) return broken;
-  }
+  expect(await watch.json()).toEqual({ type: "updated", uri: "ibkr://status" });
+  watch.socket.close(1000, "");
+  const { broken } = await rpc(host).audit(null);
+  if (broken === null) throw new Error("It was not refused.");
+  return broken;
 }
 
 describe("the copy of the audit trail", () => {

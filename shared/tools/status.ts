@@ -28,7 +28,7 @@ export const statusTools = {
   ibkr_disconnect: defineTool({
     title: "Disconnect from TWS",
     description:
-      "Ends the agent's session with TWS until ibkr_connect is called. It affects every client of this TWS host: streams stop and calls fail meanwhile. Working orders stay at IBKR.",
+      "Ends the agent's session with TWS until ibkr_connect is called. For every client of this host streams stop and calls fail meanwhile. Working orders stay at IBKR.",
     input: {},
     output: { status: z.string().describe("stopped") },
     effect: "disrupts",
@@ -39,7 +39,7 @@ export const statusTools = {
   ibkr_get_status: defineTool({
     title: "Connection status",
     description:
-      "Health of every hop: edge, agent, TWS, market-data farms, each with what to do next. Call it first, and whenever another tool reports that something is offline; it answers even when the agent is away.",
+      "Health of every hop: edge, agent, TWS, market-data farms, each with what to do next. Call it first, and whenever another tool says that something is offline; it answers even when the agent is away.",
     input: {},
     output: {
       is_connected: z.boolean().describe("Whether TWS can be asked now"),
@@ -64,7 +64,7 @@ export const statusTools = {
   ibkr_get_current_time: defineTool({
     title: "TWS server time",
     description:
-      "The clock of TWS, to the second. Use it to check that TWS answers or to date an order; ibkr_get_status tells more about health.",
+      "The clock of TWS, to the second. Use it to check that TWS answers or to date an order; ibkr_get_status tells more.",
     input: {},
     output: {
       server_time: z.string().describe("ISO 8601, UTC"),
