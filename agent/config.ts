@@ -233,10 +233,11 @@ function readTws({ read }: Reader): TwsTarget | null {
 
 function readAgent(reader: Reader): AgentConfig {
   const { read } = reader;
+  const tws = readTws(reader);
   const clientId = read("TWS_CLIENT_ID") ?? 1;
   const limits = readLimits(reader);
   return {
-    tws: readTws(reader),
+    tws,
     clientId,
     paperAccount: limits.onlyAccount,
     trading: limits.trading,

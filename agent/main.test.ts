@@ -23,7 +23,7 @@ afterEach(async () => {
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [...args], {
     cwd: folder,
-    env,
+    env: { HOME: folder, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // a group of its own, as a terminal gives it
     detached: true,

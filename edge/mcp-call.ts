@@ -1,5 +1,7 @@
 import {
   type CallToolResult,
+  type InputRequiredResult,
+  isInputRequiredResult,
   ProtocolError,
   ProtocolErrorCode,
   type ServerContext,
@@ -7,12 +9,17 @@ import {
 import { type ErrorBody, toErrorBody, TwsError } from "../shared/errors.ts";
 import { isToolName, type ToolName } from "../shared/tools/index.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
+import { intentOf } from "./digest.ts";
 import { hostOf } from "./env.ts";
+import { lostSight } from "./host/calls.ts";
 import type { HostOutcome, HostRpc, ProgressListener } from "./host/rpc.ts";
+import { withWay } from "./mcp-approval.ts";
+import { askForOrder } from "./mcp-asked.ts";
 import type { JsonObject } from "./mcp-body.ts";
 import type { Exchange } from "./mcp-exchange.ts";
 import { parseInput } from "./mcp-input.ts";
 import { listedTool } from "./mcp-lists.ts";
+import { stateCodecOf } from "./mcp-state.ts";
 
 interface CallParams {
   readonly name: string;
@@ -24,7 +31,7 @@ export async function callTool(
   exchange: Exchange,
   params: CallParams,
   context: ServerContext,
-): Promise<CallToolResult> {
+): Promise<CallToolResult | InputRequiredResult> {
   const tool = listedTool(exchange.toolset, params.name);
   if (tool === undefined || !isToolName(tool.name)) {
     throw new ProtocolError(ProtocolErrorCode.InvalidParams, `Unknown tool: ${params.name.slice(0, 100)}`);
@@ -33,7 +40,8 @@ export async function callTool(
   try {
     permit(exchange, name, definition);
     const input = parseInput(name, definition, inputSchema, params.arguments ?? {});
-    const outcome = await ask(exchange, name, definition, input, context);
+    const outcome = await makeCall({ exchange, tool: name, definition, input, context });
+    if (isInputRequiredResult(outcome)) return outcome;
     if (outcome.ok) return succeeded(outcome.output);
     noteRefusal(exchange, outcome.error);
     return failed(outcome.error);
@@ -52,27 +60,64 @@ function permit({ caller }: Exchange, name: ToolName, { scope }: ToolDefinition)
   throw new TwsError("forbidden", `${name} needs the permission ${scope}, which this sign-in does not have.`);
 }
 
+interface Call {
+  readonly exchange: Exchange;
+  readonly tool: ToolName;
+  readonly definition: ToolDefinition;
+  readonly input: JsonObject;
+  readonly context: ServerContext;
+}
+
+async function makeCall(call: Call): Promise<HostOutcome | InputRequiredResult> {
+  const { exchange, tool, definition, input, context } = call;
+  const callId = await exchange.callIdFor(context.mcpReq.id);
+  if (definition.effect !== "trades") {
+    const outcome = await ask(call, callId, null);
+    return outcome.ok ? outcome : { ok: false, error: withWay(outcome.error, exchange, false) };
+  }
+  const { caller, env } = exchange;
+  const takesKey = Object.hasOwn(definition.input.shape, "idempotencyKey");
+  const given = input["idempotencyKey"];
+  return await askForOrder({
+    exchange,
+    context,
+    callId,
+    takesKey,
+    codec: stateCodecOf(env, caller, tool, input, context),
+    idempotencyKey: typeof given === "string" ? given : takesKey ? crypto.randomUUID() : null,
+    ask: async (key) => await named(await ask(call, callId, key), caller.grantId, key),
+  });
+}
+
+/** A failure says under which key the call was made, whoever words it. */
+async function named(outcome: HostOutcome, grantId: string, key: string | null): Promise<HostOutcome> {
+  if (outcome.ok || key === null || outcome.error.intent !== undefined) return outcome;
+  return { ok: false, error: { ...outcome.error, intent: await intentOf(grantId, key) } };
+}
+
+/** `key` is for a call that brought none itself. Rejects only for a call that changes no orders. */
 async function ask(
-  exchange: Exchange,
-  tool: ToolName,
-  { effect }: ToolDefinition,
-  input: JsonObject,
-  context: ServerContext,
+  { exchange, tool, definition, input, context }: Call,
+  callId: string,
+  key: string | null,
 ): Promise<HostOutcome> {
   const { caller, env, ctx } = exchange;
+  const { effect } = definition;
   const host: HostRpc = hostOf(env, caller.hostId);
-  const callId = await exchange.callIdFor(context.mcpReq.id);
+  const idempotencyKey = input["idempotencyKey"] === undefined && key !== null ? { idempotencyKey: key } : {};
   const { signal } = context.mcpReq;
   const withdraw = () => ctx.waitUntil(host.cancelCall(callId));
   signal.addEventListener("abort", withdraw);
   try {
-    return await host.call({ callId, tool, input, caller }, progressTo(exchange, context));
+    return await host.call({ callId, tool, input, caller, ...idempotencyKey }, progressTo(exchange, context));
   } catch (cause) {
     // the host's object broke down under the call, after the order may have left it
-    if (effect !== "trades") throw cause;
-    throw new TwsError("outcome_unknown", "The edge lost track of the order while it was being placed.", {
-      cause,
-    });
+    if (effect !== "trades" && effect !== "cancels") throw cause;
+    console.error(`the host's object broke down under ${tool}`, cause);
+    return {
+      ok: false,
+      error: lostSight(effect, "The edge lost track of the call, which may have reached TWS.").toBody(),
+    };
   } finally {
     // the transport aborts whenever it closes, after the answer as well
     signal.removeEventListener("abort", withdraw);

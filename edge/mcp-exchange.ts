@@ -3,6 +3,7 @@ import type { ErrorBody } from "../shared/errors.ts";
 import type { Caller, Toolset } from "../shared/scopes.ts";
 import type { Env } from "./env.ts";
 import { isJsonObject, type JsonObject } from "./mcp-body.ts";
+import type { Elicit } from "./mcp-elicit.ts";
 import { listedTool } from "./mcp-lists.ts";
 import type { Session } from "./session-id.ts";
 
@@ -19,6 +20,10 @@ export interface Exchange {
   readonly session: Session | null;
   /** That the host is asked too much, where it said so: the answer is then HTTP 429. */
   readonly refusals: ErrorBody[];
+  /** The origin of the owner's pages; null where nobody signs in. */
+  readonly pagesAt: string | null;
+  /** Null where the client cannot be asked anything in the middle of a call. */
+  readonly elicit: Elicit | null;
   /** The id under which the host knows a call: one that a later request can name too, where there is a session. */
   readonly callIdFor: (requestId: RequestId) => Promise<string>;
 }

@@ -4,10 +4,12 @@ import {
 } from "@modelcontextprotocol/server";
 import { hostOf } from "./env.ts";
 import type { HostRpc } from "./host/rpc.ts";
+import { type Elicits, elicitsOf } from "./mcp-approval.ts";
 import { idOf, isJsonObject, type JsonObject, rpcCodes, rpcError } from "./mcp-body.ts";
+import { answerIn, createElicit } from "./mcp-elicit.ts";
 import { answersAsStream, callKeepAliveMs, type Exchange } from "./mcp-exchange.ts";
 import { createServer } from "./mcp-server.ts";
-import { endSession, findSession, newSessionId } from "./mcp-session.ts";
+import { endSession, findSession, newSessionId, sessionOf } from "./mcp-session.ts";
 import { openSessionStream } from "./mcp-stream.ts";
 import { type Session, toBase64Url } from "./session-id.ts";
 
@@ -20,11 +22,29 @@ export async function answerLegacy(exchange: Exchange, message: JsonObject): Pro
   if (known instanceof Response) return known;
   const served = known === null ? exchange : { ...exchange, session: known, callIdFor: callIdsOf(known) };
   if (message["method"] === "notifications/cancelled") await cancelNamed(served, message);
+  if (known !== null) await takeAnswer(served, known, message);
   const response = await serve(served, message);
   if (!isInitialize || !response.ok) return response;
   const withSession = new Response(response.body, response);
-  withSession.headers.set(sessionHeader, await newSessionId(exchange.env, exchange.caller.grantId));
+  withSession.headers.set(
+    sessionHeader,
+    await newSessionId(exchange.env, exchange.caller.grantId, declaredIn(message)),
+  );
   return withSession;
+}
+
+/** What the `initialize` says of elicitation, which nobody keeps but the id of its session. */
+function declaredIn({ params }: JsonObject): Elicits {
+  const capabilities = isJsonObject(params) ? params["capabilities"] : undefined;
+  return elicitsOf(isJsonObject(capabilities) ? capabilities["elicitation"] : undefined);
+}
+
+const canBeAsked = ({ elicits }: Session): boolean => elicits.form || elicits.url;
+
+/** A client answers what it was asked by a request of its own. Only its own session can have asked. */
+async function takeAnswer({ env }: Exchange, session: Session, message: JsonObject): Promise<void> {
+  const answered = canBeAsked(session) ? answerIn(message) : null;
+  if (answered !== null) await sessionOf(env, session).answer(answered.id, answered.answer);
 }
 
 /** GET opens the stream of a session, DELETE ends the session; without one there is nothing but POST. */
@@ -66,7 +86,10 @@ async function serve(exchange: Exchange, message: JsonObject): Promise<Response>
     enableJsonResponse: !answersAsStream(exchange, message),
     keepAliveMs: callKeepAliveMs,
   });
-  const server = createServer(exchange);
+  const { env, session, canStream } = exchange;
+  const elicit =
+    session !== null && canStream && canBeAsked(session) ? createElicit(env, session, transport) : null;
+  const server = createServer({ ...exchange, elicit });
   await server.connect(transport);
   request.signal.addEventListener("abort", () => void server.close(), { once: true });
   const answered = transport.handleRequest(new Request(request.url, { method: "POST", headers }), {
@@ -96,7 +119,9 @@ async function cancelNamed(
   const requestId = isJsonObject(params) ? params["requestId"] : undefined;
   if (session === null || (typeof requestId !== "string" && typeof requestId !== "number")) return;
   const host: HostRpc = hostOf(env, caller.hostId);
-  await host.cancelCall(await callIdFor(requestId));
+  const callId = await callIdFor(requestId);
+  await host.cancelCall(callId);
+  if (canBeAsked(session)) await sessionOf(env, session).withdraw(callId);
 }
 
 const callIdsOf =

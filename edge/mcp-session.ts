@@ -1,4 +1,5 @@
 import type { Env } from "./env.ts";
+import type { Elicits } from "./mcp-approval.ts";
 import type { McpSession } from "./session.ts";
 import { importSessionKey, mintSessionId, readSessionId, type Session } from "./session-id.ts";
 
@@ -7,12 +8,13 @@ const trustMs = 10_000;
 const maxRemembered = 10_000;
 
 // facts about the deployment, not about a request: the signing key, and until when a session needs no question
+let secret: string | null = null;
 let signingKey: CryptoKey | null = null;
 const aliveUntil = new Map<string, number>();
 
 /** A new session id for this grant; stores nothing. */
-export const newSessionId = async (env: Env, grantId: string): Promise<string> =>
-  mintSessionId(await keyOf(env), grantId, Date.now());
+export const newSessionId = async (env: Env, grantId: string, elicits: Elicits): Promise<string> =>
+  mintSessionId(await keyOf(env), grantId, Date.now(), elicits);
 
 /** Null for an id that we did not issue to this grant, and for a session that is over. */
 export async function findSession(env: Env, sessionId: string, grantId: string): Promise<Session | null> {
@@ -34,6 +36,12 @@ export const sessionOf = (env: Env, { name }: Session): DurableObjectStub<McpSes
   env.MCP_SESSION.getByName(name);
 
 async function keyOf(env: Env): Promise<CryptoKey> {
-  signingKey ??= await importSessionKey(await env.MCP_SESSION.getByName("signing-secret").signingSecret());
+  signingKey ??= await importSessionKey(await signingSecret(env));
   return signingKey;
+}
+
+/** What this deployment signs with; each use makes a key of its own of it. */
+export async function signingSecret(env: Env): Promise<string> {
+  secret ??= await env.MCP_SESSION.getByName("signing-secret").signingSecret();
+  return secret;
 }

@@ -37,6 +37,8 @@ export async function handleMcp(
     canStream: request.headers.get("accept")?.includes("text/event-stream") ?? false,
     session: null,
     refusals: [],
+    pagesAt: access?.publicUrl ?? null,
+    elicit: null,
     callIdFor: () => Promise.resolve(crypto.randomUUID()),
   };
   const address = access === null ? null : addressOf(request, access.publicUrl);

@@ -8,8 +8,14 @@ export const SessionFrame = z.object({ type: z.literal("subscriptions"), uris: z
 export type SessionFrame = z.infer<typeof SessionFrame>;
 
 /** A session may hold this many streams and subscriptions. */
-const limits = { streams: 8, subscriptions: 100 } as const;
+const limits = { streams: 8, subscriptions: 100, questions: 8 } as const;
 
+/** What a client may answer when it is asked to show something. */
+export const ElicitAnswer = z.enum(["accept", "decline", "cancel"]);
+export type ElicitAnswer = z.infer<typeof ElicitAnswer>;
+
+/** Of a socket that waits for one answer of the client; empty once it has come. */
+const WaitingFor = z.object({ question: z.string(), call: z.string(), until: z.int() });
 const Attachment = z.object({ order: z.int() });
 const Subscriptions = z.array(z.string()).default([]);
 
@@ -19,9 +25,57 @@ const Subscriptions = z.array(z.string()).default([]);
  * Sessions that do none of this keep nothing here.
  */
 export class McpSession extends DurableObject {
-  /** A Worker has a stream for this session: a WebSocket on which it is told what to carry. */
-  override async fetch(): Promise<Response> {
-    const streams = this.ctx.getWebSockets().toSorted((one, other) => orderOf(one) - orderOf(other));
+  /**
+   * WebSockets of Workers: one on which a stream is told what to carry, or with `/answer` one that waits for what the
+   * client says to the question `id`, asked for the sake of `call`, until then (Unix milliseconds).
+   */
+  override async fetch(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    return pathname === "/answer" ? this.#awaitAnswer(searchParams) : await this.#openStream();
+  }
+
+  #awaitAnswer(query: URLSearchParams): Response {
+    if (this.#questions().length >= limits.questions) return new Response(null, { status: 429 });
+    const until = Number(query.get("until"));
+    const waiting = WaitingFor.parse({ question: query.get("id"), call: query.get("call"), until });
+    const { 0: theirs, 1: ours } = new WebSocketPair();
+    this.ctx.acceptWebSocket(ours);
+    ours.serializeAttachment(waiting);
+    return new Response(null, { status: 101, webSocket: theirs });
+  }
+
+  /** The client's answer to a question, which counts once. Ids that nobody waits for are ignored. */
+  async answer(question: string, answer: ElicitAnswer): Promise<void> {
+    this.#settle((waiting) => waiting.question === question, answer);
+  }
+
+  /** The client has withdrawn a call: what was asked for its sake is not waited for any more. */
+  async withdraw(call: string): Promise<void> {
+    this.#settle((waiting) => waiting.call === call, "cancel");
+  }
+
+  #settle(isMeant: (waiting: z.infer<typeof WaitingFor>) => boolean, answer: ElicitAnswer): void {
+    for (const { socket, waiting } of this.#questions()) {
+      if (!isMeant(waiting)) continue;
+      socket.serializeAttachment({});
+      trySend(socket, answer);
+      tryClose(socket, 1000, "answered");
+    }
+  }
+
+  #questions() {
+    return this.ctx.getWebSockets().flatMap((socket) => {
+      const waiting = WaitingFor.safeParse(socket.deserializeAttachment());
+      return waiting.success && waiting.data.until > Date.now() ? [{ socket, waiting: waiting.data }] : [];
+    });
+  }
+
+  #streams(): WebSocket[] {
+    return this.ctx.getWebSockets().filter(isStream);
+  }
+
+  async #openStream(): Promise<Response> {
+    const streams = this.#streams().toSorted((one, other) => orderOf(one) - orderOf(other));
     // the oldest make room: a client that has left is only noticed at the next keep-alive
     for (const oldest of streams.slice(0, Math.max(0, streams.length + 1 - limits.streams))) {
       tryClose(oldest, 1000, "too many streams");
@@ -35,7 +89,7 @@ export class McpSession extends DurableObject {
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
-    await this.#assign(socket);
+    if (isStream(socket)) await this.#assign(socket);
   }
 
   async isOver(): Promise<boolean> {
@@ -96,7 +150,7 @@ export class McpSession extends DurableObject {
   /** A message may go to one stream only: the newest carries all, since an older one may be half dead. */
   async #assign(closed?: WebSocket): Promise<void> {
     const uris = await this.#subscriptions();
-    const sockets = this.ctx.getWebSockets().filter((socket) => socket !== closed);
+    const sockets = this.#streams().filter((socket) => socket !== closed);
     const newest = Math.max(...sockets.map(orderOf));
     for (const socket of sockets) {
       const frame: SessionFrame = { type: "subscriptions", uris: orderOf(socket) === newest ? uris : [] };
@@ -105,4 +159,5 @@ export class McpSession extends DurableObject {
   }
 }
 
+const isStream = (socket: WebSocket): boolean => Attachment.safeParse(socket.deserializeAttachment()).success;
 const orderOf = (socket: WebSocket): number => Attachment.parse(socket.deserializeAttachment()).order;

@@ -127,6 +127,7 @@ export async function startEstate(): Promise<Estate> {
     await runWith(keyFile, ["pair", url, "--code", code]);
     const { out } = start(["agent"], {
       TWS_EDGE_KEY: keyFile,
+      TWS_EDGE_JOURNAL: `${keyFile}.journal.db`,
       TWS_HOST: simulator.host,
       TWS_PORT: String(simulator.port),
     });

@@ -29,7 +29,7 @@ export function createPrograms(folder: string, usual: () => Readonly<Record<stri
     run(args, env = {}) {
       const child = spawn(process.execPath, [main, ...args], {
         cwd: folder,
-        env: { ...usual(), ...env },
+        env: { HOME: folder, ...usual(), ...env },
         stdio: ["ignore", "pipe", "pipe"],
       });
       children.push(child);

@@ -17,6 +17,7 @@ export function createGrantsPage({ store, settings, owner, desk, ended }: PagesO
               : consents.map((one) => entry(one, names, session.csrf))
           }
           <p><a href="/pair">Machines with TWS</a></p>
+          <p><a href="/approvals">Orders that wait for you</a></p>
           <form method="post">
             <input type="hidden" name="csrf" value="${session.csrf}" />
             <button name="sign-out" value="yes">Sign out</button>

@@ -2,6 +2,8 @@ import { html } from "hono/html";
 import { readBody, textOf } from "../body.ts";
 import type { AccessSettings } from "../env.ts";
 import type { PairingDesk } from "./agents.ts";
+import { createApprovalsPage } from "./approvals-page.ts";
+import { createAuditPage } from "./audit-page.ts";
 import { createConsentPage } from "./consent.ts";
 import { createGrantsPage } from "./grants.ts";
 import { page, sorry } from "./layout.ts";
@@ -44,6 +46,8 @@ export function createPages(options: PagesOptions): Pages {
     ["/authorize", createConsentPage(options)],
     ["/grants", createGrantsPage(options)],
     ["/pair", createPairPage(options)],
+    ["/approvals", createApprovalsPage(options)],
+    ["/audit", createAuditPage(options)],
   ]);
 
   async function signIn(request: Request): Promise<Response> {
@@ -72,7 +76,7 @@ export function createPages(options: PagesOptions): Pages {
   return {
     async fetch(request) {
       const url = new URL(request.url);
-      const shown = pages.get(url.pathname);
+      const shown = pages.get(url.pathname.startsWith("/approvals/") ? "/approvals" : url.pathname);
       if (shown === undefined && url.pathname !== "/sign-in") return await oauth.fetch(request);
       if (request.method !== "GET" && request.method !== "POST") {
         return await sorry(405, "This page answers GET and POST.", { Allow: "GET, POST" });

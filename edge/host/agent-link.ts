@@ -1,3 +1,4 @@
+import type { AuditHead } from "../../shared/audit.ts";
 import { linkTimes } from "../../shared/deadlines.ts";
 import { TwsError } from "../../shared/errors.ts";
 import {
@@ -13,12 +14,14 @@ import { attach, attachmentOf, tryClose, trySend } from "./attachments.ts";
 import type { AgentRecord, Presence, Rival, Store } from "./store.ts";
 
 type HelloFrame = Extract<AgentFrame, { type: "hello" }>;
-export type ServingFrame = Extract<AgentFrame, { type: "progress" | "result" | "error" | "event" }>;
+export type ServingFrame = Extract<AgentFrame, { type: "progress" | "result" | "error" | "event" | "audit" }>;
 
 /** What the rest of the object is told of the agent. */
 interface LinkListener {
   /** The topics that the agent shall serve from its welcome on. */
   topics(): readonly string[];
+  /** How far its audit trail is here. */
+  audited(): AuditHead;
   /** Every answer it owed is lost. */
   left(): void;
   /** It has been welcomed. */
@@ -173,7 +176,7 @@ export class AgentLink {
         hostId,
         edgeVersion: version,
         topics: [...listener.topics()],
-        audited: null,
+        audited: listener.audited(),
       }),
     );
     listener.returned();
@@ -195,10 +198,8 @@ export class AgentLink {
       case "result":
       case "error":
       case "event":
-        this.#options.listener.frame(frame);
-        break;
-      // asked for by nobody: welcome says that no trail is kept
       case "audit":
+        this.#options.listener.frame(frame);
         break;
       default:
         frame satisfies never;

@@ -1,4 +1,5 @@
-import { deadlineOf } from "../../shared/deadlines.ts";
+import type { OwnerRequest } from "../../shared/approval.ts";
+import { deadlineOf, deadlines } from "../../shared/deadlines.ts";
 import { type ErrorBody, TwsError } from "../../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../../shared/protocol.ts";
 import { tools } from "../../shared/tools/index.ts";
@@ -8,9 +9,22 @@ import type { HostCall, HostOutcome, ProgressListener } from "./rpc.ts";
 /** Hands a frame to the agent; throws `agent_offline` when there is none, `too_large` for a frame over 1 MiB. */
 export type SendToAgent = (frame: EdgeFrame) => void;
 
+/** What a question may have done when its answer is lost. */
+type Effect = (typeof tools)[HostCall["tool"]]["effect"] | "decides";
+
+interface Question {
+  /** Null for a page of the owner, which is never refused. */
+  readonly grantId: string | null;
+  readonly frame: Extract<EdgeFrame, { type: "call" | "owner" }>;
+  readonly effect: Effect;
+  readonly edgeMs: number;
+  readonly onProgress?: ProgressListener | undefined;
+}
+
 interface InFlight {
-  readonly tool: HostCall["tool"];
-  readonly grantId: string;
+  /** Null for a page of the owner. */
+  readonly grantId: string | null;
+  readonly effect: Effect;
   readonly deadline: ReturnType<typeof setTimeout>;
   readonly onProgress: ProgressListener | undefined;
   settle(outcome: HostOutcome): void;
@@ -30,16 +44,21 @@ export class Calls {
   }
 
   /** Asks the agent, and waits for its answer until the deadline of the tool has passed. Never rejects. */
-  ask({ callId, tool, input, caller }: HostCall, onProgress?: ProgressListener): Promise<HostOutcome> {
-    if (this.#inFlight.has(callId)) {
-      return Promise.resolve(failed(new TwsError("invalid_input", "A call with this id is under way.")));
-    }
-    const { agentMs, edgeMs } = deadlineOf(tools[tool].deadline, input);
+  ask(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome> {
+    const { callId, tool, input, caller, idempotencyKey } = call;
+    const { deadline, effect } = tools[tool];
+    const { agentMs, edgeMs } = deadlineOf(deadline, input);
     const sentAt = Date.now();
     const { grantId } = caller;
     try {
       if (!isNeverRefused(tool)) this.#fairness.requireShare(grantId);
-      this.#send({
+    } catch (error) {
+      if (error instanceof TwsError) return Promise.resolve(failed(error));
+      throw error;
+    }
+    return this.#put({
+      grantId,
+      frame: {
         type: "call",
         id: callId,
         tool,
@@ -47,15 +66,39 @@ export class Calls {
         deadlineAt: sentAt + agentMs,
         sentAt,
         caller,
-      });
+        ...(idempotencyKey !== undefined && { idempotencyKey }),
+      },
+      effect,
+      edgeMs,
+      onProgress,
+    });
+  }
+
+  /** Asks the agent what a page of the owner asks. Never rejects. */
+  askForOwner(request: OwnerRequest): Promise<HostOutcome> {
+    return this.#put({
+      grantId: null,
+      frame: { type: "owner", id: crypto.randomUUID(), request },
+      effect: request.kind === "desk" ? "reads" : "decides",
+      edgeMs: deadlines.quick.edgeMs,
+    });
+  }
+
+  #put({ grantId, frame, effect, edgeMs, onProgress }: Question): Promise<HostOutcome> {
+    const { id } = frame;
+    if (this.#inFlight.has(id)) {
+      return Promise.resolve(failed(new TwsError("invalid_input", "A call with this id is under way.")));
+    }
+    try {
+      this.#send(frame);
     } catch (error) {
       if (error instanceof TwsError) return Promise.resolve(failed(error));
       throw error;
     }
-    this.#fairness.begun(grantId);
+    if (grantId !== null) this.#fairness.begun(grantId);
     return new Promise((settle) => {
-      const deadline = setTimeout(() => this.#expire(callId, edgeMs), edgeMs);
-      this.#inFlight.set(callId, { tool, grantId, deadline, onProgress, settle });
+      const deadline = setTimeout(() => this.#expire(id, edgeMs), edgeMs);
+      this.#inFlight.set(id, { grantId, effect, deadline, onProgress, settle });
     });
   }
 
@@ -108,7 +151,7 @@ export class Calls {
 
   #fail(callId: string, error: TwsError): void {
     const call = this.#inFlight.get(callId);
-    if (call !== undefined) this.#end(callId, { ok: false, error: afterSending(call.tool, error) });
+    if (call !== undefined) this.#end(callId, { ok: false, error: afterSending(call.effect, error) });
   }
 
   #end(callId: string, outcome: HostOutcome): void {
@@ -116,15 +159,38 @@ export class Calls {
     if (call === undefined) return;
     this.#inFlight.delete(callId);
     clearTimeout(call.deadline);
-    this.#fairness.ended(call.grantId);
+    if (call.grantId !== null) this.#fairness.ended(call.grantId);
     call.settle(outcome);
   }
 }
 
-/** An order that was sent may have been placed, whatever became of the answer. */
-function afterSending(tool: HostCall["tool"], error: TwsError): ErrorBody {
-  if (tools[tool].effect !== "trades") return error.toBody();
-  return new TwsError("outcome_unknown", `${error.message} The order had been sent.`).toBody();
+/** What was sent may have been done, whatever became of the answer. */
+function afterSending(effect: Effect, error: TwsError): ErrorBody {
+  switch (effect) {
+    case "reads":
+    case "steers":
+    case "disrupts":
+      return error.toBody();
+    case "trades":
+      return lostSight(effect, `${error.message} The order had been sent.`).toBody();
+    case "cancels":
+      return lostSight(effect, `${error.message} The request to cancel had been sent.`).toBody();
+    case "decides":
+      return new TwsError("outcome_unknown", `${error.message} It may have taken what you chose.`, {
+        nextStep: "Open the page again: it shows how things stand.",
+      }).toBody();
+    default:
+      return effect satisfies never;
+  }
+}
+
+/** The error of a call that may have changed orders, where nobody can say whether it has. */
+export function lostSight(effect: "trades" | "cancels", what: string): TwsError {
+  if (effect === "trades") return new TwsError("outcome_unknown", what);
+  return new TwsError("outcome_unknown", what, {
+    nextStep:
+      "Orders may still be working. Look with ibkr_get_open_orders; cancelling what still works again does no harm.",
+  });
 }
 
 function report({ onProgress }: InFlight, frame: Extract<AgentFrame, { type: "progress" }>): void {

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { OwnerDesk, type OwnerRequest } from "../../shared/approval.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
@@ -8,6 +9,7 @@ import { retryAfter } from "../headers.ts";
 import { Alarm } from "./alarm.ts";
 import { AgentLink, type ServingFrame } from "./agent-link.ts";
 import { type Attachment, attachmentOf, tryClose } from "./attachments.ts";
+import { AuditMirror } from "./audit.ts";
 import { Calls } from "./calls.ts";
 import { Fairness, isNeverRefused } from "./fairness.ts";
 import { createOpenStreams, isStartTool } from "./open-streams.ts";
@@ -18,6 +20,7 @@ import {
   type HostCall,
   type HostOutcome,
   type HostRpc,
+  type OwnerOutcome,
   type ProgressListener,
   type ResourceOutcome,
 } from "./rpc.ts";
@@ -41,6 +44,7 @@ export class TwsHost extends DurableObject implements HostRpc {
   readonly #resources: Resources;
   readonly #watchers: Watchers;
   readonly #fairness = new Fairness();
+  readonly #audit: AuditMirror;
   /** Grants that have ended: a request of theirs may have been let in a moment before. */
   readonly #dropped = new Set<string>();
 
@@ -51,6 +55,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     this.#store = openStore(ctx.storage);
     noteRelease(this.#store);
     this.#calls = new Calls((frame) => this.#link.send(frame), this.#fairness);
+    this.#audit = new AuditMirror(this.#store);
     this.#topics = new Topics({
       send: (frame) => this.#link.send(frame),
       isAgentHere: () => this.#link.isHere(),
@@ -65,6 +70,7 @@ export class TwsHost extends DurableObject implements HostRpc {
       hostId: ctx.id.name ?? "",
       listener: {
         topics: () => this.#topics.names(),
+        audited: () => this.#audit.head(),
         left: () => {
           this.#calls.failAll();
           this.#topics.agentLeft();
@@ -104,7 +110,7 @@ export class TwsHost extends DurableObject implements HostRpc {
       if (isStartTool(tool)) return await this.#resources.start(call, tool);
       switch (tool) {
         case "ibkr_get_status":
-          return { ok: true, output: statusOf(this.#store, this.#link.isUp(), call.caller) };
+          return { ok: true, output: this.#status(call.caller) };
         case "ibkr_stop_market_data_resource":
           return this.#resources.stopMarketData(call);
         case "ibkr_stop_portfolio_resource":
@@ -136,7 +142,7 @@ export class TwsHost extends DurableObject implements HostRpc {
       // an agent that has gone silent is noticed here, before an old value is read as live
       this.#link.isUp();
       if (uri === statusUri) {
-        return { ok: true, text: JSON.stringify(statusOf(this.#store, this.#link.isUp(), caller)) };
+        return { ok: true, text: JSON.stringify(this.#status(caller)) };
       }
       return { ok: true, text: await this.#resources.read(uri, caller) };
     } catch (error) {
@@ -165,6 +171,26 @@ export class TwsHost extends DurableObject implements HostRpc {
   async facts() {
     const agent = this.#store.agent();
     return { machine: agent?.machine ?? null, accounts: agent?.status.tws.accounts ?? [] };
+  }
+
+  async owner(request: OwnerRequest): Promise<OwnerOutcome> {
+    const outcome = await this.#calls.askForOwner(request);
+    if (!outcome.ok) return outcome;
+    const desk = OwnerDesk.safeParse(outcome.output);
+    if (desk.success) return { ok: true, desk: desk.data };
+    const error = new TwsError("protocol_error", "The agent's answer was not what was asked for.");
+    return { ok: false, error: error.toBody() };
+  }
+
+  async trading() {
+    // asked first, since it notes an agent that has gone silent
+    const isAgentUp = this.#link.isUp();
+    const trading = this.#store.agent()?.status.trading ?? null;
+    return { isAgentUp, trading, audit: this.#audit.state() };
+  }
+
+  async audit(before: number | null) {
+    return await this.#audit.page(before);
   }
 
   /** Health of every hop from here to the market-data farms. */
@@ -259,6 +285,10 @@ export class TwsHost extends DurableObject implements HostRpc {
     }
   }
 
+  #status(caller: Caller) {
+    return statusOf(this.#store, this.#link.isUp(), this.#audit.state(), caller);
+  }
+
   #admit(caller: Caller): Caller {
     if (this.#dropped.has(caller.grantId) || isExpired(caller, Date.now())) {
       throw new TwsError("unauthorized", "This access has ended.", {
@@ -283,8 +313,23 @@ export class TwsHost extends DurableObject implements HostRpc {
       case "result":
       case "error":
         return this.#calls.take(frame);
+      case "audit":
+        return void this.#mirror(frame);
       default:
         return frame satisfies never;
+    }
+  }
+
+  /** What does not continue the trail gets no answer, so that the agent does not send it again and again. */
+  async #mirror({ entries }: Extract<ServingFrame, { type: "audit" }>): Promise<void> {
+    try {
+      const before = this.#audit.state();
+      const head = await this.#audit.take(entries);
+      if (this.#audit.state() !== before) this.#updates.statusChanged();
+      if (head !== null) this.#link.send({ type: "audited", head });
+    } catch (error) {
+      // it has gone meanwhile, and asks by its next hello
+      if (!(error instanceof TwsError)) report(crypto.randomUUID().slice(0, 8), error);
     }
   }
 

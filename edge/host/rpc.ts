@@ -1,5 +1,8 @@
+import type { OwnerDesk, OwnerRequest } from "../../shared/approval.ts";
+import type { AuditEntry, AuditHead } from "../../shared/audit.ts";
 import type { ErrorBody } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/scopes.ts";
+import type { TradingStatus } from "../../shared/status.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
 
 /** One tool call, already validated, on its way to the host's object. */
@@ -9,6 +12,8 @@ export interface HostCall {
   readonly tool: ToolName;
   readonly input: Readonly<Record<string, unknown>>;
   readonly caller: Caller;
+  /** Of a call that may place orders and brought none of its own. */
+  readonly idempotencyKey?: string;
 }
 
 /** Errors cross the object's boundary as data: a thrown error would lose its class there. */
@@ -23,6 +28,31 @@ export type ProgressListener = (done: number, total: number | null, message: str
 export type ResourceOutcome =
   | { readonly ok: true; readonly text: string }
   | { readonly ok: false; readonly error: ErrorBody };
+
+/** All that waits for the owner, as the agent has just said. */
+export type OwnerOutcome =
+  | { readonly ok: true; readonly desk: OwnerDesk }
+  | { readonly ok: false; readonly error: ErrorBody };
+
+/** Whether the copy of the agent's audit trail is whole; `none` before its first entry. */
+export type AuditState = "ok" | "broken" | "none";
+
+/** How trading stands on a host, as last known. */
+export interface TradingFacts {
+  readonly isAgentUp: boolean;
+  /** Null where no agent has said. */
+  readonly trading: TradingStatus | null;
+  readonly audit: AuditState;
+}
+
+export interface AuditPage {
+  /** Newest first. */
+  readonly entries: readonly AuditEntry[];
+  readonly hasMore: boolean;
+  readonly head: AuditHead;
+  /** When it was first seen that the trail is not whole, and why; null while it is. */
+  readonly broken: { readonly since: string; readonly reason: string } | null;
+}
 
 /** The close code of a socket whose grant has ended. */
 export const grantEndedCode = 4401;
@@ -47,6 +77,11 @@ export interface HostRpc {
   dropGrant(grantId: string): Promise<void>;
   /** What a page of the owner shows of this host, as last known. */
   facts(): Promise<{ readonly machine: string | null; readonly accounts: readonly string[] }>;
+  /** Asks the agent what a page of the owner asks. Only such a page may call this: no request of a client leads here. */
+  owner(request: OwnerRequest): Promise<OwnerOutcome>;
+  trading(): Promise<TradingFacts>;
+  /** The audit trail before entry `before`, or from its end. */
+  audit(before: number | null): Promise<AuditPage>;
   /** The resources this caller has started, for resources/list. */
   listResources(
     caller: Caller,

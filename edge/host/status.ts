@@ -1,6 +1,7 @@
 import type { AgentStatus, Hop } from "../../shared/status.ts";
 import type { Caller } from "../../shared/scopes.ts";
 import { version } from "../version.ts";
+import type { AuditState } from "./rpc.ts";
 import type { AgentRecord, Rival, Store } from "./store.ts";
 
 /** Health of every hop, and for each that is not well what the reader can do about it. */
@@ -34,9 +35,11 @@ export function healthOf(store: Store, isAgentUp: boolean): Health {
 }
 
 /** The result of ibkr_get_status. Accounts and target stay as last known while the agent is away. */
-export function statusOf(store: Store, isAgentUp: boolean, caller: Caller) {
+export function statusOf(store: Store, isAgentUp: boolean, audit: AuditState, caller: Caller) {
   const { edge, agent, tws, farms } = healthOf(store, isAgentUp);
-  const known = store.agent()?.status.tws ?? null;
+  const status = store.agent()?.status ?? null;
+  const known = status?.tws ?? null;
+  const trading = status?.trading ?? null;
   const accounts = known?.accounts ?? [];
   return {
     is_connected: isAgentUp && known?.state === "connected",
@@ -49,6 +52,7 @@ export function statusOf(store: Store, isAgentUp: boolean, caller: Caller) {
     isSimulator: known?.isSimulator ?? null,
     marketDataType: known?.marketDataType ?? null,
     target: known === null ? null : targetOf(known),
+    trading: trading === null ? null : { ...trading, audit },
   };
 }
 

@@ -50,6 +50,13 @@ const migrations: readonly string[] = [
   -- When it was last read; NULL while a socket watches it, so that nothing needs to be written meanwhile.
   ALTER TABLE started ADD COLUMN used_at TEXT;
   `,
+  `
+  -- The copy of the agent's audit trail: each entry as it came, which its hash was made of.
+  CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY,
+    entry TEXT NOT NULL
+  );
+  `,
 ];
 
 const Rival = z.object({
@@ -139,6 +146,32 @@ export function openStore(storage: DurableObjectStorage) {
     /** Small facts by name; docs/storage.md lists the names. */
     fact,
     setFact,
+
+    /** Adds entries of the audit trail and moves its head with them; those up to `dropTo` go. */
+    appendAudit(
+      entries: readonly { readonly seq: number; readonly entry: string }[],
+      head: string,
+      dropTo: number,
+    ): void {
+      storage.transactionSync(() => {
+        for (const { seq, entry } of entries) {
+          sql.exec("INSERT INTO audit (seq, entry) VALUES (?, ?)", seq, entry);
+        }
+        sql.exec("DELETE FROM audit WHERE seq <= ?", dropTo);
+        setFact("audit_head", head);
+      });
+    },
+
+    /** Entries of the audit trail as they came, newest first. */
+    auditBefore: (before: number, most: number): string[] =>
+      sql
+        .exec<{ entry: string }>(
+          "SELECT entry FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
+          before,
+          most,
+        )
+        .toArray()
+        .map(({ entry }) => entry),
 
     agent(): AgentRecord | null {
       const [row] = sql.exec("SELECT * FROM agent").toArray();

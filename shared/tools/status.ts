@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DataType, Hop, Mode } from "../status.ts";
+import { DataType, Hop, Mode, TradingStatus } from "../status.ts";
 import { defineTool } from "./define.ts";
 
 const connection = {
@@ -13,11 +13,11 @@ export const statusTools = {
   ibkr_connect: defineTool({
     title: "Connect to TWS",
     description:
-      "Starts the agent's session with TWS again after ibkr_disconnect, or says that it is up. The agent connects and reconnects by itself, so this is rarely needed; use ibkr_get_status to see the state. Only the target that the owner configured is accepted.",
+      "Starts the agent's session with TWS again after ibkr_disconnect, or says that it is up. The agent reconnects by itself, so this is rarely needed; ibkr_get_status shows the state. Only the target that the owner configured is accepted.",
     input: {
-      host: z.string().max(255).optional().describe("Leave out; only the configured host is accepted"),
-      port: z.int().min(1).max(65535).optional().describe("Leave out; only the configured port is accepted"),
-      clientId: z.int().min(0).optional().describe("Leave out; only the configured client id is accepted"),
+      host: z.string().max(255).optional().describe("Leave out"),
+      port: z.int().min(1).max(65535).optional().describe("Leave out"),
+      clientId: z.int().min(0).optional().describe("Leave out"),
     },
     output: connection,
     effect: "steers",
@@ -28,7 +28,7 @@ export const statusTools = {
   ibkr_disconnect: defineTool({
     title: "Disconnect from TWS",
     description:
-      "Ends the agent's session with TWS until ibkr_connect is called. It affects every client of this TWS host: streams stop and calls fail meanwhile. Working orders stay at IBKR.",
+      "Ends the agent's session with TWS until ibkr_connect is called. For every client of this host streams stop and calls fail meanwhile. Working orders stay at IBKR.",
     input: {},
     output: { status: z.string().describe("stopped") },
     effect: "disrupts",
@@ -39,7 +39,7 @@ export const statusTools = {
   ibkr_get_status: defineTool({
     title: "Connection status",
     description:
-      "Health of every hop: edge, agent, TWS, market-data farms, each with what to do next. Call it first, and whenever another tool reports that something is offline; it answers even when the agent is away.",
+      "Health of every hop: edge, agent, TWS, market-data farms, each with what to do next. Call it first, and whenever another tool says that something is offline; it answers even when the agent is away.",
     input: {},
     output: {
       is_connected: z.boolean().describe("Whether TWS can be asked now"),
@@ -52,6 +52,9 @@ export const statusTools = {
       isSimulator: z.boolean().nullable().describe("True when prices and fills are simulated"),
       marketDataType: DataType.nullable().describe("Asked of TWS, for all clients"),
       target: z.record(z.string(), z.unknown()).nullable().describe("Where the agent connects"),
+      trading: TradingStatus.extend({ audit: z.enum(["ok", "broken", "none"]) })
+        .nullable()
+        .describe("New orders: trading, approval, frozen, journal, unknownOrders, audit"),
     },
     effect: "reads",
     deadline: "quick",
@@ -61,7 +64,7 @@ export const statusTools = {
   ibkr_get_current_time: defineTool({
     title: "TWS server time",
     description:
-      "The clock of TWS, to the second. Use it to check that TWS answers or to date an order; ibkr_get_status tells more about health.",
+      "The clock of TWS, to the second. Use it to check that TWS answers or to date an order; ibkr_get_status tells more.",
     input: {},
     output: {
       server_time: z.string().describe("ISO 8601, UTC"),

@@ -1,0 +1,25 @@
+import { type AuditEntry, auditText, firstPrevious } from "../../shared/audit.ts";
+import { sha256Of } from "../digest.ts";
+
+/** For tests: an audit trail as an honest agent writes it. */
+export async function auditTrail(count: number, changes: Partial<AuditEntry> = {}): Promise<AuditEntry[]> {
+  const entries: AuditEntry[] = [];
+  for (let seq = 1; seq <= count; seq += 1) {
+    const entry = {
+      seq,
+      at: new Date(Date.UTC(2026, 0, 5) + seq * 1000).toISOString(),
+      step: "received",
+      intentId: `ag1:${seq}`,
+      grantId: "g_1",
+      client: "Claude",
+      tool: "ibkr_place_order",
+      account: "DU1",
+      digest: "d".repeat(64),
+      outcome: `step ${seq}`,
+      ...changes,
+      previous: entries.at(-1)?.hash ?? firstPrevious,
+    };
+    entries.push({ ...entry, hash: await sha256Of(auditText(entry)) });
+  }
+  return entries;
+}
