@@ -82,7 +82,7 @@ test("reports every mistake at once, by name, with what is allowed", () => {
 test("the limits are read as the owner writes them", () => {
   const { limits, journalFile } = parseStartConfig({
     TRADING: "live",
-    LIMIT_ACCOUNTS: "DU1234567, u7654321",
+    LIMIT_ACCOUNTS: "DU1234567, u1234567",
     LIMIT_SEC_TYPES: "stk,OPT",
     LIMIT_SYMBOLS: "AAPL, BRK B ,eur.usd,",
     LIMIT_SYMBOLS_DENIED: "GME",
@@ -101,7 +101,7 @@ test("the limits are read as the owner writes them", () => {
   expect(limits).toEqual({
     trading: "live",
     onlyAccount: null,
-    accounts: ["DU1234567", "U7654321"],
+    accounts: ["DU1234567", "U1234567"],
     secTypes: ["STK", "OPT"],
     symbols: ["AAPL", "BRK B", "EUR.USD"],
     symbolsDenied: ["GME"],

@@ -70,7 +70,7 @@ test.for(Object.entries(eras))(
     const order = { conId, action: "BUY", quantity: 10, orderType: "LMT", limitPrice: Math.ceil(ask + 1) };
     expect(await call("ibkr_preview_order", order)).toMatchObject({ commission: 5, contract: { conId } });
     const before = await heldOf(conId);
-    const { orderId } = await call("ibkr_place_order", order);
+    const { orderId } = await call("ibkr_place_order", { ...order, idempotencyKey: crypto.randomUUID() });
     await eventually(
       () => call("ibkr_get_order_status", { orderId }),
       ({ status }) => status === "Filled",

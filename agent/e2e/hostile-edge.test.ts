@@ -65,7 +65,7 @@ beforeAll(async () => {
     account: other,
   };
   const placed = [market, working, working].map(async (order) =>
-    outputOf(await ask("ibkr_place_order", order, trader)),
+    outputOf(await ask("ibkr_place_order", { ...order, idempotencyKey: crypto.randomUUID() }, trader)),
   );
   const ids = (await Promise.all(placed)).map(({ orderId }) => z.int().parse(orderId));
   ofOther = ids[1] ?? 0;

@@ -67,7 +67,13 @@ describe.for(Object.entries(eras))("with %s", ([, connect]) => {
     const { call, close } = await connect();
     const before = { cash: await cash(call), held: await held(call, "AAPL") };
     const placed = Placed.parse(
-      await call("ibkr_place_order", { symbol: "AAPL", action: "buy", quantity: "10", orderType: "MKT" }),
+      await call("ibkr_place_order", {
+        symbol: "AAPL",
+        action: "buy",
+        quantity: "10",
+        orderType: "MKT",
+        idempotencyKey: crypto.randomUUID(),
+      }),
     );
     expect(placed.mode).toBe("paper");
     const { orderId } = placed;

@@ -121,6 +121,7 @@ test("the owner's code needs no second look", async () => {
 test("an agent that is not paired says what to run", async () => {
   const env = {
     TWS_EDGE_KEY: join(folder, "late.json"),
+    TWS_EDGE_JOURNAL: join(folder, "late.db"),
     TWS_PORT: String(simulator.port),
     TWS_CLIENT_ID: "5",
   };

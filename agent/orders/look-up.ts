@@ -27,13 +27,16 @@ export async function lookUpOrder(
   { orderId, permId, intentId, idempotencyKey }: InputOf<Tool>,
   context: CallContext,
 ): Promise<Answer> {
-  const names = [orderId, permId, intentId, idempotencyKey].filter((name) => name !== undefined);
-  if (names.length !== 1) {
+  const names = Object.entries({ id: orderId, permId, intentId, idempotencyKey }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const [name] = names;
+  if (name === undefined || names.length > 1) {
     throw new TwsError("invalid_input", "Give one of orderId, permId, intentId and idempotencyKey.");
   }
   const { caller } = context;
   const { journal } = orders;
-  const notFound = () => new TwsError("order_not_found", `There is no order ${String(names[0])}.`);
+  const notFound = () => new TwsError("order_not_found", `There is no order with the ${name[0]} ${name[1]}.`);
 
   const visible = (intent: Intent | null): Intent | null =>
     intent !== null && mayUse(caller, intent.account) ? intent : null;
