@@ -60,6 +60,8 @@ const option = ({ expiration, strike }: Known) => ({ symbol: "AAPL", expiration,
 const nonsense: ToolCalls["bad"] = [{ nonsense: 1 }, "invalid_input"];
 const same = (input: Input) => () => input;
 const none = same({});
+/** Each time another wish: the same once more within moments would be asked about. */
+const anew = (input: Input) => () => ({ ...input, idempotencyKey: crypto.randomUUID() });
 
 /** A good and a bad call of every tool; a tool without both does not compile. */
 export const toolCalls: Readonly<Record<ToolName, ToolCalls>> = {
@@ -143,14 +145,15 @@ export const toolCalls: Readonly<Record<ToolName, ToolCalls>> = {
   ibkr_get_pnl: { good: none, bad: [foreign, "invalid_input"] },
   ibkr_get_pnl_single: { good: same({ account, conId: 265_598 }), bad: [{ account }, "invalid_input"] },
   ibkr_place_order: {
-    good: same({ symbol: "AAPL", action: "BUY", quantity: 1 }),
+    good: anew({ symbol: "AAPL", action: "BUY", quantity: 1 }),
     bad: [
       { symbol: "AAPL", action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 1.001 },
       "order_rejected",
     ],
   },
   ibkr_place_option_order: {
-    good: (known) => ({ ...option(known), action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 0.05 }),
+    good: (known) =>
+      anew({ ...option(known), action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 0.05 })(),
     bad: [
       { symbol: "AAPL", expiration: "20200117", strike: 200, right: "C", action: "BUY", quantity: 1 },
       "unknown_contract",
@@ -195,7 +198,7 @@ export const toolCalls: Readonly<Record<ToolName, ToolCalls>> = {
   },
   ibkr_assess_risk: { good: same({ windowDays: 60 }), bad: [{ confidence: 2 }, "invalid_input"] },
   ibkr_place_bracket_order: {
-    good: same({
+    good: anew({
       symbol: "MSFT",
       action: "BUY",
       quantity: 1,
@@ -209,7 +212,7 @@ export const toolCalls: Readonly<Record<ToolName, ToolCalls>> = {
     ],
   },
   ibkr_place_orders: {
-    good: same({ orders: [{ symbol: "IBM", action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 1 }] }),
+    good: anew({ orders: [{ symbol: "IBM", action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 1 }] }),
     bad: [{ orders: [] }, "invalid_input"],
     answersWithoutTws: true,
   },
