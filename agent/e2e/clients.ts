@@ -64,19 +64,26 @@ const Reply = z.object({
 });
 
 /** One POST as people paste it: no Accept, no initialize, no session. */
-export async function post(mcpUrl: string, method: string, params: unknown, id: string | number = 1) {
+export async function post(
+  mcpUrl: string,
+  method: string,
+  params: unknown,
+  id: string | number = 1,
+  signal: AbortSignal | null = null,
+) {
   const response = await fetch(mcpUrl, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ jsonrpc: "2.0", method, params, id }),
+    signal,
   });
   return { response, reply: Reply.parse(await response.json()) };
 }
 
-/** Calls a tool by a plain POST. */
-export function plainCaller(mcpUrl: string): CallTool {
+/** Calls a tool by a plain POST; the client leaves when `signal` is aborted. */
+export function plainCaller(mcpUrl: string, signal: AbortSignal | null = null): CallTool {
   return async (name, input = {}) => {
-    const { reply } = await post(mcpUrl, "tools/call", { name, arguments: input });
+    const { reply } = await post(mcpUrl, "tools/call", { name, arguments: input }, 1, signal);
     return readResult(reply.result);
   };
 }

@@ -1,4 +1,5 @@
 import type { ErrorBody } from "../../shared/errors.ts";
+import type { Caller } from "../../shared/scopes.ts";
 import type { AgentFrame } from "../../shared/protocol.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
 import { createDispatch } from "../dispatch.ts";
@@ -10,7 +11,11 @@ import { createLog } from "../log.ts";
 export type Ask = (tool: ToolName, input: Readonly<Record<string, unknown>>) => Promise<AgentFrame>;
 
 /** For tests: the agent's side of the link, without the link, which is lost when `signal` is aborted. */
-export function plainAsk(handlers: Handlers, signal = new AbortController().signal): Ask {
+export function plainAsk(
+  handlers: Handlers,
+  signal = new AbortController().signal,
+  caller: Caller = trader,
+): Ask {
   const log = createLog({
     level: "error",
     secrets: [],
@@ -31,7 +36,7 @@ export function plainAsk(handlers: Handlers, signal = new AbortController().sign
       sentAt,
       deadlineAt: sentAt + 60_000,
     } as const;
-    await dispatch.handle({ ...call, caller: trader }, { send: (frame) => frames.push(frame), signal });
+    await dispatch.handle({ ...call, caller }, { send: (frame) => frames.push(frame), signal });
     const answer = frames.at(-1);
     if (answer === undefined) throw new Error(`${tool} did not answer`);
     return answer;

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { createFrameTap } from "./frame-tap.ts";
 
 /** A stretch of network between two parts, which a test can spoil. */
 export interface Proxy {
@@ -10,19 +11,27 @@ export interface Proxy {
   stall(on: boolean): void;
   /** Everything passes so much later, from now on. */
   delay(delayMs: number): void;
+  /** Called with each WebSocket message before it passes; one during which the stretch is cut does not. Null ends it. */
+  tap(listener: ((text: string, from: "near" | "far") => void) | null): void;
   /** Connections through here. */
   connections(): number;
   close(): Promise<void>;
 }
 
-/** Stands before `targetPort` on this machine. The target need not listen yet. */
-export async function startProxy(targetPort: number): Promise<Proxy> {
+/**
+ * Stands before `targetPort` on this machine. The target need not listen yet. What passes is read for `tap` only where
+ * that `isTapped`: it must be WebSockets without compression.
+ */
+export async function startProxy(targetPort: number, isTapped = false): Promise<Proxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
   let isStalled = false;
   let delayMs = 0;
+  let listener: ((text: string, from: "near" | "far") => void) | null = null;
 
-  function pass(from: Socket, to: Socket): void {
+  function pass(from: Socket, to: Socket, side: "near" | "far"): void {
+    const tap = createFrameTap((text) => listener?.(text, side));
     from.on("data", (chunk: Buffer) => {
+      if (isTapped) tap(chunk);
       const write = () => {
         // what the far end does not take is not read from the near end either
         if (!to.destroyed && !to.write(chunk)) from.pause();
@@ -41,8 +50,8 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     const far = connect({ host: "127.0.0.1", port: targetPort, noDelay: true });
     const pair = [near, far] as const;
     pairs.add(pair);
-    pass(near, far);
-    pass(far, near);
+    pass(near, far, "near");
+    pass(far, near, "far");
     if (isStalled) for (const socket of pair) socket.pause();
     near.once("close", () => pairs.delete(pair));
   });
@@ -68,6 +77,9 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     },
     delay(next) {
       delayMs = next;
+    },
+    tap(next) {
+      listener = next;
     },
     connections: () => pairs.size,
     async close() {

@@ -75,7 +75,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     });
   let edge = await startEdge(0);
   const { origin: url, port } = edge;
-  const link = await startProxy(port);
+  const link = await startProxy(port, true);
   const agent = startAgent({ edgePort: link.port, token, simulator, times: options.times ?? null });
   agent.start();
   const mcpUrl = `${url}/api/v1/mcp`;

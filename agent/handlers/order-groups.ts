@@ -7,7 +7,6 @@ import type { BasketRow } from "../orders/basket.ts";
 import { placeBracket } from "../orders/bracket.ts";
 import { digestOf, nameOf } from "../orders/intent.ts";
 import { outcomeOf } from "../orders/outcome.ts";
-import { keyOf } from "../orders/place.ts";
 import { requestOf } from "./handlers-for.ts";
 import type { HandlerDeps } from "./deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
@@ -78,7 +77,8 @@ export function createOrderGroupHandlers(deps: Deps) {
       const isAll = caller.accounts === null && all.length > 0 && accounts.length === all.length;
       const isWanted = isAll ? null : (one: string) => accounts.includes(one);
       const wish = {
-        ...nameOf(caller.grantId, keyOf(undefined, context)),
+        // see cancelOrder
+        ...nameOf(caller.grantId, `cancel/${crypto.randomUUID()}`),
         tool: "ibkr_cancel_all_orders",
         kind: "cancel_all",
         digest: digestOf({ accounts }),

@@ -6,7 +6,7 @@ import { modeOf } from "../../shared/status.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
 import { mayUse, requireTrader, resolveAccount } from "../limits.ts";
 import { cancelOrder, changeOrder } from "../orders/change.ts";
-import { lookUpOrder } from "../orders/look-up.ts";
+import { endedOrder, lookUpOrder } from "../orders/look-up.ts";
 import { outcomeOf } from "../orders/outcome.ts";
 import { placeOrder } from "../orders/place.ts";
 import type { Placed } from "../orders/place.ts";
@@ -43,7 +43,12 @@ export function createOrderHandlers(deps: Deps) {
 
   /** An order of an account outside the grant does not exist for the caller. */
   async function visibleOrder(orderId: number, context: CallContext): Promise<Order> {
-    const order = await orderBook.get(orderId, requestOf(context));
+    const order = await orderBook.get(orderId, requestOf(context)).catch((error: unknown) => {
+      const isGone = error instanceof TwsError && error.code === "order_not_found";
+      const ended = isGone ? endedOrder(trading, orderId, session.clientId) : null;
+      if (ended === null) throw error;
+      return ended;
+    });
     if (mayUse(context.caller, order.account)) return order;
     throw new TwsError("order_not_found", `TWS shows no order with the id ${orderId}.`);
   }
@@ -120,6 +125,8 @@ export function createOrderHandlers(deps: Deps) {
     async ibkr_cancel_order({ orderId }, context) {
       const order = await visibleOrder(orderId, context);
       requireTrader(context.caller, order.account);
+      // a parked one may wake
+      if (isFinal(order.status) && order.status !== "Inactive") return outcomeOf(order);
       return outcomeOf(await cancelOrder(placing, order, context));
     },
 

@@ -7,9 +7,12 @@ import { createOrders } from "../orders/orders.ts";
 import type { Orders } from "../orders/orders.ts";
 import { startSimulator } from "../sim/server.ts";
 import type { SimulatorOptions } from "../sim/server.ts";
+import type { ReconcileTimes } from "../orders/reconcile.ts";
 import { createOrderBook } from "../tws/order-book.ts";
+import type { OrderTimes } from "../tws/order-desk.ts";
 import { createQuoteStreams } from "../tws/quotes.ts";
 import { createSession } from "../tws/session.ts";
+import type { SessionTimes } from "../tws/session.ts";
 import type { CallContext } from "./handlers-for.ts";
 import { createHandlers } from "./index.ts";
 
@@ -75,19 +78,34 @@ interface AgentOptions {
   readonly now?: (() => number) | undefined;
   /** In memory by default, as after the loss of the file. */
   readonly journalFile?: JournalFile;
+  /** Other times than usual: what takes a minute is tested in a second. */
+  readonly reconcileTimes?: Partial<ReconcileTimes>;
+  readonly orderTimes?: Partial<OrderTimes>;
+  readonly sessionTimes?: Partial<SessionTimes>;
+  readonly log?: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 /** For tests: one process of the agent, without its link. */
 export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own }: AgentOptions) {
   const { journalFile = openJournalFile({ path: inMemory, exclusive: true }) } = own;
-  const log = () => {};
+  const { log = () => {}, reconcileTimes, orderTimes, sessionTimes } = own;
   const target = { host: "127.0.0.1", port, clientId };
-  const session = createSession({ ...target, isSimulator: true, log, times: { retryFirstMs: 50 } });
-  const orderBook = createOrderBook(session, log);
+  const times = { retryFirstMs: 50, ...sessionTimes };
+  const session = createSession({ ...target, isSimulator: true, log, times });
+  const orderBook = createOrderBook(session, log, orderTimes);
   const quotes = createQuoteStreams(session, { log });
   const limitsOf = (own: Partial<Limits> = {}): Limits => ({ trading: "paper", onlyAccount: null, ...own });
   const ordersUnder = (all: Limits) =>
-    createOrders({ session, orderBook, quotes, limits: all, journalFile, now, log });
+    createOrders({
+      session,
+      orderBook,
+      quotes,
+      limits: all,
+      journalFile,
+      now,
+      log,
+      ...(reconcileTimes && { reconcileTimes }),
+    });
   const handlersUnder = (all: Limits, orders: Orders) =>
     createHandlers({ session, orderBook, quotes, orders, target, now, limits: all });
   const orders = ordersUnder(limitsOf(limits));

@@ -56,10 +56,10 @@ export async function placeBasket(
   };
   const rows = input.orders.map((row, index): Row => {
     const name = nameOf(caller.grantId, whole.idempotencyKey, index);
-    const own = { ...wish, ...name, kind: "place", digest: `${digest}/${index}`, checksTwin: false } as const;
+    const own = { ...name, kind: "place", digest: digestOf({ basket: digest, index }) } as const;
     return {
       symbol: row.symbol ?? "",
-      wish: own,
+      wish: { ...wish, ...own, checksTwin: false },
       asked: () => ({
         intentId: name.intentId,
         account,

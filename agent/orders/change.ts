@@ -52,7 +52,8 @@ export function cancelOrder(
   context: CallContext,
 ): Promise<Order> {
   const wish = {
-    ...nameOf(context.caller.grantId, keyOf(undefined, context)),
+    // a name of its own: cancelling again is harmless, and under the name of an order it would hide that
+    ...nameOf(context.caller.grantId, `cancel/${crypto.randomUUID()}`),
     tool: "ibkr_cancel_order",
     kind: "cancel",
     digest: digestOf({ orderId, account }),

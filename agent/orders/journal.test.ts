@@ -208,17 +208,21 @@ test("a twin is the newest wish of the same grant for the same thing that may be
   now += 5_000;
   acked("ag1:b", 8);
   const digest = "d".repeat(64);
-  expect(journal.twin("g_1", digest, now - 5_000)?.intentId).toBe("ag1:b");
-  expect(journal.twin("g_1", digest, now + 1)).toBeNull();
-  expect(journal.twin("g_2", digest, 0)).toBeNull();
-  expect(journal.twin("g_1", "e".repeat(64), 0)).toBeNull();
+  const twin = (grantId: string, of: string, since: number, intentId = "ag1:new") =>
+    journal.twin({ intentId, grantId, digest: of }, since)?.intentId ?? null;
+  expect(twin("g_1", digest, now - 5_000)).toBe("ag1:b");
+  expect(twin("g_1", digest, now + 1)).toBeNull();
+  expect(twin("g_2", digest, 0)).toBeNull();
+  expect(twin("g_1", "e".repeat(64), 0)).toBeNull();
+  // no wish is its own twin
+  expect(twin("g_1", digest, now, "ag1:b")).toBeNull();
   for (const [end, intentId] of [
     ["refuse", "ag1:b"],
     ["missing", "ag1:a"],
   ] as const) {
     journal[end](intentId, error);
   }
-  expect(journal.twin("g_1", digest, 0)).toBeNull();
+  expect(twin("g_1", digest, 0)).toBeNull();
 });
 
 test("the greatest order id is that of the client, whatever became of its wish", () => {
@@ -230,16 +234,26 @@ test("the greatest order id is that of the client, whatever became of its wish",
   expect(journal.greatestOrderId(2)).toBe(0);
 });
 
-test("what ended of an account since then is listed, oldest first", () => {
+test("what has filled and ended of an account since then is listed by its references", () => {
   acked("ag1:a", 1);
   now += 1_000;
-  acked("ag1:b", 2);
-  acked("ag1:working", 3);
-  acked("ag1:elsewhere", 4, { account: "DU7654321" });
-  for (const intentId of ["ag1:elsewhere", "ag1:b", "ag1:a"]) journal.acknowledge(intentId, [], true);
-  const ids = (since: number) => journal.endedSince("DU1234567", since).map(({ intentId }) => intentId);
-  expect(ids(0)).toEqual(["ag1:a", "ag1:b"]);
-  expect(ids(now)).toEqual(["ag1:b"]);
+  for (const [intentId, orderId] of [
+    ["ag1:b", 2],
+    ["ag1:bare", 3],
+    ["ag1:working", 4],
+  ] as const) {
+    acked(intentId, orderId);
+  }
+  acked("ag1:elsewhere", 5, { account: "DU7654321" });
+  const fill = (orderId: number, filled: number) => [{ ...orderOf(orderId), filled }];
+  journal.acknowledge("ag1:a", fill(1, 1), true);
+  journal.acknowledge("ag1:b", fill(2, 1), true);
+  journal.acknowledge("ag1:bare", fill(3, 0), true);
+  journal.acknowledge("ag1:working", fill(4, 1), false);
+  journal.acknowledge("ag1:elsewhere", fill(5, 1), true);
+  const refs = (since: number) => journal.filledSince("DU1234567", since);
+  expect(refs(0)).toEqual([legOf(1).orderRef, legOf(2).orderRef]);
+  expect(refs(now)).toEqual([legOf(2).orderRef]);
 });
 
 test("usage counts what may be at TWS: the value of the day by account, the orders of the last minute by all", () => {

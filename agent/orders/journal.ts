@@ -205,9 +205,10 @@ export function createJournal(file: JournalFile, now: () => number) {
 
   function show(db: DatabaseSync, intentId: string, orders: readonly Order[]): void {
     const write = db.prepare(
-      "UPDATE leg SET shown = ?, perm_id = coalesce(?, perm_id) WHERE intent_id = ? AND order_id = ?",
+      "UPDATE leg SET shown = ?, perm_id = coalesce(?, perm_id) WHERE intent_id = ? AND order_ref = ?",
     );
-    for (const order of orders) write.run(JSON.stringify(order), order.permId, intentId, order.orderId);
+    // not by its id, which TWS does not tell of what has ended
+    for (const one of orders) write.run(JSON.stringify(one), one.permId, intentId, one.orderRef ?? "");
   }
 
   const end = (intentId: string, state: "refused" | "rejected" | "unknown" | "absent", error: TwsError) =>
@@ -324,13 +325,15 @@ export function createJournal(file: JournalFile, now: () => number) {
       ),
 
     /** A wish of the same grant for the same thing since then that may have reached TWS. */
-    twin(grantId: string, digest: string, since: number): Intent | null {
+    twin({ intentId, grantId, digest }: Pick<NewIntent, "intentId" | "grantId" | "digest">, since: number) {
+      // the plus keeps SQLite from reading all that the grant ever wished for
       const found = select(
-        `grant_id = ? AND digest = ? AND created_at >= ? AND state NOT IN ('refused', 'rejected', 'absent')
-         ORDER BY rowid DESC LIMIT 1`,
+        `+grant_id = ? AND digest = ? AND created_at >= ? AND intent_id <> ?
+         AND state NOT IN ('refused', 'rejected', 'absent') ORDER BY created_at DESC, rowid DESC LIMIT 1`,
         grantId,
         digest,
         since,
+        intentId,
       );
       return found[0] ?? null;
     },
@@ -343,13 +346,21 @@ export function createJournal(file: JournalFile, now: () => number) {
         ),
       ),
 
-    /** Orders of an account that were placed since then and have ended at TWS: what its lists of today must show. */
-    endedSince: (account: string, since: number): Intent[] =>
-      select(
-        "account = ? AND state = 'done' AND kind IN ('place', 'bracket') AND sent_at >= ? ORDER BY rowid",
-        account,
-        since,
+    /** References of an account's orders that were sent since then, filled and ended: TWS's lists of today must show them. */
+    filledSince: (account: string, since: number): string[] =>
+      file.read((db) =>
+        db
+          .prepare(
+            `SELECT order_ref FROM intent JOIN leg USING (intent_id)
+             WHERE account = ? AND created_at >= ? AND state = 'done' AND kind IN ('place', 'bracket')
+               AND json_extract(shown, '$.filled') > 0`,
+          )
+          .all(account, since)
+          .map(({ order_ref }) => String(order_ref)),
       ),
+
+    /** Wishes that were called absent, sent since then. */
+    absentSince: (since: number) => select("state = 'absent' AND created_at >= ?", since),
 
     audit: {
       head: () => file.read(headOf),
@@ -373,9 +384,10 @@ export function usageOf(db: DatabaseSync, account: string, dayBegan: number, now
     .prepare(
       `SELECT count(*) AS n FROM leg JOIN intent USING (intent_id)
        WHERE kind IN ('place', 'bracket', 'modify') AND state NOT IN ('received', 'refused')
-         AND coalesce(sent_at, created_at) >= ?`,
+         AND created_at >= ? AND coalesce(sent_at, created_at) >= ?`,
     )
-    .get(now - 60_000);
+    // no call is as long as an hour, and there is an index by when it came
+    .get(now - 3_600_000, now - 60_000);
   return { value: Number(value?.["n"] ?? 0), ordersInMinute: Number(orders?.["n"] ?? 0) };
 }
 

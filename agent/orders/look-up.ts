@@ -1,5 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
+import { isFinal } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
@@ -46,7 +47,9 @@ export async function lookUpOrder(
     try {
       const order = await look();
       if (!mayUse(caller, order.account)) throw notFound();
-      return answerOf(order);
+      // sent and never shown, or shown no more: the journal knows what is being done about it
+      const open = order.status === "Unknown" ? visible(written()) : null;
+      return open === null ? answerOf(order) : ofIntent(open);
     } catch (error) {
       if (!(error instanceof TwsError) || error.code !== "order_not_found") throw error;
       const intent = visible(written());
@@ -100,6 +103,26 @@ export async function lookUpOrder(
     });
   }
   return ofIntent(intent);
+}
+
+/**
+ * An order of this client that has ended, by the journal: TWS's list of ended orders has no ids, so that a process which
+ * has not seen it work does not find it there. Null when it is not known to have ended.
+ */
+export function endedOrder(
+  { journal, reconciler }: Deps["orders"],
+  orderId: number,
+  clientId: number,
+): Order | null {
+  try {
+    const intent = journal.byOrderId(orderId, clientId);
+    const orders = intent === null ? [] : (reconciler.ordersOf(intent) ?? []);
+    return orders.find((order) => order.orderId === orderId && isFinal(order.status)) ?? null;
+  } catch (error) {
+    // what works at TWS is cancelled without the journal too
+    if (error instanceof TwsError) return null;
+    throw error;
+  }
 }
 
 const answerOf = (order: Order) => ({ ...outcomeOf(order), whyHeld: order.whyHeld, order });

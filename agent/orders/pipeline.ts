@@ -7,6 +7,7 @@ import { requestOf } from "../handlers/handlers-for.ts";
 import type { Reserved, SendSteps } from "../tws/order-desk.ts";
 import { type Approvals, useApproval } from "./approvals.ts";
 import { digestOfSpecs, otherOrder } from "./intent.ts";
+import { isUnsent } from "./intent-states.ts";
 import { type Intent, type Journal, type NewIntent, freezeOf, usageOf } from "./journal.ts";
 import { frozen } from "./kill-switch.ts";
 import type { Assessment, LimitGuard, ProposedOrder } from "./limit-guard.ts";
@@ -55,8 +56,9 @@ interface PipelineDeps {
 /** So soon after the first, the same order again is asked about instead of doubled. */
 const twinMs = 10_000;
 
-/** Whether an error leaves no order behind, so that the same wish may be tried again. */
-const wasNotSent = ({ code }: TwsError): boolean => code !== "order_rejected" && code !== "outcome_unknown";
+/** TWS has answered what was sent to it, and it came to nothing. */
+const isAnswer = ({ code }: TwsError): boolean =>
+  code === "order_rejected" || code === "order_not_changeable" || code === "order_not_found";
 
 /**
  * The only way to TWS for whatever changes an order: intent, limits, approval, journal, send, acknowledge. What a crash
@@ -114,7 +116,9 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     const current = running.get(intentId);
     if (current !== undefined) {
       if (current.digest !== digest) throw otherOrder();
-      return current.outcome;
+      return await current.outcome.catch((error: unknown) => {
+        throw named(error, wish);
+      });
     }
     // nothing is awaited until it is in the map: two at once are one
     const outcome = startOrRepeat(wish, work, context, given);
@@ -130,12 +134,10 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
 
   async function startOrRepeat(wish: Wish, work: Work, context: CallContext, given?: Permit) {
     const known = journal.intent(wish.intentId);
-    if (known === null || known.state === "received" || known.state === "refused") {
-      if (known !== null && known.digest !== wish.digest) throw otherOrder();
-      return start(wish, work, context, known, given);
-    }
+    if (known === null) return start(wish, work, context, known, given);
     if (known.digest !== wish.digest) throw otherOrder();
-    return outcomeOf(known, context);
+    // nobody is carrying it out now, so that what was not sent never will be
+    return isUnsent(known.state) ? start(wish, work, context, known, given) : outcomeOf(known, context);
   }
 
   /** What became of a wish that was acted upon before. */
@@ -159,7 +161,7 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
       const earlier = await work.earlier();
       if (earlier !== null) {
         journal.adopt(intent, earlier, clientId);
-        reconciler.follow(intent.intentId);
+        noteDown(() => reconciler.follow(intent.intentId));
         return earlier;
       }
     }
@@ -178,7 +180,7 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
           orders.every(({ status }) => isFinal(status)),
         ),
       );
-      reconciler.follow(wish.intentId);
+      noteDown(() => reconciler.follow(wish.intentId));
       return orders;
     } catch (error) {
       noteFailure(wish.intentId, error);
@@ -187,7 +189,8 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
   }
 
   function requireNoTwin(wish: Wish, { caller }: CallContext): void {
-    const twin = journal.twin(caller.grantId, wish.digest, now() - twinMs);
+    const { intentId, digest } = wish;
+    const twin = journal.twin({ intentId, grantId: caller.grantId, digest }, now() - twinMs);
     if (twin === null || cameToNothing(twin)) return;
     const ids = twin.legs.map(({ orderId }) => orderId).join(", ");
     const seconds = Math.max(1, Math.round((now() - twin.createdAt) / 1000));
@@ -265,8 +268,8 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
               hasLeft ? "outcome_unknown" : "internal",
               "Something failed inside tws-edge while this order was placed.",
             );
-      if (error.code === "order_rejected") journal.reject(intentId, error);
-      else if (hasLeft || !wasNotSent(error)) {
+      if (error.code === "order_rejected" || (hasLeft && isAnswer(error))) journal.reject(intentId, error);
+      else if (hasLeft || error.code === "outcome_unknown") {
         journal.lose(intentId, error.code === "outcome_unknown" ? error : lostBy(error));
         reconciler.follow(intentId);
       } else journal.refuse(intentId, error);
@@ -302,8 +305,8 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
 
     /** Whether a repeat answers with what became of the first. */
     wasActedUpon({ intentId }: Wish): boolean {
-      const state = running.has(intentId) ? "reserved" : journal.intent(intentId)?.state;
-      return state !== undefined && state !== "received" && state !== "refused";
+      const state = journal.intent(intentId)?.state;
+      return running.has(intentId) || (state !== undefined && !isUnsent(state));
     },
 
     /** Writes down that a basket has come in. Throws for a key that stands for another, and for a twin. */

@@ -1,11 +1,15 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
 import type { TwsSession } from "../tws/api.ts";
 import type { OrderBook } from "../tws/order-book.ts";
+import { createFollowed } from "./followed.ts";
+import { isLost } from "./intent-states.ts";
+import type { Intent, Journal } from "./journal.ts";
+import { isGuarded, mendBracket, takeBack } from "./mend.ts";
+import { createPicture } from "./picture.ts";
+import { neverLeft, notChanged, notThere, wordsOfState } from "./reconcile-words.ts";
+import { createSearches } from "./search.ts";
 import { sentSpecOf } from "./sent-spec.ts";
-import type { Intent, Journal, Leg } from "./journal.ts";
-import { mendBracket } from "./mend.ts";
 
 export interface ReconcileTimes {
   /** TWS is asked again after this about an order that it has not shown. */
@@ -27,18 +31,8 @@ export const usualReconcileTimes: ReconcileTimes = {
 
 /** Orders that ended within this time must still be on TWS's lists, or the lists are not whole. */
 const controlMs = 2 * 3_600_000;
-/** It is looked for less and less often, but never given up. */
-const mostLookMs = 5 * 60_000;
-
-/** What this process knows of a wish that it does not know the end of. */
-interface Search {
-  /** Complete looks that did not show it, since nothing was lost. */
-  misses: number;
-  missedAt: number;
-  /** How often it was looked for in all. */
-  looks: number;
-  timer: NodeJS.Timeout | null;
-}
+/** What was called absent within this time may still come up. */
+const goneMs = 24 * 3_600_000;
 
 export interface Reconciler {
   /** Resolves when what earlier processes and connections left open has been looked for on this connection. */
@@ -54,6 +48,14 @@ export interface Reconciler {
   /** Where it stands, for people, and what is being done. */
   wordsOn(intent: Intent): string;
   close(): void;
+}
+
+/** One reading of all of TWS's lists. */
+interface Look {
+  /** The references that they show. */
+  readonly refs: ReadonlySet<string>;
+  /** When it began, by the clock of the process. */
+  readonly lookedAt: number;
 }
 
 interface ReconcilerDeps {
@@ -79,155 +81,181 @@ export function createReconciler({
 }: ReconcilerDeps): Reconciler {
   const times = { ...usualReconcileTimes, ...rest.times };
   const closing = new AbortController();
-  const searches = new Map<string, Search>();
-  const followed = new Set<string>();
-  /** Those that were called absent here: TWS must not come up with them. */
-  const gone = new Set<string>();
-  let noteTimer: NodeJS.Timeout | null = null;
-  let isFirst = true;
-  /** When the session, or TWS's own connection, was last lost and came back. */
-  let unbrokenSince = now();
+  const searches = createSearches(times.lookAgainMs, (intentId) => void tryToLook(intentId));
+  const picture = createPicture(orderBook);
+  const followed = createFollowed({
+    journal,
+    picture,
+    noteMs: times.noteMs,
+    againMs: times.lookAgainMs,
+    isSearched: searches.has,
+    found,
+    log,
+  });
+  /** Sent before the session, or TWS's own connection, was last lost. */
+  const crossed = new Set<string>();
+  let passTimer: NodeJS.Timeout | null = null;
+  /** When nothing was lost any more, by the clock of the process, which nobody sets. */
+  let unbrokenSince = performance.now();
   let pass: Promise<void> = Promise.resolve();
+  let passes = 0;
   /** The connection whose pass is over; 0 before the first. */
   let reconciledConnection = 0;
 
-  const shownOf = ({ orderRef, shown }: Leg): Order | null => orderBook.shown(orderRef) ?? shown;
-
-  function ordersOf({ legs }: Intent): readonly Order[] | null {
-    const orders = legs.flatMap((leg) => shownOf(leg) ?? []);
-    return orders.length === legs.length && orders.length > 0 ? orders : null;
+  /** What an earlier process has not sent is not sent by this one either. */
+  function refuseUnsent(): void {
+    for (const { intentId, state } of journal.unfinished()) {
+      if (state === "received" || state === "reserved") journal.refuse(intentId, neverLeft());
+    }
+    for (const intent of journal.absentSince(now() - goneMs)) followed.add(intent);
   }
+
+  /** Another login of TWS knows nothing of it, so that its silence says nothing. */
+  const isOfLogin = ({ kind, account }: Intent): boolean =>
+    kind === "cancel" || kind === "cancel_all" || session.accounts().includes(account);
+
+  const isLooked = (intent: Intent): boolean =>
+    isLost(intent.state) || (intent.state === "acked" && !isKnown(intent));
+
+  /** TWS has shown each of its orders to this process, or that it has ended to an earlier one. */
+  const isKnown = ({ legs }: Intent): boolean =>
+    legs.every((leg) => picture.live(leg) !== null || picture.isOver(leg));
 
   /** Reads the lists, then decides about everything that is open. */
   async function reconcile(): Promise<void> {
     orderBook.keepClearOf(journal.greatestOrderId(session.clientId));
-    const open = journal.unfinished();
-    const wasFirst = isFirst;
-    isFirst = false;
-    for (const intent of open) {
-      const hasNotLeft = intent.state === "received" || intent.state === "reserved";
-      // of this process they are under way, and of an earlier one they never left
-      if (hasNotLeft && wasFirst) journal.refuse(intent.intentId, neverLeft());
-    }
-    const accounts = session.accounts();
-    const lost = open.filter(({ state, account }) => isLost(state) && accounts.includes(account));
-    for (const { intentId } of open) followed.add(intentId);
-    if (lost.length > 0) await lookFor(lost.map(({ intentId }) => intentId));
-    await noteEnds();
+    const open = journal.unfinished().filter(({ state }) => state === "acked" || isLost(state));
+    for (const intent of open) followed.add(intent);
+    const wanted = open.filter((intent) => isLooked(intent) && isOfLogin(intent));
+    if (wanted.length > 0) await lookFor(wanted.map(({ intentId }) => intentId));
+    followed.note();
   }
 
   /** One look at TWS's lists, and what follows from it for each of these. */
   async function lookFor(intentIds: readonly string[], signal: AbortSignal = closing.signal): Promise<void> {
-    const listed = await orderBook.look({ timeoutMs: times.lookMs, signal });
-    for (const intentId of intentIds) {
+    const { connection } = session;
+    // what TWS lists is of the time when it was asked
+    const lookedAt = performance.now();
+    const refs = await orderBook.look({ timeoutMs: times.lookMs, signal });
+    if (connection !== session.connection) {
+      throw new TwsError("tws_offline", "The session with TWS was replaced while its lists were read.");
+    }
+    for (const intentId of intentIds) await tryToDecide(intentId, { refs, lookedAt });
+  }
+
+  /** What cannot be written down now is decided anew later; it keeps none of the others. */
+  async function tryToDecide(intentId: string, look: Look): Promise<void> {
+    try {
       const intent = journal.intent(intentId);
-      if (intent !== null && isLost(intent.state)) await decide(intent, listed);
+      if (intent !== null && isLooked(intent) && isOfLogin(intent)) await decide(intent, look);
+    } catch (error) {
+      if (!(error instanceof TwsError)) throw error;
+      log("orders.not_decided", { intentId, error });
+      searchAgain(intentId);
     }
   }
 
-  async function decide(intent: Intent, listed: ReadonlySet<string>): Promise<void> {
-    const { intentId, kind, legs } = intent;
-    const shown = legs.filter((leg) => orderBook.shown(leg.orderRef) !== null);
-    const isListed = legs.some(({ orderRef }) => listed.has(orderRef));
+  async function decide(intent: Intent, look: Look): Promise<void> {
+    const { intentId, kind, legs, state } = intent;
+    const isListed = legs.some(({ orderRef }) => look.refs.has(orderRef));
     switch (kind) {
       case "modify":
-        return decideChange(intent);
+        return state === "acked" ? missed(intent, look) : decideChange(intent, look);
       case "cancel":
       case "cancel_all":
+        searches.end(intentId);
+        followed.drop(intentId);
         return journal.finish(intentId, "looked for after it was sent");
-      case "bracket":
-        if (shown.length > 0 && shown.length < legs.length) return mend(intent);
+      case "bracket": {
+        const isSeen = legs.some((leg) => picture.live(leg) !== null);
+        if (state !== "acked" && isSeen && !isGuarded(legs, picture)) return mend(intent);
         break;
+      }
       case "place":
       case "basket":
         break;
       default:
         kind satisfies never;
     }
-    if (shown.length === legs.length && legs.length > 0) return found(intent);
-    if (isListed) return searchAgain(intentId);
-    return missed(intent, listed);
+    if (picture.isEveryLegLive(intent)) return found(intent);
+    if (isListed && state !== "acked") return searchAgain(intentId);
+    return missed(intent, look);
   }
 
   function found(intent: Intent): void {
-    const orders = ordersOf(intent) ?? [];
-    forget(intent.intentId);
-    journal.acknowledge(
-      intent.intentId,
-      orders,
-      orders.every(({ status }) => isFinal(status)),
-    );
-    followed.add(intent.intentId);
-    log("orders.found", { intentId: intent.intentId });
+    const { intentId } = intent;
+    const isOver = intent.legs.every((leg) => picture.isOver(leg));
+    journal.acknowledge(intentId, picture.ordersOf(intent) ?? [], isOver);
+    searches.end(intentId);
+    followed.read(intentId);
+    log("orders.found", { intentId });
   }
 
   /** TWS shows the order with the new terms, or as it was: one that ends does so either way. */
-  function decideChange(intent: Intent): void {
+  function decideChange(intent: Intent, look: Look): Promise<void> | void {
     const [leg] = intent.legs;
-    const order = leg === undefined ? null : shownOf(leg);
+    const order = leg === undefined ? null : picture.live(leg);
     const asked = leg === undefined ? null : sentSpecOf(leg);
-    if (leg === undefined || order === null || asked === null) return missed(intent, new Set());
+    if (leg === undefined || order === null || asked === null) return missed(intent, look);
     const isShown =
       order.quantity === asked.quantity &&
       (asked.limitPrice === null || order.limitPrice === asked.limitPrice) &&
       (asked.auxPrice === null || order.auxPrice === asked.auxPrice);
-    if (isShown) return found(intent);
-    return missed(intent, new Set([leg.orderRef]));
+    return isShown ? found(intent) : missed(intent, look);
   }
 
   async function mend(intent: Intent): Promise<void> {
-    const outcome = await mendBracket(intent, orderBook, closing.signal);
-    log("orders.bracket_mended", { intentId: intent.intentId, outcome: outcome.message });
-    if (outcome.code === "outcome_unknown") return searchAgain(intent.intentId);
-    forget(intent.intentId);
-    journal.reject(intent.intentId, outcome);
+    const { intentId } = intent;
+    const outcome = await mendBracket(intent, picture, orderBook, closing.signal);
+    if (outcome === null) return found(intent);
+    log("orders.bracket_mended", { intentId, outcome: outcome.message });
+    if (outcome.code === "outcome_unknown") return searchAgain(intentId);
+    refused(intentId, outcome);
+  }
+
+  function refused(intentId: string, outcome: TwsError): void {
+    journal.reject(intentId, outcome);
+    searches.end(intentId);
+    followed.drop(intentId);
   }
 
   /** TWS has not shown it in a whole look. Only the second such look, far enough from any loss, is believed. */
-  function missed(intent: Intent, listed: ReadonlySet<string>): void {
-    const { intentId, account, kind, sentAt } = intent;
-    const search = searchOf(intentId);
-    const at = now();
-    const isFarEnough = search.misses > 0 && at - search.missedAt >= times.lookAgainMs;
-    if (search.misses === 0 || isFarEnough) {
-      search.misses += 1;
-      search.missedAt = at;
-    }
+  async function missed(intent: Intent, look: Look): Promise<void> {
+    const { intentId, account, kind, state } = intent;
+    // without IBKR TWS may list what it likes
+    if (session.status().tws.state !== "connected") return searchAgain(intentId);
+    const misses = searches.missed(intentId, look.lookedAt);
     // the line that carried it still stands, or TWS has had time to read its own lists again
-    const isSettled = (sentAt ?? 0) >= unbrokenSince || at - unbrokenSince >= times.settledMs;
-    const isWhole = kind === "modify" || listsAreWhole(account, listed, at);
-    if (search.misses < 2 || !isSettled || !isWhole) return searchAgain(intentId);
-    forget(intentId);
-    gone.add(intentId);
+    const isUnbroken = state !== "acked" && !crossed.has(intentId);
+    const isSettled = isUnbroken || look.lookedAt - unbrokenSince >= times.settledMs;
+    const isWhole = kind === "modify" || listsAreWhole(account, look.refs);
+    if (misses < 2 || !isSettled || !isWhole) return searchAgain(intentId);
+    if (state === "acked") return unlisted(intent);
+    const heldBack = kind === "bracket" ? await takeBack(intent, orderBook, closing.signal) : null;
+    if (heldBack !== null) return refused(intentId, heldBack);
     journal.missing(intentId, kind === "modify" ? notChanged(intent) : notThere(intent));
+    searches.end(intentId);
+    followed.read(intentId);
     log("orders.absent", { intentId });
   }
 
-  /** TWS's lists show every order of the last hours that is known to have filled and ended there. */
-  const listsAreWhole = (account: string, listed: ReadonlySet<string>, at: number): boolean =>
-    journal
-      .endedSince(account, at - controlMs)
-      .flatMap(({ legs }) => legs)
-      .every(({ orderRef, shown }) => (shown?.filled ?? 0) === 0 || listed.has(orderRef));
-
-  function searchOf(intentId: string): Search {
-    const known = searches.get(intentId);
-    if (known !== undefined) return known;
-    const search: Search = { misses: 0, missedAt: 0, looks: 0, timer: null };
-    searches.set(intentId, search);
-    return search;
+  /** It was at TWS, and has ended on a day that TWS lists no more. */
+  function unlisted(intent: Intent): void {
+    const { intentId } = intent;
+    const orders = picture.ordersOf(intent) ?? [];
+    const isOver = intent.legs.every((leg) => picture.live(leg) === null || picture.isOver(leg));
+    journal.acknowledge(intentId, orders, isOver);
+    searches.end(intentId);
+    followed.read(intentId);
+    log("orders.unlisted", { intentId });
   }
 
+  /** TWS's lists show every order of the last hours that is known to have filled and ended there. */
+  const listsAreWhole = (account: string, listed: ReadonlySet<string>): boolean =>
+    journal.filledSince(account, now() - controlMs).every((orderRef) => listed.has(orderRef));
+
   function searchAgain(intentId: string): void {
-    if (closing.signal.aborted) return;
-    const search = searchOf(intentId);
-    if (search.timer !== null) return;
-    search.looks += 1;
-    const waitMs = Math.min(mostLookMs, times.lookAgainMs * Math.max(1, search.looks - 6));
-    search.timer = setTimeout(() => {
-      search.timer = null;
-      void tryToLook(intentId);
-    }, waitMs);
+    if (!closing.signal.aborted) searches.again(intentId);
   }
 
   async function tryToLook(intentId: string): Promise<void> {
@@ -242,77 +270,43 @@ export function createReconciler({
     }
   }
 
-  function forget(intentId: string): void {
-    const timer = searches.get(intentId)?.timer ?? null;
-    if (timer !== null) clearTimeout(timer);
-    searches.delete(intentId);
-  }
-
-  function noteSoon(): void {
-    if (followed.size === 0 && searches.size === 0 && gone.size === 0) return;
-    noteTimer ??= setTimeout(() => {
-      noteTimer = null;
-      noteEnds().catch((error: unknown) => log("journal.not_written_failed", { error }));
-    }, times.noteMs);
-  }
-
-  /** Writes down what followed orders have come to; news of what was looked for ends the search. */
-  async function noteEnds(): Promise<void> {
-    for (const intentId of [...followed, ...gone]) {
-      const intent = journal.intent(intentId);
-      if (intent === null) followed.delete(intentId);
-      else noteEnd(intent);
-    }
-  }
-
-  function noteEnd(intent: Intent): void {
-    const { intentId, state, kind } = intent;
-    switch (state) {
-      case "acked": {
-        const orders = ordersOf(intent);
-        if (orders === null || !orders.every(({ status }) => isFinal(status))) return;
-        journal.acknowledge(intentId, orders, true);
-        followed.delete(intentId);
-        return;
-      }
-      case "sending":
-      case "unknown":
-        if (searches.has(intentId) && kind !== "modify" && everyLegShown(intent)) found(intent);
-        return;
-      case "absent":
-        if (kind === "modify" || !everyLegShown(intent)) return;
-        gone.delete(intentId);
-        log("orders.appeared_failed", { intentId });
-        found(intent);
-        return;
-      case "received":
-      case "reserved":
-        return;
-      case "done":
-      case "refused":
-      case "rejected":
-        followed.delete(intentId);
-        return;
-      default:
-        state satisfies never;
-    }
-  }
-
-  const everyLegShown = ({ legs }: Intent) =>
-    legs.length > 0 && legs.every(({ orderRef }) => orderBook.shown(orderRef) !== null);
-
   function begin(): void {
-    unbrokenSince = now();
-    for (const search of searches.values()) search.misses = 0;
+    unbrokenSince = performance.now();
+    searches.forgetMisses();
+    for (const { intentId } of readOr([], () => journal.unfinished())) crossed.add(intentId);
+    startPass();
+  }
+
+  async function runPass(number: number, connection: number): Promise<void> {
+    await orderBook.whenRead(closing.signal);
+    await reconcile();
+    if (passes === number) reconciledConnection = connection;
+  }
+
+  function startPass(): void {
     const { connection } = session;
     reconciledConnection = 0;
-    pass = orderBook.whenRead(closing.signal).then(async () => {
-      await reconcile();
-      reconciledConnection = connection;
+    passes += 1;
+    const mine = runPass(passes, connection);
+    pass = mine;
+    mine.catch((error: unknown) => {
+      if (closing.signal.aborted) return;
+      log("orders.not_reconciled", { error });
+      if (passTimer !== null) clearTimeout(passTimer);
+      passTimer = setTimeout(() => {
+        // a later session has a pass of its own
+        if (pass === mine && session.status().tws.state === "connected") startPass();
+      }, times.lookAgainMs);
     });
-    pass.catch((error: unknown) => {
-      if (!closing.signal.aborted) log("orders.not_reconciled", { error });
-    });
+  }
+
+  function readOr<T>(otherwise: T, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      log("journal.not_read_failed", { error });
+      return otherwise;
+    }
   }
 
   let wasUpstreamDown = false;
@@ -322,17 +316,18 @@ export function createReconciler({
       if (tws.state === "connected" && wasUpstreamDown) begin();
       wasUpstreamDown = tws.state === "upstream_down";
     }),
-    orderBook.onChange(noteSoon),
+    orderBook.onChange(() => followed.noteSoon()),
   ];
+  readOr(undefined, refuseUnsent);
   if (session.connection > 0) begin();
 
   return {
     async whenReconciled(signal) {
-      const failed = pass;
+      const awaited = pass;
       try {
-        await Promise.race([pass, untilAborted(signal)]);
+        await Promise.race([awaited, untilAborted(signal)]);
       } catch (cause) {
-        if (failed === pass) begin();
+        if (awaited === pass) startPass();
         throw new TwsError(
           "timeout",
           "What became of earlier orders is not known yet, so nothing was sent.",
@@ -344,18 +339,17 @@ export function createReconciler({
     isReconciled: () => reconciledConnection > 0 && reconciledConnection === session.connection,
 
     follow(intentId) {
-      followed.add(intentId);
-      const state = journal.intent(intentId)?.state;
-      if (state !== undefined && isLost(state)) searchAgain(intentId);
-      noteSoon();
+      const intent = followed.read(intentId);
+      if (intent !== null && isLost(intent.state)) searchAgain(intentId);
+      followed.noteSoon();
     },
 
     async settle(known, signal) {
       // a connection that has just begun says first what it holds
       await Promise.race([pass.catch(() => undefined), untilAborted(signal)]);
       const intent = journal.intent(known.intentId) ?? known;
-      if (!isLost(intent.state)) return intent;
-      followed.add(intent.intentId);
+      if (!isLost(intent.state) || !isOfLogin(intent)) return intent;
+      followed.add(intent);
       try {
         await lookFor([intent.intentId], signal);
       } catch (error) {
@@ -365,24 +359,27 @@ export function createReconciler({
       return journal.intent(intent.intentId) ?? intent;
     },
 
-    ordersOf,
+    ordersOf: (intent) => picture.ordersOf(intent),
 
-    wordsOn({ intentId, state, sentAt }) {
+    wordsOn(intent) {
+      const { intentId, state, sentAt, account } = intent;
       if (!isLost(state)) return wordsOfState[state];
-      const search = searches.get(intentId);
       const since = sentAt === null ? "" : ` at ${new Date(sentAt).toISOString()}`;
-      const next =
-        session.status().tws.state === "connected"
+      const isConnected = session.status().tws.state === "connected";
+      const next = !isConnected
+        ? "TWS is away; it is asked for it as soon as it is back."
+        : isOfLogin(intent)
           ? "TWS is asked for it again every few seconds."
-          : "TWS is away; it is asked for it as soon as it is back.";
-      return `It was sent${since}, and TWS has not shown it in ${search?.misses ?? 0} complete looks. ${next} Do not place it again.`;
+          : `TWS is logged in without the account ${account}; it is asked for it when that is back.`;
+      return `It was sent${since}, and TWS has not shown it in ${searches.misses(intentId)} complete looks. ${next} Do not place it again.`;
     },
 
     close() {
       closing.abort();
       for (const off of offs) off();
-      for (const intentId of searches.keys()) forget(intentId);
-      if (noteTimer !== null) clearTimeout(noteTimer);
+      searches.close();
+      followed.close();
+      if (passTimer !== null) clearTimeout(passTimer);
     },
   };
 }
@@ -392,35 +389,3 @@ const untilAborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
-
-const isLost = (state: Intent["state"]): state is "sending" | "unknown" =>
-  state === "sending" || state === "unknown";
-
-const wordsOfState = {
-  received: "It is being prepared; nothing has been sent.",
-  reserved: "It has an order id and is about to be sent.",
-  acked: "TWS has it.",
-  done: "It has ended at TWS.",
-  refused: "It was not sent.",
-  rejected: "TWS has refused it.",
-  absent: "It was sent, and TWS does not have it: it was looked for twice.",
-} as const;
-
-const neverLeft = (): TwsError =>
-  new TwsError("cancelled", "The agent stopped before the order was sent, so nothing was placed.", {
-    nextStep: "Nothing was placed. Call again to place it.",
-  });
-
-const notThere = ({ sentAt }: Intent): TwsError =>
-  new TwsError(
-    "order_rejected",
-    `The order did not reach TWS: sent at ${new Date(sentAt ?? 0).toISOString()}, it is neither among the working nor the ended orders nor the fills, looked for twice.`,
-    { nextStep: "Nothing was placed. If it is still wanted, place it with a new idempotencyKey." },
-  );
-
-const notChanged = ({ legs }: Intent): TwsError =>
-  new TwsError(
-    "order_rejected",
-    `The change of order ${legs[0]?.orderId ?? ""} did not reach TWS; the order is as it was.`,
-    { nextStep: "Look at the order with ibkr_get_order_status; if it still works, change it again." },
-  );

@@ -1,14 +1,30 @@
 import { z } from "zod";
+import { Action, OrderType, TimeInForce } from "../../shared/order.ts";
+import type { OrderSpec } from "../tws/order-wire.ts";
 import type { Leg } from "./journal.ts";
 
-/** What is compared of an order that was sent, from the journal. */
+const price = z.number().nullable();
+
+/** An order as it was sent, from the journal. */
 const SentSpec = z.object({
+  contract: z.object({ conId: z.int(), exchange: z.string() }),
+  account: z.string(),
+  action: Action,
   quantity: z.number(),
-  limitPrice: z.number().nullable(),
-  auxPrice: z.number().nullable(),
-});
+  orderType: OrderType,
+  tif: TimeInForce,
+  limitPrice: price,
+  auxPrice: price,
+  trailStopPrice: price,
+  limitOffset: price,
+  goodTillDate: z.string().nullable(),
+  outsideRth: z.boolean(),
+  orderRef: z.string(),
+  parentId: z.int().nullable(),
+  ocaGroup: z.string().nullable(),
+}) satisfies z.ZodType<OrderSpec>;
 
 /** Null for an order that this journal did not send. */
-export function sentSpecOf({ spec }: Leg): z.infer<typeof SentSpec> | null {
+export function sentSpecOf({ spec }: Leg): OrderSpec | null {
   return SentSpec.safeParse(JSON.parse(spec)).data ?? null;
 }

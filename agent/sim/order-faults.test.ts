@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { parseOrderFaults } from "./order-faults.ts";
 import { message, type RawClient, startedClient } from "./raw-client.ts";
 import { type Simulator, startSimulator } from "./server.ts";
@@ -138,18 +138,42 @@ test("correctExecution tells the fill again to its client", async () => {
   await client.waitFor((fields) => fields[0] === "11" && fields.includes(execId.replace(/01$/, "02")));
 });
 
+test("emptyMs hides ended orders and fills from lists for a while, and nothing that happens meanwhile", async () => {
+  const client = await start();
+  place(client, 1, { type: "MKT" });
+  await client.waitFor(message(59));
+  const listed = async () => {
+    const from = client.messages.length;
+    client.send(7, 3, 9, 0, "", "", "", "", "", "");
+    client.send(99, 0);
+    await client.waitFor(message(102), from);
+    return client.messages.slice(from).map(([id]) => Number(id));
+  };
+  simulator.faults.orders({ emptyMs: 400 });
+  const startedAt = performance.now();
+  expect(await listed()).toEqual([55, 102]);
+  const from = orderRows(client).length;
+  place(client, 2, { type: "MKT" });
+  await fence(client);
+  expect(orderRows(client).slice(from)).toEqual([5, 3, 11, 5, 3, 59]);
+  const whole = [11, 59, 11, 59, 55, 101, 101, 102];
+  await vi.waitFor(async () => expect(await listed()).toEqual(whole), { timeout: 5_000, interval: 100 });
+  expect(performance.now() - startedAt).toBeGreaterThan(400);
+});
+
 test("the words of --order-faults mean the same, and others are refused", () => {
-  expect(parseOrderFaults("drop=after-reading,nth=2,delay=50,duplicate,reorder,no-end=55,no-end=53")).toEqual(
-    {
-      drop: "after-reading",
-      nth: 2,
-      delayMs: 50,
-      duplicate: true,
-      reorder: true,
-      withoutEnds: [55, 53],
-    },
-  );
-  for (const word of ["drop=now", "delay", "no-end=54", "nth=0", "twice"]) {
+  expect(
+    parseOrderFaults("drop=after-reading,nth=2,delay=50,duplicate,reorder,no-end=55,no-end=53,empty=9"),
+  ).toEqual({
+    drop: "after-reading",
+    nth: 2,
+    delayMs: 50,
+    duplicate: true,
+    reorder: true,
+    withoutEnds: [55, 53],
+    emptyMs: 9,
+  });
+  for (const word of ["drop=now", "delay", "no-end=54", "empty", "nth=0", "twice"]) {
     expect(() => parseOrderFaults(word)).toThrow(`'${word}'`);
   }
 });

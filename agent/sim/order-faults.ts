@@ -19,6 +19,8 @@ export interface OrderFaults {
   readonly reorder?: boolean;
   /** Lists without their end: 53 of open orders, 55 of executions, 102 of completed orders. */
   readonly withoutEnds?: readonly number[];
+  /** For so long from now, in milliseconds, the lists of completed orders and executions are empty, as after a restart. */
+  readonly emptyMs?: number;
 }
 
 /** For --help: the same as words of one option. */
@@ -31,6 +33,7 @@ export const ORDER_FAULTS_HELP = `  --order-faults <list>  what goes wrong with 
                            reorder      what is said at one moment comes in reverse order
                            no-end=53|55|102
                                         lists of open orders, executions or completed orders never end
+                           empty=<ms>   lists of completed orders and executions are empty for so long
 `;
 
 /** Throws an Error that names what it cannot read. */
@@ -42,6 +45,7 @@ export function parseOrderFaults(text: string): OrderFaults {
     if (name === "duplicate" && value === "") faults.duplicate = true;
     else if (name === "reorder" && value === "") faults.reorder = true;
     else if (name === "delay" && count > 0) faults.delayMs = count;
+    else if (name === "empty" && count > 0) faults.emptyMs = count;
     else if (name === "nth" && Number.isInteger(count) && count > 0) faults.nth = count;
     else if (name === "no-end" && ends.has(count))
       faults.withoutEnds = [...(faults.withoutEnds ?? []), count];
@@ -58,8 +62,13 @@ export function parseOrderFaults(text: string): OrderFaults {
 const PLACE_ORDER = 3;
 const ERROR = 4;
 const OPEN_ORDER = 5;
+const EXEC_DETAILS = 11;
+const COMMISSION = 59;
+const COMPLETED_ORDER = 101;
+/** Of an execDetails that nobody asked for. */
+const UNASKED = -1;
 /** openOrder, orderStatus, execDetails and commissionReport. */
-const news = new Set([OPEN_ORDER, 3, 11, 59]);
+const news = new Set([OPEN_ORDER, 3, EXEC_DETAILS, COMMISSION]);
 const ends = new Set([53, 55, 102]);
 /** Request ids of clients are far above their order ids, and -1 is the system. */
 const isOrderError = ([id, , subject]: Message) => id === ERROR && Number(subject) > 0;
@@ -77,6 +86,7 @@ export function createOrderFaultLine(): OrderFaultLine {
   let faults: OrderFaults = {};
   let ordersLeft = 0;
   let silent: Client | null = null;
+  let emptyUntil = 0;
   let cutBehind: { readonly clientId: number; readonly orderId: number } | null = null;
 
   function takesOrder(fields: readonly string[]): boolean {
@@ -87,6 +97,14 @@ export function createOrderFaultLine(): OrderFaultLine {
 
   function wrap(client: Client): Client {
     let held: Message[] = [];
+    let isRowLost = false;
+
+    /** A row of a list that is empty for now; a commission belongs to the execution before it. */
+    function isLost([id, subject]: Message): boolean {
+      if (performance.now() >= emptyUntil) return false;
+      if (id === EXEC_DETAILS) isRowLost = Number(subject) !== UNASKED;
+      return id === COMPLETED_ORDER || ((id === EXEC_DETAILS || id === COMMISSION) && isRowLost);
+    }
 
     const out = (message: Message) => {
       const { delayMs = 0 } = faults;
@@ -109,7 +127,7 @@ export function createOrderFaultLine(): OrderFaultLine {
 
     function send(message: Message): void {
       const id = Number(message[0]);
-      if (silent?.clientId === client.clientId) return;
+      if (silent?.clientId === client.clientId || isLost(message)) return;
       if (ends.has(id)) {
         // a list ends behind its rows, whatever their order
         release();
@@ -139,6 +157,7 @@ export function createOrderFaultLine(): OrderFaultLine {
     set(next) {
       faults = next;
       ordersLeft = next.nth ?? 1;
+      emptyUntil = performance.now() + (next.emptyMs ?? 0);
       cutBehind = null;
     },
     wrap,

@@ -191,6 +191,24 @@ describe("an order in TWS's list of those that ended, which has no order ids", (
     expect(first.permId).not.toBe(second.permId);
   });
 
+  test.for(["by the process that sent it", "by a later one"])(
+    "has filled what the list says while its executions are not listed, %s",
+    async (whose) => {
+      const { simulator, session, book } = await startBook();
+      const { ledger } = simulator.world;
+      simulator.faults.orders({ drop: "after-reading" });
+      await book.place(spec, here).catch(() => undefined);
+      // the one list is still empty when the other is not any more
+      Object.assign(ledger, { executions: () => [] });
+      await session.whenConnected(5_000);
+      const reader = whose === "by a later one" ? null : book;
+      if (reader === null) await session.close();
+      const asked = reader ?? (await connectBook(simulator)).book;
+      await asked.look(context);
+      expect(asked.shown(spec.orderRef)).toMatchObject({ status: "Filled", filled: 10, remaining: 0 });
+    },
+  );
+
   test("is not the order of ours that has the id it had at another client", async () => {
     const { simulator, book } = await startBook();
     await book.place(far, here);

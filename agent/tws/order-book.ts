@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import { isFinal } from "../../shared/order.ts";
-import type { CompletedOrder, Execution, Order } from "../../shared/order.ts";
+import type { CompletedOrder, Execution, Order, OrderStatus } from "../../shared/order.ts";
 import type { RequestContext, TwsSession } from "./api.ts";
 import type { Log } from "./connection.ts";
 import { createExecutions } from "./executions.ts";
@@ -217,6 +217,15 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     shown(orderRef: string): Order | null {
       const record = records.byRef(orderRef);
       return record === undefined ? null : records.toOrder(record);
+    },
+
+    /** The status alone of what `shown` returns. */
+    statusShown: (orderRef: string): OrderStatus | null => records.byRef(orderRef)?.status ?? null,
+
+    /** The order of this client with the id, as `shown`. */
+    shownOwn(orderId: number): Order | null {
+      const record = records.own(orderId);
+      return record === undefined || !record.acknowledged ? null : records.toOrder(record);
     },
 
     /** The order with IBKR's permanent id; TWS is asked only if the book does not know. Throws order_not_found. */

@@ -206,6 +206,8 @@ async function afterDrop(desk: OrderDesk, legs: Legs, care: BracketCare): Promis
       await care.whenBack();
       if (isWhole(desk, legs)) return;
       const end = await endOf(desk, legs.entry, care.signal);
+      // its fill may have been all that TWS had not listed yet
+      if (isWhole(desk, legs)) return;
       if (end !== "unknown" || rounds === 1 || care.signal.aborted) throw failureOf(desk, legs, end, true);
     }
   };

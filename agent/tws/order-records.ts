@@ -183,6 +183,8 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     /** How an order ended, by a row whose terms may be blank. */
     completed(record: OrderRecord, row: OrderRow): void {
       record.permId ??= row.order.permId;
+      // its executions may not be listed yet
+      record.filledByStatus = Math.max(record.filledByStatus, row.order.filledQuantity);
       record.status = nextStatus(record.status, row.status);
       record.acknowledged = true;
     },
@@ -207,6 +209,9 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       if (record === undefined) return undefined;
       record.permId ??= permId;
       record.acknowledged = true;
+      // found by its fills alone, it is known by them
+      const isWhole = countedFills(record, executions).quantity >= record.quantity;
+      if (record.status === "Unknown" && isWhole) record.status = "Filled";
       return record;
     },
 
@@ -233,8 +238,10 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       const others = [...records].filter((record) => record.orderId === orderId);
       return others.length === 1 ? others[0] : undefined;
     },
-    byRef: (orderRef: string): OrderRecord | undefined =>
-      [...records].find((record) => record.orderRef === orderRef && record.acknowledged),
+    byRef(orderRef: string): OrderRecord | undefined {
+      for (const record of records) if (record.orderRef === orderRef && record.acknowledged) return record;
+      return undefined;
+    },
     byPermId: (permId: number): OrderRecord | undefined =>
       [...records].find((record) => record.permId === permId),
     all: (): readonly OrderRecord[] => [...records],

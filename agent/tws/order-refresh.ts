@@ -43,7 +43,9 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     if (typeof orderId === "number" && clientId === session.clientId)
       records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
     // one that ended without a fill is still the order of its reference, though nobody knows its id any more
-    else if (fill === undefined && orderRef !== null && permId !== null) records.openOrder(row);
+    else if (fill === undefined && orderRef !== null && permId !== null) {
+      records.completed(records.openOrder(row), row);
+    }
   }
 
   const look = (context: RequestContext): Promise<ReadonlySet<string>> => read(context, true);

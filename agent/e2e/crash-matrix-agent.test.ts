@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { trader } from "../handlers/testbed.ts";
+import { verifyChain } from "../orders/audit-trail.ts";
+import { openJournalFile } from "../orders/journal-file.ts";
+import { startSimulator } from "../sim/server.ts";
+import { createTable, type Mishap, playCells } from "./crash-cells.ts";
+import { type Deed, deeds, type Rig } from "./crash-deeds.ts";
+import { bundleAgent, type Death, startMortalAgent } from "./mortal-agent.ts";
+
+/** The agent's process is killed before and after each write to its journal, and started anew. */
+
+const table = createTable(
+  "agent killed",
+  deeds.map(({ name }) => name),
+);
+let folder = "";
+let program = "";
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "tws-edge-kills-"));
+  program = await bundleAgent(folder);
+}, 60_000);
+afterAll(() => {
+  console.log(table.text());
+  rmSync(folder, { recursive: true });
+});
+
+interface MortalRig extends Rig {
+  /** Kills the agent at a write, and resolves when another has taken its place. */
+  readonly dying: (death: Death) => Mishap;
+  close(): Promise<void>;
+}
+
+async function startRig(name: string): Promise<MortalRig> {
+  const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500 });
+  const agent = await startMortalAgent(program, join(folder, `${name}.db`), simulator.port);
+  return {
+    ask: agent.peer.ask,
+    simulator,
+    grantId: trader.grantId,
+    dying: (death) => async (act) => {
+      await agent.arm(death);
+      await act();
+      expect(await agent.replaced()).toBe("SIGKILL");
+    },
+    async close() {
+      await agent.close();
+      await simulator.close();
+      const file = openJournalFile({ path: agent.journal, exclusive: true });
+      expect(file.read((db) => verifyChain(db))).toBeNull();
+      file.close();
+    },
+  };
+}
+
+const nameOf = ({ phase, step, nth }: Death) => `${phase} ${step}${nth > 1 ? ` ${nth}` : ""}`;
+
+const deathsOf = ({ steps }: Deed): Death[] =>
+  Object.entries(steps).flatMap(([step, times]) =>
+    Array.from({ length: times }, (_, at) => at + 1).flatMap((nth) =>
+      (["before", "after"] as const).map((phase) => ({ step, phase, nth })),
+    ),
+  );
+
+describe.concurrent("wherever the agent is killed", () => {
+  test.for(deeds)("$name: once, or not at all", { timeout: 120_000 }, async (deed) => {
+    const rig = await startRig(deed.name.replaceAll(" ", "-"));
+    try {
+      const mishaps = new Map(deathsOf(deed).map((death) => [nameOf(death), rig.dying(death)]));
+      expect(await playCells(rig, deed, mishaps, table)).toEqual([]);
+    } finally {
+      await rig.close();
+    }
+  });
+});
