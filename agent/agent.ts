@@ -194,7 +194,7 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
       told = "";
       tellStatus();
       topics.linked(welcome.topics, opened.send);
-      mirror.linked(welcome.audited);
+      mirror.linked(welcome.keepsAudit);
     },
     frame(frame, origin) {
       switch (frame.type) {
