@@ -194,7 +194,7 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
       told = "";
       tellStatus();
       topics.linked(welcome.topics, opened.send);
-      mirror.linked(welcome.audited);
+      mirror.linked(welcome.keepsAudit);
     },
     frame(frame, origin) {
       switch (frame.type) {
@@ -208,8 +208,12 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
           return topics.unsubscribe(frame.topic);
         case "ack":
           return topics.ack(frame.topic, frame.seq);
-        case "owner":
-          return origin.send(ownerDesk.answer(frame));
+        case "owner": {
+          const answer = ownerDesk.answer(frame);
+          // first, so that the page shows at once what it has changed
+          tellStatus();
+          return origin.send(answer);
+        }
         case "audited":
           return mirror.audited(frame.head);
         case "bye":

@@ -1,5 +1,5 @@
 import { TwsError } from "../shared/errors.ts";
-import type { BrokenLimit } from "../shared/errors.ts";
+import type { ApprovalPlace, BrokenLimit } from "../shared/errors.ts";
 import type { OrderType } from "../shared/order.ts";
 import type { Caller } from "../shared/scopes.ts";
 import { modeOf } from "../shared/status.ts";
@@ -31,6 +31,8 @@ export interface Bounds {
   readonly approval: ApprovalPolicy;
   /** Orders of more than this need approval whatever `approval` says. */
   readonly approvalAbove: number | null;
+  /** Whether the owner's word counts on a page of the edge as well, or on this host alone. */
+  readonly approvalAt: ApprovalPlace;
 }
 
 /** What the owner of the TWS host lets anyone trade, whatever the edge says; what is left out is as in `usualBounds`. */
@@ -57,6 +59,7 @@ export const usualBounds: Bounds = {
   dayLoss: null,
   approval: "live",
   approvalAbove: null,
+  approvalAt: "page",
 };
 
 export const boundsOf = (limits: Limits): Bounds => ({ ...usualBounds, ...limits });
@@ -78,7 +81,7 @@ export const limitNames = {
   openOrders: "LIMIT_OPEN_ORDERS",
   dayLoss: "LIMIT_DAY_LOSS",
   approvalAbove: "APPROVAL_ABOVE",
-} as const satisfies { readonly [Name in Exclude<keyof Limits, "approval">]-?: string };
+} as const satisfies { readonly [Name in Exclude<keyof Limits, "approval" | "approvalAt">]-?: string };
 
 /** One limit, and how an order stands to it. */
 export interface Finding extends BrokenLimit {

@@ -63,7 +63,7 @@ const hello: Extract<AgentFrame, { type: "hello" }> = {
 };
 
 const welcome = (topics: string[] = []): string =>
-  encodeFrame({ type: "welcome", hostId: "default", edgeVersion: "1", topics, audited: null });
+  encodeFrame({ type: "welcome", hostId: "default", edgeVersion: "1", topics, keepsAudit: false });
 
 type Peer = {
   readonly socket: WebSocket;

@@ -32,7 +32,7 @@ export function createOwnerDesk(
     answer({ id, request }: OwnerFrame): AgentFrame {
       try {
         carryOut(request);
-        const desk: OwnerDesk = { approvals: approvals.pending() };
+        const desk: OwnerDesk = { approvals: approvals.pending(), at: approvals.place };
         log.info("owner", { kind: request.kind });
         return { type: "result", id, output: { ...desk } };
       } catch (thrown) {

@@ -67,7 +67,7 @@ async function approvalNeeded(changes: Params = {}) {
       nextStep: "Wait.",
       retryable: true,
       intent: await intentOf(frame.caller.grantId, key),
-      approval: { approvalId: "a1", expiresAt: new Date(Date.now() + 300_000).toISOString() },
+      approval: { approvalId: "a1", expiresAt: new Date(Date.now() + 300_000).toISOString(), at: "page" },
       ...changes,
     },
   });
@@ -109,6 +109,26 @@ describe("an order that needs the owner", () => {
     const second = call({ more: { requestState: stateOf(asked), inputResponses: accepted } });
     expect(await places()).toMatchObject({ input: order, idempotencyKey: key });
     expect(await second).toMatchObject({ result: { resultType: "complete", structuredContent: placed } });
+  });
+
+  it("leads to the TWS host, and to no page, where the agent takes the owner's word there alone", async () => {
+    const waits = { approvalId: "a1", expiresAt: new Date(Date.now() + 300_000).toISOString(), at: "host" };
+    const command = "npm run -s tws-edge -- approve a1";
+    for (const elicitation of [{ url: {} }, null]) {
+      const answer = call({ elicitation });
+      await approvalNeeded({ approval: waits });
+      const error = Reflect.get(
+        Object(Reflect.get(Object(Reflect.get(Object(await answer), "result")), "structuredContent")),
+        "error",
+      );
+      expect(error).toMatchObject({ code: "approval_required", nextStep: expect.stringContaining(command) });
+      expect(Reflect.get(Object(error), "approval")).toEqual(waits);
+    }
+    const asked = call({ elicitation: { form: {} } });
+    await approvalNeeded({ approval: waits });
+    const text = JSON.stringify(await asked);
+    expect(text).toContain(command);
+    expect(text).not.toContain("/approvals/");
   });
 
   it("is asked about in words where the client shows forms only, and the form approves nothing", async () => {

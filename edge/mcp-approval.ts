@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type ErrorBody, TwsError } from "../shared/errors.ts";
+import { type ApprovalName, type ErrorBody, TwsError } from "../shared/errors.ts";
 import type { Caller } from "../shared/scopes.ts";
 
 /**
@@ -36,11 +36,21 @@ interface Place {
 const approvalId = /^[\w-]{1,64}$/;
 const plainKey = /^[\w.:-]{1,64}$/;
 
+/** The order that waits, by the agent's word. */
+export type Waiting = Pick<ApprovalName, "approvalId" | "at">;
+
+/** The command with which the owner decides on the TWS host. */
+export const hostCommand = (decision: "approve" | "decline", id: string): string =>
+  `npm run -s tws-edge -- ${decision} ${id}`;
+
 /** The page or the command with which the owner decides; null for an id that is none and must not get into either. */
-export function wayTo(id: string, { pagesAt, caller }: Place): { url: string | null; words: string } | null {
+export function wayTo(
+  { approvalId: id, at }: Waiting,
+  { pagesAt, caller }: Place,
+): { url: string | null; words: string } | null {
   if (!approvalId.test(id)) return null;
-  if (pagesAt === null) {
-    const words = `on the computer where TWS runs the owner decides with \`npm run -s tws-edge -- approve ${id}\``;
+  if (pagesAt === null || at === "host") {
+    const words = `on the computer where TWS runs the owner decides with \`${hostCommand("approve", id)}\``;
     return { url: null, words };
   }
   const url = `${pagesAt}/approvals/${caller.hostId}.${id}`;
@@ -50,9 +60,9 @@ export function wayTo(id: string, { pagesAt, caller }: Place): { url: string | n
 /** The agent's error with the way to the approval. An address in it is ours or none. */
 export function withWay(error: ErrorBody, place: Place, takesKey: boolean): ErrorBody {
   if (error.approval === undefined) return error;
-  const { expiresAt, approvalId: id } = error.approval;
-  const approval = { approvalId: id, expiresAt };
-  const way = error.code === "approval_required" ? wayTo(id, place) : null;
+  const { expiresAt, approvalId: id, at } = error.approval;
+  const approval = { approvalId: id, expiresAt, at };
+  const way = error.code === "approval_required" ? wayTo(approval, place) : null;
   if (way === null) return { ...error, approval };
   const key = error.intent?.idempotencyKey ?? "";
   const withKey = takesKey && plainKey.test(key) ? ` and idempotencyKey ${key}` : "";
@@ -69,8 +79,8 @@ export type Question =
   | { readonly mode: "form"; readonly message: string };
 
 /** Null where the client can show nothing that helps. */
-export function questionFor(id: string, elicits: Elicits, place: Place): Question | null {
-  const way = wayTo(id, place);
+export function questionFor(waiting: Waiting, elicits: Elicits, place: Place): Question | null {
+  const way = wayTo(waiting, place);
   if (way === null) return null;
   const { url, words } = way;
   const message = `An order waits for the owner's approval: ${words}.`;

@@ -5,7 +5,7 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import type { ErrorBody } from "../shared/errors.ts";
+import type { ApprovalName, ErrorBody } from "../shared/errors.ts";
 import { approvalLifetimeMs } from "../shared/approval.ts";
 import type { HostOutcome } from "./host/rpc.ts";
 import {
@@ -61,7 +61,7 @@ export async function askForOrder(order: Order): Promise<Outcome> {
 
 interface Waiting {
   readonly error: ErrorBody;
-  readonly approvalId: string;
+  readonly approval: ApprovalName;
   /** Under which the call is repeated. */
   readonly key: string;
 }
@@ -71,14 +71,14 @@ function waitingIn(outcome: HostOutcome): Waiting | null {
   if (outcome.ok || outcome.error.code !== "approval_required") return null;
   const { error } = outcome;
   if (error.approval === undefined || error.intent === undefined) return null;
-  return { error, approvalId: error.approval.approvalId, key: error.intent.idempotencyKey };
+  return { error, approval: error.approval, key: error.intent.idempotencyKey };
 }
 
 const shown = ({ exchange, takesKey }: Order, outcome: HostOutcome): HostOutcome =>
   outcome.ok ? outcome : { ok: false, error: withWay(outcome.error, exchange, takesKey) };
 
-const questionOf = ({ exchange }: Order, { approvalId }: Waiting, elicits: ReturnType<typeof elicitsOf>) =>
-  questionFor(approvalId, elicits, exchange);
+const questionOf = ({ exchange }: Order, { approval }: Waiting, elicits: ReturnType<typeof elicitsOf>) =>
+  questionFor(approval, elicits, exchange);
 
 /** 2026-07-28: the question is the result, and the next round a request of its own. */
 async function askByResult(order: Order, state: CallState): Promise<InputRequiredResult | null> {

@@ -56,7 +56,7 @@ async function approvalNeeded(leftMs = 300_000) {
       nextStep: "Wait.",
       retryable: true,
       intent: await intentOf(frame.caller.grantId, frame.idempotencyKey ?? ""),
-      approval: { approvalId: "a1", expiresAt: new Date(Date.now() + leftMs).toISOString() },
+      approval: { approvalId: "a1", at: "page", expiresAt: new Date(Date.now() + leftMs).toISOString() },
     },
   });
   return frame;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ApprovalPlace } from "./errors.ts";
 import { Mode } from "./status.ts";
 
 /** An order that waits for the owner. All of it is the agent's word. */
@@ -41,7 +42,11 @@ export const OwnerRequest = z.discriminatedUnion("kind", [
 export type OwnerRequest = z.infer<typeof OwnerRequest>;
 
 /** What the agent answers: all that waits for the owner now. */
-export const OwnerDesk = z.object({ approvals: z.array(PendingApproval).max(200) });
+export const OwnerDesk = z.object({
+  approvals: z.array(PendingApproval).max(200),
+  /** Where they are decided. */
+  at: ApprovalPlace.default("page"),
+});
 export type OwnerDesk = z.infer<typeof OwnerDesk>;
 
 /** How long the owner has to decide. */

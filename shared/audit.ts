@@ -49,5 +49,9 @@ export type AuditHead = z.infer<typeof AuditHead>;
 /** The end of a chain without entries. */
 export const emptyHead: AuditHead = { seq: 0, hash: firstPrevious };
 
+/** One chain: that of one journal, from its first entry. */
+export const Trail = z.object({ trailId: z.string().min(1).max(64), head: AuditHead });
+export type Trail = z.infer<typeof Trail>;
+
 /** Entries in one frame at most. */
 export const auditBatch = 100;

@@ -153,11 +153,17 @@ export const IntentName = z.object({
 });
 export type IntentName = z.infer<typeof IntentName>;
 
+/** Where the owner's approval counts: `page` also on the TWS host, `host` there alone. */
+export const ApprovalPlace = z.enum(["page", "host"]);
+export type ApprovalPlace = z.infer<typeof ApprovalPlace>;
+
 /** What the owner is asked to approve. It approves nothing by itself. */
 export const ApprovalName = z.object({
   approvalId: z.string().max(64),
   expiresAt: z.iso.datetime(),
-  /** Where the owner decides; the edge adds it where it has such a page. */
+  /** On a page of the edge or the TWS host, or on the host alone. */
+  at: ApprovalPlace.default("page"),
+  /** The page on which the owner decides; the edge adds it where there is one. */
   url: z.string().max(500).optional(),
 });
 export type ApprovalName = z.infer<typeof ApprovalName>;

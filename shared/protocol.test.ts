@@ -43,16 +43,20 @@ const agentFrames: Readonly<Record<string, AgentFrame>> = {
         },
       ],
     },
+  [`{"type":"trail","trail":{"trailId":"t1","head":{"seq":0,"hash":"${"0".repeat(64)}"}}}`]: {
+    type: "trail",
+    trail: { trailId: "t1", head: { seq: 0, hash: "0".repeat(64) } },
+  },
   '{"type":"bye","reason":"shutdown"}': { type: "bye", reason: "shutdown" },
 };
 
 const edgeFrames: Readonly<Record<string, EdgeFrame>> = {
-  '{"type":"welcome","hostId":"default","edgeVersion":"0.1.0","topics":["quote/265598"],"audited":null}': {
+  '{"type":"welcome","hostId":"default","edgeVersion":"0.1.0","topics":["quote/265598"],"keepsAudit":true}': {
     type: "welcome",
     hostId: "default",
     edgeVersion: "0.1.0",
     topics: ["quote/265598"],
-    audited: null,
+    keepsAudit: true,
   },
   '{"type":"call","id":"c1","tool":"ibkr_get_positions","input":{"account":""},"deadlineAt":1795000020000,"sentAt":1795000000000,"caller":{"grantId":"local","client":"local","scopes":["tws:read","tws:trade"],"accounts":null,"hostId":"default","toolset":"full","expiresAt":null}}':
     {

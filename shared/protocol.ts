@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { OwnerRequest } from "./approval.ts";
-import { AuditEntry, AuditHead, auditBatch } from "./audit.ts";
+import { AuditEntry, AuditHead, auditBatch, Trail } from "./audit.ts";
 import { ErrorBody, TwsError } from "./errors.ts";
 import { TopicEvent } from "./events.ts";
 import { Caller } from "./scopes.ts";
@@ -55,7 +55,9 @@ export const AgentFrame = z.discriminatedUnion("type", [
   z.object({ type: z.literal("error"), id, error: ErrorBody }),
   /** What happened on topics since the last batch, oldest first. */
   z.object({ type: z.literal("event"), events: z.array(TopicEvent).min(1) }),
-  /** The audit trail behind what the edge has of it, oldest first; the next batch follows the edge's `audited`. */
+  /** Which audit trail the agent keeps, and where it ends; answered by `audited`. Said anew when it keeps another. */
+  z.object({ type: z.literal("trail"), trail: Trail }),
+  /** The entries behind what the edge has of that trail, oldest first; the next batch follows the edge's `audited`. */
   z.object({ type: z.literal("audit"), entries: z.array(AuditEntry).min(1).max(auditBatch) }),
   z.object({ type: z.literal("bye"), reason: z.string().max(200) }),
 ]);
@@ -69,8 +71,8 @@ export const EdgeFrame = z.discriminatedUnion("type", [
     edgeVersion: z.string().max(50),
     /** Every topic that has a watcher now; the agent drops all others. */
     topics: z.array(topic),
-    /** How far the edge has the audit trail; null from an edge that keeps none. */
-    audited: AuditHead.nullable().default(null),
+    /** Whether it keeps a copy of the audit trail, and so wants to be told of it. */
+    keepsAudit: z.boolean().default(false),
   }),
   z.object({
     type: z.literal("call"),
@@ -87,7 +89,7 @@ export const EdgeFrame = z.discriminatedUnion("type", [
   }),
   /** The owner's pages ask; answered by `result` (an OwnerDesk) or `error` under this id. */
   z.object({ type: z.literal("owner"), id, request: OwnerRequest }),
-  /** How far the edge has the audit trail now. */
+  /** How far the edge has the audit trail that the agent keeps now. */
   z.object({ type: z.literal("audited"), head: AuditHead }),
   z.object({ type: z.literal("cancel"), id }),
   z.object({ type: z.literal("subscribe"), topic }),

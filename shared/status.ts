@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ApprovalPlace } from "./errors.ts";
 
 /** Paper or live, known from the account ids that TWS reports; paper ids start with D. Never from a port or label. */
 export const Mode = z.enum(["paper", "live"]);
@@ -49,6 +50,7 @@ export type ApprovalPolicy = z.infer<typeof ApprovalPolicy>;
 export const TradingStatus = z.object({
   trading: z.enum(["off", "paper", "live"]),
   approval: ApprovalPolicy,
+  approvalAt: ApprovalPlace.default("page"),
   /** Null: not stopped. */
   frozen: Freeze.nullable(),
   journal: z.enum(["ok", "failed"]),

@@ -43,7 +43,7 @@ function play(frame: EdgeFrame): void {
       nextStep: "Wait.",
       retryable: true,
       intent: { intentId: "ag1:0", idempotencyKey: frame.idempotencyKey ?? "" },
-      approval: { approvalId: "a1", expiresAt: new Date(Date.now() + 300_000).toISOString() },
+      approval: { approvalId: "a1", expiresAt: new Date(Date.now() + 300_000).toISOString(), at: "page" },
     },
   });
 }

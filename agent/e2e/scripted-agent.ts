@@ -102,5 +102,5 @@ export const statusWith = (frozen: Frozen): AgentStatus => ({
     lastError: "",
   },
   farms: [],
-  trading: { trading: "live", approval: "live", frozen, journal: "ok", unknownOrders: 0 },
+  trading: { trading: "live", approval: "live", approvalAt: "page", frozen, journal: "ok", unknownOrders: 0 },
 });

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { SecType } from "../../shared/contract.ts";
+import { ApprovalPlace } from "../../shared/errors.ts";
 import { OrderType } from "../../shared/order.ts";
 import { ApprovalPolicy } from "../../shared/status.ts";
 import { limitNames, usualBounds } from "../limits.ts";
@@ -21,6 +22,7 @@ export interface LimitValues {
   readonly LIMIT_DAY_LOSS: number;
   readonly APPROVAL: ApprovalPolicy;
   readonly APPROVAL_ABOVE: number;
+  readonly APPROVAL_AT: ApprovalPlace;
 }
 
 /** The items of a list, which may not be empty: that would forbid everything by mistake. */
@@ -82,6 +84,7 @@ export const limitVariables: Variables = {
   LIMIT_DAY_LOSS: { schema: positive, allowed: money },
   APPROVAL: { schema: ApprovalPolicy, allowed: "never, live or always" },
   APPROVAL_ABOVE: { schema: amount, allowed: "an amount in the account's currency, such as 25000" },
+  APPROVAL_AT: { schema: ApprovalPlace, allowed: "page or host" },
 };
 
 /** Variables that look like limits and are none: a limit that is misspelt would hold nobody. */
@@ -113,5 +116,6 @@ export function readBounds(
     dayLoss: read(limitNames.dayLoss) ?? null,
     approval: read("APPROVAL") ?? usualBounds.approval,
     approvalAbove: read(limitNames.approvalAbove) ?? null,
+    approvalAt: read("APPROVAL_AT") ?? usualBounds.approvalAt,
   };
 }

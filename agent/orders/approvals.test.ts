@@ -215,3 +215,18 @@ test("who waits is let go, and nothing else ends, when the journal cannot be rea
   file.close();
   await expect(decided).resolves.toBeUndefined();
 });
+
+test("where the owner's word counts on the host alone, the page decides nothing", async () => {
+  const onHost = createApprovals(file, () => now, "host");
+  const { approvalId } = onHost.ask(petition());
+  for (const decision of ["approve", "decline"] as const) {
+    expect(() => onHost.decide(approvalId, digest, decision, "page")).toThrow("on the TWS host alone");
+  }
+  expect(onHost.verdict("g_1", digest)).toMatchObject({ verdict: "pending", approvalId });
+  const context = { signal: AbortSignal.abort(), twsTimeoutMs: 1 };
+  await expect(onHost.approved(petition(), context)).rejects.toMatchObject({
+    detail: { approval: { approvalId, at: "host" } },
+  });
+  onHost.decide(approvalId, digest, "approve", "host");
+  expect(await onHost.approved(petition(), context)).toBe(approvalId);
+});

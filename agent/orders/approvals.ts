@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { approvalLifetimeMs, PendingApproval } from "../../shared/approval.ts";
-import { TwsError } from "../../shared/errors.ts";
+import { type ApprovalPlace, TwsError } from "../../shared/errors.ts";
 import { appendAudit } from "./audit-trail.ts";
 import type { JournalFile } from "./journal-file.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
@@ -36,7 +36,12 @@ export interface Approvals {
   pending(): PendingApproval[];
   /** Those whose id begins so, with what became of them, oldest first; until some minutes after their time is over. */
   beginningWith(start: string): KnownApproval[];
-  /** The owner decides, once. Throws invalid_input for what does not wait, or is of other orders. */
+  /** Where the owner's word counts. */
+  readonly place: ApprovalPlace;
+  /**
+   * The owner decides, once. Throws invalid_input for what does not wait, or is of other orders; forbidden where the
+   * page may not decide.
+   */
   decide(
     approvalId: string,
     digest: string | null,
@@ -72,7 +77,8 @@ const Row = z.object({
     .pipe(Body),
 });
 
-export function createApprovals(file: JournalFile, now: () => number): Approvals {
+/** `at` is where the owner's word counts; a command of this machine decides wherever that is. */
+export function createApprovals(file: JournalFile, now: () => number, at: ApprovalPlace = "page"): Approvals {
   const waiting = new Set<() => void>();
 
   function toApproval(row: unknown) {
@@ -105,9 +111,9 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
             nextStep: "Ask the owner before you try another.",
           });
         case "pending":
-          throw approvalRequired(petition.reason, found);
+          throw approvalRequired(petition.reason, at, found);
         case "none":
-          throw approvalRequired(petition.reason, this.ask(petition));
+          throw approvalRequired(petition.reason, at, this.ask(petition));
         default:
           return found satisfies never;
       }
@@ -184,7 +190,10 @@ export function createApprovals(file: JournalFile, now: () => number): Approvals
           }),
       ),
 
+    place: at,
+
     decide(approvalId, digest, decision, by) {
+      if (by === "page" && at === "host") throw decidedOnHost(approvalId);
       file.write("decided", (db) => {
         const row = db.prepare("SELECT * FROM approval WHERE approval_id = ?").get(approvalId);
         if (row === undefined) throw notWaiting("There is no such approval.");
@@ -260,10 +269,18 @@ function decidedIn(file: JournalFile): string | null {
 
 const approvalRequired = (
   reason: string,
+  at: ApprovalPlace,
   { approvalId, expiresAt }: { approvalId: string; expiresAt: string },
 ) =>
   new TwsError("approval_required", `${reason} Nothing was placed yet.`, {
-    approval: { approvalId, expiresAt },
+    approval: { approvalId, expiresAt, at },
+  });
+
+const decidedOnHost = (approvalId: string): TwsError =>
+  new TwsError("forbidden", "Orders are approved and declined on the TWS host alone (APPROVAL_AT=host).", {
+    nextStep: /^[\w-]+$/.test(approvalId)
+      ? `On the computer where TWS runs: npm run -s tws-edge -- approve ${approvalId}`
+      : "Decide on the computer where TWS runs, with tws-edge approvals.",
   });
 
 const notWaiting = (message: string): TwsError =>

@@ -8,6 +8,7 @@ import {
   findAudit,
   hashOf,
   headOf,
+  trailOf,
   verifyChain,
 } from "./audit-trail.ts";
 import type { JournalFile } from "./journal-file.ts";
@@ -192,4 +193,32 @@ test("entries are found by their time, their wish and how many are wanted", () =
   expect(seqs({ intentId: "ag1:2", last: 1, since: startedAt })).toEqual([9]);
   expect(seqs({ intentId: "ag1" })).toHaveLength(10);
   expect(seqs({ intentId: "g1" })).toEqual([]);
+});
+
+describe("a journal", () => {
+  const trail = () => file.read(trailOf);
+
+  test("keeps one trail over restarts, and another for another journal", () => {
+    const first = trail();
+    expect(first.trailId).toMatch(/^[0-9a-f]{32}$/);
+    fill(3);
+    file.close();
+    file = place.open();
+    expect(trail()).toEqual({ trailId: first.trailId, head: file.read(headOf) });
+    expect(trail().head.seq).toBe(3);
+    file.close();
+    file = place.open({ fresh: true });
+    expect(trail().trailId).not.toBe(first.trailId);
+    expect(trail().head.seq).toBe(0);
+  });
+
+  test("of an earlier release keeps its entries, and its trail gets a name", () => {
+    fill(3);
+    tamper("DROP TABLE fact; PRAGMA user_version = 1");
+    const head = file.read(headOf);
+    file.close();
+    file = place.open();
+    expect(trail()).toEqual({ trailId: expect.stringMatching(/^[0-9a-f]{32}$/), head });
+    expect(verify()).toBeNull();
+  });
 });

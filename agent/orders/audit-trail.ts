@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { AuditEntry, type AuditHead, auditText, emptyHead } from "../../shared/audit.ts";
+import { AuditEntry, type AuditHead, auditText, emptyHead, type Trail } from "../../shared/audit.ts";
 
 /** What one step says of itself; what is left out is empty. */
 export type AuditStep = Pick<AuditEntry, "step"> &
@@ -31,6 +31,12 @@ export const hashOf = (entry: Omit<AuditEntry, "hash">): string =>
 export function headOf(db: DatabaseSync): AuditHead {
   const row = db.prepare("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").get();
   return row === undefined ? emptyHead : z.object({ seq: z.int(), hash: z.string() }).parse(row);
+}
+
+/** Which chain it is, and where it ends now. */
+export function trailOf(db: DatabaseSync): Trail {
+  const row = db.prepare("SELECT value FROM fact WHERE key = 'trail'").get();
+  return { trailId: z.object({ value: z.string().min(1) }).parse(row).value, head: headOf(db) };
 }
 
 /** Adds a step to the chain, within the transaction of what it tells. */

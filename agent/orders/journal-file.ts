@@ -95,6 +95,9 @@ const migrations = [
      previous TEXT NOT NULL,
      hash TEXT NOT NULL
    ) STRICT;`,
+  // a journal that begins anew has another trail, which is not the old one cut short
+  `CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+   INSERT INTO fact (key, value) VALUES ('trail', lower(hex(randomblob(16))));`,
 ] as const;
 
 /**

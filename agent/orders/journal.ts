@@ -4,7 +4,7 @@ import type { AuditEntry } from "../../shared/audit.ts";
 import { ErrorBody, type TwsError } from "../../shared/errors.ts";
 import { Order } from "../../shared/order.ts";
 import type { Freeze } from "../../shared/status.ts";
-import { appendAudit, auditAfter, headOf } from "./audit-trail.ts";
+import { appendAudit, auditAfter, headOf, trailOf } from "./audit-trail.ts";
 import type { JournalFile } from "./journal-file.ts";
 
 /**
@@ -364,6 +364,7 @@ export function createJournal(file: JournalFile, now: () => number) {
 
     audit: {
       head: () => file.read(headOf),
+      trail: () => file.read(trailOf),
       after: (seq: number, limit: number): AuditEntry[] => file.read((db) => auditAfter(db, seq, limit)),
     },
 

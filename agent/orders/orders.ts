@@ -31,7 +31,7 @@ export function createOrders(options: OrdersOptions) {
   const { session, orderBook, quotes, limits, journalFile, now, log, reconcileTimes } = options;
   const journal = createJournal(journalFile, now);
   const killSwitch = createKillSwitch(journalFile, now);
-  const approvals = createApprovals(journalFile, now);
+  const approvals = createApprovals(journalFile, now, boundsOf(limits).approvalAt);
   const lossWatch = createLossWatch({ limits, session, killSwitch, log });
   const guard = createLimitGuard({ limits, session, quotes, orderBook, journal, lossWatch, now });
   const reconciler = createReconciler({
@@ -55,17 +55,18 @@ export function createOrders(options: OrdersOptions) {
     /** Whether new orders are taken. Never throws. */
     status(): TradingStatus {
       const { trading } = limits;
-      const { approval } = boundsOf(limits);
+      const { approval, approvalAt } = boundsOf(limits);
       try {
         return {
           trading,
           approval,
+          approvalAt,
           frozen: killSwitch.state(),
           journal: journal.failure() === null ? "ok" : "failed",
           unknownOrders: journal.countUnknown(),
         };
       } catch {
-        return { trading, approval, frozen: null, journal: "failed", unknownOrders: 0 };
+        return { trading, approval, approvalAt, frozen: null, journal: "failed", unknownOrders: 0 };
       }
     },
 

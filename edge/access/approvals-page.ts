@@ -3,6 +3,7 @@ import type { OwnerDesk, OwnerRequest, PendingApproval } from "../../shared/appr
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { modeOf } from "../../shared/status.ts";
 import { hostOf } from "../env.ts";
+import { hostCommand } from "../mcp-approval.ts";
 import type { HostRpc, TradingFacts } from "../host/rpc.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
@@ -105,7 +106,7 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
   async function showOne(visit: Visit): Promise<Response> {
     const target = targetOf(visit.request);
     if (target === null) return await gone();
-    const { approvals } = await ask(target.host.hostId, { kind: "desk" });
+    const { approvals, at } = await ask(target.host.hostId, { kind: "desk" });
     const one = approvals.find(({ approvalId }) => approvalId === target.approvalId);
     if (one === undefined || Date.parse(one.expiresAt) <= Date.now()) return await gone();
     return await page({
@@ -135,13 +136,17 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
           <dt>Open until</dt>
           <dd>${one.expiresAt}</dd>
         </dl>
-        ${form(
-          visit,
-          new URL(visit.request.url).pathname,
-          html`<input type="hidden" name="digest" value="${one.digest}" />
-            <button name="do" value="approve">Approve</button>
-            <button name="do" value="decline">Decline</button>`,
-        )}
+        ${
+          at === "host"
+            ? onHost(target.approvalId)
+            : form(
+                visit,
+                new URL(visit.request.url).pathname,
+                html`<input type="hidden" name="digest" value="${one.digest}" />
+                  <button name="do" value="approve">Approve</button>
+                  <button name="do" value="decline">Decline</button>`,
+              )
+        }
         <p><a href="/approvals">All orders that wait</a></p>`,
     });
   }
@@ -219,6 +224,13 @@ const isLive = ({ mode, account }: PendingApproval): boolean => mode === "live" 
 
 const gone = (): Promise<Response> =>
   sorry(404, "No such order waits: it was decided, has expired, or never was.");
+
+/** In place of the buttons, where the agent takes no decision from here. */
+const onHost = (approvalId: string): Markup =>
+  html`<p>
+    You decide on the computer where TWS runs (<code>APPROVAL_AT=host</code>), with one of
+    <code>${hostCommand("approve", approvalId)}</code> and <code>${hostCommand("decline", approvalId)}</code>
+  </p>`;
 
 const incomplete = (): Promise<Response> => sorry(400, "The form is not complete. Go back and try again.");
 

@@ -88,15 +88,7 @@ describe("an order that waits", () => {
     const list = await shown("/approvals", [pending()]);
     expect(list).toContain(`href="${path}"`);
     const page = await shown(path, [pending()]);
-    for (const word of [
-      "BUY 10 AAPL",
-      "DU1",
-      "PAPER",
-      "1,805.00 USD",
-      "Every order needs",
-      "Claude",
-      "g_1",
-    ]) {
+    for (const word of ["BUY 10 AAPL", "DU1", "PAPER", "1,805.00 USD", "Every order", "Claude", "g_1"]) {
       expect(page).toContain(word);
     }
     const { request, response } = await submitted(
@@ -314,6 +306,17 @@ describe("a client that would approve its own order", () => {
     await expectNothingAsked();
   });
 
+  test("is shown without buttons and with the command where only the TWS host decides", async () => {
+    const answer = browser.get(path);
+    const frame = await agent.expect("owner");
+    agent.say({ type: "result", id: frame.id, output: { approvals: [pending()], at: "host" } });
+    const page = await (await answer).text();
+    expect(page).toContain("BUY 10 AAPL");
+    expect(page).toContain("npm run -s tws-edge -- approve a1");
+    expect(page).toContain("npm run -s tws-edge -- decline a1");
+    expect(page).not.toContain("<button");
+  });
+
   test("has no decision taken with a form that lacks what was shown", async () => {
     const csrf = hidden(await (await browser.get("/grants")).text(), "csrf");
     for (const fields of [{ do: "approve" }, { do: "approve", digest: "short" }, { do: "allow", digest }]) {
@@ -327,6 +330,7 @@ describe("the state of trading", () => {
   const trading: TradingStatus = {
     trading: "live",
     approval: "always",
+    approvalAt: "page",
     frozen: null,
     journal: "ok",
     unknownOrders: 0,
@@ -336,11 +340,11 @@ describe("the state of trading", () => {
   const since = "2026-01-05T15:00:00.000Z";
 
   test("is shown, and new orders are stopped with a reason", async () => {
-    say({ unknownOrders: 3, journal: "failed" });
+    say({ unknownOrders: 3, journal: "failed", approvalAt: "host" });
     const page = await shown("/approvals", []);
     for (const word of [
       "paper and live accounts",
-      "for every order",
+      "for every order, on the TWS host alone",
       "FAILED",
       "<dd>3</dd>",
       "No order waits",

@@ -1,7 +1,6 @@
 import { html } from "hono/html";
-import type { AuditEntry } from "../../shared/audit.ts";
 import { hostOf } from "../env.ts";
-import type { AuditPage, HostRpc } from "../host/rpc.ts";
+import type { AuditPage, HostRpc, ShownEntry } from "../host/rpc.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
 import type { Page, PagesOptions } from "./pages.ts";
@@ -22,8 +21,8 @@ export function createAuditPage({ env, desk }: PagesOptions): Page {
       const shown = await rpc.audit(before === null ? null : Number(before));
       return await page({
         title: `Audit trail of ${host.name}`,
-        body: html`${others(hosts, host)} ${standing(shown)} ${shown.entries.map(entryOf)}
-          ${older(host, shown)}
+        body: html`${others(hosts, host)} ${standing(shown)} ${beginnings(shown)}
+          ${shown.entries.map(entryOf)} ${older(host, shown)}
           <p><a href="/approvals">Orders that wait for you</a></p>`,
       });
     },
@@ -50,20 +49,38 @@ function standing({ head, broken, entries }: AuditPage): Markup {
       whole as far as it goes. Compare with <code>tws-edge audit verify</code> on the TWS host.
     </p>`;
   }
-  if (entries.length === 0) return html`<p>There is nothing to show.</p>`;
+  if (entries.length === 0 && head.seq === 0) return html`<p>There is nothing to show.</p>`;
+  if (head.seq === 0) return html`<p>The order journal of now has no entry yet.</p>`;
   return html`<p>
     The trail is whole: ${head.seq} entries, the last with the hash <code>${head.hash}</code>.
   </p>`;
 }
 
+/** A journal that begins anew is no fault by itself, but the owner should know why it did. */
+function beginnings({ trails }: AuditPage): Markup | string {
+  const begun = trails.flatMap(({ beganAt, previous }) => (previous === null ? [] : [{ beganAt, previous }]));
+  if (begun.length === 0) return "";
+  return html`<ul>
+    ${begun.map(
+      ({ beganAt, previous: { head } }) =>
+        html`<li>
+          A new trail began at ${beganAt}, with a new order journal on the TWS host; the one before ended with
+          entry ${head.seq}, whose hash is <code>${head.hash}</code>.
+        </li>`,
+    )}
+  </ul>`;
+}
+
 const older = ({ hostId }: NamedHost, { hasMore, entries }: AuditPage): Markup | string =>
   hasMore
     ? html`<p>
-        <a href="/audit?host=${encodeURIComponent(hostId)}&amp;before=${entries.at(-1)?.seq ?? 1}">Older</a>
+        <a href="/audit?host=${encodeURIComponent(hostId)}&amp;before=${entries.at(-1)?.number ?? 1}"
+          >Older</a
+        >
       </p>`
     : "";
 
-function entryOf(entry: AuditEntry): Markup {
+function entryOf({ entry }: ShownEntry): Markup {
   const facts: readonly (readonly [string, string])[] = [
     ["At", entry.at],
     ["Outcome", entry.outcome],

@@ -2,13 +2,14 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { hostOf } from "../env.ts";
 import { connectAgent } from "../host/scripted.ts";
-import { auditTrail } from "../host/scripted-audit.ts";
+import { auditTrail, tellTrail } from "../host/scripted-audit.ts";
 import { ownerBrowser } from "./scripted-machine.ts";
 
 test("the audit trail is shown newest first, page by page, and whether it is whole", async () => {
   const browser = await ownerBrowser();
   expect(await (await browser.get("/audit")).text()).toContain("There is nothing to show");
   const agent = await connectAgent(hostOf(env));
+  await tellTrail(agent);
   const trail = await auditTrail(150, { client: `<script>alert(1)</script>` });
   for (const entries of [trail.slice(0, 100), trail.slice(100)]) {
     agent.say({ type: "audit", entries });
@@ -19,7 +20,7 @@ test("the audit trail is shown newest first, page by page, and whether it is who
   expect(page).toContain(trail.at(-1)?.hash);
   expect(page).not.toContain("<script");
   expect(page.indexOf("150 received")).toBeLessThan(page.indexOf("51 received"));
-  const next = /href="(\/audit[^"]*)">Older/.exec(page)?.[1]?.replaceAll("&amp;", "&") ?? "";
+  const next = /href="(\/audit[^"]*)"\s*>\s*Older/.exec(page)?.[1]?.replaceAll("&amp;", "&") ?? "";
   expect(next).toBe("/audit?host=default&before=51");
   const older = await (await browser.get(next)).text();
   expect(older).toContain("1 received");
@@ -29,6 +30,19 @@ test("the audit trail is shown newest first, page by page, and whether it is who
   let broken = "";
   while (!broken.includes("The trail is broken")) broken = await (await browser.get("/audit")).text();
   expect(broken).toContain("150 received");
+
+  await tellTrail(agent, "second");
+  const [renewed] = await auditTrail(1, { outcome: "anew" });
+  agent.say({ type: "audit", entries: renewed === undefined ? [] : [renewed] });
+  await agent.expect("audited");
+  const begun = await (await browser.get("/audit")).text();
+  expect(begun).toMatch(
+    new RegExp(
+      `A new trail began at 2[^;]*; the one before ended with\\s+entry 150, [^/]*${trail.at(-1)?.hash}`,
+    ),
+  );
+  expect(begun.indexOf("1 received")).toBeLessThan(begun.indexOf("150 received"));
+  expect(begun).toContain("The trail is broken");
 
   for (const path of ["/audit?host=elsewhere", "/audit?before=0", "/audit?before=1e9", "/audit?before=x"]) {
     expect((await browser.get(path)).status).toBe(404);

@@ -13,6 +13,10 @@ const policies: Readonly<Record<TradingStatus["approval"], string>> = {
   live: "for live orders",
   always: "for every order",
 };
+const places: Readonly<Record<TradingStatus["approvalAt"], string>> = {
+  page: "",
+  host: ", on the TWS host alone",
+};
 const stoppers: Readonly<Record<Freeze["by"], string>> = {
   host: "on the TWS host",
   page: "here",
@@ -41,7 +45,7 @@ export function tradingEntry(
       <dt>Trading</dt>
       <dd>${modes[trading.trading]}</dd>
       <dt>Your approval is asked</dt>
-      <dd>${policies[trading.approval]}</dd>
+      <dd>${policies[trading.approval]}${places[trading.approvalAt]}</dd>
       <dt>New orders</dt>
       <dd>
         ${

@@ -1,4 +1,3 @@
-import type { AuditHead } from "../../shared/audit.ts";
 import { linkTimes } from "../../shared/deadlines.ts";
 import { TwsError } from "../../shared/errors.ts";
 import {
@@ -14,14 +13,15 @@ import { attach, attachmentOf, tryClose, trySend } from "./attachments.ts";
 import type { AgentRecord, Presence, Rival, Store } from "./store.ts";
 
 type HelloFrame = Extract<AgentFrame, { type: "hello" }>;
-export type ServingFrame = Extract<AgentFrame, { type: "progress" | "result" | "error" | "event" | "audit" }>;
+export type ServingFrame = Extract<
+  AgentFrame,
+  { type: "progress" | "result" | "error" | "event" | "trail" | "audit" }
+>;
 
 /** What the rest of the object is told of the agent. */
 interface LinkListener {
   /** The topics that the agent shall serve from its welcome on. */
   topics(): readonly string[];
-  /** How far its audit trail is here. */
-  audited(): AuditHead;
   /** Every answer it owed is lost. */
   left(): void;
   /** It has been welcomed. */
@@ -176,7 +176,7 @@ export class AgentLink {
         hostId,
         edgeVersion: version,
         topics: [...listener.topics()],
-        audited: listener.audited(),
+        keepsAudit: true,
       }),
     );
     listener.returned();
@@ -198,6 +198,7 @@ export class AgentLink {
       case "result":
       case "error":
       case "event":
+      case "trail":
       case "audit":
         this.#options.listener.frame(frame);
         break;

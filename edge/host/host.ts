@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { AuditHead } from "../../shared/audit.ts";
 import { OwnerDesk, type OwnerRequest } from "../../shared/approval.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
@@ -70,9 +71,9 @@ export class TwsHost extends DurableObject implements HostRpc {
       hostId: ctx.id.name ?? "",
       listener: {
         topics: () => this.#topics.names(),
-        audited: () => this.#audit.head(),
         left: () => {
           this.#calls.failAll();
+          this.#audit.left();
           this.#topics.agentLeft();
         },
         returned: () => {
@@ -313,22 +314,24 @@ export class TwsHost extends DurableObject implements HostRpc {
       case "result":
       case "error":
         return this.#calls.take(frame);
+      case "trail":
+        return void this.#mirror(async () => this.#audit.told(frame.trail));
       case "audit":
-        return void this.#mirror(frame);
+        return void this.#mirror(() => this.#audit.take(frame.entries));
       default:
         return frame satisfies never;
     }
   }
 
   /** What does not continue the trail gets no answer, so that the agent does not send it again and again. */
-  async #mirror({ entries }: Extract<ServingFrame, { type: "audit" }>): Promise<void> {
+  async #mirror(take: () => Promise<AuditHead | null>): Promise<void> {
     try {
       const before = this.#audit.state();
-      const head = await this.#audit.take(entries);
+      const head = await take();
       if (this.#audit.state() !== before) this.#updates.statusChanged();
       if (head !== null) this.#link.send({ type: "audited", head });
     } catch (error) {
-      // it has gone meanwhile, and asks by its next hello
+      // it has gone meanwhile, and asks when it is back
       if (!(error instanceof TwsError)) report(crypto.randomUUID().slice(0, 8), error);
     }
   }

@@ -3,6 +3,7 @@ import type { AuditEntry, AuditHead } from "../../shared/audit.ts";
 import type { ErrorBody } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/scopes.ts";
 import type { TradingStatus } from "../../shared/status.ts";
+import type { TrailRecord } from "./store.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
 
 /** One tool call, already validated, on its way to the host's object. */
@@ -45,10 +46,20 @@ export interface TradingFacts {
   readonly audit: AuditState;
 }
 
+/** An entry, and where it is in the order in which the entries of all trails came. */
+export interface ShownEntry {
+  readonly number: number;
+  readonly trailId: string;
+  readonly entry: AuditEntry;
+}
+
 export interface AuditPage {
   /** Newest first. */
-  readonly entries: readonly AuditEntry[];
+  readonly entries: readonly ShownEntry[];
   readonly hasMore: boolean;
+  /** The newest trails, the newest first: each journal that was begun anew is one. */
+  readonly trails: readonly TrailRecord[];
+  /** Of the trail that the agent keeps. */
   readonly head: AuditHead;
   /** When it was first seen that the trail is not whole, and why; null while it is. */
   readonly broken: { readonly since: string; readonly reason: string } | null;
@@ -80,7 +91,7 @@ export interface HostRpc {
   /** Asks the agent what a page of the owner asks. Only such a page may call this: no request of a client leads here. */
   owner(request: OwnerRequest): Promise<OwnerOutcome>;
   trading(): Promise<TradingFacts>;
-  /** The audit trail before entry `before`, or from its end. */
+  /** The audit trail before number `before`, or from its end. */
   audit(before: number | null): Promise<AuditPage>;
   /** The resources this caller has started, for resources/list. */
   listResources(

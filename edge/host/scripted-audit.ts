@@ -1,5 +1,6 @@
-import { type AuditEntry, auditText, firstPrevious } from "../../shared/audit.ts";
+import { type AuditEntry, type AuditHead, auditText, emptyHead, firstPrevious } from "../../shared/audit.ts";
 import { sha256Of } from "../digest.ts";
+import type { ScriptedAgent } from "./scripted.ts";
 
 /** For tests: an audit trail as an honest agent writes it. */
 export async function auditTrail(count: number, changes: Partial<AuditEntry> = {}): Promise<AuditEntry[]> {
@@ -22,4 +23,14 @@ export async function auditTrail(count: number, changes: Partial<AuditEntry> = {
     entries.push({ ...entry, hash: await sha256Of(auditText(entry)) });
   }
   return entries;
+}
+
+/** The agent says which trail it keeps and where that ends; how far the edge has it. */
+export async function tellTrail(
+  agent: ScriptedAgent,
+  trailId = "first",
+  head: AuditHead = emptyHead,
+): Promise<AuditHead> {
+  agent.say({ type: "trail", trail: { trailId, head } });
+  return (await agent.expect("audited")).head;
 }

@@ -77,7 +77,14 @@ export const connectedStatus: AgentStatus = {
     lastError: "",
   },
   farms: [{ name: "usfarm", kind: "market data", state: "ok", since: "2026-01-05T14:30:01.000Z" }],
-  trading: { trading: "paper", approval: "live", frozen: null, journal: "ok", unknownOrders: 0 },
+  trading: {
+    trading: "paper",
+    approval: "live",
+    approvalAt: "page",
+    frozen: null,
+    journal: "ok",
+    unknownOrders: 0,
+  },
 };
 
 export const apple: Contract = {

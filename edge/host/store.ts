@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Contract } from "../../shared/contract.ts";
 import { type Resource, resourceKinds } from "../../shared/resources.ts";
 import { AgentStatus } from "../../shared/status.ts";
+import { AuditHead, Trail } from "../../shared/audit.ts";
 import { migrate } from "../migrations.ts";
 
 /** All that a host's object keeps on disk, and the only file with SQL in it. docs/storage.md describes every table. */
@@ -57,6 +58,29 @@ const migrations: readonly string[] = [
     entry TEXT NOT NULL
   );
   `,
+  `
+  -- Each journal that an agent has kept is a trail of its own. Those from before they had names are one, without name.
+  CREATE TABLE trail (
+    trail_id TEXT PRIMARY KEY,
+    began_at TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    previous TEXT
+  );
+  INSERT INTO trail (trail_id, began_at, seq, hash)
+    SELECT '', (SELECT json_extract(entry, '$.at') FROM audit ORDER BY seq LIMIT 1),
+           json_extract(value, '$.seq'), json_extract(value, '$.hash')
+    FROM fact WHERE key = 'audit_head';
+  ALTER TABLE audit RENAME TO audit_of_one;
+  CREATE TABLE audit (
+    number INTEGER PRIMARY KEY,
+    trail_id TEXT NOT NULL,
+    entry TEXT NOT NULL
+  );
+  INSERT INTO audit (number, trail_id, entry) SELECT seq, '', entry FROM audit_of_one;
+  DROP TABLE audit_of_one;
+  DELETE FROM fact WHERE key = 'audit_head';
+  `,
 ];
 
 const Rival = z.object({
@@ -107,6 +131,25 @@ export interface StartedRecord extends StartedResource {
   readonly usedAt: number | null;
 }
 
+/** A trail that an agent has said to keep. */
+export interface TrailRecord extends Trail {
+  /** When it was first told of. */
+  readonly beganAt: string;
+  /** Where the trail before it stood then; null for the first. */
+  readonly previous: Trail | null;
+}
+
+/** An entry of the audit trail as it came. */
+export interface AuditRow {
+  /** In the order in which they came, over all trails. */
+  readonly number: number;
+  readonly trailId: string;
+  readonly entry: string;
+}
+
+/** A journal may be begun anew at each start, so trails are bounded as well. */
+const trailsKept = 1_000;
+
 const AgentRow = z.object({
   instance_id: z.string(),
   machine: z.string(),
@@ -126,6 +169,19 @@ const StartedRow = z.object({
   started_at: z.string(),
   used_at: z.string().nullable(),
 });
+
+const EntryRow = z.object({ number: z.int(), trail_id: z.string(), entry: z.string() });
+
+const TrailRow = z.object({
+  trail_id: z.string(),
+  began_at: z.string(),
+  seq: z.int(),
+  hash: z.string(),
+  previous: z.string().nullable(),
+});
+
+/** As it was then; one from before trails had names may be without. */
+const Previous = Trail.extend({ trailId: z.string() });
 
 export type Store = ReturnType<typeof openStore>;
 
@@ -147,31 +203,52 @@ export function openStore(storage: DurableObjectStorage) {
     fact,
     setFact,
 
-    /** Adds entries of the audit trail and moves its head with them; those up to `dropTo` go. */
-    appendAudit(
-      entries: readonly { readonly seq: number; readonly entry: string }[],
-      head: string,
-      dropTo: number,
-    ): void {
+    /** The newest trails, the newest first. */
+    trails: (most: number): TrailRecord[] =>
+      sql.exec("SELECT * FROM trail ORDER BY rowid DESC LIMIT ?", most).toArray().map(toTrail),
+
+    trail(trailId: string): TrailRecord | null {
+      const [row] = sql.exec("SELECT * FROM trail WHERE trail_id = ?", trailId).toArray();
+      return row === undefined ? null : toTrail(row);
+    },
+
+    /** Adds a trail. Those before it that never had an entry leave nothing to remember. */
+    addTrail({ trailId, beganAt, head, previous }: TrailRecord): void {
+      sql.exec("DELETE FROM trail WHERE seq = 0");
+      sql.exec(
+        "DELETE FROM trail WHERE rowid NOT IN (SELECT rowid FROM trail ORDER BY rowid DESC LIMIT ?)",
+        trailsKept - 1,
+      );
+      sql.exec(
+        "INSERT INTO trail (trail_id, began_at, seq, hash, previous) VALUES (?, ?, ?, ?, ?)",
+        trailId,
+        beganAt,
+        head.seq,
+        head.hash,
+        previous === null ? null : JSON.stringify(previous),
+      );
+    },
+
+    /** Adds entries to a trail and moves its head with them; of all trails the newest `kept` entries stay. */
+    appendAudit({ trailId, head }: Trail, entries: readonly string[], kept: number): void {
       storage.transactionSync(() => {
-        for (const { seq, entry } of entries) {
-          sql.exec("INSERT INTO audit (seq, entry) VALUES (?, ?)", seq, entry);
+        for (const entry of entries) {
+          sql.exec("INSERT INTO audit (trail_id, entry) VALUES (?, ?)", trailId, entry);
         }
-        sql.exec("DELETE FROM audit WHERE seq <= ?", dropTo);
-        setFact("audit_head", head);
+        sql.exec("DELETE FROM audit WHERE number <= (SELECT max(number) FROM audit) - ?", kept);
+        sql.exec("UPDATE trail SET seq = ?, hash = ? WHERE trail_id = ?", head.seq, head.hash, trailId);
       });
     },
 
-    /** Entries of the audit trail as they came, newest first. */
-    auditBefore: (before: number, most: number): string[] =>
+    /** Entries of all trails, the newest first. */
+    auditBefore: (before: number, most: number): AuditRow[] =>
       sql
-        .exec<{ entry: string }>(
-          "SELECT entry FROM audit WHERE seq < ? ORDER BY seq DESC LIMIT ?",
-          before,
-          most,
-        )
+        .exec("SELECT * FROM audit WHERE number < ? ORDER BY number DESC LIMIT ?", before, most)
         .toArray()
-        .map(({ entry }) => entry),
+        .map((row) => {
+          const { trail_id: trailId, ...rest } = EntryRow.parse(row);
+          return { ...rest, trailId };
+        }),
 
     agent(): AgentRecord | null {
       const [row] = sql.exec("SELECT * FROM agent").toArray();
@@ -235,6 +312,16 @@ function toAgent(row: z.infer<typeof AgentRow>): AgentRecord {
     since: row.since,
     status: AgentStatus.parse(JSON.parse(row.status)),
     rival: row.rival === null ? null : Rival.parse(JSON.parse(row.rival)),
+  };
+}
+
+function toTrail(row: unknown): TrailRecord {
+  const { trail_id, began_at, seq, hash, previous } = TrailRow.parse(row);
+  return {
+    trailId: trail_id,
+    beganAt: began_at,
+    head: AuditHead.parse({ seq, hash }),
+    previous: previous === null ? null : Previous.parse(JSON.parse(previous)),
   };
 }
 

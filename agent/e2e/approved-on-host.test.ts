@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { startApprovalScene, waitingFor } from "./approval-scene.ts";
+import { plainCaller } from "./clients.ts";
+
+test("in local mode, where nobody signs in, an order is approved or declined by tws-edge on the TWS host", async () => {
+  const scene = await startApprovalScene();
+  const call = plainCaller(scene.local.mcpUrl);
+  const order = { symbol: "AAPL", action: "BUY", quantity: 1 };
+  const waiting = await waitingFor(call, "ibkr_place_order", order);
+  expect(waiting.nextStep).toContain(`npm run -s tws-edge -- approve ${waiting.approvalId}`);
+  expect(waiting).not.toHaveProperty("url");
+  expect((await scene.host("approvals")).said).toContain("BUY 1 AAPL");
+  expect(scene.placed()).toBe(0);
+  expect(await scene.host("approve", waiting.approvalId)).toMatchObject({ code: 0 });
+  const keyed = { ...order, idempotencyKey: waiting.key };
+  const { orderId } = await call("ibkr_place_order", keyed);
+  expect(await call("ibkr_wait_for_order", { orderId, until: "filled" })).toMatchObject({ status: "Filled" });
+  expect(await call("ibkr_place_order", keyed)).toMatchObject({ orderId });
+  const other = await waitingFor(call, "ibkr_place_order", { ...order, quantity: 2 });
+  expect(await scene.host("decline", other.approvalId)).toMatchObject({ code: 0 });
+  expect(await call("ibkr_place_order", { ...order, quantity: 2, idempotencyKey: other.key })).toMatchObject({
+    error: { code: "trading_refused" },
+  });
+  expect(scene.placed()).toBe(1);
+  await scene.close();
+});
