@@ -42,7 +42,7 @@ export async function startEdgePeer(): Promise<EdgePeer> {
     if (text === ping) return from.send(pong);
     const frame = parseAgentFrame(text);
     if (frame.type === "hello") {
-      const host = { hostId: "default", edgeVersion: "test", topics: [], audited: null };
+      const host = { hostId: "default", edgeVersion: "test", topics: [], keepsAudit: false };
       from.send(encodeFrame({ type: "welcome", ...host }));
       socket = from;
     }

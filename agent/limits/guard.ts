@@ -4,7 +4,7 @@ import type { Quote } from "../../shared/events.ts";
 import { modeOf } from "../../shared/status.ts";
 import { accountFindings, boundsOf, brokenLimit, limitNames, requireAll } from "../limits.ts";
 import type { Finding, Limits } from "../limits.ts";
-import { usageOf } from "../orders/journal.ts";
+import { usageOf } from "../orders/usage.ts";
 import type { Journal } from "../orders/journal.ts";
 import type { Assessment, LimitGuard, LimitReport, ProposedOrder } from "../orders/limit-guard.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "../tws/api.ts";

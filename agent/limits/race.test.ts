@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { usageOf } from "../orders/journal.ts";
+import { usageOf } from "../orders/usage.ts";
 import {
   account,
   brokenBy,

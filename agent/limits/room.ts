@@ -1,6 +1,6 @@
 import { limitNames } from "../limits.ts";
 import type { Bounds, Finding } from "../limits.ts";
-import type { Usage } from "../orders/journal.ts";
+import type { Usage } from "../orders/usage.ts";
 import type { Assessment } from "../orders/limit-guard.ts";
 import { amountText, isAbove } from "./amounts.ts";
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { TwsError } from "../../shared/errors.ts";
 import { createJournalFolder, intentOf, type JournalFolder, legOf, orderOf } from "./journal-fixture.ts";
-import { createJournal, type Journal, usageOf } from "./journal.ts";
+import { createJournal, type Journal } from "./journal.ts";
+import { usageOf } from "./usage.ts";
 
 let place: JournalFolder;
 let journal: Journal;

@@ -70,13 +70,6 @@ export interface Intent extends NewIntent {
   readonly legs: readonly Leg[];
 }
 
-/** What counts against the limits of a day and a minute. */
-export interface Usage {
-  /** In the account's currency. */
-  readonly value: number;
-  readonly ordersInMinute: number;
-}
-
 export type NewLeg = Pick<Leg, "leg" | "orderId" | "clientId" | "orderRef" | "spec">;
 
 const unfinished: readonly IntentState[] = ["received", "reserved", "sending", "unknown", "acked"];
@@ -371,25 +364,6 @@ export function createJournal(file: JournalFile, now: () => number) {
     failure: (): string | null => file.failure(),
     file,
   };
-}
-
-/** What an account has used of the day since `dayBegan`, and of the last minute; for `permit` of reserve. */
-export function usageOf(db: DatabaseSync, account: string, dayBegan: number, now: number): Usage {
-  const value = db
-    .prepare(
-      `SELECT coalesce(sum(value), 0) AS n FROM intent WHERE account = ? AND created_at >= ?
-         AND state IN ('reserved', 'sending', 'unknown', 'acked', 'done')`,
-    )
-    .get(account, dayBegan);
-  const orders = db
-    .prepare(
-      `SELECT count(*) AS n FROM leg JOIN intent USING (intent_id)
-       WHERE kind IN ('place', 'bracket', 'modify') AND state NOT IN ('received', 'refused')
-         AND created_at >= ? AND coalesce(sent_at, created_at) >= ?`,
-    )
-    // no call is as long as an hour, and there is an index by when it came
-    .get(now - 3_600_000, now - 60_000);
-  return { value: Number(value?.["n"] ?? 0), ordersInMinute: Number(orders?.["n"] ?? 0) };
 }
 
 const FreezeRow = z.object({ by: z.enum(["host", "page", "loss"]), since: z.string(), reason: z.string() });

@@ -1,7 +1,7 @@
 import type { Order } from "../../shared/order.ts";
 import type { RequestContext } from "../tws/api.ts";
 import type { OrderSpec } from "../tws/order-wire.ts";
-import type { Usage } from "./journal.ts";
+import type { Usage } from "./usage.ts";
 
 /** An order that is to be sent, or sent anew with changes. */
 export interface ProposedOrder {
