@@ -198,9 +198,33 @@ describe("decisions that the owner has not made", () => {
     // replayed: the decision, the call, and the order under another key
     expect(codeOf(await decide(first, "approve"))).toBe("invalid_input");
     expect(await scene.call("ibkr_place_order", input, { idempotencyKey: "k1" })).toMatchObject({ orderId });
-    const repeated = await scene.call("ibkr_place_order", input, { idempotencyKey: "k3" });
-    expect(codeOf(repeated)).toMatch(/^(duplicate_order|approval_required)$/);
+    const repeated = () => scene.call("ibkr_place_order", input, { idempotencyKey: "k3" });
+    expect(codeOf(await repeated())).toBe("duplicate_order");
+    await scene.call("ibkr_cancel_order", { orderId }, { deadlineAt: Date.now() + 10_000 });
+    expect(codeOf(await repeated())).toBe("approval_required");
     expect([scene.placed(), heldOrders()]).toEqual([1, 1]);
+    await scene.close();
+  });
+
+  test("on a change of one order place no new one, and change no other", async () => {
+    scene = await startHostileScene(asks);
+    const ids: unknown[] = [];
+    for (const input of [order({ quantity: 2, limitPrice: 50 }), order({ quantity: 2, limitPrice: 51 })]) {
+      const key = `k${ids.length}`;
+      await decide(await petition(key, input), "approve");
+      ids.push((await scene.call("ibkr_place_order", input, { idempotencyKey: key }))["orderId"]);
+    }
+    const change = { limitPrice: 60 };
+    const asked = await scene.call("ibkr_modify_order", { orderId: ids[0], ...change });
+    expect(codeOf(asked)).toBe("approval_required");
+    await decide(await newestOf(), "approve");
+    await petition("k9", order({ quantity: 2, ...change }));
+    expect(codeOf(await scene.call("ibkr_modify_order", { orderId: ids[1], ...change }))).toBe(
+      "approval_required",
+    );
+    expect([scene.placed(), heldOrders()]).toEqual([2, 2]);
+    await scene.call("ibkr_modify_order", { orderId: ids[0], ...change });
+    expect([scene.placed(), heldOrders()]).toEqual([3, 2]);
     await scene.close();
   });
 
