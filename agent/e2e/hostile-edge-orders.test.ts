@@ -52,9 +52,6 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     scene = await startHostileScene(limits);
   });
   afterAll(() => scene.close());
-  afterEach(() => {
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
-  });
 
   const option = { symbol: "AAPL", expiration: "20270115", strike: 200, right: "C", action: "BUY" };
   const exits = { entryPrice: 100, takeProfitPrice: 120, stopLossPrice: 90, account: paper };
@@ -85,6 +82,7 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     expect(codeOf(answer)).toMatch(
       /^(trading_refused|invalid_input|forbidden|order_not_found|unknown_contract)$/,
     );
+    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
   });
 
   test("a basket whose rows are each within them", async () => {
@@ -94,6 +92,7 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
       orders: [row, { ...row, limitPrice: 99 }],
     });
     expect(codeOf(answer)).toBe("trading_refused");
+    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
   });
 
   test.for<[string, Partial<CallFrame>, string]>([
@@ -107,6 +106,7 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     ["of no account", { caller: { ...forged, accounts: [] } }, "forbidden"],
   ])("nor is one within them %s", async ([, changes, code]) => {
     expect(codeOf(await scene.call("ibkr_place_order", order(), changes))).toBe(code);
+    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
   });
 });
 

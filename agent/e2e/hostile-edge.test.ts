@@ -64,7 +64,7 @@ beforeAll(async () => {
     limitPrice: 1,
     account: other,
   };
-  const placed = [market, working, working].map(async (order) =>
+  const placed = [market, working, { ...working, limitPrice: 2 }].map(async (order) =>
     outputOf(await ask("ibkr_place_order", order, trader)),
   );
   const ids = (await Promise.all(placed)).map(({ orderId }) => z.int().parse(orderId));
