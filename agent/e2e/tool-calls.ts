@@ -24,7 +24,11 @@ export async function lookAround(call: CallTool): Promise<Known> {
     .object({ chain: z.array(z.object({ strike: z.number() })) })
     .parse(await call("ibkr_get_option_chain", { symbol: "AAPL", expiration, limit: 1 }));
   const working = { symbol: "IBM", action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 1 };
-  const placed = [await call("ibkr_place_order", working), await call("ibkr_place_order", working)];
+  // the same again would be asked about
+  const placed = [
+    await call("ibkr_place_order", working),
+    await call("ibkr_place_order", { ...working, limitPrice: 2 }),
+  ];
   const [toModify, toCancel] = placed.map((order) => z.int().parse(order["orderId"]));
   const { articles } = z
     .object({ articles: z.array(z.object({ providerCode: z.string(), articleId: z.string() })) })
