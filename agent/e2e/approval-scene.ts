@@ -19,6 +19,8 @@ export interface ApprovalScene {
   placed(): number;
   /** As if the time of all that waits had passed. */
   expire(): void;
+  /** Ends all of it, and begins it anew on what the edge has kept: with a new simulator, and so a new journal. */
+  restarted(): Promise<ApprovalScene>;
   close(): Promise<void>;
 }
 
@@ -26,8 +28,8 @@ const placeOrder = 3;
 
 export async function startApprovalScene(
   environment: Readonly<Record<string, string>> = {},
+  folder = mkdtempSync(join(tmpdir(), "tws-edge-approvals-")),
 ): Promise<ApprovalScene> {
-  const folder = mkdtempSync(join(tmpdir(), "tws-edge-approvals-"));
   const persistTo = join(folder, "state");
   const journal = join(persistTo, simulatorJournal);
   const config = parseStartConfig({
@@ -49,6 +51,11 @@ export async function startApprovalScene(
       const file = openJournalFile({ path: journal, exclusive: false });
       file.write("expire", (db) => db.prepare("UPDATE approval SET expires_at = ?").run(Date.now()));
       file.close();
+    },
+    async restarted() {
+      await programs.close();
+      await local.close();
+      return await startApprovalScene(environment, folder);
     },
     async close() {
       await programs.close();

@@ -24,3 +24,17 @@ test("in local mode, where nobody signs in, an order is approved or declined by 
   expect(scene.placed()).toBe(1);
   await scene.close();
 });
+
+test("the simulator's journal, new at each start, is a new trail and no broken one", async () => {
+  let scene = await startApprovalScene({ APPROVAL: "never" });
+  const order = { symbol: "AAPL", action: "BUY", quantity: 1 };
+  const place = () => plainCaller(scene.local.mcpUrl)("ibkr_place_order", order);
+  const status = () => plainCaller(scene.local.mcpUrl)("ibkr_get_status");
+  await place();
+  // the copy follows within a second
+  await expect.poll(status).toMatchObject({ trading: { audit: "ok" } });
+  scene = await scene.restarted();
+  expect(await place()).toHaveProperty("orderId");
+  expect(await status()).toMatchObject({ trading: { audit: "ok" } });
+  await scene.close();
+});

@@ -75,7 +75,7 @@ export async function startHostileScene(limits: Partial<Limits>): Promise<Hostil
   });
   await Promise.all([welcomed.promise, agent.session.whenConnected(10_000)]);
 
-  const say = (text: string): void => void socket?.send(text);
+  const say = (text: string): void => socket?.send(text);
   const answerTo = (id: string): Promise<Answer> => new Promise((resolve) => waiting.set(id, resolve));
   return {
     simulator,

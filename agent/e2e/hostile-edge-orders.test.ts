@@ -52,9 +52,6 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     scene = await startHostileScene(limits);
   });
   afterAll(() => scene.close());
-  afterEach(() => {
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
-  });
 
   const option = { symbol: "AAPL", expiration: "20270115", strike: 200, right: "C", action: "BUY" };
   const exits = { entryPrice: 100, takeProfitPrice: 120, stopLossPrice: 90, account: paper };
@@ -85,6 +82,7 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     expect(codeOf(answer)).toMatch(
       /^(trading_refused|invalid_input|forbidden|order_not_found|unknown_contract)$/,
     );
+    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
   });
 
   test("a basket whose rows are each within them", async () => {
@@ -94,6 +92,7 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
       orders: [row, { ...row, limitPrice: 99 }],
     });
     expect(codeOf(answer)).toBe("trading_refused");
+    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
   });
 
   test.for<[string, Partial<CallFrame>, string]>([
@@ -107,6 +106,7 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     ["of no account", { caller: { ...forged, accounts: [] } }, "forbidden"],
   ])("nor is one within them %s", async ([, changes, code]) => {
     expect(codeOf(await scene.call("ibkr_place_order", order(), changes))).toBe(code);
+    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
   });
 });
 
@@ -198,9 +198,33 @@ describe("decisions that the owner has not made", () => {
     // replayed: the decision, the call, and the order under another key
     expect(codeOf(await decide(first, "approve"))).toBe("invalid_input");
     expect(await scene.call("ibkr_place_order", input, { idempotencyKey: "k1" })).toMatchObject({ orderId });
-    const repeated = await scene.call("ibkr_place_order", input, { idempotencyKey: "k3" });
-    expect(codeOf(repeated)).toMatch(/^(duplicate_order|approval_required)$/);
+    const repeated = () => scene.call("ibkr_place_order", input, { idempotencyKey: "k3" });
+    expect(codeOf(await repeated())).toBe("duplicate_order");
+    await scene.call("ibkr_cancel_order", { orderId }, { deadlineAt: Date.now() + 10_000 });
+    expect(codeOf(await repeated())).toBe("approval_required");
     expect([scene.placed(), heldOrders()]).toEqual([1, 1]);
+    await scene.close();
+  });
+
+  test("on a change of one order place no new one, and change no other", async () => {
+    scene = await startHostileScene(asks);
+    const ids: unknown[] = [];
+    for (const input of [order({ quantity: 2, limitPrice: 50 }), order({ quantity: 2, limitPrice: 51 })]) {
+      const key = `k${ids.length}`;
+      await decide(await petition(key, input), "approve");
+      ids.push((await scene.call("ibkr_place_order", input, { idempotencyKey: key }))["orderId"]);
+    }
+    const change = { limitPrice: 60 };
+    const asked = await scene.call("ibkr_modify_order", { orderId: ids[0], ...change });
+    expect(codeOf(asked)).toBe("approval_required");
+    await decide(await newestOf(), "approve");
+    await petition("k9", order({ quantity: 2, ...change }));
+    expect(codeOf(await scene.call("ibkr_modify_order", { orderId: ids[1], ...change }))).toBe(
+      "approval_required",
+    );
+    expect([scene.placed(), heldOrders()]).toEqual([2, 2]);
+    await scene.call("ibkr_modify_order", { orderId: ids[0], ...change });
+    expect([scene.placed(), heldOrders()]).toEqual([3, 2]);
     await scene.close();
   });
 

@@ -29,10 +29,11 @@ export async function startStage(
 ): Promise<Stage> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const own = variables(url);
   const edge = await startEmbeddedEdge({
     host: "127.0.0.1",
     port,
-    variables: { ...variables(url), AGENT_TOKEN: agentToken },
+    variables: { ...own, [own["AUTH"] === "on" ? "LOCAL_AGENT_TOKEN" : "AGENT_TOKEN"]: agentToken },
     persistTo: null,
     log: createLog({
       level: "error",

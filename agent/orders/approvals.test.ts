@@ -216,6 +216,17 @@ test("who waits is let go, and nothing else ends, when the journal cannot be rea
   await expect(decided).resolves.toBeUndefined();
 });
 
+test("what the page has approved before it lost that right is asked about anew", () => {
+  const before = approvals.ask(petition());
+  approvals.decide(before.approvalId, digest, "approve", "page");
+  const onHost = createApprovals(file, () => now, "host");
+  expect(onHost.verdict("g_1", digest)).toEqual({ verdict: "none" });
+  const { approvalId } = onHost.ask(petition());
+  expect(approvalId).not.toBe(before.approvalId);
+  onHost.decide(approvalId, digest, "approve", "host");
+  expect(onHost.verdict("g_1", digest)).toEqual({ verdict: "approved", approvalId });
+});
+
 test("where the owner's word counts on the host alone, the page decides nothing", async () => {
   const onHost = createApprovals(file, () => now, "host");
   const { approvalId } = onHost.ask(petition());

@@ -65,7 +65,12 @@ const lookEveryMs = 250;
 const waitShare = 0.8;
 
 /** What is kept of it, with what the audit trail tells. */
-const Body = PendingApproval.extend({ intentId: z.string(), tool: z.string() });
+const Body = PendingApproval.extend({
+  intentId: z.string(),
+  tool: z.string(),
+  /** Where the owner has decided; null before, and where an earlier release did not write it down. */
+  decidedBy: z.enum(["host", "page"]).nullable().default(null),
+});
 
 const Row = z.object({
   approval_id: z.string(),
@@ -124,6 +129,9 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
       if (row === null) return { verdict: "none" };
       switch (row.state) {
         case "approved":
+          // from before the owner has taken that right from the page
+          if (at === "host" && row.body.decidedBy !== "host") return { verdict: "none" };
+          return { verdict: row.state, approvalId: row.approvalId };
         case "declined":
           return { verdict: row.state, approvalId: row.approvalId };
         case "pending":
@@ -148,6 +156,7 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
         expiresAt: new Date(expiresAt).toISOString(),
         intentId,
         tool,
+        decidedBy: null,
       };
       return file.write("approval asked", (db) => {
         const before = newest(db, petition.grantId, petition.digest);
@@ -203,7 +212,12 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
           throw notWaiting("These are not the orders that wait for approval.");
         }
         const state = decision === "approve" ? "approved" : "declined";
-        db.prepare("UPDATE approval SET state = ? WHERE approval_id = ?").run(state, approvalId);
+        const decided: z.infer<typeof Body> = { ...body, decidedBy: by };
+        db.prepare("UPDATE approval SET state = ?, body = ? WHERE approval_id = ?").run(
+          state,
+          JSON.stringify(decided),
+          approvalId,
+        );
         const { intentId, grantId, client, tool, account } = body;
         const step = { step: state, intentId, grantId, client, tool, account, digest: body.digest };
         appendAudit(db, { ...step, outcome: `by ${by}` }, now());

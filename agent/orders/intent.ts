@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IntentName } from "../../shared/errors.ts";
 import { TwsError } from "../../shared/errors.ts";
+import type { ProposedOrder } from "./limit-guard.ts";
 import type { OrderSpec } from "../tws/order-wire.ts";
 
 /** A key stands for one order for ever; with another it is a mistake. */
@@ -20,7 +21,17 @@ const sortedKeys = (_key: string, value: unknown): unknown =>
     : value;
 
 /**
- * What orders come to, exactly: what the owner approves, and what is compared with what is about to be sent. Not in it
+ * What the owner approves: exactly these orders, as new ones, as the exits of a bracket, or as changes of just those
+ * that they name. To let one be used as another would place an order that the owner has not seen.
+ */
+export const digestOfProposed = (proposed: readonly ProposedOrder[]): string =>
+  digestOf({
+    specs: digestOfSpecs(proposed.map(({ spec }) => spec)),
+    uses: proposed.map(({ changes, isExit }) => [changes?.orderId ?? null, isExit]),
+  });
+
+/**
+ * What orders come to, exactly: part of what the owner approves, and what is compared with what is about to be sent. Not in it
  * are the ids that are only known when it is sent, nor what does not change what is traded.
  */
 export const digestOfSpecs = (specs: readonly OrderSpec[]): string =>

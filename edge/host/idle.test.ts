@@ -194,7 +194,7 @@ describe("a started stream", () => {
     await rpc(host).listResources(ownerOfLocalMode);
     await runInDurableObject(host, (_, { storage: { sql } }) => {
       sql.exec("ALTER TABLE started DROP COLUMN used_at");
-      sql.exec("DROP TABLE audit");
+      sql.exec("DROP TABLE audit; DROP TABLE trail");
       sql.exec(
         "INSERT INTO started VALUES ('local', 'market-data', 'AAPL', 'quote/265598', ?, '2026-01-05T15:00:00.000Z')",
         JSON.stringify(apple),

@@ -10,7 +10,7 @@ const decide: OwnerRequest = {
   digest: "d".repeat(64),
   decision: "approve",
 };
-const nothing = { approvals: [] };
+const nothing = { approvals: [], at: "page" };
 
 describe("what the owner asks of the agent", () => {
   afterEach(() => {

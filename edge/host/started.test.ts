@@ -214,8 +214,7 @@ it("keeps the quote streams that an older release had started", async () => {
   const host = freshHost();
   await rpc(host).listResources(ownerOfLocalMode);
   await runInDurableObject(host, (_, { storage: { sql } }) => {
-    sql.exec("DROP TABLE started");
-    sql.exec("DROP TABLE audit");
+    sql.exec("DROP TABLE started; DROP TABLE audit; DROP TABLE trail");
     sql.exec(
       `CREATE TABLE started (grant_id TEXT NOT NULL, resource_id TEXT NOT NULL COLLATE NOCASE, topic TEXT NOT NULL,
          contract TEXT NOT NULL, started_at TEXT NOT NULL, PRIMARY KEY (grant_id, resource_id))`,
