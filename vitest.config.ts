@@ -24,6 +24,8 @@ function web({ url }: { readonly url: string }): Response {
 /** Two runtimes: the edge's tests run inside workerd, with sign-in or without it, and everything else on Node. */
 export default defineConfig({
   test: {
+    // most tests wait for sockets: two at a time keep a small machine busy
+    maxWorkers: 2,
     projects: [
       {
         test: {
