@@ -185,7 +185,8 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
   async function bringCode(keyId: string, request: PairRequest, typed: string, address: string) {
     allowOneMore("pair-code", address, limits.tries, limits.triesOfAll);
     const pairing = await pairingOf(typed);
-    if (pairing?.kind !== "offered") {
+    // taken as it is looked at, so that of two machines that bring it at once one is let in
+    if (pairing?.kind !== "offered" || !store.removePairing(pairing.codeHash)) {
       store.countWrongCode("offered", triesOfCode);
       throw new TwsError(
         "unauthorized",
@@ -195,7 +196,6 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
         },
       );
     }
-    store.removePairing(pairing.codeHash);
     attempts.succeeded("pair-code", address);
     const { publicKey, machine } = request;
     return paired(await settle({ keyId, publicKey, machine }, pairing.target));
@@ -207,9 +207,9 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
     async proveAgent(proof, nowMs) {
       const proven = await proofs.prove(proof, "agent", nowMs);
       if (!proven.ok) return proven;
-      const { ok, ...key } = proven;
-      store.saveKey({ ...key, usedAt: new Date(nowMs).toISOString() });
-      return { ok, ...key };
+      // this alone: what was read of the key may be older than its revocation
+      store.noteKeyUse(proven.keyId, new Date(nowMs).toISOString());
+      return proven;
     },
 
     isGood(keyId) {

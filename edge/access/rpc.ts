@@ -49,8 +49,8 @@ export interface Ticket {
 export interface AccessRpc {
   /** Who sends this bearer token to `resource`. */
   identify(token: string, resource: string): Promise<Identity>;
-  /** A ticket for one WebSocket of this caller. */
-  issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket>;
+  /** A ticket for one WebSocket of this caller; null where its grant has ended. */
+  issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket | null>;
   /** The caller of a ticket, once; null for one that is unknown, used, expired or for another endpoint. */
   redeemTicket(ticket: string, endpoint: TicketEndpoint): Promise<Caller | null>;
   /** Whether a grant still stands. */
