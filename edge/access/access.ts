@@ -108,8 +108,8 @@ export class Access extends DurableObject implements AccessRpc {
     return proven;
   }
 
-  async isGoodKey(keyId: string): Promise<boolean> {
-    return this.#agents.isGoodKey(keyId);
+  async isGoodKey(keyId: string, hostId: string): Promise<boolean> {
+    return this.#agents.isGoodKey(keyId, hostId);
   }
 
   /** The owner's pages and the OAuth endpoints, under the public address. */

@@ -28,8 +28,8 @@ type Asked = Extract<Pairing, { readonly kind: "asked" }>;
 /** The machines that may connect as agents: how they are let in, and how they are put out. */
 export interface Agents {
   proveAgent(proof: string, nowMs: number): Promise<Proven>;
-  /** Whether a key is still good, for who has just let it in. */
-  isGood(keyId: string): boolean;
+  /** Whether a key is still good for a host, for who has just let it in there. */
+  isGood(keyId: string, hostId: string): boolean;
   /** A machine asks, or brings the code that the owner has made. */
   pair(request: PairRequest, proof: string, address: string): Promise<PairAnswer>;
   /** What has become of it. */
@@ -212,9 +212,9 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
       return proven;
     },
 
-    isGood(keyId) {
+    isGood(keyId, hostId) {
       const key = store.key(keyId);
-      return key !== null && key.revokedAt === null;
+      return key !== null && key.revokedAt === null && key.hostId === hostId;
     },
 
     async pair(request, proof, address) {

@@ -91,6 +91,15 @@ test("a code that another machine takes between the look at it and the taking le
   });
 });
 
+test("a key that was paired for another host while it connected is not good for the one before", async () => {
+  const machine = await createMachine();
+  const before = await pairWith(machine);
+  expect(await access().isGoodKey(machine.keyId, before.hostId)).toBe(true);
+  const after = await pairWith(machine);
+  expect(await access().isGoodKey(machine.keyId, before.hostId)).toBe(false);
+  expect(await access().isGoodKey(machine.keyId, after.hostId)).toBe(true);
+});
+
 test.each([
   ["was revoked", { revokedAt: new Date().toISOString() }],
   ["became another host", { hostId: "h_another" }],

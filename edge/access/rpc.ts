@@ -59,6 +59,6 @@ export interface AccessRpc {
   revokeGrant(grantId: string): Promise<boolean>;
   /** Whose machine this is that wants to connect as an agent, and which host it is. A proof is taken once. */
   proveAgent(proof: string, nowMs: number): Promise<Proven>;
-  /** Asked once more after an agent was let in: its key may have been revoked meanwhile. */
-  isGoodKey(keyId: string): Promise<boolean>;
+  /** Asked once more after an agent was let in: its key may have been revoked meanwhile, or paired for another host. */
+  isGoodKey(keyId: string, hostId: string): Promise<boolean>;
 }
