@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { ProofPurpose } from "../shared/agent-key.ts";
 import { TwsError } from "../shared/errors.ts";
 import { type AgentKey, originOf, proofOf } from "./keys.ts";
-import { wordsOf } from "./refusal.ts";
+import { plain, wordsOf } from "./refusal.ts";
 
 interface Ask {
   readonly method: "GET" | "POST" | "DELETE";
@@ -44,7 +44,7 @@ export function createEdgeClient(edge: string, key: AgentKey): EdgeClient {
           cause,
         });
       });
-      const text = (await response.text()).slice(0, mostBytes);
+      const text = await readText(response);
       if (!response.ok) throw refused(response.status, text, origin);
       const parsed = schema.safeParse(text === "" ? null : parseJson(text));
       if (parsed.success) return parsed.data;
@@ -67,9 +67,21 @@ function refused(status: number, text: string, origin: string): TwsError {
   });
 }
 
+/** No more of an answer than one of ours can have, however much is sent. */
+async function readText({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > mostBytes) break;
+  }
+  return text.slice(0, mostBytes);
+}
+
+/** Its texts go to a terminal, where an edge in other hands could write over the words of the key. */
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, (_key, value: unknown) => (typeof value === "string" ? plain(value) : value));
   } catch {
     return undefined;
   }

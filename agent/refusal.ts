@@ -35,7 +35,7 @@ export function wordsOf(text: string): { readonly message: string; readonly next
 }
 
 /** It goes to a terminal. */
-const plain = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").slice(0, 1_000);
+export const plain = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").slice(0, 1_000);
 
 export function explainStatus(status: number): string {
   switch (status) {

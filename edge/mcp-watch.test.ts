@@ -110,4 +110,18 @@ describe("a grant that ends", () => {
     await vi.waitFor(() => expect(onEnded).toHaveBeenCalledTimes(1));
     expect(vi.getTimerCount()).toBe(0);
   });
+
+  it("ends a watch that follows nothing, which takes no place of one that does", async () => {
+    const onEnded = vi.fn();
+    const caller = { ...ownerOfLocalMode, expiresAt: "2999-01-01T00:00:00.000Z" };
+    // every place of the grant is taken
+    watch = openWatch({ env, caller, onUpdated: () => undefined, onEnded });
+    watch.follow([]);
+    expect(await watch.refusal).toBeNull();
+    await untilWatches(watchLimits.socketsOfGrant + 1);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    await rpc(host()).dropGrant(caller.grantId);
+    await vi.waitFor(() => expect(onEnded).toHaveBeenCalledTimes(1));
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });

@@ -20,7 +20,7 @@ interface WatchOptions {
 }
 
 export interface Watch {
-  /** Follows these resources from now on, and no others. */
+  /** Follows these resources from now on, and no others; with none of them the end of the grant alone. */
   readonly follow: (uris: readonly string[]) => void;
   readonly close: () => void;
   /** Why the host refused the first connection; null when it did not, or there was none to refuse. */
@@ -104,16 +104,14 @@ export function openWatch({ env, caller, onUpdated, onEnded }: WatchOptions): Wa
     for (const uri of missed) onUpdated(uri);
   };
 
-  const follow = (next: readonly string[]): void => {
+  const turnTo = (next: readonly string[]): void => {
     round += 1;
     clearTimeout(retry);
     uris = next;
-    if (uris.length > 0) {
-      const waitMs = notBefore - Date.now();
-      if (waitMs > 0) connectIn(round, waitMs);
-      else void connect(round);
-      return;
-    }
+  };
+
+  const close = (): void => {
+    turnTo([]);
     first.resolve(null);
     const open = socket;
     socket = null;
@@ -121,7 +119,16 @@ export function openWatch({ env, caller, onUpdated, onEnded }: WatchOptions): Wa
     open?.close(1000);
   };
 
-  return { follow, close: () => follow([]), refusal: first.promise };
+  const follow = (next: readonly string[]): void => {
+    // the owner of local mode has no grant that could end
+    if (next.length === 0 && caller.expiresAt === null) return close();
+    turnTo(next);
+    const waitMs = notBefore - Date.now();
+    if (waitMs > 0) connectIn(round, waitMs);
+    else void connect(round);
+  };
+
+  return { follow, close, refusal: first.promise };
 }
 
 /** Also false where nobody can say. */

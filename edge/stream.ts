@@ -60,9 +60,9 @@ export async function openAgentLink(request: Request, env: Env, settings: Settin
   const agent = await agentOf(request, env, settings);
   const host = hostOf(env, agent.hostId);
   const response = await host.fetch("https://host/agent", { headers: { Upgrade: "websocket" } });
-  // it may have been revoked on the way here, and its sockets closed a moment too early for this one
-  if (agent.keyId !== null && !(await accessOf(env).isGoodKey(agent.keyId))) {
-    await host.dropAgent("The owner has revoked this machine's key.");
+  // it may have been revoked or moved on the way here, and its sockets closed a moment too early for this one
+  if (agent.keyId !== null && !(await accessOf(env).isGoodKey(agent.keyId, agent.hostId))) {
+    await host.dropAgent("This machine's key is not this host's any more.");
   }
   return response;
 }

@@ -29,5 +29,10 @@ export async function issueTicket(
     throw new TwsError("invalid_input", `endpoint must be one of ${ticketEndpoints.join(", ")}.`);
   }
   const ticket = await accessOf(env).issueTicket(caller, parsed.data.endpoint);
+  if (ticket === null) {
+    throw new TwsError("unauthorized", "This access has ended.", {
+      nextStep: "The client asks for access again.",
+    });
+  }
   return Response.json(ticket, { status: 201 });
 }

@@ -78,7 +78,13 @@ const mcp = forCaller((c, caller) =>
 const front: Handler = async (c) => c.text(await frontPage(c.req.raw, c.env.env, c.get("settings")));
 const health: Handler = async (c) => {
   const caller = await callerOf(c.req.raw, c.env.env, c.get("settings"));
-  return caller instanceof Response ? plainHealth() : await healthOfHops(c.env.env, caller.hostId);
+  if (!(caller instanceof Response)) return await healthOfHops(c.env.env, caller.hostId);
+  // who brings a token here that is none may be guessing; who brings none only looks
+  const { access } = c.get("settings");
+  if (access !== null && c.req.raw.headers.has("Authorization")) {
+    noteRefusal(addressOf(c.req.raw, access.publicUrl));
+  }
+  return plainHealth();
 };
 
 route("/", { GET: front, HEAD: front });

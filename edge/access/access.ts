@@ -66,10 +66,13 @@ export class Access extends DurableObject implements AccessRpc {
     return { ok: true, caller: { grantId, client, scopes, accounts, hostId, toolset, expiresAt } };
   }
 
-  async issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket> {
+  async issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket | null> {
     const ticket = newSecret();
     const expiresAt = Date.now() + ticketLifetimeMs;
-    this.#store.addTicket(await hashOf(ticket), endpoint, caller, expiresAt);
+    const hash = await hashOf(ticket);
+    // a Worker goes by what it heard of a token for a moment, and a ticket would outlive that
+    if (!this.#isGranted(caller.grantId)) return null;
+    this.#store.addTicket(hash, endpoint, caller, expiresAt);
     await this.#sweepAt(expiresAt);
     return { ticket, expiresAt: new Date(expiresAt).toISOString() };
   }
@@ -90,6 +93,10 @@ export class Access extends DurableObject implements AccessRpc {
   }
 
   async isGranted(grantId: string): Promise<boolean> {
+    return this.#isGranted(grantId);
+  }
+
+  #isGranted(grantId: string): boolean {
     if (this.#agents.tokens.isGood(grantId)) return true;
     const consent = this.#store.consent(grantId);
     return consent !== null && Date.parse(consent.policy.expiresAt) > Date.now();
@@ -101,8 +108,8 @@ export class Access extends DurableObject implements AccessRpc {
     return proven;
   }
 
-  async isGoodKey(keyId: string): Promise<boolean> {
-    return this.#agents.isGoodKey(keyId);
+  async isGoodKey(keyId: string, hostId: string): Promise<boolean> {
+    return this.#agents.isGoodKey(keyId, hostId);
   }
 
   /** The owner's pages and the OAuth endpoints, under the public address. */

@@ -34,7 +34,7 @@ export function createAgentAccess({ ctx, settings, env, access }: AgentAccessOpt
   });
   return {
     proveAgent: (proof, nowMs) => agents.proveAgent(proof, nowMs),
-    isGoodKey: (keyId) => agents.isGood(keyId),
+    isGoodKey: (keyId, hostId) => agents.isGood(keyId, hostId),
     tokens,
     desk: agents.desk,
     api: createAgentApi({ settings, store, agents, tokens }),

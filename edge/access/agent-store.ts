@@ -135,6 +135,11 @@ export function openAgentStore({ sql }: DurableObjectStorage) {
       );
     },
 
+    /** Of a key that is good; whatever else is kept of it stays as it is. */
+    noteKeyUse(keyId: string, at: string): void {
+      rows("UPDATE agent_key SET used_at = ? WHERE key_id = ? AND revoked_at IS NULL", at, keyId);
+    },
+
     /** False when it was taken before. */
     takeProof(id: string, expiresAt: number): boolean {
       return (
@@ -158,9 +163,9 @@ export function openAgentStore({ sql }: DurableObjectStorage) {
     pairingByPoll: (pollHash: string, now: number): Pairing | null =>
       onlyPairing(rows("SELECT * FROM pairing WHERE poll_hash = ? AND expires_at > ?", pollHash, now)),
 
-    removePairing(codeHash: string): void {
-      rows("DELETE FROM pairing WHERE code_hash = ?", codeHash);
-    },
+    /** False when it was gone already. */
+    removePairing: (codeHash: string): boolean =>
+      rows("DELETE FROM pairing WHERE code_hash = ? RETURNING code_hash", codeHash).length > 0,
 
     /** Counts a wrong code against every open code of this kind, and ends those that have `most` against them. */
     countWrongCode(kind: Pairing["kind"], most: number): void {

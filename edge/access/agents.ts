@@ -28,8 +28,8 @@ type Asked = Extract<Pairing, { readonly kind: "asked" }>;
 /** The machines that may connect as agents: how they are let in, and how they are put out. */
 export interface Agents {
   proveAgent(proof: string, nowMs: number): Promise<Proven>;
-  /** Whether a key is still good, for who has just let it in. */
-  isGood(keyId: string): boolean;
+  /** Whether a key is still good for a host, for who has just let it in there. */
+  isGood(keyId: string, hostId: string): boolean;
   /** A machine asks, or brings the code that the owner has made. */
   pair(request: PairRequest, proof: string, address: string): Promise<PairAnswer>;
   /** What has become of it. */
@@ -185,7 +185,8 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
   async function bringCode(keyId: string, request: PairRequest, typed: string, address: string) {
     allowOneMore("pair-code", address, limits.tries, limits.triesOfAll);
     const pairing = await pairingOf(typed);
-    if (pairing?.kind !== "offered") {
+    // taken as it is looked at, so that of two machines that bring it at once one is let in
+    if (pairing?.kind !== "offered" || !store.removePairing(pairing.codeHash)) {
       store.countWrongCode("offered", triesOfCode);
       throw new TwsError(
         "unauthorized",
@@ -195,7 +196,6 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
         },
       );
     }
-    store.removePairing(pairing.codeHash);
     attempts.succeeded("pair-code", address);
     const { publicKey, machine } = request;
     return paired(await settle({ keyId, publicKey, machine }, pairing.target));
@@ -207,14 +207,14 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
     async proveAgent(proof, nowMs) {
       const proven = await proofs.prove(proof, "agent", nowMs);
       if (!proven.ok) return proven;
-      const { ok, ...key } = proven;
-      store.saveKey({ ...key, usedAt: new Date(nowMs).toISOString() });
-      return { ok, ...key };
+      // this alone: what was read of the key may be older than its revocation
+      store.noteKeyUse(proven.keyId, new Date(nowMs).toISOString());
+      return proven;
     },
 
-    isGood(keyId) {
+    isGood(keyId, hostId) {
       const key = store.key(keyId);
-      return key !== null && key.revokedAt === null;
+      return key !== null && key.revokedAt === null && key.hostId === hostId;
     },
 
     async pair(request, proof, address) {

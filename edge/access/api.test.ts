@@ -233,7 +233,10 @@ describe("access that ends", () => {
     expect((await socket.closed).code).toBe(4401);
   });
 
-  test("ends the event stream of a session of the 2025 revisions", async () => {
+  test.each([
+    ["something", [statusUri]],
+    ["nothing", []],
+  ])("ends the event stream of a session of the 2025 revisions that follows %s", async (_, uris) => {
     const { tokens, grantId } = await granted();
     const both = { Accept: "application/json, text/event-stream", "Content-Type": "application/json" };
     const params = {
@@ -243,10 +246,9 @@ describe("access that ends", () => {
     };
     const begun = await mcp(tokens.access_token, { ...rpc("initialize", params), headers: both });
     const session = { ...both, "Mcp-Session-Id": begun.headers.get("Mcp-Session-Id") ?? "" };
-    await mcp(tokens.access_token, {
-      ...rpc("resources/subscribe", { uri: statusUri }),
-      headers: session,
-    });
+    for (const uri of uris) {
+      await mcp(tokens.access_token, { ...rpc("resources/subscribe", { uri }), headers: session });
+    }
     const stream = await mcp(tokens.access_token, { headers: session });
     expect(stream.status).toBe(200);
     const watches = () => runInDurableObject(hostOf(env), (_, state) => state.getWebSockets("watch").length);

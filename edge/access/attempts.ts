@@ -4,6 +4,7 @@ import type { AccessStore } from "./store.ts";
 
 const forgetAfterMs = 24 * 3600 * 1000;
 const hourMs = 3_600_000;
+const trustedForMs = 30 * 24 * 3600 * 1000;
 
 /** How long to wait after so many failures: none for the first few, then twice as long each time. */
 interface Delays {
@@ -25,6 +26,11 @@ export interface Attempts {
   failed(kind: string, address: string): void;
   /** Forgets the failures of this address, after it got it right. */
   succeeded(kind: string, address: string): void;
+  /**
+   * From now on this address, if it is one, waits for its own failures alone: strangers who fail without end, each from
+   * an address of their own, would keep the owner out otherwise.
+   */
+  trust(kind: string, address: string): void;
   /** Whether this address may do `kind` once more within an hour, and counts it. */
   mayOnceMore(kind: string, address: string, perHour: number): boolean;
 }
@@ -36,12 +42,15 @@ export function createAttempts(store: AccessStore, now: () => number): Attempts 
     store.setAttempts(kind, source, { count: failures, blockedUntil: now() + waitMs }, now() + forgetAfterMs);
   };
 
+  const isTrusted = (kind: string, address: string): boolean =>
+    store.attempts(trusted(kind), address, now()).count > 0;
+
   return {
-    waitMs: (kind, address) =>
-      Math.max(
-        0,
-        ...[address, everywhere].map((source) => store.attempts(kind, source, now()).blockedUntil - now()),
-      ),
+    waitMs(kind, address) {
+      const sources = isTrusted(kind, address) ? [address] : [address, everywhere];
+      const waits = sources.map((source) => store.attempts(kind, source, now()).blockedUntil - now());
+      return Math.max(0, ...waits);
+    },
 
     failed(kind, address) {
       count(kind, address, ofAddress);
@@ -51,6 +60,11 @@ export function createAttempts(store: AccessStore, now: () => number): Attempts 
     succeeded(kind, address) {
       store.clearAttempts(kind, address);
       store.clearAttempts(kind, everywhere);
+    },
+
+    trust(kind, address) {
+      if (!isKnownAddress(address)) return;
+      store.setAttempts(trusted(kind), address, { count: 1, blockedUntil: 0 }, now() + trustedForMs);
     },
 
     mayOnceMore(kind, address, perHour) {
@@ -63,6 +77,8 @@ export function createAttempts(store: AccessStore, now: () => number): Attempts 
   };
 }
 
+const trusted = (kind: string): string => `${kind} trusted`;
+
 const [local, unknown] = ["local", "unknown"];
 
 /** Whether this is the address of somebody, and not of all who come without one. */
@@ -73,5 +89,14 @@ export function addressOf(request: Request, publicUrl: string): string {
   if (publicUrl.startsWith("http:")) return local;
   const address = (request.headers.get("CF-Connecting-IP") ?? unknown).slice(0, 64);
   // whoever has one of these has all of its network
-  return address.includes(":") ? address.split(":").slice(0, 4).join(":") : address;
+  return address.includes(":") && !address.includes(".") ? networkOf(address) : address;
+}
+
+/** The first 64 bits of an IPv6 address, of which `::` may leave out some. */
+function networkOf(address: string): string {
+  const [before = [], after = []] = address
+    .split("::", 2)
+    .map((groups) => groups.split(":").filter((group) => group !== ""));
+  const leftOut = Math.max(0, 8 - before.length - after.length);
+  return [...before, ...Array.from({ length: leftOut }, () => "0"), ...after].slice(0, 4).join(":");
 }

@@ -110,6 +110,19 @@ describe("an address that guesses tokens", () => {
     expect([...statuses][0]).toBe(401);
     expect([(await open()).status, (await dial()).status]).toEqual([429, 429]);
   });
+
+  test("guessing tokens at the health address counts, and looking there does not", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const [looker, guesser] = [crypto.randomUUID(), crypto.randomUUID()];
+    const look = (address: string, headers: Record<string, string> = {}) =>
+      at("/health", { headers: { "CF-Connecting-IP": address, ...headers } });
+    const guess = (address: string) => look(address, { Authorization: `Bearer ${crypto.randomUUID()}` });
+    for (let count = 0; count <= visitorRates.refusals.burst; count += 1) {
+      expect((await look(looker)).status).toBe(200);
+      await guess(guesser);
+    }
+    expect([(await guess(looker)).status, (await guess(guesser)).status]).toEqual([200, 429]);
+  });
 });
 
 test("a grant that asks too much is answered 429 with JSON-RPC that says when to try again", async () => {

@@ -54,6 +54,7 @@ export function createOwner({ settings, store }: OwnerOptions): Owner {
       };
     }
     attempts.succeeded("sign-in", address);
+    attempts.trust("sign-in", address);
     const secret = newSecret();
     store.addSession(await hashOf(secret), newSecret(), Date.now() + sessionSeconds * 1000);
     return { ok: true, cookie: cookieOf(secret, sessionSeconds) };

@@ -49,8 +49,8 @@ export interface Ticket {
 export interface AccessRpc {
   /** Who sends this bearer token to `resource`. */
   identify(token: string, resource: string): Promise<Identity>;
-  /** A ticket for one WebSocket of this caller. */
-  issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket>;
+  /** A ticket for one WebSocket of this caller; null where its grant has ended. */
+  issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket | null>;
   /** The caller of a ticket, once; null for one that is unknown, used, expired or for another endpoint. */
   redeemTicket(ticket: string, endpoint: TicketEndpoint): Promise<Caller | null>;
   /** Whether a grant still stands. */
@@ -59,6 +59,6 @@ export interface AccessRpc {
   revokeGrant(grantId: string): Promise<boolean>;
   /** Whose machine this is that wants to connect as an agent, and which host it is. A proof is taken once. */
   proveAgent(proof: string, nowMs: number): Promise<Proven>;
-  /** Asked once more after an agent was let in: its key may have been revoked meanwhile. */
-  isGoodKey(keyId: string): Promise<boolean>;
+  /** Asked once more after an agent was let in: its key may have been revoked meanwhile, or paired for another host. */
+  isGoodKey(keyId: string, hostId: string): Promise<boolean>;
 }

@@ -124,6 +124,11 @@ export function createScriptTokens({ settings, env, store, access }: ScriptToken
         });
       }
       if (store.token(jti) !== null) throw wrong("This token has been registered already.");
+      // read again: the body may have come long after the proof, and the machine be put out or another host by now
+      const now = store.key(key.keyId);
+      if (now === null || now.revokedAt !== null || now.hostId !== key.hostId) {
+        throw wrong("This machine is not the host any more that it was when it asked.");
+      }
       store.addToken({
         id: jti,
         keyId: key.keyId,

@@ -27,7 +27,7 @@ import { createMachine, pairWith } from "./scripted-machine.ts";
  * Attacks by name, besides those that stand with what they attack: flow.test.ts has redirect-URI variants, PKCE
  * downgrade, code replay, refresh reuse and scope widening; pages.test.ts consent CSRF, open redirects, XSS,
  * clickjacking, metadata-document SSRF and guessing; agents.test.ts the agent's proofs; limits.test.ts floods and
- * sizes; ../worker.test.ts local mode.
+ * sizes; races.test.ts what is revoked, moved or used while it is looked at; ../worker.test.ts local mode.
  */
 
 afterEach(() => {

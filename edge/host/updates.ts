@@ -57,7 +57,7 @@ export class Updates {
   /** Throws `rate_limited` or `too_large` when there are as many as may be. */
   accept(socket: WebSocket, { caller, watchId, uris }: WatchRequest): void {
     const { grantId, accounts } = caller;
-    this.#requireRoom(grantId, watchId);
+    this.#requireRoom(grantId, watchId, uris.length === 0);
     this.#ctx.acceptWebSocket(socket, ["watch"]);
     const attachment: Attachment = { kind: "watch", grantId, accounts, watchId, uris: [...uris] };
     attach(socket, attachment);
@@ -84,8 +84,9 @@ export class Updates {
     this.#tellOf(watch);
   }
 
+  /** Those that follow nothing wait for the end of their grant alone. */
   hasWatches(): boolean {
-    return this.#watches.size > 0;
+    return [...this.#watches.values()].some(({ watched }) => watched.size > 0);
   }
 
   /** Whether some socket of the grant watches it now. */
@@ -109,8 +110,11 @@ export class Updates {
     }
   }
 
-  #requireRoom(grantId: string, watchId: string): void {
-    const others = [...this.#watches.values()].filter(({ carried }) => carried.watchId !== watchId);
+  /** Those that follow nothing have as many places of their own, and take none of the others'. */
+  #requireRoom(grantId: string, watchId: string, isIdle: boolean): void {
+    const others = [...this.#watches.values()].filter(
+      ({ carried }) => carried.watchId !== watchId && (carried.uris.length === 0) === isIdle,
+    );
     if (others.length >= watchLimits.sockets) {
       throw new TwsError(
         "rate_limited",
