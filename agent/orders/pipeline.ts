@@ -6,7 +6,7 @@ import type { CallContext } from "../handlers/handlers-for.ts";
 import { requestOf } from "../handlers/handlers-for.ts";
 import type { Reserved, SendSteps } from "../tws/order-desk.ts";
 import { type Approvals, useApproval } from "./approvals.ts";
-import { digestOfSpecs, otherOrder } from "./intent.ts";
+import { digestOfOrders, digestOfSpecs, otherOrder } from "./intent.ts";
 import { isUnsent } from "./intent-states.ts";
 import { type Intent, type Journal, type NewIntent, freezeOf } from "./journal.ts";
 import { usageOf } from "./usage.ts";
@@ -86,7 +86,7 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     if (reason === null) return { assessment, approval: null };
     const { caller } = context;
     const { account } = assessment;
-    const digest = digestOfSpecs(proposed.map(({ spec }) => spec));
+    const digest = digestOfOrders(proposed);
     const petition = {
       intentId: wish.intentId,
       tool: wish.tool,
