@@ -199,6 +199,20 @@ describe("a journal that fails", () => {
     await vi.waitFor(() => expect(bed.stateOf("k")).toBe("done"), 10_000);
   });
 
+  test("by a row that is damaged keeps every order from being sent, and each is told why", async () => {
+    const bed = await startOrders();
+    await bed.place(key);
+    const { file } = bed.host().agent().orders.journal;
+    file.write("damage", (db) => db.exec("UPDATE leg SET shown = '{}'"));
+    await bed.whileStopped(async () => {});
+    for (let calls = 2; calls > 0; calls -= 1) {
+      expect(await bed.place({ idempotencyKey: "another", quantity: 11 })).toMatchObject({
+        error: { code: "journal_unavailable", message: expect.stringContaining("a row in it is damaged") },
+      });
+    }
+    expect(bed.placed()).toBe(1);
+  });
+
   test("keeps no cancellation from TWS", async () => {
     const bed = await startOrders();
     const placed = await bed.place(key);

@@ -331,6 +331,7 @@ export function createReconciler({
         await Promise.race([awaited, untilAborted(signal)]);
       } catch (cause) {
         if (awaited === pass) startPass();
+        if (cause instanceof TwsError && cause.code === "journal_unavailable") throw cause;
         throw new TwsError(
           "timeout",
           "What became of earlier orders is not known yet, so nothing was sent.",
