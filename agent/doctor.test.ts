@@ -148,6 +148,17 @@ test("a journal that is damaged is wrong, and is left as it is", async () => {
   expect(code).toBe(1);
 });
 
+test("a journal with a damaged row, which keeps every order from being sent, is wrong", async () => {
+  const file = openJournalFile({ path: journalPath(), exclusive: false });
+  createJournal(file, Date.now).receive(intentOf("ag1:a"));
+  file.write("damage", (db) => db.exec("UPDATE intent SET kind = 'plaice'"));
+  file.close();
+  const { of } = await examine({ TWS_PORT: await runningTws() });
+  expect(of("journal")).toMatchObject([
+    { state: "wrong", words: expect.stringContaining("a row in it is damaged") },
+  ]);
+});
+
 test("a journal that can be read and not written is wrong", async () => {
   const file = openJournalFile({ path: journalPath(), exclusive: false });
   closers.push(() => file.close());

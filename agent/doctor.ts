@@ -135,7 +135,10 @@ function journalFindings(config: JournalConfig): Finding[] {
   const file = openJournalFile({ path, exclusive: false });
   try {
     proveWritable(file);
-    const unknown = createJournal(file, Date.now).countUnknown();
+    const journal = createJournal(file, Date.now);
+    const unknown = journal.countUnknown();
+    // what an agent reads before it sends anything
+    journal.unfinished();
     const { freeze, chain } = file.read((db) => ({ freeze: freezeOf(db), chain: checkChain(db) }));
     const holder = isJournalTaken(path) ? "an agent has it open" : "no agent has it open";
     const findings: Finding[] = [

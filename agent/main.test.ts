@@ -116,6 +116,13 @@ test.each(["SIGTERM", "SIGINT"] as const)(
   },
 );
 
+test("a reader who leaves, as head does, ends no command with a fault", async () => {
+  const { child, exited, err } = run([main, "freeze"]);
+  child.stdout.destroy();
+  expect(await exited).toBe(0);
+  expect(err()).toBe("");
+});
+
 test("ends with npm, which on a signal ends only the shell between them", async () => {
   const script = [process.execPath, main, "start"].map((word) => `'${word}'`).join(" ");
   // run by a second command, so that the shell stays a process of its own

@@ -118,4 +118,10 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
   }
 }
 
+// who reads along may leave, as `head` does; that ends no command, and no agent
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error) => {
+    if (!("code" in error) || error.code !== "EPIPE") throw error;
+  });
+}
 await main(process.argv.slice(2));

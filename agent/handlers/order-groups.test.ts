@@ -18,7 +18,7 @@ afterEach(async () => bed.close());
 type Input = Record<string, unknown>;
 const far = { action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 };
 
-async function bracket(input: Input = {}, context = callBy()) {
+async function bracket(input: Input = {}, context = callBy(), handlers = bed.handlers) {
   const asked = {
     symbol: "AAPL",
     action: "BUY",
@@ -28,10 +28,7 @@ async function bracket(input: Input = {}, context = callBy()) {
     stopLossPrice: 5,
   };
   const tool = tools.ibkr_place_bracket_order;
-  const output = await bed.handlers.ibkr_place_bracket_order(
-    tool.input.parse({ ...asked, ...input }),
-    context,
-  );
+  const output = await handlers.ibkr_place_bracket_order(tool.input.parse({ ...asked, ...input }), context);
   return tool.output.parse(output);
 }
 
@@ -132,6 +129,19 @@ describe("a bracket", () => {
       ),
     });
     expect(await openOrders()).toMatchObject([{ orderType: "STP", auxPrice: 5 }]);
+  });
+
+  test("that TWS refuses when the entry has filled counts for the day, and is asked about before it is doubled", async () => {
+    const price = Math.ceil(ask());
+    const input = { entryPrice: price + 2, takeProfitPrice: price + 3_000.001, stopLossPrice: 5 };
+    const limited = bed.agentWith({ onlyAccount: "DU1234567", dayValue: 15 * price });
+    const placed = (more: Input = {}) => bracket({ ...input, ...more }, callBy(), limited);
+    await expect(placed()).rejects.toMatchObject({ code: "order_rejected" });
+    await expect(placed()).rejects.toMatchObject({ code: "duplicate_order" });
+    await expect(placed({ idempotencyKey: "another" })).rejects.toMatchObject({
+      detail: { limit: { name: "LIMIT_DAY_VALUE" } },
+    });
+    expect(await bed.received(placeOrder)).toHaveLength(3);
   });
 
   test.for([

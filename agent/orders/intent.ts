@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { IntentName } from "../../shared/errors.ts";
 import { TwsError } from "../../shared/errors.ts";
-import type { ProposedOrder } from "./limit-guard.ts";
 import type { OrderSpec } from "../tws/order-wire.ts";
+import type { ProposedOrder } from "./limit-guard.ts";
 
 /** A key stands for one order for ever; with another it is a mistake. */
 export const otherOrder = (): TwsError =>
@@ -20,27 +20,25 @@ const sortedKeys = (_key: string, value: unknown): unknown =>
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
     : value;
 
-/**
- * What the owner approves: exactly these orders, as new ones, as the exits of a bracket, or as changes of just those
- * that they name. To let one be used as another would place an order that the owner has not seen.
- */
-export const digestOfProposed = (proposed: readonly ProposedOrder[]): string =>
-  digestOf({
-    specs: digestOfSpecs(proposed.map(({ spec }) => spec)),
-    uses: proposed.map(({ changes, isExit }) => [changes?.orderId ?? null, isExit]),
-  });
+/** Not in it are the ids that are only known when it is sent, nor what does not change what is traded. */
+const exactTerms = ({
+  contract: { conId, exchange },
+  orderRef: _ref,
+  parentId: _parent,
+  ...terms
+}: OrderSpec) => ({ conId, exchange, ...terms, ocaGroup: terms.ocaGroup !== null });
 
-/**
- * What orders come to, exactly: part of what the owner approves, and what is compared with what is about to be sent. Not in it
- * are the ids that are only known when it is sent, nor what does not change what is traded.
- */
+/** What orders come to, exactly: compared with what is about to be sent. */
 export const digestOfSpecs = (specs: readonly OrderSpec[]): string =>
+  digestOf({ orders: specs.map((spec) => exactTerms(spec)) });
+
+/** What the owner approves: the exact orders, which working order each changes, and whether it is an exit of a bracket. */
+export const digestOfOrders = (orders: readonly ProposedOrder[]): string =>
   digestOf({
-    orders: specs.map(({ contract: { conId, exchange }, orderRef: _ref, parentId: _parent, ...terms }) => ({
-      conId,
-      exchange,
-      ...terms,
-      ocaGroup: terms.ocaGroup !== null,
+    orders: orders.map(({ spec, changes, isExit }) => ({
+      ...exactTerms(spec),
+      changes: changes?.orderId ?? null,
+      isExit,
     })),
   });
 

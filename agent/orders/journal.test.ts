@@ -276,6 +276,31 @@ test("usage counts what may be at TWS: the value of the day by account, the orde
   expect(usage()).toMatchObject({ value: 100 });
 });
 
+test("the value of the day counts a bracket that was refused when its entry had filled, and asks about it again", () => {
+  const usage = () => journal.file.read((db) => usageOf(db, "DU1234567", 0, now)).value;
+  acked("ag1:none", 1);
+  journal.reject("ag1:none", error, [orderOf(1)]);
+  expect(usage()).toBe(0);
+  acked("ag1:part", 2);
+  journal.reject("ag1:part", error, [{ ...orderOf(2), filled: 1 }]);
+  expect(usage()).toBe(100);
+  const { grantId, digest } = intentOf("ag1:part");
+  expect(journal.twin({ intentId: "ag1:again", grantId, digest }, 0)?.intentId).toBe("ag1:part");
+});
+
+test("the value of the day counts what came before midnight and was sent after it", () => {
+  const usage = (dayBegan: number) =>
+    journal.file.read((db) => usageOf(db, "DU1234567", dayBegan, now)).value;
+  journal.receive(intentOf("ag1:a"));
+  const midnight = now + 1_000;
+  now = midnight + 1_000;
+  journal.reserve("ag1:a", [legOf(1)], 100, permit);
+  expect(usage(midnight)).toBe(100);
+  journal.sending("ag1:a");
+  expect(usage(midnight)).toBe(100);
+  expect(usage(now + 1)).toBe(0);
+});
+
 test("a reservation sees within its own transaction what the one before it has used", () => {
   const room = (db: Parameters<typeof usageOf>[0]) => {
     if (usageOf(db, "DU1234567", 0, now).value + 100 > 150) throw new TwsError("trading_refused", "No room.");

@@ -6,6 +6,7 @@ import { Order } from "../../shared/order.ts";
 import type { Freeze } from "../../shared/status.ts";
 import { appendAudit, auditAfter, headOf, trailOf } from "./audit-trail.ts";
 import type { JournalFile } from "./journal-file.ts";
+import { filledNevertheless } from "./usage.ts";
 
 /**
  * Where a wish to trade is. Nothing has left in received, reserved and refused; sending may have left, and so may
@@ -204,9 +205,15 @@ export function createJournal(file: JournalFile, now: () => number) {
     for (const one of orders) write.run(JSON.stringify(one), one.permId, intentId, one.orderRef ?? "");
   }
 
-  const end = (intentId: string, state: "refused" | "rejected" | "unknown" | "absent", error: TwsError) =>
+  const end = (
+    intentId: string,
+    state: "refused" | "rejected" | "unknown" | "absent",
+    error: TwsError,
+    orders: readonly Order[] = [],
+  ) =>
     file.write(state, (db) => {
       const body = error.toBody();
+      show(db, intentId, orders);
       db.prepare("UPDATE intent SET outcome = ? WHERE intent_id = ?").run(JSON.stringify(body), intentId);
       move(db, intentId, state, state, body.code);
     });
@@ -285,8 +292,9 @@ export function createJournal(file: JournalFile, now: () => number) {
 
     /** Nothing was sent; the same wish may come again. */
     refuse: (intentId: string, error: TwsError): void => end(intentId, "refused", error),
-    /** TWS has refused it. */
-    reject: (intentId: string, error: TwsError): void => end(intentId, "rejected", error),
+    /** TWS has refused it; `orders` are those of its orders that TWS has shown, which may have filled in part. */
+    reject: (intentId: string, error: TwsError, orders: readonly Order[] = []): void =>
+      end(intentId, "rejected", error, orders),
     /** It was sent, and nobody can say what became of it. */
     lose: (intentId: string, error: TwsError): void => end(intentId, "unknown", error),
     /** It was sent, and TWS does not have it. */
@@ -322,7 +330,7 @@ export function createJournal(file: JournalFile, now: () => number) {
       // the plus keeps SQLite from reading all that the grant ever wished for
       const found = select(
         `+grant_id = ? AND digest = ? AND created_at >= ? AND intent_id <> ?
-         AND state NOT IN ('refused', 'rejected', 'absent') ORDER BY created_at DESC, rowid DESC LIMIT 1`,
+         AND (state NOT IN ('refused', 'rejected', 'absent') OR ${filledNevertheless}) ORDER BY created_at DESC, rowid DESC LIMIT 1`,
         grantId,
         digest,
         since,

@@ -35,6 +35,9 @@ export function createPicture(orderBook: Pick<OrderBook, "shown" | "shownOwn" | 
       return orders.length === legs.length && orders.length > 0 ? orders : null;
     },
 
+    /** Those that TWS has shown to this process. */
+    liveOf: ({ legs }: Pick<Intent, "legs">): readonly Order[] => legs.flatMap((leg) => live(leg) ?? []),
+
     isEveryLegLive: ({ legs }: Pick<Intent, "legs">): boolean =>
       legs.length > 0 && legs.every((leg) => live(leg) !== null),
 

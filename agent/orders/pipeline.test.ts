@@ -1,7 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
+import { TwsError } from "../../shared/errors.ts";
 import { tools } from "../../shared/tools/index.ts";
 import { callBy, trader } from "../handlers/testbed.ts";
+import { account, specOf } from "../limits/limit-testbed.ts";
+import { scriptedWorld, shown } from "../tws/scripted-ledger.ts";
+import { nameOf } from "./intent.ts";
 import { far, startOrders, untilAnswer } from "./orders-testbed.ts";
+import type { Work } from "./pipeline.ts";
 
 const key = { idempotencyKey: "k" };
 const placing = (input: object) => tools.ibkr_place_order.input.parse({ ...far, ...input });
@@ -60,6 +65,16 @@ describe("the same order without a key, within moments", () => {
     expect(bed.placed()).toBe(3);
   });
 
+  test("is asked about while the first is Inactive, since TWS may have parked it to wake later", async () => {
+    const world = scriptedWorld({
+      onPlace: (request, tell) => tell({ type: "order", order: shown(request, "Inactive") }),
+    });
+    const bed = await startOrders({ world });
+    expect(await bed.place()).toMatchObject({ output: { status: "Inactive" } });
+    expect(await bed.place()).toMatchObject({ error: { code: "duplicate_order" } });
+    expect(bed.placed()).toBe(1);
+  });
+
   test("may be retried under the key that was made for it when nothing could be written down", async () => {
     const bed = await startOrders();
     const { handlers } = bed.host().agent();
@@ -79,6 +94,38 @@ describe("the same order without a key, within moments", () => {
     expect(await handlers.ibkr_place_order(placing({}), context)).toMatchObject({ status: "Submitted" });
     expect(bed.placed()).toBe(1);
   });
+});
+
+test("what was sent is never taken for unsent, also when it was found at TWS before its call has failed", async () => {
+  const bed = await startOrders();
+  const { journal, pipeline } = bed.host().agent().orders;
+  const name = nameOf(trader.grantId, "k");
+  const wish = {
+    ...name,
+    tool: "ibkr_place_order",
+    kind: "place",
+    digest: "d",
+    account,
+    isOwnKey: false,
+    checksTwin: false,
+  } as const;
+  const spec = specOf({ conId: far.conId, exchange: "SMART" }, { orderRef: name.intentId });
+  let sent = 0;
+  const work: Work = {
+    earlier: () => Promise.resolve(null),
+    prepare: () => Promise.resolve([{ spec, changes: null, isExit: false }]),
+    async send(_proposed, steps) {
+      steps.reserved([{ orderId: 1, spec }]);
+      steps.sending();
+      sent += 1;
+      journal.acknowledge(name.intentId, [], false);
+      throw new TwsError("cancelled", "The agent is stopping.");
+    },
+  };
+  for (let calls = 2; calls > 0; calls -= 1) {
+    await expect(pipeline.carryOut(wish, work, callBy())).rejects.toMatchObject({ code: expect.any(String) });
+  }
+  expect(sent).toBe(1);
 });
 
 test("nothing is sent after the time of its call", async () => {
@@ -150,6 +197,20 @@ describe("a journal that fails", () => {
     bed.host().failJournal(3, "before", "done");
     await bed.call("ibkr_cancel_order", { orderId: placed.type === "result" ? placed.output["orderId"] : 0 });
     await vi.waitFor(() => expect(bed.stateOf("k")).toBe("done"), 10_000);
+  });
+
+  test("by a row that is damaged keeps every order from being sent, and each is told why", async () => {
+    const bed = await startOrders();
+    await bed.place(key);
+    const { file } = bed.host().agent().orders.journal;
+    file.write("damage", (db) => db.exec("UPDATE leg SET shown = '{}'"));
+    await bed.whileStopped(async () => {});
+    for (let calls = 2; calls > 0; calls -= 1) {
+      expect(await bed.place({ idempotencyKey: "another", quantity: 11 })).toMatchObject({
+        error: { code: "journal_unavailable", message: expect.stringContaining("a row in it is damaged") },
+      });
+    }
+    expect(bed.placed()).toBe(1);
   });
 
   test("keeps no cancellation from TWS", async () => {

@@ -6,7 +6,7 @@ import type { CallContext } from "../handlers/handlers-for.ts";
 import { requestOf } from "../handlers/handlers-for.ts";
 import type { Reserved, SendSteps } from "../tws/order-desk.ts";
 import { type Approvals, useApproval } from "./approvals.ts";
-import { digestOfProposed, digestOfSpecs, otherOrder } from "./intent.ts";
+import { digestOfOrders, digestOfSpecs, otherOrder } from "./intent.ts";
 import { isUnsent } from "./intent-states.ts";
 import { type Intent, type Journal, type NewIntent, freezeOf } from "./journal.ts";
 import { usageOf } from "./usage.ts";
@@ -86,7 +86,7 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     if (reason === null) return { assessment, approval: null };
     const { caller } = context;
     const { account } = assessment;
-    const digest = digestOfProposed(proposed);
+    const digest = digestOfOrders(proposed);
     const petition = {
       intentId: wish.intentId,
       tool: wish.tool,
@@ -205,7 +205,9 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
   /** Its orders have ended without a fill, so that the same again doubles nothing. */
   function cameToNothing(twin: Intent): boolean {
     const orders = reconciler.ordersOf(twin);
-    return orders?.every(({ status, filled }) => isFinal(status) && filled === 0) ?? false;
+    // an Inactive one may be parked, and wake
+    const isOver = (status: Order["status"]) => isFinal(status) && status !== "Inactive";
+    return orders?.every(({ status, filled }) => isOver(status) && filled === 0) ?? false;
   }
 
   /** The last checks, each within the write that makes it true: two orders cannot both take the last of a limit. */
@@ -261,7 +263,9 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
 
   function noteFailure(intentId: string, thrown: unknown): void {
     noteDown(() => {
-      const hasLeft = journal.intent(intentId)?.state === "sending";
+      const intent = journal.intent(intentId);
+      // not by its state: a look at TWS's lists may have moved it on meanwhile
+      const hasLeft = intent !== null && intent.sentAt !== null;
       const error =
         thrown instanceof TwsError
           ? thrown
@@ -269,8 +273,11 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
               hasLeft ? "outcome_unknown" : "internal",
               "Something failed inside tws-edge while this order was placed.",
             );
-      if (error.code === "order_rejected" || (hasLeft && isAnswer(error))) journal.reject(intentId, error);
-      else if (hasLeft || error.code === "outcome_unknown") {
+      if (error.code === "order_rejected" || (hasLeft && isAnswer(error))) {
+        // a change trades nothing by itself
+        const isOrder = intent?.kind === "place" || intent?.kind === "bracket";
+        journal.reject(intentId, error, isOrder ? reconciler.shownOf(intent) : []);
+      } else if (hasLeft || error.code === "outcome_unknown") {
         journal.lose(intentId, error.code === "outcome_unknown" ? error : lostBy(error));
         reconciler.follow(intentId);
       } else journal.refuse(intentId, error);

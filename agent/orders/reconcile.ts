@@ -45,6 +45,8 @@ export interface Reconciler {
   settle(intent: Intent, signal: AbortSignal): Promise<Intent>;
   /** Its orders as TWS has shown them last; null while one is missing, or it has none. */
   ordersOf(intent: Intent): readonly Order[] | null;
+  /** Those of its orders that TWS has shown by now. */
+  shownOf(intent: Intent): readonly Order[];
   /** Where it stands, for people, and what is being done. */
   wordsOn(intent: Intent): string;
   close(): void;
@@ -210,11 +212,12 @@ export function createReconciler({
     if (outcome === null) return found(intent);
     log("orders.bracket_mended", { intentId, outcome: outcome.message });
     if (outcome.code === "outcome_unknown") return searchAgain(intentId);
-    refused(intentId, outcome);
+    refused(intent, outcome);
   }
 
-  function refused(intentId: string, outcome: TwsError): void {
-    journal.reject(intentId, outcome);
+  function refused(intent: Intent, outcome: TwsError): void {
+    const { intentId } = intent;
+    journal.reject(intentId, outcome, picture.liveOf(intent));
     searches.end(intentId);
     followed.drop(intentId);
   }
@@ -232,7 +235,7 @@ export function createReconciler({
     if (misses < 2 || !isSettled || !isWhole) return searchAgain(intentId);
     if (state === "acked") return unlisted(intent);
     const heldBack = kind === "bracket" ? await takeBack(intent, orderBook, closing.signal) : null;
-    if (heldBack !== null) return refused(intentId, heldBack);
+    if (heldBack !== null) return refused(intent, heldBack);
     journal.missing(intentId, kind === "modify" ? notChanged(intent) : notThere(intent));
     searches.end(intentId);
     followed.read(intentId);
@@ -328,6 +331,7 @@ export function createReconciler({
         await Promise.race([awaited, untilAborted(signal)]);
       } catch (cause) {
         if (awaited === pass) startPass();
+        if (cause instanceof TwsError && cause.code === "journal_unavailable") throw cause;
         throw new TwsError(
           "timeout",
           "What became of earlier orders is not known yet, so nothing was sent.",
@@ -360,6 +364,8 @@ export function createReconciler({
     },
 
     ordersOf: (intent) => picture.ordersOf(intent),
+
+    shownOf: (intent) => picture.liveOf(intent),
 
     wordsOn(intent) {
       const { intentId, state, sentAt, account } = intent;

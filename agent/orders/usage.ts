@@ -7,21 +7,29 @@ export interface Usage {
   readonly ordersInMinute: number;
 }
 
+/** Of a bracket that TWS has refused in part, the entry may have filled. */
+export const filledNevertheless = `state = 'rejected' AND EXISTS
+  (SELECT 1 FROM leg WHERE leg.intent_id = intent.intent_id AND json_extract(shown, '$.filled') > 0)`;
+
+/** No call is as long, and there is an index by when it came. */
+const longestCallMs = 3_600_000;
+
 /** What an account has used of the day since `dayBegan`, and of the last minute; for `permit` of reserve. */
 export function usageOf(db: DatabaseSync, account: string, dayBegan: number, now: number): Usage {
+  // what came before midnight may have been sent after it
   const value = db
     .prepare(
       `SELECT coalesce(sum(value), 0) AS n FROM intent WHERE account = ? AND created_at >= ?
-         AND state IN ('reserved', 'sending', 'unknown', 'acked', 'done')`,
+         AND (state = 'reserved' OR coalesce(sent_at, created_at) >= ?)
+         AND (state IN ('reserved', 'sending', 'unknown', 'acked', 'done') OR ${filledNevertheless})`,
     )
-    .get(account, dayBegan);
+    .get(account, dayBegan - longestCallMs, dayBegan);
   const orders = db
     .prepare(
       `SELECT count(*) AS n FROM leg JOIN intent USING (intent_id)
        WHERE kind IN ('place', 'bracket', 'modify') AND state NOT IN ('received', 'refused')
          AND created_at >= ? AND coalesce(sent_at, created_at) >= ?`,
     )
-    // no call is as long as an hour, and there is an index by when it came
-    .get(now - 3_600_000, now - 60_000);
+    .get(now - longestCallMs, now - 60_000);
   return { value: Number(value?.["n"] ?? 0), ordersInMinute: Number(orders?.["n"] ?? 0) };
 }

@@ -1,8 +1,8 @@
 import type { ProposedOrder } from "./limit-guard.ts";
 
 /** An order in one line, for the owner: "BUY 10 AAPL (STK, SMART, USD) LMT 180.5 DAY". */
-export function wordsOf({ spec, changes }: ProposedOrder): string {
-  const { contract, action, quantity, orderType, tif, outsideRth, goodTillDate } = spec;
+export function wordsOf({ spec, changes, isExit }: ProposedOrder): string {
+  const { contract, action, quantity, orderType, tif, outsideRth, goodTillDate, ocaGroup } = spec;
   const name = contract.localSymbol ?? contract.symbol ?? `conId ${contract.conId}`;
   const facts = [contract.secType, contract.exchange, contract.currency].filter((fact) => fact !== undefined);
   const prices = [
@@ -23,6 +23,8 @@ export function wordsOf({ spec, changes }: ProposedOrder): string {
     tif,
     goodTillDate === null ? "" : `until ${goodTillDate}`,
     outsideRth ? "also outside regular hours" : "",
+    isExit && changes === null ? "as an exit of the bracket" : "",
+    ocaGroup === null ? "" : "in a group of which one cancels the others",
   ];
   return text
     .filter((part) => part !== "")

@@ -271,3 +271,15 @@ describe("order ids", () => {
     expect((await book.place(far, here)).orderId).toBeGreaterThanOrEqual(50);
   });
 });
+
+test("an order that TWS has not shown is cancelled although TWS lists nothing", async () => {
+  const { book, simulator } = await startBook(scriptedWorld({ onPlace: () => {}, onCancel: () => {} }));
+  const cancels = () => simulator.received().filter(({ id }) => id === 4).length;
+  await expect(book.place(far, here)).rejects.toEqual(unknown);
+  simulator.faults.orders({ withoutEnds: [53] });
+  // as the handler looks whose it is, then cancels it, within the time of one call
+  const request = { timeoutMs: 15_000, signal: AbortSignal.timeout(4_000) };
+  expect(await book.get(1, request)).toMatchObject({ status: "Unknown" });
+  await book.cancel(1, request).catch(() => {});
+  expect(cancels()).toBe(1);
+});

@@ -125,7 +125,14 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     await whenReconciled(context.signal);
     const known = records.byId(orderId);
     if (known !== undefined && known.status !== "Unknown") return known;
-    await lists.refresh(context);
+    const timeoutMs = known === undefined ? context.timeoutMs : Math.min(context.timeoutMs, times.listMs);
+    try {
+      await lists.refresh({ ...context, timeoutMs });
+    } catch (error) {
+      // what was sent can be cancelled also while TWS lists nothing
+      const isUnlisted = error instanceof TwsError && error.code === "timeout";
+      if (known === undefined || !isUnlisted) throw error;
+    }
     const found = records.byId(orderId);
     if (found === undefined)
       throw new TwsError("order_not_found", `TWS shows no order with the id ${orderId}.`);

@@ -29,7 +29,8 @@ export async function cancelAll(
   const { signal } = context;
   const rows = await lists.openOrders(context);
   const found = new Set(rows.flatMap((row) => records.of(row) ?? []));
-  const working = [...found].filter(({ status }) => !isFinal(status));
+  // an Inactive one that TWS still lists is parked, and may wake
+  const working = [...found].filter(({ status }) => !isFinal(status) || status === "Inactive");
   const open = working.filter(({ account }) => isWanted === null || isWanted(account));
   if (isWanted === null) {
     await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.reqGlobalCancel({}), sending);

@@ -18,6 +18,8 @@ globalThis.fetch = onlyPublic(globalThis.fetch);
 const ticketLifetimeMs = 30_000;
 /** How long a client is kept that the owner has not agreed to. */
 const unusedClientMs = 24 * 3600 * 1000;
+/** Until what could not be ended at its host is tried once more. */
+const revokeAgainMs = 10_000;
 /** How exact the time of a grant's last use is. */
 const useEveryMs = 60_000;
 
@@ -28,6 +30,8 @@ export class Access extends DurableObject implements AccessRpc {
   readonly #oauth: OAuth;
   readonly #pages: Pages;
   readonly #agents: AgentAccess;
+  /** Grants that are being ended, which nothing new is given for. */
+  readonly #ending = new Set<string>();
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -85,10 +89,13 @@ export class Access extends DurableObject implements AccessRpc {
   async revokeGrant(grantId: string): Promise<boolean> {
     const consent = this.#store.consent(grantId);
     if (consent === null) return false;
-    this.#store.removeConsent(grantId);
+    this.#ending.add(grantId);
     this.#store.removeTicketsOf(grantId);
     await this.#oauth.forget(grantId);
+    // the consent goes last: should the host's object fail here, it can be ended once more, and the sweep does so
     await hostOf(this.env, consent.policy.hostId).dropGrant(grantId);
+    this.#store.removeConsent(grantId);
+    this.#ending.delete(grantId);
     return true;
   }
 
@@ -97,6 +104,7 @@ export class Access extends DurableObject implements AccessRpc {
   }
 
   #isGranted(grantId: string): boolean {
+    if (this.#ending.has(grantId)) return false;
     if (this.#agents.tokens.isGood(grantId)) return true;
     const consent = this.#store.consent(grantId);
     return consent !== null && Date.parse(consent.policy.expiresAt) > Date.now();
@@ -131,13 +139,24 @@ export class Access extends DurableObject implements AccessRpc {
     const afterRecords = this.#records.sweep();
     for (const { grantId, policy } of this.#store.consents()) {
       const isOver = Date.parse(policy.expiresAt) <= now || this.#oauth.isOver(grantId);
-      if (isOver) await this.revokeGrant(grantId);
+      if (isOver && !(await this.#tryToRevoke(grantId))) await this.#sweepAt(now + revokeAgainMs);
     }
     await this.#agents.tokens.endExpired(now);
     const oldest = this.#records.sweepClients(Math.floor((now - unusedClientMs) / 1000));
     const afterClients = oldest === null ? null : (oldest + 1) * 1000 + unusedClientMs;
     const next = [afterRecords, afterClients, this.#store.sweep(now)].filter((at) => at !== null);
     if (next.length > 0) await this.#sweepAt(Math.min(...next));
+  }
+
+  /** One that cannot be ended now must not keep the others, nor the owner's pages. */
+  async #tryToRevoke(grantId: string): Promise<boolean> {
+    try {
+      await this.revokeGrant(grantId);
+      return true;
+    } catch (error) {
+      console.error(`access ${grantId} could not be ended at its host`, error);
+      return false;
+    }
   }
 
   async #sweepAt(at: number): Promise<void> {
