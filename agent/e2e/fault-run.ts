@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { isFinal, OrderStatus } from "../../shared/order.ts";
+import { mapAtOnce } from "../analysis/at-once.ts";
 import { hash } from "../sim/noise.ts";
 import { startSimulator } from "../sim/server.ts";
 import { type Chance, createChance } from "./chance.ts";
@@ -31,6 +32,10 @@ export interface StretchEnd extends Stretch {
 
 const workers = 3;
 const settleMs = 30_000;
+/** What TWS takes forty of in a second is not asked for by the hundred: the calls would run out of time in the queue. */
+const askedAtOnce = 20;
+/** While TWS is away wishes come to nothing in no time; on a slow machine there would be thousands. */
+const mostWishes = 400;
 const Placed = z.object({ orderId: z.int() });
 const Ended = z.object({ status: OrderStatus });
 
@@ -85,11 +90,10 @@ async function settle(host: FaultHost, wishes: readonly Wish[], clock: () => num
   const isOpen = (wish: Wish) => wish.isKeyed && !isSettled(wish);
   const wrong: string[] = [];
   while (clock() < until && (wishes.some(isOpen) || host.agent().orders.status().unknownOrders > 0)) {
-    const asked = wishes.filter(isOpen).map(async (wish) => {
+    await mapAtOnce(wishes.filter(isOpen), askedAtOnce, async (wish) => {
       const what = hear(wish, await host.askAs(wish.caller)(wish.tool, wish.input), clock());
       if (what !== null) wrong.push([`${wish.tool} ${what}`, ...wish.history].join("\n    "));
     });
-    await Promise.all(asked);
     await sleep(30);
   }
   // what has ended just now is written down a moment later
@@ -187,7 +191,7 @@ function createActor({ host, chance, wishes, wrong, clock }: ActorDeps) {
   return {
     async act(worker: number): Promise<void> {
       const kind = chance.integer(100);
-      if (kind < 50) {
+      if (kind < 50 && wishes.length < mostWishes) {
         const wish = newWish(chance, wishes.length * 10 + worker);
         wishes.push(wish);
         await want(wish);
