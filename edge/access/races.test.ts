@@ -1,6 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { TwsHost } from "../host/host.ts";
 import { parseEnv } from "../env.ts";
 import { openAgentStore } from "./agent-store.ts";
 import { createAgents } from "./agents.ts";
@@ -46,6 +47,25 @@ test("a token that a Worker still remembers gets no ticket once its grant has en
   });
   expect(answer.status).toBe(401);
   expect(await answer.text()).toContain("This access has ended.");
+});
+
+test("access whose host fails just as it is ended gives nothing more, and is ended there by the next sweep", async () => {
+  const { tokens, grantId } = await granted();
+  const dropped = vi.spyOn(TwsHost.prototype, "dropGrant").mockRejectedValueOnce(new Error("broken"));
+
+  await runInDurableObject(access(), async (instance) => {
+    await expect(instance.revokeGrant(grantId)).rejects.toThrow("broken");
+    expect(await instance.isGranted(grantId)).toBe(false);
+    await instance.alarm();
+  });
+
+  expect(dropped.mock.calls).toEqual([[grantId], [grantId]]);
+  const isLeft = await runInDurableObject(access(), (_, { storage }) =>
+    openAccessStore(storage).consent(grantId),
+  );
+  expect(isLeft).toBeNull();
+  expect((await mcp(tokens.access_token)).status).toBe(401);
+  dropped.mockRestore();
 });
 
 test("a key that is revoked just as it proves itself stays revoked", async () => {
