@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { AgentFrame } from "../shared/protocol.ts";
-import type { AgentConfig, TwsTarget } from "./config.ts";
+import type { AgentConfig, TwsTarget } from "./config/config.ts";
 import { createDispatch } from "./dispatch.ts";
 import { createHandlers } from "./handlers/index.ts";
 import {
@@ -12,20 +12,20 @@ import {
   type LinkTimes,
   runLink,
   usualLinkTimes,
-} from "./link.ts";
-import type { Log } from "./log.ts";
-import { createAuditMirror } from "./audit-mirror.ts";
-import type { JournalFile } from "./orders/journal-file.ts";
+} from "./link/link.ts";
+import type { Log } from "./process/log.ts";
+import { createAuditMirror } from "./link/audit-replication.ts";
+import type { JournalFile } from "./journal/database.ts";
 import { createOrders, type Orders } from "./orders/orders.ts";
-import type { ReconcileTimes } from "./orders/reconcile.ts";
-import { createOwnerDesk } from "./owner-desk.ts";
-import { createSources } from "./sources.ts";
-import { createTopics } from "./topics.ts";
-import type { TwsSession } from "./tws/api.ts";
-import { createOrderBook } from "./tws/order-book.ts";
-import { createQuoteStreams } from "./tws/quotes.ts";
-import { createSession, type SessionTimes } from "./tws/session.ts";
-import { version } from "./version.ts";
+import type { ReconcileTimes } from "./orders/reconciler.ts";
+import { createOwnerDesk } from "./link/owner-requests.ts";
+import { createSources } from "./streams/sources.ts";
+import { createTopics } from "./streams/topics.ts";
+import type { TwsSession } from "./tws/session/api.ts";
+import { createOrderBook } from "./tws/orders/order-book.ts";
+import { createQuoteStreams } from "./tws/market-data/quotes.ts";
+import { createSession, type SessionTimes } from "./tws/session/session.ts";
+import { version } from "./process/version.ts";
 
 interface AgentOptions {
   readonly config: Pick<AgentConfig, "clientId" | "limits">;

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { AgentFrame } from "../shared/protocol.ts";
-import { ownerOfLocalMode } from "../shared/scopes.ts";
+import { ownerOfLocalMode } from "../shared/caller.ts";
 import { TwsError } from "../shared/errors.ts";
-import { asker } from "./asker.ts";
+import { asker } from "./tws/session/fair-share.ts";
 import { type CallFrame, createDispatch } from "./dispatch.ts";
 import type { CallContext } from "./handlers/handlers-for.ts";
 import type { Handlers } from "./handlers/index.ts";
-import { createLog } from "./log.ts";
+import { createLog } from "./process/log.ts";
 
 beforeEach(() => {
   vi.useFakeTimers();

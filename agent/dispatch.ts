@@ -1,19 +1,19 @@
 import { deadlineOf } from "../shared/deadlines.ts";
 import { type IntentName, TwsError, toErrorBody } from "../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
-import { isExpired } from "../shared/scopes.ts";
+import { isExpired } from "../shared/caller.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
-import { faultsIn } from "../shared/tools/faults.ts";
+import { faultsIn } from "../shared/tools/input-errors.ts";
 import { isToolName, tools } from "../shared/tools/index.ts";
 import { schemasOf } from "../shared/tools/json-schema.ts";
 import { pageOf, paginate } from "../shared/tools/paging.ts";
 import type { Page } from "../shared/tools/paging.ts";
 import { z } from "zod";
-import { askedBy } from "./asker.ts";
+import { askedBy } from "./tws/session/fair-share.ts";
 import type { CallContext } from "./handlers/handlers-for.ts";
 import type { Handlers } from "./handlers/index.ts";
-import type { Log } from "./log.ts";
-import { nameOf } from "./orders/intent.ts";
+import type { Log } from "./process/log.ts";
+import { nameOf } from "./orders/intent-id.ts";
 
 export type CallFrame = Extract<EdgeFrame, { type: "call" }>;
 

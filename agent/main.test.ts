@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
-import { startSimulator } from "./sim/server.ts";
+import { startSimulator } from "./simulator/server.ts";
 
 const closers: (() => Promise<unknown> | void)[] = [];
 /** An empty folder to run in, so that no .env of the developer's is read and nothing is left behind. */
@@ -163,7 +163,7 @@ async function interrupted(closeMs: number) {
   const program = run([
     "--input-type=module",
     "-e",
-    `import { closeOnSignal } from ${JSON.stringify(new URL("signals.ts", import.meta.url).href)};
+    `import { closeOnSignal } from ${JSON.stringify(new URL("process/signals.ts", import.meta.url).href)};
     const close = () => new Promise((resolve) => setTimeout(resolve, ${closeMs}));
     closeOnSignal(close).addEventListener("abort", () => console.log("closing"));
     setInterval(() => {}, 1000);

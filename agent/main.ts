@@ -60,7 +60,7 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
   if (isNodeTooOld()) {
     return fail(`tws-edge needs Node ${oldestNode.join(".")} or later; this is ${process.versions.node}.`, 1);
   }
-  const [{ isRunByNpm }, { endWithNpm }] = await Promise.all([import("./config.ts"), import("./signals.ts")]);
+  const [{ isRunByNpm }, { endWithNpm }] = await Promise.all([import("./config/config.ts"), import("./process/signals.ts")]);
   if (isRunByNpm()) endWithNpm();
   switch (command) {
     case undefined:
@@ -70,17 +70,17 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
       process.stdout.write(help);
       return;
     case "sim": {
-      const { runSimulator } = await import("./sim/cli.ts");
+      const { runSimulator } = await import("./simulator/cli.ts");
       return runSimulator([...rest]);
     }
     case "passphrase": {
-      const { runPassphrase } = await import("./passphrase.ts");
+      const { runPassphrase } = await import("./cli/passphrase.ts");
       const failure = await runPassphrase(rest);
       return failure === null ? undefined : fail(failure, 2);
     }
     case "pair":
     case "token": {
-      const { runKeyCommand } = await import("./key-commands.ts");
+      const { runKeyCommand } = await import("./cli/key-commands.ts");
       const failure = await runKeyCommand(command, rest);
       return failure === null ? undefined : fail(failure.words, failure.exitCode);
     }
@@ -91,12 +91,12 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
     case "decline":
     case "audit":
     case "orders": {
-      const { runJournalCommand } = await import("./journal-commands.ts");
+      const { runJournalCommand } = await import("./cli/journal-commands.ts");
       const failure = runJournalCommand(command, rest);
       return failure === null ? undefined : fail(failure.words, failure.exitCode);
     }
     case "doctor": {
-      const { runDoctor } = await import("./doctor.ts");
+      const { runDoctor } = await import("./cli/doctor.ts");
       const failure = await runDoctor(rest);
       return failure === null ? undefined : fail(failure.words, failure.exitCode);
     }
@@ -109,7 +109,7 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
       if (rest.length > 0) {
         return fail(`${command} takes no arguments, so not ${rest.join(" ")}.\n\n${commandHelp[command]}`, 2);
       }
-      const { runAgent, runStart } = await import("./commands.ts");
+      const { runAgent, runStart } = await import("./cli/start.ts");
       const mistake = await (command === "start" ? runStart() : runAgent());
       return mistake === null ? undefined : fail(mistake, 1);
     }

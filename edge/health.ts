@@ -1,5 +1,5 @@
 import type { Health } from "./host/status.ts";
-import { type Env, hostOf } from "./env.ts";
+import { type Env, hostOf } from "./bindings.ts";
 import { version } from "./version.ts";
 
 /** The host's object answers from memory; one that takes longer is part of what is being asked about. */

@@ -2,8 +2,8 @@ import { createExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { subprotocol } from "../shared/protocol.ts";
-import type { Env } from "./env.ts";
-import { inboxOf, socketOf } from "./host/scripted.ts";
+import type { Env } from "./bindings.ts";
+import { inboxOf, socketOf } from "./host/host.fixture.ts";
 import worker from "./worker.ts";
 
 const at = (path: string, init?: RequestInit) => exports.default.fetch(`http://localhost:8000${path}`, init);

@@ -1,24 +1,24 @@
 import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
-import type { Caller } from "../shared/scopes.ts";
-import { addressOf } from "./access/attempts.ts";
-import { accessPaths, ticketEndpoints } from "./access/rpc.ts";
-import { callerOf, resourceMetadata, resourceMetadataPath } from "./auth.ts";
-import { type AccessSettings, accessOf, type Env, parseEnv, type Settings } from "./env.ts";
-import { frontPage } from "./front.ts";
-import { complete, preflight, retryAfter } from "./headers.ts";
+import type { Caller } from "../shared/caller.ts";
+import { addressOf } from "./access/attempt-limits.ts";
+import { accessPaths, ticketEndpoints } from "./rpc/access.ts";
+import { callerOf, resourceMetadata, resourceMetadataPath } from "./auth/caller.ts";
+import { type AccessSettings, accessOf, type Env, parseEnv, type Settings } from "./bindings.ts";
+import { frontPage } from "./landing-page.ts";
+import { complete, preflight, retryAfter } from "./http/headers.ts";
 import { healthOfHops, misconfigured, plainHealth } from "./health.ts";
-import { guardLocal } from "./local-guard.ts";
-import { handleMcp } from "./mcp.ts";
-import { guardPublic } from "./public-guard.ts";
-import { notReady } from "./not-ready.ts";
-import { openAgentLink, openStream, watcherOf } from "./stream.ts";
-import { issueTicket } from "./tickets.ts";
-import { admitVisitor, noteRefusal } from "./visitors.ts";
+import { guardLocal } from "./http/local-guard.ts";
+import { handleMcp } from "./mcp/endpoint.ts";
+import { guardPublic } from "./http/public-guard.ts";
+import { notReady } from "./not-configured.ts";
+import { openAgentLink, openStream, watcherOf } from "./websockets.ts";
+import { issueTicket } from "./auth/tickets.ts";
+import { admitVisitor, noteRefusal } from "./http/address-limits.ts";
 
 export { Access } from "./access/access.ts";
 export { TwsHost } from "./host/host.ts";
-export { McpSession } from "./session.ts";
+export { McpSession } from "./session/session.ts";
 
 /** The runtime's own arguments travel as bindings, since the framework's type of the context knows less of it. */
 interface Invocation {

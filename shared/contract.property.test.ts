@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { ContractSelector, Right, SecType, withDefaults } from "./contract.ts";
-import { forgive } from "./tools/forgive.ts";
+import { forgive } from "./tools/coerce.ts";
 
 const schema = z.toJSONSchema(ContractSelector, { io: "input" });
 const text = fc

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isInCalendar, noSuchDate } from "./dates.ts";
+import { isInCalendar, noSuchDate } from "./calendar-date.ts";
 
 /** The security types that TWS knows. */
 export const SecType = z.enum([

@@ -9,7 +9,7 @@ import {
   parseAgentFrame,
   parseEdgeFrame,
 } from "./protocol.ts";
-import { ownerOfLocalMode } from "./scopes.ts";
+import { ownerOfLocalMode } from "./caller.ts";
 
 const at = 1_795_000_000_000;
 

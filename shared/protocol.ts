@@ -3,7 +3,7 @@ import { OwnerRequest } from "./approval.ts";
 import { AuditEntry, AuditHead, auditBatch, Trail } from "./audit.ts";
 import { ErrorBody, TwsError } from "./errors.ts";
 import { TopicEvent } from "./events.ts";
-import { Caller } from "./scopes.ts";
+import { Caller } from "./caller.ts";
 import { AgentStatus } from "./status.ts";
 
 /** The relay between agent and edge: JSON text frames, one object each. docs/protocol.md describes it. */

@@ -1,7 +1,7 @@
 import { TwsError } from "../../shared/errors.ts";
-import { accountDownload } from "../tws/account.ts";
-import type { AccountValue, PortfolioRow } from "../tws/account.ts";
-import type { RequestContext, TwsSession } from "../tws/api.ts";
+import { accountDownload } from "../tws/account/account.ts";
+import type { AccountValue, PortfolioRow } from "../tws/account/account.ts";
+import type { RequestContext, TwsSession } from "../tws/session/api.ts";
 
 /** What an account holds and is worth, from one download. */
 export interface AccountState {

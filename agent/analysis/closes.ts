@@ -1,7 +1,7 @@
 import type { Contract } from "../../shared/contract.ts";
-import type { RequestContext, TwsSession } from "../tws/api.ts";
-import { historicalBars } from "../tws/history.ts";
-import type { BarsRequest } from "../tws/history.ts";
+import type { RequestContext, TwsSession } from "../tws/session/api.ts";
+import { historicalBars } from "../tws/market-data/history.ts";
+import type { BarsRequest } from "../tws/market-data/history.ts";
 import type { Closes } from "./risk.ts";
 
 /** Prices that make returns: dividends are part of a stock's; currencies and CFDs have no trades, bonds seldom. */

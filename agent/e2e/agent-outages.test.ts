@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { eventually } from "./clients.ts";
-import { type Scene, startScene, usualSymbols } from "./scene.ts";
-import { linesAsked } from "./truth.ts";
+import { eventually } from "./clients/clients.ts";
+import { type Scene, startScene, usualSymbols } from "./rigs/streaming-system.ts";
+import { linesAsked } from "./chaos/quote-oracle.ts";
 
 let scene: Scene;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { startApprovalScene, waitingFor } from "./approval-scene.ts";
-import { plainCaller } from "./clients.ts";
+import { startApprovalScene, waitingFor } from "./rigs/approval-scene.ts";
+import { plainCaller } from "./clients/clients.ts";
 
 test("in local mode, where nobody signs in, an order is approved or declined by tws-edge on the TWS host", async () => {
   const scene = await startApprovalScene();

@@ -1,11 +1,11 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ApprovalScene, contentOf, startApprovalScene, waitingFor } from "./approval-scene.ts";
-import { type Answer, askingClients, type Shown } from "./asking-clients.ts";
-import { launchBrowser, openPage } from "./chromium.ts";
-import type { CallTool } from "./clients.ts";
-import { passphrase } from "./owner-browser.ts";
-import { type Signed, signInLegacy, signInModern } from "./signed-clients.ts";
+import { type ApprovalScene, contentOf, startApprovalScene, waitingFor } from "./rigs/approval-scene.ts";
+import { type Answer, askingClients, type Shown } from "./clients/eliciting-clients.ts";
+import { launchBrowser, openPage } from "./rigs/chromium.ts";
+import type { CallTool } from "./clients/clients.ts";
+import { passphrase } from "./rigs/owner-browser.ts";
+import { type Signed, signInLegacy, signInModern } from "./clients/signed-clients.ts";
 
 /** Orders that wait for the owner, with everything real but TWS: clients of both eras, the owner in Chromium. */
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort, openDesk, passphrase } from "./owner-browser.ts";
-import { createPrograms, type Program } from "./programs.ts";
+import { freePort, openDesk, passphrase } from "./rigs/owner-browser.ts";
+import { createPrograms, type Program } from "./rigs/programs.ts";
 
 /** What `AUTH=on OWNER_PASSPHRASE=… npm start` says is done word for word. */
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { connectLegacy, connectModern, eventually, openSocket } from "./clients.ts";
-import { startSystem, type System } from "./system.ts";
+import { connectLegacy, connectModern, eventually, openSocket } from "./clients/clients.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 let system: System;
 beforeAll(async () => {

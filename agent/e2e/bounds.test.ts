@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { startTestbed, type Testbed } from "../handlers/testbed.ts";
-import type { Position } from "../sim/model.ts";
-import { createCrowdedWorld } from "./crowded-world.ts";
-import { type Ask, errorOf, outputOf, plainAsk } from "./dispatch-caller.ts";
+import { startTestbed, type Testbed } from "../handlers/handlers.fixture.ts";
+import type { Position } from "../simulator/model.ts";
+import { createCrowdedWorld } from "./rigs/large-account-world.ts";
+import { type Ask, errorOf, outputOf, plainAsk } from "./rigs/dispatch-client.ts";
 
 const bound = 20_000;
 const Page = z.looseObject({ total: z.int(), next_cursor: z.string().optional() });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { startSystem, type System } from "./system.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 /** The scenarios of the public suite that any server must pass without fixtures of the suite's own. */
 const scenarios = {

@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { trader } from "../handlers/testbed.ts";
-import { verifyChain } from "../orders/audit-trail.ts";
-import { openJournalFile } from "../orders/journal-file.ts";
-import { startSimulator } from "../sim/server.ts";
-import { createTable, type Mishap, playCells } from "./crash-cells.ts";
-import { type Deed, deeds, type Rig } from "./crash-deeds.ts";
-import { bundleAgent, type Death, startMortalAgent } from "./mortal-agent.ts";
+import { trader } from "../handlers/handlers.fixture.ts";
+import { verifyChain } from "../journal/audit-trail.ts";
+import { openJournalFile } from "../journal/database.ts";
+import { startSimulator } from "../simulator/server.ts";
+import { createTable, type Mishap, playCells } from "./chaos/crash-matrix.ts";
+import { type Deed, deeds, type Rig } from "./chaos/crash-operations.ts";
+import { bundleAgent, type Death, startMortalAgent } from "./rigs/killable-agent.ts";
 
 /** The agent's process is killed before and after each write to its journal, and started anew. */
 

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
 import { ErrorBody } from "../../shared/errors.ts";
-import { eventually, plainCaller } from "./clients.ts";
-import { createTable, type Mishap, playCells, quickReconcile } from "./crash-cells.ts";
-import { deeds, type Rig } from "./crash-deeds.ts";
-import { startSystem, type System } from "./system.ts";
+import { eventually, plainCaller } from "./clients/clients.ts";
+import { createTable, type Mishap, playCells, quickReconcile } from "./chaos/crash-matrix.ts";
+import { deeds, type Rig } from "./chaos/crash-operations.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 /** The client, the edge and the relay go while an order is on its way through all of it. */
 

@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startAgent, trader } from "../handlers/testbed.ts";
-import { openJournalFile } from "../orders/journal-file.ts";
-import { verifyChain } from "../orders/audit-trail.ts";
-import type { OrderFaults } from "../sim/order-faults.ts";
-import { startSimulator, type Simulator } from "../sim/server.ts";
-import { eventually } from "./clients.ts";
-import { createTable, emptyForMs, type Mishap, playCells, quickReconcile } from "./crash-cells.ts";
-import { type Deed, deeds, type Rig } from "./crash-deeds.ts";
-import { plainAsk } from "./dispatch-caller.ts";
+import { startAgent, trader } from "../handlers/handlers.fixture.ts";
+import { openJournalFile } from "../journal/database.ts";
+import { verifyChain } from "../journal/audit-trail.ts";
+import type { OrderFaults } from "../simulator/faults/order-faults.ts";
+import { startSimulator, type Simulator } from "../simulator/server.ts";
+import { eventually } from "./clients/clients.ts";
+import { createTable, emptyForMs, type Mishap, playCells, quickReconcile } from "./chaos/crash-matrix.ts";
+import { type Deed, deeds, type Rig } from "./chaos/crash-operations.ts";
+import { plainAsk } from "./rigs/dispatch-client.ts";
 
 /** Everything that TWS and the line to it can do to an order, in each moment, over a real socket. */
 

@@ -3,12 +3,12 @@ import { createServer, type Server } from "node:http";
 import { generateKeyPair } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import type { Local } from "../local.ts";
-import { getPublic } from "../public-web.ts";
-import type { ClientStyle } from "./client-styles.ts";
-import { consent, openConsent, startWithSignIn } from "./owner-browser.ts";
-import { redirectTo, type Site, type SmallWeb, startSmallWeb } from "./small-web.ts";
-import { startStyled } from "./styled-client.ts";
+import type { Local } from "../local/local.ts";
+import { getPublic } from "../local/public-fetch.ts";
+import type { ClientStyle } from "./clients/client-styles.ts";
+import { consent, openConsent, startWithSignIn } from "./rigs/owner-browser.ts";
+import { redirectTo, type Site, type SmallWeb, startSmallWeb } from "./rigs/private-web.ts";
+import { startStyled } from "./clients/styled-client.ts";
 
 /**
  * Clients that are described at an address of their own, which the edge in this process fetches: all of the way there

@@ -8,7 +8,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { EdgeFrame } from "../../shared/protocol.ts";
-import { type Stage, startStage } from "./scripted-agent.ts";
+import { type Stage, startStage } from "./rigs/scripted-agent.ts";
 
 /** The official clients of both eras, asked about an order in the middle of its call. */
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import chromium from "@sparticuz/chromium";
 import { type Browser, chromium as launcher, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startSystem, type System } from "./system.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 let system: System;
 let browser: Browser;

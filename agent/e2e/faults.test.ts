@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
-import { parseStartConfig } from "../config.ts";
-import { startLocal } from "../local.ts";
-import { connectLegacy, connectModern, eventually, openSocket, plainCaller } from "./clients.ts";
-import { startSystem, type System } from "./system.ts";
+import { parseStartConfig } from "../config/config.ts";
+import { startLocal } from "../local/local.ts";
+import { connectLegacy, connectModern, eventually, openSocket, plainCaller } from "./clients/clients.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 let system: System;
 beforeEach(async () => {

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { startGuideReader } from "./guide-reader.ts";
-import { readGuide } from "./guide.ts";
-import { startSystem } from "./system.ts";
+import { startGuideReader } from "./docs/guide-reader.ts";
+import { readGuide } from "./docs/guide.ts";
+import { startSystem } from "./rigs/system.ts";
 
 const root = new URL("../../", import.meta.url);
 const guides = readdirSync(new URL("docs/guides/", root)).map((file) => `docs/guides/${file}`);

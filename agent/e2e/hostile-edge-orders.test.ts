@@ -2,10 +2,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { z } from "zod";
 import type { PendingApproval } from "../../shared/approval.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
-import type { Limits } from "../limits.ts";
-import { createApprovals } from "../orders/approvals.ts";
-import { createKillSwitch } from "../orders/kill-switch.ts";
-import { budgetMs, type CallFrame, forged, type HostileScene, startHostileScene } from "./fake-edge.ts";
+import type { Limits } from "../limits/limits.ts";
+import { createApprovals } from "../journal/approvals.ts";
+import { createKillSwitch } from "../journal/kill-switch.ts";
+import { budgetMs, type CallFrame, forged, type HostileScene, startHostileScene } from "./rigs/fake-edge.ts";
 
 /** An edge in the hands of somebody else: what it can and cannot get placed at TWS. */
 

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { AgentFrame } from "../../shared/protocol.ts";
-import type { Caller } from "../../shared/scopes.ts";
+import type { Caller } from "../../shared/caller.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { type ToolName, tools } from "../../shared/tools/index.ts";
 import { createDispatch } from "../dispatch.ts";
-import { startTestbed, type Testbed, trader } from "../handlers/testbed.ts";
-import { createLog } from "../log.ts";
-import { outputOf } from "./dispatch-caller.ts";
-import { type Known, lookAround, toolCalls } from "./tool-calls.ts";
+import { startTestbed, type Testbed, trader } from "../handlers/handlers.fixture.ts";
+import { createLog } from "../process/log.ts";
+import { outputOf } from "./rigs/dispatch-client.ts";
+import { type Known, lookAround, toolCalls } from "./docs/tool-calls.ts";
 
 /** An edge that asks for what its caller was not granted: the agent holds each call to the grant that comes with it. */
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { eventually, openSocket, type Socket } from "./clients.ts";
-import { type Estate, type Grant, startEstate } from "./estate.ts";
+import { eventually, openSocket, type Socket } from "./clients/clients.ts";
+import { type Estate, type Grant, startEstate } from "./rigs/multi-host-deployment.ts";
 
 /**
  * Two owners' worth of grants on one edge: A may trade the account DU1111111 of the first host, C may read its other

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { tools } from "../../shared/tools/index.ts";
-import { type CallTool, connectLegacy, connectModern, eventually, plainCaller } from "./clients.ts";
-import { startSystem, type System } from "./system.ts";
+import { type CallTool, connectLegacy, connectModern, eventually, plainCaller } from "./clients/clients.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 let system: System;
 beforeAll(async () => {

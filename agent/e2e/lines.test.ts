@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { openSocket, type Socket } from "./clients.ts";
-import { type Scene, startScene } from "./scene.ts";
+import { openSocket, type Socket } from "./clients/clients.ts";
+import { type Scene, startScene } from "./rigs/streaming-system.ts";
 
 let scene: Scene;
 beforeAll(async () => {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { StreamClient } from "../../docs/examples/stream-client.js";
-import { busyInstruments } from "./busy-instruments.ts";
-import { eventually } from "./clients.ts";
-import { type Crowd, gather } from "./crowd.ts";
-import { edgeProcess } from "./edge-process.ts";
-import { startProxy } from "./proxy.ts";
-import { type Scene, startScene } from "./scene.ts";
-import { linesAsked, mostASecond } from "./truth.ts";
+import { busyInstruments } from "./rigs/busy-instruments.ts";
+import { eventually } from "./clients/clients.ts";
+import { type Crowd, gather } from "./clients/load-watchers.ts";
+import { edgeProcess } from "./rigs/edge-process.ts";
+import { startProxy } from "./rigs/proxy.ts";
+import { type Scene, startScene } from "./rigs/streaming-system.ts";
+import { linesAsked, mostASecond } from "./chaos/quote-oracle.ts";
 
 /** As many as TWS gives an account, which is as many as one socket may follow. */
 const topics = 100;

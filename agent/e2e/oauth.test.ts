@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
-import type { Local } from "../local.ts";
-import { consent, openConsent, startWithSignIn } from "./owner-browser.ts";
-import { type Signed, signInLegacy, signInModern, signIns } from "./signed-clients.ts";
+import type { Local } from "../local/local.ts";
+import { consent, openConsent, startWithSignIn } from "./rigs/owner-browser.ts";
+import { type Signed, signInLegacy, signInModern, signIns } from "./clients/signed-clients.ts";
 
 /** Real MCP clients sign in at an edge with AUTH=on. */
 

@@ -2,9 +2,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { mostQuotedStrikes } from "../../shared/tools/options.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { startTestbed, type Testbed } from "../handlers/testbed.ts";
-import { createCrowdedWorld } from "./crowded-world.ts";
-import { type Ask, errorOf, outputOf, plainAsk } from "./dispatch-caller.ts";
+import { startTestbed, type Testbed } from "../handlers/handlers.fixture.ts";
+import { createCrowdedWorld } from "./rigs/large-account-world.ts";
+import { type Ask, errorOf, outputOf, plainAsk } from "./rigs/dispatch-client.ts";
 
 /** A Friday morning in New York. */
 const openedAt = Date.parse("2026-11-20T15:30:00Z");

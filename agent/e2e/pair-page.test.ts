@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { EmbeddedEdge } from "../embedded-edge.ts";
-import { type Simulator, startSimulator } from "../sim/server.ts";
-import { focused, launchBrowser, openPage, shortcomingsOf, tabTo, untilFocused } from "./chromium.ts";
-import { passphrase, startBareEdge } from "./owner-browser.ts";
-import { createPrograms, type Program } from "./programs.ts";
+import type { EmbeddedEdge } from "../local/embedded-edge.ts";
+import { type Simulator, startSimulator } from "../simulator/server.ts";
+import { focused, launchBrowser, openPage, shortcomingsOf, tabTo, untilFocused } from "./rigs/chromium.ts";
+import { passphrase, startBareEdge } from "./rigs/owner-browser.ts";
+import { createPrograms, type Program } from "./rigs/programs.ts";
 
 /** The owner lets a machine in at /pair in a real browser, by the code that `tws-edge pair` shows. */
 

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
-import type { EmbeddedEdge } from "../embedded-edge.ts";
-import { type Simulator, startSimulator } from "../sim/server.ts";
-import { eventually } from "./clients.ts";
-import { openDesk, startBareEdge } from "./owner-browser.ts";
-import { createPrograms } from "./programs.ts";
+import type { EmbeddedEdge } from "../local/embedded-edge.ts";
+import { type Simulator, startSimulator } from "../simulator/server.ts";
+import { eventually } from "./clients/clients.ts";
+import { openDesk, startBareEdge } from "./rigs/owner-browser.ts";
+import { createPrograms } from "./rigs/programs.ts";
 
 /** The command line, the agent and the owner's pages together, on an edge that asks everyone to sign in. */
 

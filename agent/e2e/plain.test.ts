@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { post } from "./clients.ts";
-import { startSystem, type System } from "./system.ts";
+import { post } from "./clients/clients.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 let system: System;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { z } from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { isToolName, type ToolName, tools } from "../../shared/tools/index.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
-import { startTestbed, type Testbed } from "../handlers/testbed.ts";
-import { type Ask, errorOf, outputOf, plainAsk } from "./dispatch-caller.ts";
+import { startTestbed, type Testbed } from "../handlers/handlers.fixture.ts";
+import { type Ask, errorOf, outputOf, plainAsk } from "./rigs/dispatch-client.ts";
 
 const Articles = z.object({
   articles: z.tuple([z.object({ providerCode: z.string(), articleId: z.string() })], z.unknown()),

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
-import { eventually } from "./clients.ts";
-import { type Estate, hidden, startEstate } from "./estate.ts";
+import { eventually } from "./clients/clients.ts";
+import { type Estate, hidden, startEstate } from "./rigs/multi-host-deployment.ts";
 
 /** Everything secret that there is, used rightly and wrongly; then it is looked for where it must not be. */
 
@@ -208,7 +208,7 @@ const known = new Set([
 ]);
 
 test("no file of the repository has anything in it that looks like a secret", () => {
-  const root = join(import.meta.dirname, "..", "..");
+  const root = join(import.meta.dirname, "../..");
   const files = execFileSync("git", ["ls-files", "-z"], { cwd: root, encoding: "utf8" })
     .split("\0")
     .filter((path) => path !== "" && path !== "agent/e2e/secrets.test.ts");

@@ -4,9 +4,9 @@ import { createServer, type Server } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import type { Local } from "../local.ts";
-import { focused, launchBrowser, openPage, shortcomingsOf, tabTo, untilFocused } from "./chromium.ts";
-import { passphrase, startWithSignIn } from "./owner-browser.ts";
+import type { Local } from "../local/local.ts";
+import { focused, launchBrowser, openPage, shortcomingsOf, tabTo, untilFocused } from "./rigs/chromium.ts";
+import { passphrase, startWithSignIn } from "./rigs/owner-browser.ts";
 
 /** The owner's sign-in and consent in a real browser. */
 

@@ -1,8 +1,8 @@
 import { ResourceUpdatedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { connectLegacy, connectModern, eventually, openSocket, plainCaller } from "./clients.ts";
-import { startSystem, type System } from "./system.ts";
+import { connectLegacy, connectModern, eventually, openSocket, plainCaller } from "./clients/clients.ts";
+import { startSystem, type System } from "./rigs/system.ts";
 
 let system: System;
 beforeAll(async () => {

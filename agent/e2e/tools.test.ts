@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { type ToolName, tools } from "../../shared/tools/index.ts";
-import { type CallTool, connectModern, eventually, plainCaller } from "./clients.ts";
-import { startSystem, type System } from "./system.ts";
-import { type Known, lookAround, type ToolCalls, toolCalls } from "./tool-calls.ts";
+import { type CallTool, connectModern, eventually, plainCaller } from "./clients/clients.ts";
+import { startSystem, type System } from "./rigs/system.ts";
+import { type Known, lookAround, type ToolCalls, toolCalls } from "./docs/tool-calls.ts";
 
 let system: System;
 let call: CallTool;

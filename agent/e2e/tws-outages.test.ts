@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type Scene, startScene, usualSymbols } from "./scene.ts";
-import { linesAsked } from "./truth.ts";
+import { type Scene, startScene, usualSymbols } from "./rigs/streaming-system.ts";
+import { linesAsked } from "./chaos/quote-oracle.ts";
 
 let scene: Scene;
 beforeAll(async () => {

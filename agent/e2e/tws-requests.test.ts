@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { startTestbed } from "../handlers/testbed.ts";
-import type { RequestKind } from "../sim/replies.ts";
-import { decodeRequest } from "../sim/requests-decode.ts";
-import { plainAsk } from "./dispatch-caller.ts";
+import { startTestbed } from "../handlers/handlers.fixture.ts";
+import type { RequestKind } from "../simulator/faults/scripted-replies.ts";
+import { decodeRequest } from "../simulator/wire/requests-decode.ts";
+import { plainAsk } from "./rigs/dispatch-client.ts";
 
 interface Asked {
   /** Of the client library. */

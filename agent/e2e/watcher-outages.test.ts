@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type Proxy, startProxy } from "./proxy.ts";
-import { type Scene, startScene, usualSymbols } from "./scene.ts";
+import { type Proxy, startProxy } from "./rigs/proxy.ts";
+import { type Scene, startScene, usualSymbols } from "./rigs/streaming-system.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tws-edge-"));
 let scene: Scene;

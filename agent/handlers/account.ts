@@ -1,12 +1,12 @@
 import { TwsError } from "../../shared/errors.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { accountTools } from "../../shared/tools/account.ts";
-import { resolveAccount, visibleAccounts } from "../limits.ts";
-import { accountDownload, accountSummary, positions } from "../tws/account.ts";
-import type { PortfolioRow, PositionRow } from "../tws/account.ts";
-import { accountPnl, positionPnl } from "../tws/pnl.ts";
+import { resolveAccount, visibleAccounts } from "../limits/limits.ts";
+import { accountDownload, accountSummary, positions } from "../tws/account/account.ts";
+import type { PortfolioRow, PositionRow } from "../tws/account/account.ts";
+import { accountPnl, positionPnl } from "../tws/account/pnl.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
 /** TWS ignores a tag it does not know, so they are checked here. */

@@ -1,5 +1,5 @@
 import type { analysisTools } from "../../shared/tools/analysis.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 import { createRebalancePlanner } from "./rebalance.ts";
 import { createRiskAssessor } from "./risk.ts";

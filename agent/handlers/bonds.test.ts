@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { errorOf, outputOf, plainAsk } from "../e2e/dispatch-caller.ts";
-import { startTestbed } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { errorOf, outputOf, plainAsk } from "../e2e/rigs/dispatch-client.ts";
+import { startTestbed } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 const [ibm2029, ibm2039, apple, treasury2027] = [366_014_801, 366_014_804, 127_128_131, 740_325_117];
 const bondOf = (symbol: string) => ({ symbol, secType: "BOND" });

@@ -2,10 +2,10 @@ import { TwsError } from "../../shared/errors.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { statusTools } from "../../shared/tools/status.ts";
-import { visibleAccounts } from "../limits.ts";
-import { currentTime } from "../tws/account.ts";
+import { visibleAccounts } from "../limits/limits.ts";
+import { currentTime } from "../tws/account/account.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 type ConnectInput = InputOf<(typeof statusTools)["ibkr_connect"]>;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
-import { callBy, startTestbed } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { callBy, startTestbed } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 /** A Friday morning in New York, on which the clock stands still. */
 const at = Date.parse("2026-11-20T15:30:00Z");

@@ -1,12 +1,12 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { contractTools } from "../../shared/tools/contracts.ts";
-import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts.ts";
-import { marketRule } from "../tws/market-rules.ts";
-import { inParts, optionParams } from "../tws/option-params.ts";
-import { bboExchangeOf, smartComponents } from "../tws/smart-components.ts";
+import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts/contracts.ts";
+import { marketRule } from "../tws/contracts/market-rules.ts";
+import { inParts, optionParams } from "../tws/contracts/option-params.ts";
+import { bboExchangeOf, smartComponents } from "../tws/contracts/smart-components.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
 export function createContractHandlers({ session }: Pick<HandlerDeps, "session">) {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { callBy, startTestbed } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 let opened: Testbed | null = null;
 afterEach(async () => {

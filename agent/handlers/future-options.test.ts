@@ -4,9 +4,9 @@ import { resourceIdOf } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
-import { instrumentOf, query } from "../sim/world-fixture.ts";
-import { callBy, startTestbed } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { instrumentOf, query } from "../simulator/test-support/world.fixture.ts";
+import { callBy, startTestbed } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 /** A Monday morning in New York, on which the clock stands still. */
 const at = Date.parse("2026-11-23T16:00:00Z");

@@ -1,7 +1,7 @@
-import type { Caller } from "../../shared/scopes.ts";
+import type { Caller } from "../../shared/caller.ts";
 import type { InputOf, OutputOf, Tools } from "../../shared/tools/define.ts";
 import type { Page } from "../../shared/tools/paging.ts";
-import type { RequestContext } from "../tws/api.ts";
+import type { RequestContext } from "../tws/session/api.ts";
 
 /** One call, as a handler sees it. */
 export interface CallContext {

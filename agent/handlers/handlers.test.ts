@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
-import { callBy, startTestbed, trader } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { callBy, startTestbed, trader } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 let opened: Testbed | null = null;
 afterEach(async () => {

@@ -3,13 +3,13 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Contract } from "../../shared/contract.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { historyTools } from "../../shared/tools/history.ts";
-import { resolveContract } from "../tws/contracts.ts";
-import { headTimestamp, histogram, isHistogramUnit, tradingSchedule } from "../tws/history-facts.ts";
-import { datedBars, endOfBars } from "../tws/history.ts";
-import { pastTicks } from "../tws/past-ticks.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import { headTimestamp, histogram, isHistogramUnit, tradingSchedule } from "../tws/market-data/history-parameters.ts";
+import { datedBars, endOfBars } from "../tws/market-data/history.ts";
+import { pastTicks } from "../tws/market-data/past-ticks.ts";
 import { keepShown, restOf, shownBefore } from "./bar-pages.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
 /** TWS sends all bars in one message, and the library ends the session, orders and all, at one of 16 MB. */

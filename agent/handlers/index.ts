@@ -3,7 +3,7 @@ import { createAccountHandlers } from "./account.ts";
 import { createAnalysisHandlers } from "./analysis.ts";
 import { createConnectionHandlers } from "./connection.ts";
 import { createContractHandlers } from "./contracts.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 import { createHistoryHandlers } from "./history.ts";
 import { createMarketDataHandlers } from "./market-data.ts";

@@ -2,11 +2,11 @@ import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { marketDataTools } from "../../shared/tools/market-data.ts";
-import { describeSelector, resolveContract } from "../tws/contracts.ts";
-import { depthSnapshot } from "../tws/depth.ts";
-import { fundamentalReport } from "../tws/fundamentals.ts";
+import { describeSelector, resolveContract } from "../tws/contracts/contracts.ts";
+import { depthSnapshot } from "../tws/market-data/depth.ts";
+import { fundamentalReport } from "../tws/market-data/fundamentals.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
 type QuoteRow = OutputOf<(typeof marketDataTools)["ibkr_get_quotes"]>["quotes"][number];

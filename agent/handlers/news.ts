@@ -1,12 +1,12 @@
 import { ContractSelector } from "../../shared/contract.ts";
-import { isInCalendar, noSuchDate } from "../../shared/dates.ts";
+import { isInCalendar, noSuchDate } from "../../shared/calendar-date.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { newsTools } from "../../shared/tools/news.ts";
-import type { RequestContext } from "../tws/api.ts";
-import { resolveContract } from "../tws/contracts.ts";
-import { historicalNews, newsArticle, newsProviders } from "../tws/news.ts";
+import type { RequestContext } from "../tws/session/api.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import { historicalNews, newsArticle, newsProviders } from "../tws/news/news.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 /** As JSON: quotes and line breaks count twice. */

@@ -1,18 +1,18 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
-import { counted } from "../../shared/counted.ts";
+import { counted } from "../../shared/plural.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import { mostQuotedStrikes } from "../../shared/tools/options.ts";
 import type { ChainRow, Leg, optionTools } from "../../shared/tools/options.ts";
 import { wrongCursor } from "../../shared/tools/paging.ts";
-import { calculateImpliedVolatility, calculateOptionPrice } from "../tws/calculations.ts";
-import type { OptionComputation } from "../tws/calculations.ts";
-import { resolveContract } from "../tws/contracts.ts";
-import { optionsExpiring } from "../tws/options.ts";
+import { calculateImpliedVolatility, calculateOptionPrice } from "../tws/market-data/calculations.ts";
+import type { OptionComputation } from "../tws/market-data/calculations.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import { optionsExpiring } from "../tws/contracts/options.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
 type ChainInput = InputOf<(typeof optionTools)["ibkr_get_option_chain"]>;

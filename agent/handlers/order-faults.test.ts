@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import type { OrderFaults } from "../sim/order-faults.ts";
-import { callBy, startTestbed } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import type { OrderFaults } from "../simulator/faults/order-faults.ts";
+import { callBy, startTestbed } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
 let bed: Testbed;

@@ -1,14 +1,14 @@
-import type { Caller } from "../../shared/scopes.ts";
+import type { Caller } from "../../shared/caller.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
-import { mayUse, requireTrader, resolveAccount, visibleAccounts } from "../limits.ts";
+import { mayUse, requireTrader, resolveAccount, visibleAccounts } from "../limits/limits.ts";
 import { placeBasket } from "../orders/basket.ts";
 import type { BasketRow } from "../orders/basket.ts";
 import { placeBracket } from "../orders/bracket.ts";
-import { digestOf, nameOf } from "../orders/intent.ts";
+import { digestOf, nameOf } from "../orders/intent-id.ts";
 import { outcomeOf } from "../orders/outcome.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 type Deps = Pick<HandlerDeps, "session" | "orderBook" | "limits" | "orders" | "now">;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { forgetContract } from "../tws/contracts.ts";
-import { callBy, startAgent, startTestbed } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { forgetContract } from "../tws/contracts/contracts.ts";
+import { callBy, startAgent, startTestbed } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
 const dayMs = 86_400_000;

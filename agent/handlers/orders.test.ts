@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startAgent, startTestbed, trader } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { callBy, startAgent, startTestbed, trader } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
 const cancelOrder = 4;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed, trader } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { callBy, startTestbed, trader } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 let bed: Testbed;
 beforeEach(async () => {

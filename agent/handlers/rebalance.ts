@@ -1,6 +1,6 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
-import { counted } from "../../shared/counted.ts";
+import { counted } from "../../shared/plural.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
@@ -8,16 +8,16 @@ import type { analysisTools } from "../../shared/tools/analysis.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import { accountState } from "../analysis/account-state.ts";
 import type { AccountState } from "../analysis/account-state.ts";
-import { mapAtOnce } from "../analysis/at-once.ts";
+import { mapAtOnce } from "../process/concurrent-map.ts";
 import { commissionAtMost } from "../analysis/commissions.ts";
 import { percentOf, planRebalance } from "../analysis/rebalance.ts";
 import type { Line, Plan, Trade } from "../analysis/rebalance.ts";
 import { claimsOf } from "../analysis/working-orders.ts";
 import type { Claims } from "../analysis/working-orders.ts";
-import { resolveAccount } from "../limits.ts";
-import { resolveDetails } from "../tws/contracts.ts";
+import { resolveAccount } from "../limits/limits.ts";
+import { resolveDetails } from "../tws/contracts/contracts.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext } from "./handlers-for.ts";
 
 type Tool = (typeof analysisTools)["ibkr_plan_rebalance"];

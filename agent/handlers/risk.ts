@@ -5,14 +5,14 @@ import type { analysisTools } from "../../shared/tools/analysis.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import { accountState } from "../analysis/account-state.ts";
 import type { AccountState } from "../analysis/account-state.ts";
-import { mapAtOnce } from "../analysis/at-once.ts";
+import { mapAtOnce } from "../process/concurrent-map.ts";
 import { dailyCloses } from "../analysis/closes.ts";
 import { assess, leastDays } from "../analysis/portfolio-risk.ts";
 import type { Candidate, Excluded } from "../analysis/portfolio-risk.ts";
-import { resolveAccount } from "../limits.ts";
-import { resolveContract, resolveDetails } from "../tws/contracts.ts";
+import { resolveAccount } from "../limits/limits.ts";
+import { resolveContract, resolveDetails } from "../tws/contracts/contracts.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext } from "./handlers-for.ts";
 
 type Tool = (typeof analysisTools)["ibkr_assess_risk"];

@@ -1,8 +1,8 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { ScannerParameter, scannerTools } from "../../shared/tools/scanner.ts";
-import { runScan, scannerParameters } from "../tws/scanner.ts";
+import { runScan, scannerParameters } from "../tws/scanner/scanner.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 export function createScannerHandlers({ session, now }: Pick<HandlerDeps, "session" | "now">) {

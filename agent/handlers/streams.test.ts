@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { Caller } from "../../shared/scopes.ts";
+import type { Caller } from "../../shared/caller.ts";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed, trader } from "./testbed.ts";
-import type { Testbed } from "./testbed.ts";
+import { callBy, startTestbed, trader } from "./handlers.fixture.ts";
+import type { Testbed } from "./handlers.fixture.ts";
 
 let bed: Testbed;
 beforeAll(async () => {

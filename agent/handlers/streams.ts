@@ -4,12 +4,12 @@ import { topicName } from "../../shared/events.ts";
 import { type Resource, resourceUri } from "../../shared/resources.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { streamTools } from "../../shared/tools/streams.ts";
-import { resolveAccount } from "../limits.ts";
-import { noProviders } from "../sources.ts";
-import { resolveContract } from "../tws/contracts.ts";
-import { newsProviders } from "../tws/news.ts";
+import { resolveAccount } from "../limits/limits.ts";
+import { noProviders } from "../streams/sources.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import { newsProviders } from "../tws/news/news.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 import { createWatchHandlers } from "./watches.ts";
 

@@ -1,18 +1,18 @@
 import type { Contract } from "../../shared/contract.ts";
-import { counted } from "../../shared/counted.ts";
+import { counted } from "../../shared/plural.ts";
 import type { TwsError } from "../../shared/errors.ts";
 import { type Condition, emptyQuote, live, type Quote } from "../../shared/events.ts";
 import { type Portfolio, type PortfolioChange, portfolioChanges } from "../../shared/portfolio.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { watchTools } from "../../shared/tools/watches.ts";
-import { resolveAccount } from "../limits.ts";
-import { bulletinItem } from "../sources.ts";
-import { resolveContract } from "../tws/contracts.ts";
-import { watchBulletins } from "../tws/news-streams.ts";
-import { watchPortfolio } from "../tws/portfolio.ts";
+import { resolveAccount } from "../limits/limits.ts";
+import { bulletinItem } from "../streams/sources.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import { watchBulletins } from "../tws/news/news-streams.ts";
+import { watchPortfolio } from "../tws/account/portfolio.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { CallContext, HandlersFor } from "./handlers-for.ts";
 
 const sampleSize = 20;

@@ -1,10 +1,10 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { wshTools } from "../../shared/tools/wsh.ts";
-import { resolveContract } from "../tws/contracts.ts";
-import { wshEvents, wshEventTypes } from "../tws/wsh.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import { wshEvents, wshEventTypes } from "../tws/news/wsh.ts";
 import { requestOf } from "./handlers-for.ts";
-import type { HandlerDeps } from "./deps.ts";
+import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 export function createWshHandlers({ session, now }: Pick<HandlerDeps, "session" | "now">) {

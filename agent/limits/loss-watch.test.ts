@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
-import { createWorld } from "../sim/world.ts";
-import { account, brokenBy, fridayNoon, proposed, request, specOf, startLimitBed } from "./limit-testbed.ts";
-import type { LimitBed, LimitDesk } from "./limit-testbed.ts";
+import { createWorld } from "../simulator/world.ts";
+import { account, brokenBy, fridayNoon, proposed, request, specOf, startLimitBed } from "./limits.fixture.ts";
+import type { LimitBed, LimitDesk } from "./limits.fixture.ts";
 
 let bed: LimitBed;
 let apple: Contract;

@@ -1,9 +1,9 @@
-import type { KillSwitch } from "../orders/kill-switch.ts";
-import { accountFindings, boundsOf, limitNames } from "../limits.ts";
-import type { Finding, Limits } from "../limits.ts";
-import type { TwsSession } from "../tws/api.ts";
-import type { Log } from "../tws/connection.ts";
-import { watchDailyPnl } from "../tws/pnl-watch.ts";
+import type { KillSwitch } from "../journal/kill-switch.ts";
+import { accountFindings, boundsOf, limitNames } from "./limits.ts";
+import type { Finding, Limits } from "./limits.ts";
+import type { TwsSession } from "../tws/session/api.ts";
+import type { Log } from "../tws/session/connection.ts";
+import { watchDailyPnl } from "../tws/account/pnl-watch.ts";
 import { amountText } from "./amounts.ts";
 
 /** Watches the loss of the day, and stops new orders when it reaches the limit. */

@@ -1,11 +1,11 @@
 import type { Contract } from "../../shared/contract.ts";
 import type { Quote } from "../../shared/events.ts";
-import { mapAtOnce } from "../analysis/at-once.ts";
-import { limitNames } from "../limits.ts";
-import type { Bounds, Finding } from "../limits.ts";
-import type { ProposedOrder } from "../orders/limit-guard.ts";
+import { mapAtOnce } from "../process/concurrent-map.ts";
+import { limitNames } from "./limits.ts";
+import type { Bounds, Finding } from "./limits.ts";
+import type { ProposedOrder } from "./proposed-order.ts";
 import { amountText, isAbove, toCents } from "./amounts.ts";
-import type { Money } from "./money.ts";
+import type { Money } from "./exchange-rates.ts";
 import { hasStatedPrice, middleOf, statedPrices } from "./order-prices.ts";
 import { nameOf } from "./order-rules.ts";
 import { unknowable, valueOrder } from "./valuation.ts";

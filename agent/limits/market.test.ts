@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { TwsError } from "../../shared/errors.ts";
-import type { Limits } from "../limits.ts";
+import type { Limits } from "./limits.ts";
 import {
   account,
   brokenBy,
@@ -9,8 +9,8 @@ import {
   specOf,
   startLimitBed,
   workingOrder,
-} from "./limit-testbed.ts";
-import type { LimitBed } from "./limit-testbed.ts";
+} from "./limits.fixture.ts";
+import type { LimitBed } from "./limits.fixture.ts";
 
 let bed: LimitBed;
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import type { Order } from "../../shared/order.ts";
-import type { IntentState, Journal } from "../orders/journal.ts";
-import type { RequestContext, TwsSession } from "../tws/api.ts";
-import type { OrderBook } from "../tws/order-book.ts";
+import type { IntentState, Journal } from "../journal/journal.ts";
+import type { RequestContext, TwsSession } from "../tws/session/api.ts";
+import type { OrderBook } from "../tws/orders/order-book.ts";
 
 interface OpenOrdersDeps {
   readonly session: Pick<TwsSession, "clientId">;

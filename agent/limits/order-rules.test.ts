@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
-import { usualBounds } from "../limits.ts";
-import type { Bounds } from "../limits.ts";
-import type { OrderSpec } from "../tws/order-wire.ts";
-import { proposed } from "./limit-testbed.ts";
+import { usualBounds } from "./limits.ts";
+import type { Bounds } from "./limits.ts";
+import type { OrderSpec } from "../tws/orders/order-wire.ts";
+import { proposed } from "./limits.fixture.ts";
 import { ruleFindings } from "./order-rules.ts";
 
 const stock = (symbol: string, change: Partial<Contract> = {}) => ({

@@ -1,7 +1,7 @@
-import type { ProposedOrder } from "../orders/limit-guard.ts";
-import { limitNames } from "../limits.ts";
-import type { Bounds, Finding } from "../limits.ts";
-import { isBond } from "../tws/bond-facts.ts";
+import type { ProposedOrder } from "./proposed-order.ts";
+import { limitNames } from "./limits.ts";
+import type { Bounds, Finding } from "./limits.ts";
+import { isBond } from "../tws/contracts/bond-facts.ts";
 
 type Contract = ProposedOrder["spec"]["contract"];
 

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { usageOf } from "../orders/usage.ts";
+import { usageOf } from "../journal/usage.ts";
 import {
   account,
   brokenBy,
@@ -11,8 +11,8 @@ import {
   specOf,
   startLimitBed,
   workingOrder,
-} from "./limit-testbed.ts";
-import type { LimitBed, LimitDesk } from "./limit-testbed.ts";
+} from "./limits.fixture.ts";
+import type { LimitBed, LimitDesk } from "./limits.fixture.ts";
 
 let bed: LimitBed;
 let apple: Contract;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
 import { emptyQuote } from "../../shared/events.ts";
-import type { OrderSpec } from "../tws/order-wire.ts";
-import { proposed, specOf, workingOrder } from "./limit-testbed.ts";
+import type { OrderSpec } from "../tws/orders/order-wire.ts";
+import { proposed, specOf, workingOrder } from "./limits.fixture.ts";
 import { valueOrder, whyNotChecked } from "./valuation.ts";
 import type { Basis } from "./valuation.ts";
 

@@ -1,10 +1,10 @@
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
-import type { ProposedOrder } from "../orders/limit-guard.ts";
-import { isBond } from "../tws/bond-facts.ts";
+import type { ProposedOrder } from "./proposed-order.ts";
+import { isBond } from "../tws/contracts/bond-facts.ts";
 import { toCents } from "./amounts.ts";
-import type { Money } from "./money.ts";
+import type { Money } from "./exchange-rates.ts";
 import { askOf, worstPrice } from "./order-prices.ts";
 import type { PriceTerms } from "./order-prices.ts";
 

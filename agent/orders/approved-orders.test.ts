@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { TwsError } from "../../shared/errors.ts";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed } from "../handlers/testbed.ts";
-import { far } from "./orders-testbed.ts";
+import { callBy, startTestbed } from "../handlers/handlers.fixture.ts";
+import { far } from "./orders.fixture.ts";
 
 /** An agent whose owner approves every order, and one at the same TWS and journal whose owner approves none. */
 async function startApproving() {

@@ -1,17 +1,17 @@
 import { ContractSelector } from "../../shared/contract.ts";
-import { counted } from "../../shared/counted.ts";
+import { counted } from "../../shared/plural.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
-import { whenSeen } from "./earlier.ts";
-import { digestOf, nameOf, otherOrder } from "./intent.ts";
-import type { ProposedOrder } from "./limit-guard.ts";
-import type { Permit, Wish, Work } from "./pipeline.ts";
-import { keyOf, tradedAccount, workOf } from "./place.ts";
-import type { Asked, PlaceDeps } from "./place.ts";
-import { termsOf } from "./terms.ts";
+import { whenSeen } from "./prior-orders.ts";
+import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
+import type { ProposedOrder } from "../limits/proposed-order.ts";
+import type { Permit, Wish, Work } from "./submission.ts";
+import { keyOf, tradedAccount, workOf } from "./place-order.ts";
+import type { Asked, PlaceDeps } from "./place-order.ts";
+import { termsOf } from "./order-terms.ts";
 
 type BasketInput = InputOf<(typeof orderGroupTools)["ibkr_place_orders"]>;
 

@@ -5,14 +5,14 @@ import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
 import { requestOf } from "../handlers/handlers-for.ts";
 import type { CallContext } from "../handlers/handlers-for.ts";
-import type { Bracket, BracketSpec } from "../tws/order-bracket.ts";
-import type { OrderSpec } from "../tws/order-wire.ts";
-import { contractOfOrder } from "./agreement.ts";
-import { requireSame, whenSeen } from "./earlier.ts";
-import { digestOf, nameOf, otherOrder } from "./intent.ts";
-import type { Work } from "./pipeline.ts";
-import { keyOf, tradedAccount } from "./place.ts";
-import type { PlaceDeps } from "./place.ts";
+import type { Bracket, BracketSpec } from "../tws/orders/order-bracket.ts";
+import type { OrderSpec } from "../tws/orders/order-wire.ts";
+import { contractOfOrder } from "./order-contract.ts";
+import { requireSame, whenSeen } from "./prior-orders.ts";
+import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
+import type { Work } from "./submission.ts";
+import { keyOf, tradedAccount } from "./place-order.ts";
+import type { PlaceDeps } from "./place-order.ts";
 
 type BracketInput = InputOf<(typeof orderGroupTools)["ibkr_place_bracket_order"]>;
 

@@ -1,16 +1,16 @@
 import type { TradingStatus } from "../../shared/status.ts";
-import { boundsOf } from "../limits.ts";
-import type { Limits } from "../limits.ts";
-import { createLimitGuard } from "../limits/guard.ts";
+import { boundsOf } from "../limits/limits.ts";
+import type { Limits } from "../limits/limits.ts";
+import { createLimitGuard } from "../limits/limit-check.ts";
 import { createLossWatch } from "../limits/loss-watch.ts";
-import type { QuoteStreams, TwsSession } from "../tws/api.ts";
-import type { OrderBook } from "../tws/order-book.ts";
-import { createApprovals } from "./approvals.ts";
-import { createJournal } from "./journal.ts";
-import type { JournalFile } from "./journal-file.ts";
-import { createKillSwitch } from "./kill-switch.ts";
-import { createPipeline } from "./pipeline.ts";
-import { createReconciler, type ReconcileTimes } from "./reconcile.ts";
+import type { QuoteStreams, TwsSession } from "../tws/session/api.ts";
+import type { OrderBook } from "../tws/orders/order-book.ts";
+import { createApprovals } from "../journal/approvals.ts";
+import { createJournal } from "../journal/journal.ts";
+import type { JournalFile } from "../journal/database.ts";
+import { createKillSwitch } from "../journal/kill-switch.ts";
+import { createPipeline } from "./submission.ts";
+import { createReconciler, type ReconcileTimes } from "./reconciler.ts";
 
 interface OrdersOptions {
   readonly session: TwsSession;

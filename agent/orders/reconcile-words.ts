@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { Intent } from "./journal.ts";
+import type { Intent } from "../journal/journal.ts";
 
 export const wordsOfState = {
   received: "It is being prepared; nothing has been sent.",

@@ -1,15 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Caller } from "../../shared/scopes.ts";
-import { type AccessSettings, hostOf, parseEnv } from "../env.ts";
-import { createAgentAccess, type AgentAccess } from "./agent-access.ts";
-import type { Proven } from "./proofs.ts";
-import { createOAuth, type OAuth } from "./oauth.ts";
-import { createOwner } from "./owner.ts";
-import { createPages, type Pages } from "./pages.ts";
-import { onlyPublic } from "./public-fetch.ts";
-import { createRecords, type Records } from "./records.ts";
-import type { AccessRpc, Identity, Ticket, TicketEndpoint } from "./rpc.ts";
-import { hashOf, newSecret } from "./secrets.ts";
+import type { Caller } from "../../shared/caller.ts";
+import { type AccessSettings, hostOf, parseEnv } from "../bindings.ts";
+import { createAgentAccess, type AgentAccess } from "./machines/machines.ts";
+import type { Proven } from "./machines/key-proofs.ts";
+import { createOAuth, type OAuth } from "./oauth/oauth.ts";
+import { createOwner } from "./pages/owner-session.ts";
+import { createPages, type Pages } from "./pages/pages.ts";
+import { onlyPublic } from "./oauth/public-fetch.ts";
+import { createRecords, type Records } from "./oauth/oauth-storage.ts";
+import type { AccessRpc, Identity, Ticket, TicketEndpoint } from "../rpc/access.ts";
+import { hashOf, newSecret } from "../crypto/secrets.ts";
 import { type AccessStore, openAccessStore } from "./store.ts";
 
 // nothing of the edge is to fetch anything else

@@ -1,11 +1,11 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { hostOf } from "../env.ts";
+import { hostOf } from "../bindings.ts";
 import { statusUri } from "../../shared/resources.ts";
-import { connectAgent, inboxOf, socketOf } from "../host/scripted.ts";
-import { modernRequest } from "../mcp-client.ts";
-import { at, createBrowser, form, granted, mcp, obtainCode, publicUrl, registered, rpc } from "./scripted.ts";
+import { connectAgent, inboxOf, socketOf } from "../host/host.fixture.ts";
+import { modernRequest } from "../mcp/client.fixture.ts";
+import { at, createBrowser, form, granted, mcp, obtainCode, publicUrl, registered, rpc } from "./access.fixture.ts";
 
 const metadataUrl = `${publicUrl}/.well-known/oauth-protected-resource/api/v1/mcp`;
 const access = () => env.ACCESS.getByName("access");

@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { OwnerRequest, PendingApproval } from "../../shared/approval.ts";
 import type { EdgeFrame } from "../../shared/protocol.ts";
 import type { TradingStatus } from "../../shared/status.ts";
-import { hostOf } from "../env.ts";
-import { connectAgent, connectedStatus, type ScriptedAgent } from "../host/scripted.ts";
+import { hostOf } from "../bindings.ts";
+import { connectAgent, connectedStatus, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   at,
   type Browser,
@@ -16,8 +16,8 @@ import {
   passphrase,
   publicUrl,
   rpc,
-} from "./scripted.ts";
-import { ownerBrowser } from "./scripted-machine.ts";
+} from "./access.fixture.ts";
+import { ownerBrowser } from "./machines/machine.fixture.ts";
 
 const digest = "d".repeat(64);
 const path = "/approvals/default.a1";

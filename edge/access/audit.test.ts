@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { hostOf } from "../env.ts";
-import { connectAgent } from "../host/scripted.ts";
-import { auditTrail, tellTrail } from "../host/scripted-audit.ts";
-import { ownerBrowser } from "./scripted-machine.ts";
+import { hostOf } from "../bindings.ts";
+import { connectAgent } from "../host/host.fixture.ts";
+import { auditTrail, tellTrail } from "../host/audit.fixture.ts";
+import { ownerBrowser } from "./machines/machine.fixture.ts";
 
 test("the audit trail is shown newest first, page by page, and whether it is whole", async () => {
   const browser = await ownerBrowser();

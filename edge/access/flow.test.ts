@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import { hostOf } from "../env.ts";
-import { connectAgent } from "../host/scripted.ts";
+import { hostOf } from "../bindings.ts";
+import { connectAgent } from "../host/host.fixture.ts";
 import {
   at,
   authorizePath,
@@ -19,7 +19,7 @@ import {
   refresh,
   registered,
   type Tokens,
-} from "./scripted.ts";
+} from "./access.fixture.ts";
 
 const signedIn = async () => {
   const browser = createBrowser();

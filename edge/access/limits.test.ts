@@ -1,15 +1,15 @@
 import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { bodyWithinMs } from "../body.ts";
-import { hostOf } from "../env.ts";
-import { callOf, connectAgent, rpc as hostRpc } from "../host/scripted.ts";
-import { hostRates } from "../host/fairness.ts";
-import { ownerOfLocalMode } from "../../shared/scopes.ts";
-import { handleMcp } from "../mcp.ts";
-import { visitorRates } from "../visitors.ts";
-import { at, createBrowser, granted, mcp, passphrase, publicUrl, register, rpc } from "./scripted.ts";
-import { createMachine } from "./scripted-machine.ts";
+import { bodyWithinMs } from "../http/body.ts";
+import { hostOf } from "../bindings.ts";
+import { callOf, connectAgent, rpc as hostRpc } from "../host/host.fixture.ts";
+import { hostRates } from "../host/relay/rate-limits.ts";
+import { ownerOfLocalMode } from "../../shared/caller.ts";
+import { handleMcp } from "../mcp/endpoint.ts";
+import { visitorRates } from "../http/address-limits.ts";
+import { at, createBrowser, granted, mcp, passphrase, publicUrl, register, rpc } from "./access.fixture.ts";
+import { createMachine } from "./machines/machine.fixture.ts";
 
 afterEach(() => {
   vi.useRealTimers();

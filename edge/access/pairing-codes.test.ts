@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { PairAnswer } from "../../shared/agent-key.ts";
-import { atDesk, createMachine, errorOf, type Machine, ownerBrowser } from "./scripted-machine.ts";
+import { PairAnswer } from "../../shared/machine-key.ts";
+import { atDesk, createMachine, errorOf, type Machine, ownerBrowser } from "./machines/machine.fixture.ts";
 
 /** What becomes of codes when somebody guesses. */
 

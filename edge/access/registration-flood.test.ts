@@ -1,6 +1,6 @@
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
-import { accessOf } from "../env.ts";
+import { accessOf } from "../bindings.ts";
 import {
   authorizePath,
   createBrowser,
@@ -11,7 +11,7 @@ import {
   obtainCode,
   refresh,
   registered,
-} from "./scripted.ts";
+} from "./access.fixture.ts";
 
 /** Anyone may register clients, so somebody will register as many as they can. */
 

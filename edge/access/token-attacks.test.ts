@@ -1,8 +1,8 @@
 import { env } from "cloudflare:workers";
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, test, vi, afterEach } from "vitest";
-import { hostOf } from "../env.ts";
-import { callOf, connectedStatus, inboxOf, rpc as hostRpc, socketOf } from "../host/scripted.ts";
+import { hostOf } from "../bindings.ts";
+import { callOf, connectedStatus, inboxOf, rpc as hostRpc, socketOf } from "../host/host.fixture.ts";
 import { encodeFrame, parseEdgeFrame } from "../../shared/protocol.ts";
 
 import {
@@ -20,8 +20,8 @@ import {
   register,
   registered,
   rpc,
-} from "./scripted.ts";
-import { createMachine, pairWith } from "./scripted-machine.ts";
+} from "./access.fixture.ts";
+import { createMachine, pairWith } from "./machines/machine.fixture.ts";
 
 /**
  * Attacks by name, besides those that stand with what they attack: flow.test.ts has redirect-URI variants, PKCE

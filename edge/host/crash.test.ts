@@ -1,6 +1,6 @@
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { active, connectAgent, freshHost, openWatcher, read, startQuote, watchApple } from "./scripted.ts";
+import { active, connectAgent, freshHost, openWatcher, read, startQuote, watchApple } from "./host.fixture.ts";
 
 const uri = "ibkr://market-data/AAPL";
 

@@ -10,7 +10,7 @@ import {
   read,
   startQuote,
   watchApple,
-} from "./scripted.ts";
+} from "./host.fixture.ts";
 
 const appleUri = "ibkr://market-data/AAPL";
 const seqOf = (message: unknown) => Number(Reflect.get(Object(message), "seq"));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { TopicValue } from "../../shared/events.ts";
-import { type Caller, ownerOfLocalMode } from "../../shared/scopes.ts";
+import { type Caller, ownerOfLocalMode } from "../../shared/caller.ts";
 import {
   active,
   callOf,
@@ -13,7 +13,7 @@ import {
   read,
   rpc,
   type ScriptedAgent,
-} from "./scripted.ts";
+} from "./host.fixture.ts";
 
 const callerOf = (grantId: string, accounts: Caller["accounts"]): Caller => ({
   ...ownerOfLocalMode,

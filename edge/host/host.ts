@@ -4,17 +4,17 @@ import { OwnerDesk, type OwnerRequest } from "../../shared/approval.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
-import { Caller, isExpired } from "../../shared/scopes.ts";
+import { Caller, isExpired } from "../../shared/caller.ts";
 import { tools } from "../../shared/tools/index.ts";
-import { retryAfter } from "../headers.ts";
+import { retryAfter } from "../http/headers.ts";
 import { Alarm } from "./alarm.ts";
-import { AgentLink, type ServingFrame } from "./agent-link.ts";
-import { type Attachment, attachmentOf, tryClose } from "./attachments.ts";
-import { AuditMirror } from "./audit.ts";
-import { Calls } from "./calls.ts";
-import { Fairness, isNeverRefused } from "./fairness.ts";
-import { createOpenStreams, isStartTool } from "./open-streams.ts";
-import { Resources } from "./resources.ts";
+import { AgentLink, type ServingFrame } from "./relay/agent-link.ts";
+import { type Attachment, attachmentOf, tryClose } from "./socket-attachments.ts";
+import { AuditMirror } from "./audit-replica.ts";
+import { Calls } from "./relay/calls.ts";
+import { Fairness, isNeverRefused } from "./relay/rate-limits.ts";
+import { createOpenStreams, isStartTool } from "./streams/stream-resolver.ts";
+import { Resources } from "./resources/resources.ts";
 import {
   callerHeader,
   grantEndedCode,
@@ -24,14 +24,14 @@ import {
   type OwnerOutcome,
   type ProgressListener,
   type ResourceOutcome,
-} from "./rpc.ts";
-import { createSequence } from "./sequence.ts";
-import { Started } from "./started.ts";
+} from "../rpc/host.ts";
+import { createSequence } from "./streams/sequence.ts";
+import { Started } from "./resources/started-streams.ts";
 import { type Health, healthOf, noteRelease, statusOf } from "./status.ts";
 import { openStore, type Store } from "./store.ts";
-import { Topics } from "./topics.ts";
-import { Updates, watchLimits, type WatchRequest } from "./updates.ts";
-import { Watchers } from "./watchers.ts";
+import { Topics } from "./streams/topics.ts";
+import { Updates, watchLimits, type WatchRequest } from "./resources/update-notifier.ts";
+import { Watchers } from "./streams/watchers.ts";
 
 /** What belongs to one TWS host: its agent's link, the calls on it, its topics and everyone who watches them. */
 export class TwsHost extends DurableObject implements HostRpc {

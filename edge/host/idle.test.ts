@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ownerOfLocalMode } from "../../shared/scopes.ts";
+import { ownerOfLocalMode } from "../../shared/caller.ts";
 import {
   active,
   apple,
@@ -14,7 +14,7 @@ import {
   rpc,
   type ScriptedAgent,
   startQuote,
-} from "./scripted.ts";
+} from "./host.fixture.ts";
 
 const minuteMs = 60_000;
 const uri = "ibkr://market-data/AAPL";

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { OwnerRequest } from "../../shared/approval.ts";
 import { deadlines } from "../../shared/deadlines.ts";
-import { callOf, connectAgent, freshHost, rpc } from "./scripted.ts";
+import { callOf, connectAgent, freshHost, rpc } from "./host.fixture.ts";
 
 const decide: OwnerRequest = {
   kind: "decide",

@@ -13,7 +13,7 @@ import {
   rpc,
   startQuote,
   watchApple,
-} from "./scripted.ts";
+} from "./host.fixture.ts";
 
 /**
  * An object is put to sleep when nothing has happened for a while, unless it waits for something: a timer, an alarm

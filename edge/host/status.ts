@@ -1,7 +1,7 @@
 import type { AgentStatus, Hop } from "../../shared/status.ts";
-import type { Caller } from "../../shared/scopes.ts";
+import type { Caller } from "../../shared/caller.ts";
 import { version } from "../version.ts";
-import type { AuditState } from "./rpc.ts";
+import type { AuditState } from "../rpc/host.ts";
 import type { AgentRecord, Rival, Store } from "./store.ts";
 
 /** Health of every hop, and for each that is not well what the reader can do about it. */

@@ -2,7 +2,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { TopicValue } from "../../shared/events.ts";
 import type { NewsItem } from "../../shared/news.ts";
-import { ownerOfLocalMode } from "../../shared/scopes.ts";
+import { ownerOfLocalMode } from "../../shared/caller.ts";
 import {
   apple,
   connectAgent,
@@ -10,7 +10,7 @@ import {
   type HostStub,
   openWatcher,
   type ScriptedAgent,
-} from "./scripted.ts";
+} from "./host.fixture.ts";
 
 const portfolio = (net: string, holdings: Readonly<Record<string, number>> = {}): TopicValue => ({
   kind: "portfolio",

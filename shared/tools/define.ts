@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { DeadlineClass } from "../deadlines.ts";
-import type { Scope } from "../scopes.ts";
+import type { Scope } from "../caller.ts";
 
 type Shape = Readonly<Record<string, z.ZodType>>;
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Contract, contractFields, Right } from "../contract.ts";
-import { isInCalendar, noSuchDate } from "../dates.ts";
+import { isInCalendar, noSuchDate } from "../calendar-date.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 const value = z.number().nullable();

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Contract, contractFields } from "../contract.ts";
-import { isInCalendar, noSuchDate } from "../dates.ts";
+import { isInCalendar, noSuchDate } from "../calendar-date.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 const Value = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);

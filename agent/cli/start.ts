@@ -1,0 +1,131 @@
+import { TwsError } from "../../shared/errors.ts";
+import type { SessionStatus } from "../../shared/status.ts";
+import { authorizationFor } from "../link/credentials.ts";
+import { banner, twsLines } from "./banner.ts";
+import { createAgent } from "../agent.ts";
+import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "../config/config.ts";
+import { createLog } from "../process/log.ts";
+import { JournalTakenError, openJournalFile } from "../journal/database.ts";
+import { journalPathOf } from "../config/journal-path.ts";
+import { closeOnSignal } from "../process/signals.ts";
+import { stateFolderOf } from "../config/state-folder.ts";
+import type { TwsSession } from "../tws/session/api.ts";
+import { version } from "../process/version.ts";
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** Resolves once all of it runs; the words for the person who started it if it cannot, else null. */
+export async function runStart(): Promise<string | null> {
+  const config = orMistakes(() => loadConfig(parseStartConfig));
+  if (typeof config === "string") return config;
+  // the agent alone is installed without what the edge needs
+  const { AddressError, startLocal } = await import("../local/local.ts");
+  try {
+    const local = await startLocal({ config, persistTo: stateFolderOf(config.server.port) });
+    const closing = closeOnSignal(() => local.close());
+    const { session } = local.agent;
+    const status = await settled(session);
+    const signInAt = config.server.owner === null ? null : local.url;
+    say(banner({ version, mcpUrl: local.mcpUrl, status, trading: config.trading, signInAt }));
+    sayChanges(session, status, closing);
+    return null;
+  } catch (error) {
+    if (error instanceof AddressError || error instanceof JournalTakenError) return error.message;
+    throw error;
+  }
+}
+
+/** As `runStart`, for the agent without an edge. */
+export async function runAgent(): Promise<string | null> {
+  const config = orMistakes(() => loadConfig(parseLinkConfig));
+  if (typeof config === "string") return config;
+  const log = createLog({
+    level: config.logLevel ?? "info",
+    secrets: config.agentToken === null ? [] : [config.agentToken],
+    write: (line) => void process.stderr.write(line),
+    now: Date.now,
+  });
+  const authorization = await orWords(() => authorizationFor(config));
+  if (typeof authorization === "string") return authorization;
+  const { startSimulator } = await import("../simulator/server.ts");
+  const simulator = config.tws === null ? await startSimulator({ port: 0, seed: config.simSeed }) : null;
+  const tws = config.tws ?? { host: "127.0.0.1", port: simulator?.port ?? 0 };
+  const journalFile = orTaken(() => openJournalFile({ path: journalPathOf(config), exclusive: true }));
+  if (typeof journalFile === "string") return journalFile;
+  const agent = createAgent({
+    config,
+    journalFile,
+    tws: { ...tws, isSimulator: simulator !== null },
+    edge: { url: config.edgeUrl, authorization: authorization.header },
+    log,
+  });
+  const closing = closeOnSignal(async () => {
+    await agent.close();
+    await simulator?.close();
+  });
+  const status = await settled(agent.session);
+  say(`tws-edge ${version}, agent for ${config.edgeUrl}`);
+  if (authorization.note !== "") say(authorization.note);
+  twsLines(status).forEach(say);
+  sayChanges(agent.session, status, closing);
+  return null;
+}
+
+function orMistakes<T extends object>(load: () => T): T | string {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const { mistakes } = error;
+    return ["The configuration is not right:", ...mistakes.map((mistake) => `  ${mistake}`)].join("\n");
+  }
+}
+
+function orTaken<T extends object>(open: () => T): T | string {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof JournalTakenError) return error.message;
+    throw error;
+  }
+}
+
+/** What `work` gives, or the words of the error that it throws on purpose. */
+async function orWords<T extends object>(work: () => Promise<T>): Promise<T | string> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TwsError)) throw error;
+    const { message, nextStep } = error.toBody();
+    return `${message}\n${nextStep}`;
+  }
+}
+
+/** The status after the first attempt at TWS, which a refusal ends in milliseconds; a silent TWS is not waited for. */
+async function settled(session: TwsSession): Promise<SessionStatus> {
+  const isOpen = ({ tws }: SessionStatus) => tws.state === "connecting" && tws.lastError === "";
+  if (isOpen(session.status())) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, 1_000);
+    const forget = session.onStatus((status) => {
+      if (!isOpen(status)) resolve();
+    });
+    await promise;
+    clearTimeout(timer);
+    forget();
+  }
+  return session.status();
+}
+
+/** Says what becomes of TWS, each time in words that differ from the last ones. */
+function sayChanges(session: TwsSession, first: SessionStatus, closing: AbortSignal): void {
+  let said = twsLines(first).join("\n");
+  session.onStatus((status) => {
+    if (closing.aborted) return;
+    const lines = twsLines(status).join("\n");
+    // a new attempt is no news to who has read that it keeps trying
+    if (lines === said || (status.tws.state === "connecting" && status.tws.lastError === "")) return;
+    said = lines;
+    say(lines);
+  });
+}

@@ -1,0 +1,383 @@
+import type { DatabaseSync } from "node:sqlite";
+import { z } from "zod";
+import type { AuditEntry } from "../../shared/audit.ts";
+import { ErrorBody, type TwsError } from "../../shared/errors.ts";
+import { Order } from "../../shared/order.ts";
+import type { Freeze } from "../../shared/status.ts";
+import { appendAudit, auditAfter, headOf, trailOf } from "./audit-trail.ts";
+import type { JournalFile } from "./database.ts";
+import { filledNevertheless } from "./usage.ts";
+
+/**
+ * Where a wish to trade is. Nothing has left in received, reserved and refused; sending may have left, and so may
+ * unknown, which TWS has not answered for; acked is at TWS, and done has ended there. TWS has refused what is rejected;
+ * what is absent was looked for, and TWS does not have it.
+ */
+export const IntentState = z.enum([
+  "received",
+  "reserved",
+  "sending",
+  "unknown",
+  "acked",
+  "done",
+  "refused",
+  "rejected",
+  "absent",
+]);
+export type IntentState = z.infer<typeof IntentState>;
+
+export const IntentKind = z.enum(["place", "bracket", "basket", "modify", "cancel", "cancel_all"]);
+export type IntentKind = z.infer<typeof IntentKind>;
+
+/** A wish as it comes in. */
+export interface NewIntent {
+  /** The orderRef of its order, or what those of its orders begin with. */
+  readonly intentId: string;
+  readonly grantId: string;
+  readonly client: string;
+  readonly idempotencyKey: string;
+  readonly tool: string;
+  readonly kind: IntentKind;
+  /** Of what was asked for. */
+  readonly digest: string;
+  readonly account: string;
+  /** Unix milliseconds; nothing is sent after it. */
+  readonly notAfter: number;
+}
+
+/** One order of a wish, as it was or is to be sent. */
+export interface Leg {
+  /** order, or entry, takeProfit and stopLoss. */
+  readonly leg: string;
+  readonly orderId: number;
+  readonly clientId: number;
+  readonly orderRef: string;
+  /** The order as it was sent, as JSON. */
+  readonly spec: string;
+  readonly permId: number | null;
+  /** As TWS has shown it last; null before it has. */
+  readonly shown: Order | null;
+}
+
+export interface Intent extends NewIntent {
+  readonly state: IntentState;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  readonly sentAt: number | null;
+  /** In the account's currency; null where it is not known. */
+  readonly value: number | null;
+  /** Why it was refused, rejected, unknown or absent. */
+  readonly outcome: ErrorBody | null;
+  readonly legs: readonly Leg[];
+}
+
+export type NewLeg = Pick<Leg, "leg" | "orderId" | "clientId" | "orderRef" | "spec">;
+
+const unfinished: readonly IntentState[] = ["received", "reserved", "sending", "unknown", "acked"];
+
+const nullableJson = <T>(schema: z.ZodType<T>) =>
+  z.preprocess((text) => (typeof text === "string" ? JSON.parse(text) : null), schema.nullable());
+
+const IntentRow = z
+  .object({
+    intent_id: z.string(),
+    grant_id: z.string(),
+    client: z.string(),
+    idempotency_key: z.string(),
+    tool: z.string(),
+    kind: IntentKind,
+    digest: z.string(),
+    account: z.string(),
+    state: IntentState,
+    created_at: z.int(),
+    not_after: z.int(),
+    sent_at: z.int().nullable(),
+    value: z.number().nullable(),
+    outcome: nullableJson(ErrorBody),
+  })
+  .transform(({ intent_id, grant_id, idempotency_key, created_at, not_after, sent_at, ...rest }) => ({
+    ...rest,
+    intentId: intent_id,
+    grantId: grant_id,
+    idempotencyKey: idempotency_key,
+    createdAt: created_at,
+    notAfter: not_after,
+    sentAt: sent_at,
+  }));
+
+const LegRow = z
+  .object({
+    leg: z.string(),
+    order_id: z.int(),
+    client_id: z.int(),
+    order_ref: z.string(),
+    spec: z.string(),
+    perm_id: z.int().nullable(),
+    shown: nullableJson(Order),
+  })
+  .transform(({ order_id, client_id, order_ref, perm_id, ...rest }) => ({
+    ...rest,
+    orderId: order_id,
+    clientId: client_id,
+    orderRef: order_ref,
+    permId: perm_id,
+  }));
+
+export type Journal = ReturnType<typeof createJournal>;
+
+/**
+ * The order journal: each method that changes it returns when the change is on disk, with its line in the audit trail,
+ * and throws journal_unavailable when it is not.
+ */
+export function createJournal(file: JournalFile, now: () => number) {
+  const legsOf = (db: DatabaseSync, intentId: string) =>
+    db
+      .prepare("SELECT * FROM leg WHERE intent_id = ? ORDER BY rowid")
+      .all(intentId)
+      .map((row) => LegRow.parse(row));
+  const toIntent = (db: DatabaseSync, row: unknown): Intent => {
+    const intent = IntentRow.parse(row);
+    return { ...intent, legs: legsOf(db, intent.intentId) };
+  };
+  const find = (db: DatabaseSync, intentId: string): Intent | null => {
+    const row = db.prepare("SELECT * FROM intent WHERE intent_id = ?").get(intentId);
+    return row === undefined ? null : toIntent(db, row);
+  };
+  const select = (where: string, ...values: readonly (string | number)[]): Intent[] =>
+    file.read((db) =>
+      db
+        .prepare(`SELECT * FROM intent WHERE ${where}`)
+        .all(...values)
+        .map((row) => toIntent(db, row)),
+    );
+
+  /** Moves the wish on, and writes why. */
+  function move(db: DatabaseSync, intentId: string, state: IntentState, step: string, outcome: string): void {
+    db.prepare("UPDATE intent SET state = ? WHERE intent_id = ?").run(state, intentId);
+    const intent = find(db, intentId);
+    if (intent === null) throw new Error(`The journal has no intent ${intentId}.`);
+    const { grantId, client, tool, account, digest } = intent;
+    appendAudit(db, { step, intentId, grantId, client, tool, account, digest, outcome }, now());
+  }
+
+  /** Writes a new wish, in state received, over one of the same id of which nothing was sent. */
+  function insertIntent(db: DatabaseSync, intent: NewIntent): void {
+    const { changes } = db
+      .prepare(
+        `INSERT INTO intent (intent_id, grant_id, client, idempotency_key, tool, kind, digest, account, state,
+                             created_at, not_after)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'received', ?, ?)
+         ON CONFLICT (intent_id) DO UPDATE SET client = excluded.client, tool = excluded.tool, kind = excluded.kind,
+           digest = excluded.digest, account = excluded.account, state = 'received',
+           created_at = excluded.created_at, not_after = excluded.not_after, outcome = NULL, sent_at = NULL, value = NULL
+         WHERE state IN ('received', 'reserved', 'refused')`,
+      )
+      .run(
+        intent.intentId,
+        intent.grantId,
+        intent.client,
+        intent.idempotencyKey,
+        intent.tool,
+        intent.kind,
+        intent.digest,
+        intent.account,
+        now(),
+        intent.notAfter,
+      );
+    if (Number(changes) !== 1) throw new Error(`The intent ${intent.intentId} may have been sent already.`);
+    db.prepare("DELETE FROM leg WHERE intent_id = ?").run(intent.intentId);
+  }
+
+  function insertLegs(db: DatabaseSync, intentId: string, legs: readonly NewLeg[]): void {
+    const insert = db.prepare(
+      "INSERT INTO leg (intent_id, leg, order_id, client_id, order_ref, spec) VALUES (?, ?, ?, ?, ?, ?)",
+    );
+    for (const { leg, orderId, clientId, orderRef, spec } of legs) {
+      insert.run(intentId, leg, orderId, clientId, orderRef, spec);
+    }
+  }
+
+  function show(db: DatabaseSync, intentId: string, orders: readonly Order[]): void {
+    const write = db.prepare(
+      "UPDATE leg SET shown = ?, perm_id = coalesce(?, perm_id) WHERE intent_id = ? AND order_ref = ?",
+    );
+    // not by its id, which TWS does not tell of what has ended
+    for (const one of orders) write.run(JSON.stringify(one), one.permId, intentId, one.orderRef ?? "");
+  }
+
+  const end = (
+    intentId: string,
+    state: "refused" | "rejected" | "unknown" | "absent",
+    error: TwsError,
+    orders: readonly Order[] = [],
+  ) =>
+    file.write(state, (db) => {
+      const body = error.toBody();
+      show(db, intentId, orders);
+      db.prepare("UPDATE intent SET outcome = ? WHERE intent_id = ?").run(JSON.stringify(body), intentId);
+      move(db, intentId, state, state, body.code);
+    });
+
+  return {
+    /**
+     * A wish has come in. One that came before comes in anew only if nothing of it was sent; of one that may have
+     * been, throws an Error, since what the journal knows of it must stay.
+     */
+    receive(intent: NewIntent): void {
+      file.write("received", (db) => {
+        insertIntent(db, intent);
+        move(db, intent.intentId, "received", "received", "");
+      });
+    },
+
+    /**
+     * Gives the wish its order ids for good. `permit` runs within the same transaction, sees all that was reserved
+     * before, and may refuse by throwing.
+     */
+    reserve(
+      intentId: string,
+      legs: readonly NewLeg[],
+      value: number | null,
+      permit: (db: DatabaseSync) => void,
+    ): void {
+      file.write("reserved", (db) => {
+        permit(db);
+        insertLegs(db, intentId, legs);
+        db.prepare("UPDATE intent SET value = ? WHERE intent_id = ?").run(value, intentId);
+        move(db, intentId, "reserved", "reserved", legs.map(({ orderId }) => orderId).join(" "));
+      });
+    },
+
+    /** Its message is about to be written; after this only TWS can say whether it was. */
+    sending(intentId: string): void {
+      file.write("sending", (db) => {
+        db.prepare("UPDATE intent SET sent_at = ? WHERE intent_id = ?").run(now(), intentId);
+        move(db, intentId, "sending", "sending", "");
+      });
+    },
+
+    /** TWS has shown its orders; done when `isOver`. */
+    acknowledge(intentId: string, orders: readonly Order[], isOver: boolean): void {
+      const state = isOver ? "done" : "acked";
+      file.write(state, (db) => {
+        show(db, intentId, orders);
+        db.prepare("UPDATE intent SET outcome = NULL WHERE intent_id = ?").run(intentId);
+        // no quantities: the trail is mirrored at the edge
+        const words = orders.map(({ orderId, status }) => `${orderId} ${status}`);
+        move(db, intentId, state, isOver ? "done" : "acknowledged", words.join(", "));
+      });
+    },
+
+    /** A message that needs no order to be found again has been dealt with. */
+    finish(intentId: string, words: string): void {
+      file.write("done", (db) => move(db, intentId, "done", "done", words));
+    },
+
+    /** TWS shows a wish that this journal has not: it was placed before the journal was lost. */
+    adopt(intent: NewIntent, orders: readonly Order[], clientId: number): void {
+      file.write("adopted", (db) => {
+        insertIntent(db, intent);
+        const legs = orders.map(({ orderId, orderRef }, index) => ({
+          leg: `adopted ${index}`,
+          orderId,
+          clientId,
+          orderRef: orderRef ?? "",
+          spec: "{}",
+        }));
+        insertLegs(db, intent.intentId, legs);
+        show(db, intent.intentId, orders);
+        move(db, intent.intentId, "acked", "adopted", "");
+      });
+    },
+
+    /** Nothing was sent; the same wish may come again. */
+    refuse: (intentId: string, error: TwsError): void => end(intentId, "refused", error),
+    /** TWS has refused it; `orders` are those of its orders that TWS has shown, which may have filled in part. */
+    reject: (intentId: string, error: TwsError, orders: readonly Order[] = []): void =>
+      end(intentId, "rejected", error, orders),
+    /** It was sent, and nobody can say what became of it. */
+    lose: (intentId: string, error: TwsError): void => end(intentId, "unknown", error),
+    /** It was sent, and TWS does not have it. */
+    missing: (intentId: string, error: TwsError): void => end(intentId, "absent", error),
+
+    intent: (intentId: string): Intent | null => file.read((db) => find(db, intentId)),
+
+    /** Wishes under a key of a grant: those of a basket are several. */
+    byKey: (grantId: string, key: string): Intent[] =>
+      select("grant_id = ? AND idempotency_key = ? ORDER BY rowid", grantId, key),
+
+    /** The last wish whose order has this id. */
+    byOrderId: (orderId: number, clientId: number): Intent | null =>
+      select(
+        "intent_id = (SELECT intent_id FROM leg WHERE order_id = ? AND client_id = ? ORDER BY rowid DESC LIMIT 1)",
+        orderId,
+        clientId,
+      )[0] ?? null,
+
+    /** Wishes that are not at their end, oldest first. */
+    unfinished: (): Intent[] =>
+      select(`state IN (${unfinished.map((state) => `'${state}'`).join(", ")}) ORDER BY rowid`),
+
+    countUnknown: (): number =>
+      file.read((db) =>
+        Number(
+          db.prepare("SELECT count(*) AS n FROM intent WHERE state IN ('sending', 'unknown')").get()?.["n"],
+        ),
+      ),
+
+    /** A wish of the same grant for the same thing since then that may have reached TWS. */
+    twin({ intentId, grantId, digest }: Pick<NewIntent, "intentId" | "grantId" | "digest">, since: number) {
+      // the plus keeps SQLite from reading all that the grant ever wished for
+      const found = select(
+        `+grant_id = ? AND digest = ? AND created_at >= ? AND intent_id <> ?
+         AND (state NOT IN ('refused', 'rejected', 'absent') OR ${filledNevertheless}) ORDER BY created_at DESC, rowid DESC LIMIT 1`,
+        grantId,
+        digest,
+        since,
+        intentId,
+      );
+      return found[0] ?? null;
+    },
+
+    /** The greatest order id that was ever reserved for this client; 0 for none. */
+    greatestOrderId: (clientId: number): number =>
+      file.read((db) =>
+        Number(
+          db.prepare("SELECT max(order_id) AS n FROM leg WHERE client_id = ?").get(clientId)?.["n"] ?? 0,
+        ),
+      ),
+
+    /** References of an account's orders that were sent since then, filled and ended: TWS's lists of today must show them. */
+    filledSince: (account: string, since: number): string[] =>
+      file.read((db) =>
+        db
+          .prepare(
+            `SELECT order_ref FROM intent JOIN leg USING (intent_id)
+             WHERE account = ? AND created_at >= ? AND state = 'done' AND kind IN ('place', 'bracket')
+               AND json_extract(shown, '$.filled') > 0`,
+          )
+          .all(account, since)
+          .map(({ order_ref }) => String(order_ref)),
+      ),
+
+    /** Wishes that were called absent, sent since then. */
+    absentSince: (since: number) => select("state = 'absent' AND created_at >= ?", since),
+
+    audit: {
+      head: () => file.read(headOf),
+      trail: () => file.read(trailOf),
+      after: (seq: number, limit: number): AuditEntry[] => file.read((db) => auditAfter(db, seq, limit)),
+    },
+
+    failure: (): string | null => file.failure(),
+    file,
+  };
+}
+
+const FreezeRow = z.object({ by: z.enum(["host", "page", "loss"]), since: z.string(), reason: z.string() });
+
+/** Who has stopped new orders; null for nobody. */
+export function freezeOf(db: DatabaseSync): Freeze | null {
+  const row = db.prepare("SELECT by, since, reason FROM freeze").get();
+  return row === undefined ? null : FreezeRow.parse(row);
+}

@@ -1,0 +1,214 @@
+import type { Contract } from "../../shared/contract.ts";
+import { TwsError } from "../../shared/errors.ts";
+import type { Quote } from "../../shared/events.ts";
+import { modeOf } from "../../shared/status.ts";
+import { accountFindings, boundsOf, brokenLimit, limitNames, requireAll } from "./limits.ts";
+import type { Finding, Limits } from "./limits.ts";
+import { usageOf } from "../journal/usage.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { Assessment, LimitGuard, LimitReport, ProposedOrder } from "./proposed-order.ts";
+import type { QuoteStreams, RequestContext, TwsSession } from "../tws/session/api.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import type { OrderBook } from "../tws/orders/order-book.ts";
+import { amountText, isAbove } from "./amounts.ts";
+import type { LossWatch } from "./loss-watch.ts";
+import { distanceFindings, sumOf, valueFindings, valuesOf } from "./market-limits.ts";
+import type { Readings, Valued } from "./market-limits.ts";
+import { createMoney } from "./exchange-rates.ts";
+import { createOpenOrders } from "./open-orders.ts";
+import { ruleFindings } from "./order-rules.ts";
+import { roomFindings } from "./shared-limits.ts";
+import { whyNotChecked } from "./valuation.ts";
+import type { OrderValue } from "./valuation.ts";
+
+interface GuardDeps {
+  readonly limits: Limits;
+  readonly session: TwsSession;
+  readonly quotes: QuoteStreams;
+  readonly orderBook: Pick<OrderBook, "whenRead" | "openOrders" | "working">;
+  readonly journal: Pick<Journal, "unfinished" | "file">;
+  readonly lossWatch: LossWatch;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** The owner's limits over a session. It asks TWS for nothing that no limit which is set needs. */
+export function createLimitGuard(deps: GuardDeps): LimitGuard {
+  const { limits, session, quotes, journal, lossWatch, now } = deps;
+  const bounds = boundsOf(limits);
+  const moneyOf = createMoney({ session, quotes, now });
+  const openOrders = createOpenOrders(deps);
+  /** The limit for whose sake orders are valued; undefined when none is set. */
+  const valuedFor = (["orderValue", "dayValue", "approvalAbove"] as const).find(
+    (name) => bounds[name] !== null,
+  );
+  const unchecked = (name: NeedsMarket, why: string): Finding => ({
+    name: limitNames[name],
+    limit: name === "priceDistancePercent" ? `${bounds[name]} %` : amountText(bounds[name] ?? 0),
+    asked: `not known: ${why}`,
+    ok: false,
+    sentence: `${limitNames[name]} cannot be checked, so the order is refused: ${why}.`,
+  });
+
+  function readingsFor(account: string, context: RequestContext): Readings {
+    const contracts = new Map<number, Promise<Contract>>();
+    const quoted = new Map<number, Promise<Quote>>();
+    const contract = (conId: number) =>
+      once(contracts, conId, () => resolveContract(session, { conId }, context));
+    return {
+      money: () => moneyOf(account, context),
+      contract,
+      quote: (conId) =>
+        once(quoted, conId, async () => (await quotes.snapshot(await contract(conId), context)).quote),
+    };
+  }
+
+  function lossFindings(account: string): Finding[] {
+    const finding = lossWatch.finding(account);
+    return finding === null ? [] : [finding];
+  }
+
+  const plainFindings = (account: string, orders: readonly ProposedOrder[]): Finding[] => [
+    ...accountFindings(limits, account),
+    ...lossFindings(account),
+    ...ruleFindings(bounds, orders),
+  ];
+
+  /** Midnight by the clock of this machine. */
+  const dayBegan = (): number => new Date(now()).setHours(0, 0, 0, 0);
+
+  function openCount(account: string): () => number {
+    return () => openOrders.count(account);
+  }
+
+  /** Why the orders need approval, by what is known of them. */
+  function reasonFor(account: string, whole: number | null, currency: string | null): string | null {
+    const { approval, approvalAbove } = bounds;
+    if (approval === "always") return "The owner approves every order of this TWS host.";
+    if (approval === "live" && modeOf(account) === "live") {
+      return "The owner approves every order in a live account.";
+    }
+    if (approvalAbove === null || (whole !== null && !isAbove(whole, approvalAbove))) return null;
+    return `The owner approves orders of more than ${amountText(approvalAbove)}${currency === null ? "" : ` ${currency}`}.`;
+  }
+
+  return {
+    async assess(orders, context) {
+      const account = accountOf(orders);
+      requireAll(plainFindings(account, orders));
+      const readings = readingsFor(account, context);
+      const orRefuse = (name: NeedsMarket) => (error: unknown) => {
+        throw notChecked(error, (why) => unchecked(name, why));
+      };
+      requireAll(await distanceFindings(bounds, orders, readings).catch(orRefuse("priceDistancePercent")));
+      const valued =
+        valuedFor === undefined ? null : await valuesOf(orders, readings).catch(orRefuse(valuedFor));
+      if (valued !== null) requireAll(valueFindings(bounds, valued));
+      if (bounds.openOrders !== null) await openOrders.refresh(context);
+      return assessmentOf(account, orders, valued);
+    },
+
+    requireRoom(assessment, usage) {
+      const { account } = assessment;
+      requireAll([...lossFindings(account), ...roomFindings(bounds, assessment, usage, openCount(account))]);
+    },
+
+    dayBegan,
+
+    approvalReason: ({ account, wholeValue, currency }) => reasonFor(account, wholeValue, currency),
+
+    async describe(orders, context): Promise<LimitReport> {
+      const account = accountOf(orders);
+      const readings = readingsFor(account, context);
+      const distances = await distanceFindings(bounds, orders, readings).catch((error: unknown) => [
+        unchecked("priceDistancePercent", whyOrThrow(error)),
+      ]);
+      // a preview tells the value also where no limit needs it
+      const valued = await valuesOf(orders, readings).catch(whyOrThrow);
+      if (bounds.openOrders !== null) await openOrders.refresh(context);
+      const usage = journal.file.read((db) => usageOf(db, account, dayBegan(), now()));
+      const isValued = typeof valued !== "string";
+      const assessment = assessmentOf(account, orders, isValued ? valued : null);
+      // without a value there is nothing to add up
+      const room = isValued ? bounds : { ...bounds, dayValue: null };
+      const values = isValued
+        ? valueFindings(bounds, valued)
+        : valuedFor === undefined
+          ? []
+          : [unchecked(valuedFor, valued)];
+      const findings = [
+        ...plainFindings(account, orders),
+        ...distances,
+        ...values,
+        ...roomFindings(room, assessment, usage, openCount(account)),
+      ];
+      return {
+        value: isValued ? assessment.valueText : "not known",
+        limits: findings.map(({ name, limit, asked, ok }) => ({ name, limit, asked, ok })),
+        approval: reasonFor(account, assessment.wholeValue, assessment.currency),
+      };
+    },
+  };
+}
+
+type NeedsMarket = "priceDistancePercent" | "orderValue" | "dayValue" | "approvalAbove";
+
+function whyOrThrow(error: unknown): string {
+  const why = whyNotChecked(error);
+  if (why === null) throw error;
+  return why;
+}
+
+/** The refusal of orders of which a limit cannot be checked; other errors as they are. */
+function notChecked(error: unknown, unchecked: (why: string) => Finding): unknown {
+  const why = whyNotChecked(error);
+  if (why === null) return error;
+  const { sentence, ...limit } = unchecked(why);
+  const isTimeout = error instanceof TwsError && error.code === "timeout";
+  return new TwsError(isTimeout ? "timeout" : "trading_refused", sentence, {
+    limit: brokenLimit(limit),
+    cause: error,
+    nextStep: isTimeout
+      ? "Nothing was placed. Try again in a few seconds; while its market is closed there may be no price."
+      : "Nothing was placed. Name another instrument, or ask the owner to change this limit on the TWS host.",
+  });
+}
+
+function once<T>(known: Map<number, Promise<T>>, key: number, read: () => Promise<T>): Promise<T> {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const reading = read();
+  known.set(key, reading);
+  return reading;
+}
+
+/** Orders of one call are of one account. */
+function accountOf(orders: readonly ProposedOrder[]): string {
+  const [first] = orders;
+  if (first === undefined) throw new Error("There are no orders to hold to the limits.");
+  const { account } = first.spec;
+  if (orders.every(({ spec }) => spec.account === account)) return account;
+  throw new Error("The orders of one call are of several accounts.");
+}
+
+function assessmentOf(account: string, orders: readonly ProposedOrder[], valued: Valued | null): Assessment {
+  const made = (some: readonly ProposedOrder[], values: readonly OrderValue[] | null): Assessment => {
+    const value = values === null ? null : sumOf(values, "added");
+    const currency = valued?.currency ?? null;
+    return {
+      account,
+      orders: some.filter(({ changes }) => changes === null).length,
+      messages: some.length,
+      value,
+      wholeValue: values === null ? null : sumOf(values, "whole"),
+      currency,
+      valueText: value === null ? "" : `about ${amountText(value)} ${currency}`,
+      parts: [],
+    };
+  };
+  const parts = orders.map((order, index) => {
+    const value = valued?.values[index];
+    return made([order], value === undefined ? null : [value]);
+  });
+  return { ...made(orders, valued?.values ?? null), parts };
+}

@@ -1,0 +1,70 @@
+import type { Order } from "../../shared/order.ts";
+import type { RequestContext } from "../tws/session/api.ts";
+import type { OrderSpec } from "../tws/orders/order-wire.ts";
+import type { Usage } from "../journal/usage.ts";
+
+/** An order that is to be sent, or sent anew with changes. */
+export interface ProposedOrder {
+  readonly spec: OrderSpec;
+  /** The working order that it changes; null for a new one. */
+  readonly changes: Order | null;
+  /**
+   * A bracket's take profit or stop loss, which can only close what its entry has opened. It is worth nothing by itself,
+   * and may be as far from the market as it likes.
+   */
+  readonly isExit: boolean;
+}
+
+/** What orders come to that were found to be within the limits of a single order. */
+export interface Assessment {
+  readonly account: string;
+  /** New orders among them. */
+  readonly orders: number;
+  /** All of them, changes too: each is a message of the minute. */
+  readonly messages: number;
+  /**
+   * What they trade together, in the account's currency: for a change, what it adds. Null where it is not known, which
+   * is only so while no limit needs it.
+   */
+  readonly value: number | null;
+  /** As `value`, but a change that adds anything counts with all that its order then comes to. */
+  readonly wholeValue: number | null;
+  /** The account's currency; null as `value` is. */
+  readonly currency: string | null;
+  /** For people: "about 1,805.00 USD"; empty where it is not known. */
+  readonly valueText: string;
+  /** What each of the orders comes to by itself, in their turn: for a basket whose orders are reserved one by one. */
+  readonly parts: readonly Assessment[];
+}
+
+/** What a preview tells of the limits, none of which it holds anybody to. */
+export interface LimitReport {
+  /** Of the order, in words; "not known" where it is not. */
+  readonly value: string;
+  /** Each limit that is set, by its variable. */
+  readonly limits: readonly {
+    readonly name: string;
+    readonly limit: string;
+    readonly asked: string;
+    readonly ok: boolean;
+  }[];
+  /** Why it needs the owner's approval; null when it does not. */
+  readonly approval: string | null;
+}
+
+/** The owner's limits, as they bear on orders. Nothing that comes over the wire changes them. */
+export interface LimitGuard {
+  /**
+   * Holds each order to the limits of one order, and says what they come to. Throws trading_refused, with the limit, its
+   * value and the order's; the offline errors and timeout when a limit needs a price or a rate that cannot be had.
+   */
+  assess(orders: readonly ProposedOrder[], context: RequestContext): Promise<Assessment>;
+  /** Holds them to the limits of the day, the minute and the account; runs within the transaction that reserves them. */
+  requireRoom(assessment: Assessment, usage: Usage): void;
+  /** When the day of the limits began, in Unix milliseconds. */
+  dayBegan(): number;
+  /** Why these orders need the owner's approval; null when they do not. */
+  approvalReason(assessment: Assessment): string | null;
+  /** How the orders stand to every limit that is set. Throws only cancelled and the offline errors. */
+  describe(orders: readonly ProposedOrder[], context: RequestContext): Promise<LimitReport>;
+}

@@ -1,0 +1,31 @@
+import type { LinkConfig } from "../config/config.ts";
+import { type AgentKey, originOf, proofOf, readKey } from "./machine-key.ts";
+
+type Config = Pick<LinkConfig, "agentToken" | "edgeUrl" | "keyFile">;
+
+/** How the agent proves itself to its edge, in words for the log and the terminal. */
+export interface Authorization {
+  /** The header of one connection. */
+  readonly header: () => Promise<string | null>;
+  /** Empty when nothing needs to be said. */
+  readonly note: string;
+}
+
+/**
+ * AGENT_TOKEN where it is set, else a proof by this machine's key. Throws when the key cannot be used; where there is
+ * none yet it is looked for again at each connection, so that pairing needs no restart.
+ */
+export async function authorizationFor({ agentToken, edgeUrl, keyFile }: Config): Promise<Authorization> {
+  if (agentToken !== null) return { header: async () => `Bearer ${agentToken}`, note: "" };
+  let key: AgentKey | null = await readKey(keyFile);
+  return {
+    async header() {
+      key ??= await readKey(keyFile);
+      return key === null ? null : `Bearer ${await proofOf(key, edgeUrl, "agent", Date.now())}`;
+    },
+    note:
+      key === null
+        ? `This machine has no key. If the edge asks for one: tws-edge pair ${originOf(edgeUrl)}`
+        : `This machine's key: ${key.fingerprint}`,
+  };
+}

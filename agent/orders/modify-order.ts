@@ -1,0 +1,65 @@
+import { TwsError } from "../../shared/errors.ts";
+import type { Order } from "../../shared/order.ts";
+import { requestOf } from "../handlers/handlers-for.ts";
+import type { CallContext } from "../handlers/handlers-for.ts";
+import { requireTrading } from "../limits/limits.ts";
+import type { OrderChanges } from "../tws/orders/order-change.ts";
+import { digestOf, nameOf } from "./intent-id.ts";
+import type { Work } from "./submission.ts";
+import { keyOf } from "./place-order.ts";
+import type { PlaceDeps } from "./place-order.ts";
+
+type ChangeDeps = Pick<PlaceDeps, "session" | "orderBook" | "limits" | "pipeline">;
+
+/** Changes a working order within the owner's limits. `order` is the caller's to see. Throws as OrderBook.modify does. */
+export async function changeOrder(
+  { orderBook, limits, pipeline }: ChangeDeps,
+  order: Order,
+  changes: OrderChanges,
+  context: CallContext,
+): Promise<Order> {
+  const { caller } = context;
+  const { orderId, account } = order;
+  requireTrading(limits, caller, account);
+  const request = requestOf(context);
+  const wish = {
+    ...nameOf(caller.grantId, keyOf(undefined, context)),
+    tool: "ibkr_modify_order",
+    kind: "modify",
+    digest: digestOf({ orderId, account, ...changes }),
+    account,
+    isOwnKey: false,
+    // the same change again comes to the same
+    checksTwin: false,
+  } as const;
+  const work: Work = {
+    earlier: () => Promise.resolve(null),
+    async prepare() {
+      const { spec, order: now } = await orderBook.changed(orderId, changes, request);
+      return [{ spec, changes: now, isExit: now.parentId !== null }];
+    },
+    send: async (_proposed, steps) => [await orderBook.modify(orderId, changes, request, steps)],
+  };
+  const [changed] = await pipeline.inTurn(orderId, () => pipeline.carryOut(wish, work, context));
+  if (changed === undefined) throw new TwsError("internal", "A change came to no order.");
+  return changed;
+}
+
+/** Cancels an order that is the caller's to see, also where nothing can be written down. Throws as OrderBook.cancel does. */
+export function cancelOrder(
+  { orderBook, pipeline }: ChangeDeps,
+  { orderId, account }: Order,
+  context: CallContext,
+): Promise<Order> {
+  const wish = {
+    // a name of its own: cancelling again is harmless, and under the name of an order it would hide that
+    ...nameOf(context.caller.grantId, `cancel/${crypto.randomUUID()}`),
+    tool: "ibkr_cancel_order",
+    kind: "cancel",
+    digest: digestOf({ orderId, account }),
+    account,
+    isOwnKey: false,
+    checksTwin: false,
+  } as const;
+  return pipeline.cancel(wish, context, (sending) => orderBook.cancel(orderId, requestOf(context), sending));
+}

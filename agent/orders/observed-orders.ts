@@ -1,0 +1,53 @@
+import type { Order } from "../../shared/order.ts";
+import { isFinal } from "../../shared/order.ts";
+import type { OrderBook } from "../tws/orders/order-book.ts";
+import type { Intent, Leg } from "../journal/journal.ts";
+
+const notListed = "TWS does not list this order now; this is how it was known last.";
+
+/** The orders of a wish: as TWS shows them now, else as it has shown them last. */
+export function createPicture(orderBook: Pick<OrderBook, "shown" | "shownOwn" | "statusShown">) {
+  /** What TWS has shown to this process. An order without a reference of ours is known by its id alone. */
+  function live({ orderRef, orderId, clientId }: Leg): Order | null {
+    const order = orderRef === "" ? orderBook.shownOwn(orderId) : orderBook.shown(orderRef);
+    // TWS's list of ended orders has no ids
+    return order === null || order.orderId !== 0 ? order : { ...order, orderId, clientId };
+  }
+
+  /** A state of long ago is not shown as that of now. */
+  function shown(leg: Leg): Order | null {
+    const now = live(leg);
+    if (now !== null || leg.shown === null || isFinal(leg.shown.status)) return now ?? leg.shown;
+    const { warnings } = leg.shown;
+    return {
+      ...leg.shown,
+      status: "Unknown",
+      warnings: warnings.includes(notListed) ? warnings : [...warnings, notListed],
+    };
+  }
+
+  return {
+    live,
+
+    /** Null while one is missing, or it has none. */
+    ordersOf({ legs }: Intent): readonly Order[] | null {
+      const orders = legs.flatMap((leg) => shown(leg) ?? []);
+      return orders.length === legs.length && orders.length > 0 ? orders : null;
+    },
+
+    /** Those that TWS has shown to this process. */
+    liveOf: ({ legs }: Pick<Intent, "legs">): readonly Order[] => legs.flatMap((leg) => live(leg) ?? []),
+
+    isEveryLegLive: ({ legs }: Pick<Intent, "legs">): boolean =>
+      legs.length > 0 && legs.every((leg) => live(leg) !== null),
+
+    /** Whether nothing is to be learned of it any more: it has ended, or was given up as no longer listed. */
+    isOver(leg: Leg): boolean {
+      // asked of every followed order whenever TWS says something
+      const now = leg.orderRef === "" ? (live(leg)?.status ?? null) : orderBook.statusShown(leg.orderRef);
+      if (now !== null) return isFinal(now);
+      return leg.shown !== null && (isFinal(leg.shown.status) || leg.shown.status === "Unknown");
+    },
+  };
+}
+export type Picture = ReturnType<typeof createPicture>;

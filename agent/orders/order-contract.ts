@@ -1,0 +1,45 @@
+import type { Contract, ContractSelector } from "../../shared/contract.ts";
+import { TwsError } from "../../shared/errors.ts";
+import type { RequestContext, TwsSession } from "../tws/session/api.ts";
+import { isBondCalled } from "../tws/contracts/bond-facts.ts";
+import { resolveDetails } from "../tws/contracts/contracts.ts";
+import type { ContractDetails } from "../tws/contracts/translate.ts";
+
+const agreeing = ["symbol", "secType", "currency", "localSymbol", "expiration", "strike", "right"] as const;
+
+/**
+ * The contract of an order. A conId is enough by itself; what is said beside it must not be of another instrument,
+ * or the order is refused with invalid_input. Else throws as resolveContract does.
+ */
+export async function contractOfOrder(
+  session: TwsSession,
+  selector: ContractSelector,
+  context: RequestContext,
+): Promise<Contract> {
+  const details = await resolveDetails(session, selector, context);
+  if (selector.conId !== undefined) requireAgreement(selector, details);
+  return details.contract;
+}
+
+function requireAgreement(
+  selector: ContractSelector,
+  { contract, contractMonth, bond }: ContractDetails,
+): void {
+  const plain = (value: unknown) => String(value).toUpperCase();
+  const pair = `${contract.symbol}.${contract.currency}`;
+  for (const field of agreeing) {
+    const [asked, found] = [selector[field], contract[field]];
+    if (asked === undefined || plain(asked) === plain(found)) continue;
+    if (field === "symbol" && plain(asked).replace("/", ".") === plain(pair)) continue;
+    if (bond !== undefined && field === "symbol" && isBondCalled(contract, bond, String(asked))) continue;
+    // TWS keeps to itself what the account has no right to know of a bond
+    if (bond !== undefined && (found === null || found === "")) continue;
+    // the month is enough, and of a future's delivery it may be a later one
+    if (field === "expiration" && plain(found).startsWith(plain(asked))) continue;
+    if (field === "expiration" && contractMonth === asked) continue;
+    throw new TwsError(
+      "invalid_input",
+      `${field}: conId ${contract.conId} is ${contract.localSymbol ?? contract.symbol} (${field} ${String(found)}), not ${asked}.`,
+    );
+  }
+}

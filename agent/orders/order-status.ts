@@ -1,0 +1,128 @@
+import { TwsError } from "../../shared/errors.ts";
+import type { Order } from "../../shared/order.ts";
+import { isFinal } from "../../shared/order.ts";
+import { modeOf } from "../../shared/status.ts";
+import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
+import type { orderTools } from "../../shared/tools/orders.ts";
+import { requestOf } from "../handlers/handlers-for.ts";
+import type { CallContext } from "../handlers/handlers-for.ts";
+import { mayUse } from "../limits/limits.ts";
+import type { TwsSession } from "../tws/session/api.ts";
+import type { OrderBook } from "../tws/orders/order-book.ts";
+import type { Intent } from "../journal/journal.ts";
+import type { Orders } from "./orders.ts";
+import { outcomeOf } from "./outcome.ts";
+
+type Tool = (typeof orderTools)["ibkr_get_order_status"];
+type Answer = OutputOf<Tool>;
+
+interface Deps {
+  readonly session: Pick<TwsSession, "clientId">;
+  readonly orderBook: OrderBook;
+  readonly orders: Pick<Orders, "journal" | "reconciler">;
+}
+
+/** Where an order is, by any of its names. What is outside the grant does not exist for the caller. */
+export async function lookUpOrder(
+  { session: { clientId }, orderBook, orders }: Deps,
+  { orderId, permId, intentId, idempotencyKey }: InputOf<Tool>,
+  context: CallContext,
+): Promise<Answer> {
+  const names = Object.entries({ id: orderId, permId, intentId, idempotencyKey }).filter(
+    ([, value]) => value !== undefined,
+  );
+  const [name] = names;
+  if (name === undefined || names.length > 1) {
+    throw new TwsError("invalid_input", "Give one of orderId, permId, intentId and idempotencyKey.");
+  }
+  const { caller } = context;
+  const { journal } = orders;
+  const notFound = () => new TwsError("order_not_found", `There is no order with the ${name[0]} ${name[1]}.`);
+
+  const visible = (intent: Intent | null): Intent | null =>
+    intent !== null && mayUse(caller, intent.account) ? intent : null;
+
+  /** By the order book, and by the journal for what TWS does not show. */
+  async function byTws(look: () => Promise<Order>, written: () => Intent | null): Promise<Answer> {
+    try {
+      const order = await look();
+      if (!mayUse(caller, order.account)) throw notFound();
+      // sent and never shown, or shown no more: the journal knows what is being done about it
+      const open = order.status === "Unknown" ? visible(written()) : null;
+      return open === null ? answerOf(order) : ofIntent(open);
+    } catch (error) {
+      if (!(error instanceof TwsError) || error.code !== "order_not_found") throw error;
+      const intent = visible(written());
+      if (intent === null) throw notFound();
+      return ofIntent(intent);
+    }
+  }
+
+  async function ofIntent(known: Intent): Promise<Answer> {
+    const intent = await orders.reconciler.settle(known, context.signal);
+    const [order] = orders.reconciler.ordersOf(intent) ?? [];
+    const words = orders.reconciler.wordsOn(intent);
+    const name = { intentId: intent.intentId, idempotencyKey: intent.idempotencyKey };
+    const wish = { ...name, state: intent.state, note: intent.outcome?.message ?? words };
+    if (order !== undefined) return { ...answerOf(order), wish };
+    const isOpen = intent.state === "sending" || intent.state === "unknown";
+    return {
+      orderId: intent.legs[0]?.orderId ?? null,
+      account: intent.account,
+      mode: modeOf(intent.account),
+      status: isOpen ? "Unknown" : "Inactive",
+      filled: 0,
+      remaining: null,
+      avgFillPrice: null,
+      warnings: isOpen ? [words] : [],
+      whyHeld: null,
+      order: null,
+      wish,
+    };
+  }
+
+  if (orderId !== undefined) {
+    return byTws(
+      () => orderBook.get(orderId, requestOf(context)),
+      () => journal.byOrderId(orderId, clientId),
+    );
+  }
+  if (permId !== undefined) {
+    return byTws(
+      () => orderBook.getByPermId(permId, requestOf(context)),
+      () => null,
+    );
+  }
+  const found = intentId === undefined ? journal.byKey(caller.grantId, idempotencyKey ?? "") : [];
+  const intent = visible(intentId === undefined ? (found[0] ?? null) : journal.intent(intentId));
+  if (intent === null) throw notFound();
+  if (found.length > 1) {
+    const rows = found.filter(({ kind }) => kind !== "basket").map((row) => row.intentId);
+    throw new TwsError("invalid_input", `idempotencyKey: it is that of a basket of ${rows.length} orders.`, {
+      nextStep: `Ask for each by its intentId: ${rows.join(", ")}.`,
+    });
+  }
+  return ofIntent(intent);
+}
+
+/**
+ * An order of this client that has ended, by the journal: TWS's list of ended orders has no ids, so that a process which
+ * has not seen it work does not find it there. Null when it is not known to have ended.
+ */
+export function endedOrder(
+  { journal, reconciler }: Deps["orders"],
+  orderId: number,
+  clientId: number,
+): Order | null {
+  try {
+    const intent = journal.byOrderId(orderId, clientId);
+    const orders = intent === null ? [] : (reconciler.ordersOf(intent) ?? []);
+    return orders.find((order) => order.orderId === orderId && isFinal(order.status)) ?? null;
+  } catch (error) {
+    // what works at TWS is cancelled without the journal too
+    if (error instanceof TwsError) return null;
+    throw error;
+  }
+}
+
+const answerOf = (order: Order) => ({ ...outcomeOf(order), whyHeld: order.whyHeld, order });

@@ -1,0 +1,136 @@
+import { ContractSelector } from "../../shared/contract.ts";
+import type { Contract } from "../../shared/contract.ts";
+import type { Order } from "../../shared/order.ts";
+import type { InputOf } from "../../shared/tools/define.ts";
+import type { orderTools } from "../../shared/tools/orders.ts";
+import { requestOf } from "../handlers/handlers-for.ts";
+import type { CallContext } from "../handlers/handlers-for.ts";
+import { requireTrading, resolveAccount } from "../limits/limits.ts";
+import type { Limits } from "../limits/limits.ts";
+import type { TwsSession } from "../tws/session/api.ts";
+import type { OrderBook } from "../tws/orders/order-book.ts";
+import type { SendSteps } from "../tws/orders/order-context.ts";
+import { contractOfOrder } from "./order-contract.ts";
+import { earlierOrder } from "./prior-orders.ts";
+import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
+import type { ProposedOrder } from "../limits/proposed-order.ts";
+import type { Pipeline, Work } from "./submission.ts";
+import { requireTimeLeft, termsOf } from "./order-terms.ts";
+import type { OrderTerms } from "./order-terms.ts";
+
+type PlaceInput = InputOf<(typeof orderTools)["ibkr_place_order"]>;
+
+export interface PlaceDeps {
+  readonly session: TwsSession;
+  readonly orderBook: OrderBook;
+  readonly limits: Limits;
+  readonly pipeline: Pipeline;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Placed {
+  readonly order: Order;
+  readonly idempotencyKey: string;
+}
+
+/** One order that is to be at TWS once. */
+export interface Asked {
+  /** The orderRef. */
+  readonly intentId: string;
+  readonly account: string;
+  readonly selector: ContractSelector;
+  readonly terms: OrderTerms;
+  /** As the caller said it. An order that has been placed may have outlived it. */
+  readonly goodTillDate: string | undefined;
+  readonly ocaGroup: string | null;
+}
+
+/** The account of an order that the caller may trade now. Throws as resolveAccount and requireTrading do. */
+export function tradedAccount(
+  { session, limits }: Pick<PlaceDeps, "session" | "limits">,
+  requested: string,
+  { caller }: CallContext,
+): string {
+  const account = resolveAccount(requested, caller, session.accounts(), limits.onlyAccount);
+  requireTrading(limits, caller, account);
+  return account;
+}
+
+/** The key of a call: the caller's own, or the one that was made for it. */
+export const keyOf = (own: string | undefined, { madeKey }: CallContext): string =>
+  own ?? madeKey ?? crypto.randomUUID();
+
+/**
+ * From what a caller asks to one order at TWS. A repeated idempotencyKey answers with the order of the first call, in
+ * its state of now, without the checks that a new one needs: its time or its instrument may have ended.
+ */
+export async function placeOrder(
+  deps: PlaceDeps,
+  tool: string,
+  input: PlaceInput,
+  context: CallContext,
+  /** Throws for an instrument that the caller's tool does not place. */
+  requireKind: (contract: Contract) => void = () => {},
+): Promise<Placed> {
+  const { idempotencyKey: ownKey, ...terms } = input;
+  const asked: Omit<Asked, "intentId"> = {
+    account: tradedAccount(deps, input.account, context),
+    selector: ContractSelector.parse(input),
+    terms: termsOf(input),
+    goodTillDate: input.goodTillDate,
+    ocaGroup: null,
+  };
+  const name = nameOf(context.caller.grantId, keyOf(ownKey, context));
+  const wish = {
+    ...name,
+    tool,
+    kind: "place",
+    digest: digestOf({ ...terms, account: asked.account }),
+    account: asked.account,
+    isOwnKey: ownKey !== undefined,
+    checksTwin: ownKey === undefined,
+  } as const;
+  const work = workOf(deps, { ...asked, ...name }, context, requireKind);
+  const [order] = await deps.pipeline.carryOut(wish, work, context);
+  // the key of a bracket stands for three
+  if (order === undefined) throw otherOrder();
+  return { order, idempotencyKey: name.idempotencyKey };
+}
+
+/** How one order is placed. */
+export function workOf(
+  deps: PlaceDeps,
+  asked: Asked,
+  context: CallContext,
+  requireKind: (contract: Contract) => void = () => {},
+): Work {
+  const { session, orderBook } = deps;
+  return {
+    async earlier() {
+      const order = await earlierOrder(deps, asked, context);
+      return order === null ? null : [order];
+    },
+
+    async prepare() {
+      requireTimeLeft(asked.goodTillDate, deps.now());
+      const contract = await contractOfOrder(session, asked.selector, requestOf(context));
+      requireKind(contract);
+      const { account, terms, ocaGroup, intentId } = asked;
+      const spec = { contract, account, ...terms, orderRef: intentId, parentId: null, ocaGroup };
+      return [{ spec, changes: null, isExit: false }];
+    },
+
+    send: (proposed, steps) => sendOne(orderBook, proposed, context.signal, steps),
+  };
+}
+
+async function sendOne(
+  orderBook: OrderBook,
+  [proposed]: readonly ProposedOrder[],
+  signal: AbortSignal,
+  steps: SendSteps,
+): Promise<readonly Order[]> {
+  if (proposed === undefined) throw new Error("There is no order to send.");
+  return [await orderBook.place(proposed.spec, signal, steps)];
+}

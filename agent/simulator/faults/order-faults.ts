@@ -1,0 +1,182 @@
+import type { Client } from "../wire/client.ts";
+import { errorMessage } from "../wire/messages.ts";
+import type { Message } from "../wire/wire.ts";
+
+/** What goes wrong with orders and the news of them; what is left out works as it should. */
+export interface OrderFaults {
+  /**
+   * Cuts the line of the client that sends the next placeOrder: before TWS has read it, after it has read and taken
+   * it but said nothing, or right behind the openOrder that acknowledges it. Happens once.
+   */
+  readonly drop?: "before-reading" | "after-reading" | "after-acknowledging";
+  /** Which placeOrder from now on the drop is about, 1 by default; 2 is between the first two legs of a bracket. */
+  readonly nth?: number;
+  /** All that concerns orders comes so much later, in milliseconds, lists and their ends included. */
+  readonly delayMs?: number;
+  /** Every openOrder, orderStatus, execDetails and commissionReport comes twice. */
+  readonly duplicate?: boolean;
+  /** What TWS says of orders at one moment comes in reverse: the commission first and openOrder last. */
+  readonly reorder?: boolean;
+  /** Lists without their end: 53 of open orders, 55 of executions, 102 of completed orders. */
+  readonly withoutEnds?: readonly number[];
+  /** For so long from now, in milliseconds, the lists of completed orders and executions are empty, as after a restart. */
+  readonly emptyMs?: number;
+}
+
+/** For --help: the same as words of one option. */
+export const ORDER_FAULTS_HELP = `  --order-faults <list>  what goes wrong with orders from the start, separated by commas:
+                           drop=before-reading|after-reading|after-acknowledging
+                                        cuts the line around the next placeOrder, once
+                           nth=<n>      makes that the nth placeOrder: 2 is between bracket legs
+                           delay=<ms>   all about orders comes late
+                           duplicate    openOrder, orderStatus, execDetails and commissionReport come twice
+                           reorder      what is said at one moment comes in reverse order
+                           no-end=53|55|102
+                                        lists of open orders, executions or completed orders never end
+                           empty=<ms>   lists of completed orders and executions are empty for so long
+`;
+
+/** Throws an Error that names what it cannot read. */
+export function parseOrderFaults(text: string): OrderFaults {
+  const faults: { -readonly [Key in keyof OrderFaults]: OrderFaults[Key] } = {};
+  for (const word of text.split(",").filter((part) => part !== "")) {
+    const [name = "", value = ""] = word.split("=");
+    const count = Number(value);
+    if (name === "duplicate" && value === "") faults.duplicate = true;
+    else if (name === "reorder" && value === "") faults.reorder = true;
+    else if (name === "delay" && count > 0) faults.delayMs = count;
+    else if (name === "empty" && count > 0) faults.emptyMs = count;
+    else if (name === "nth" && Number.isInteger(count) && count > 0) faults.nth = count;
+    else if (name === "no-end" && ends.has(count))
+      faults.withoutEnds = [...(faults.withoutEnds ?? []), count];
+    else if (
+      name === "drop" &&
+      (value === "before-reading" || value === "after-reading" || value === "after-acknowledging")
+    )
+      faults.drop = value;
+    else throw new Error(`--order-faults does not know '${word}'.`);
+  }
+  return faults;
+}
+
+const PLACE_ORDER = 3;
+const ERROR = 4;
+const OPEN_ORDER = 5;
+const EXEC_DETAILS = 11;
+const COMMISSION = 59;
+const COMPLETED_ORDER = 101;
+/** Of an execDetails that nobody asked for. */
+const UNASKED = -1;
+/** openOrder, orderStatus, execDetails and commissionReport. */
+const news = new Set([OPEN_ORDER, 3, EXEC_DETAILS, COMMISSION]);
+const ends = new Set([53, 55, 102]);
+/** Request ids of clients are far above their order ids, and -1 is the system. */
+const isOrderError = ([id, , subject]: Message) => id === ERROR && Number(subject) > 0;
+
+export interface OrderFaultLine {
+  set(faults: OrderFaults): void;
+  /** The client as it is under the faults. */
+  wrap(client: Client): Client;
+  /** Takes in one message, which `handle` does unless the line is cut before. */
+  receive(client: Client, fields: readonly string[], handle: () => void): void;
+}
+
+/** Stands between the desks and the wire, and spoils what it is told to. */
+export function createOrderFaultLine(): OrderFaultLine {
+  let faults: OrderFaults = {};
+  let ordersLeft = 0;
+  let silent: Client | null = null;
+  let emptyUntil = 0;
+  let cutBehind: { readonly clientId: number; readonly orderId: number } | null = null;
+
+  function takesOrder(fields: readonly string[]): boolean {
+    if (Number(fields[0]) !== PLACE_ORDER || faults.drop === undefined || ordersLeft === 0) return false;
+    ordersLeft -= 1;
+    return ordersLeft === 0;
+  }
+
+  function wrap(client: Client): Client {
+    let held: Message[] = [];
+    let isRowLost = false;
+
+    /** A row of a list that is empty for now; a commission belongs to the execution before it. */
+    function isLost([id, subject]: Message): boolean {
+      if (performance.now() >= emptyUntil) return false;
+      if (id === EXEC_DETAILS) isRowLost = Number(subject) !== UNASKED;
+      return id === COMPLETED_ORDER || ((id === EXEC_DETAILS || id === COMMISSION) && isRowLost);
+    }
+
+    const out = (message: Message) => {
+      const { delayMs = 0 } = faults;
+      if (delayMs > 0) setTimeout(() => client.send(message), delayMs).unref();
+      else client.send(message);
+      if (
+        cutBehind?.clientId === client.clientId &&
+        message[0] === OPEN_ORDER &&
+        message[1] === cutBehind.orderId
+      ) {
+        cutBehind = null;
+        client.hangUp();
+      }
+    };
+    const release = () => {
+      const messages = held.toReversed();
+      held = [];
+      for (const message of messages) out(message);
+    };
+
+    function send(message: Message): void {
+      const id = Number(message[0]);
+      if (silent?.clientId === client.clientId || isLost(message)) return;
+      if (ends.has(id)) {
+        // a list ends behind its rows, whatever their order
+        release();
+        if (faults.withoutEnds?.includes(id) !== true) out(message);
+        return;
+      }
+      if (!news.has(id) && !isOrderError(message)) return client.send(message);
+      const times = faults.duplicate === true && news.has(id) ? 2 : 1;
+      for (let time = 0; time < times; time += 1) {
+        if (faults.reorder !== true) {
+          out(message);
+          continue;
+        }
+        if (held.length === 0) queueMicrotask(release);
+        held.push(message);
+      }
+    }
+
+    return {
+      ...client,
+      send,
+      error: (id, code, text) => send(errorMessage(client.serverVersion, id, code, text)),
+    };
+  }
+
+  return {
+    set(next) {
+      faults = next;
+      ordersLeft = next.nth ?? 1;
+      emptyUntil = performance.now() + (next.emptyMs ?? 0);
+      cutBehind = null;
+    },
+    wrap,
+    receive(client, fields, handle) {
+      if (!takesOrder(fields)) return handle();
+      switch (faults.drop) {
+        case undefined:
+          return handle();
+        case "before-reading":
+          return client.cut();
+        case "after-reading":
+          silent = client;
+          handle();
+          silent = null;
+          return client.cut();
+        case "after-acknowledging":
+          cutBehind = { clientId: client.clientId, orderId: Number(fields[1]) };
+          return handle();
+      }
+    },
+  };
+}

@@ -1,0 +1,190 @@
+import type { BarQuery, BarSource, Instrument } from "../model.ts";
+import type { HistoricalDataRequest } from "../wire/requests.ts";
+import { parseStamp } from "../time/zone-time.ts";
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+interface BarSize {
+  readonly ms: number;
+  readonly calendar: BarQuery["calendar"];
+}
+
+function timed(ms: number): BarSize {
+  return { ms, calendar: null };
+}
+
+const WEEK: BarSize = { ms: 7 * DAY_MS, calendar: "week" };
+const MONTH: BarSize = { ms: 30 * DAY_MS, calendar: "month" };
+
+const BAR_SIZES: ReadonlyMap<string, BarSize> = new Map([
+  ["1 secs", timed(SECOND_MS)],
+  ["5 secs", timed(5 * SECOND_MS)],
+  ["10 secs", timed(10 * SECOND_MS)],
+  ["15 secs", timed(15 * SECOND_MS)],
+  ["30 secs", timed(30 * SECOND_MS)],
+  ["1 min", timed(MINUTE_MS)],
+  ["2 mins", timed(2 * MINUTE_MS)],
+  ["3 mins", timed(3 * MINUTE_MS)],
+  ["5 mins", timed(5 * MINUTE_MS)],
+  ["10 mins", timed(10 * MINUTE_MS)],
+  ["15 mins", timed(15 * MINUTE_MS)],
+  ["20 mins", timed(20 * MINUTE_MS)],
+  ["30 mins", timed(30 * MINUTE_MS)],
+  ["1 hour", timed(HOUR_MS)],
+  ["2 hours", timed(2 * HOUR_MS)],
+  ["3 hours", timed(3 * HOUR_MS)],
+  ["4 hours", timed(4 * HOUR_MS)],
+  ["8 hours", timed(8 * HOUR_MS)],
+  ["1 day", { ms: DAY_MS, calendar: "day" }],
+  ["1 week", WEEK],
+  ["1W", WEEK],
+  ["1 month", MONTH],
+  ["1M", MONTH],
+]);
+
+const SOURCES: ReadonlyMap<string, BarSource> = new Map([
+  ["TRADES", "TRADES"],
+  ["MIDPOINT", "MIDPOINT"],
+  ["BID", "BID"],
+  ["ASK", "ASK"],
+  ["BID_ASK", "BID_ASK"],
+  ["ADJUSTED_LAST", "ADJUSTED_LAST"],
+]);
+
+/** Kinds of data TWS knows and this market does not keep. */
+const NOT_KEPT: ReadonlySet<string> = new Set([
+  "HISTORICAL_VOLATILITY",
+  "OPTION_IMPLIED_VOLATILITY",
+  "FEE_RATE",
+  "AGGTRADES",
+]);
+
+/** Yields of bonds are worked out from these prices. */
+const YIELD_SOURCES: ReadonlyMap<string, BarSource> = new Map([
+  ["YIELD_BID", "BID"],
+  ["YIELD_ASK", "ASK"],
+  ["YIELD_BID_ASK", "BID_ASK"],
+  ["YIELD_LAST", "TRADES"],
+]);
+
+const UNITS: ReadonlyMap<string, BarQuery["duration"]["unit"]> = new Map([
+  ["S", "S"],
+  ["D", "D"],
+  ["W", "W"],
+  ["M", "M"],
+  ["Y", "Y"],
+]);
+
+const BAD_END_TIME =
+  "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00 US/Eastern  Note that there is a space between the date and time, and between the time and time-zone.  If no date is specified, current date is assumed. If no time-zone is specified, local time-zone is assumed(deprecated).  You can also provide yyyymmddd-hh:mm:ss time is in UTC. Note that there is a dash between the date and time in UTC notation.";
+
+export type HistoryQuery =
+  | { readonly type: "bars"; readonly query: BarQuery; readonly inYields: boolean }
+  | { readonly type: "schedule"; readonly endAt: number; readonly days: number }
+  | { readonly type: "invalid"; readonly code: number; readonly text: string };
+
+function invalid(cause: string): HistoryQuery {
+  return { type: "invalid", code: 321, text: `Error validating request.-'bQ' : cause - ${cause}` };
+}
+
+/** "AAPL@SMART Trades", as TWS names a query in its errors. */
+export function queryName(instrument: Instrument, whatToShow: string): string {
+  const symbol = instrument.secType === "CASH" ? instrument.localSymbol : instrument.symbol;
+  return `${symbol}@${instrument.exchange} ${whatToShow.charAt(0)}${whatToShow.slice(1).toLowerCase()}`;
+}
+
+export function noData(instrument: Instrument, whatToShow: string): string {
+  const name = queryName(instrument, whatToShow);
+  return `Historical Market Data Service error message:HMDS query returned no data: ${name}`;
+}
+
+function parseDuration(text: string): BarQuery["duration"] | null {
+  const match = /^(\d{1,6}) ([SDWMY])$/.exec(text.trim().toUpperCase());
+  const unit = UNITS.get(match?.[2] ?? "");
+  const count = Number(match?.[1] ?? 0);
+  return unit === undefined || count === 0 ? null : { count, unit };
+}
+
+const DAYS_OF_UNIT = { S: 0, D: 1, W: 7, M: 30, Y: 365 } as const;
+
+/** TWS answers no query of a year in seconds, and we could not hold the answer. */
+const MOST_BARS = 100_000;
+const MOST_SHORT_BARS = 20_000;
+
+function isTooLong({ count, unit }: BarQuery["duration"], { ms, calendar }: BarSize): boolean {
+  const durationMs = unit === "S" ? count * SECOND_MS : count * DAYS_OF_UNIT[unit] * DAY_MS;
+  return calendar === null && durationMs / ms > (ms < MINUTE_MS ? MOST_SHORT_BARS : MOST_BARS);
+}
+
+function endOf(request: HistoricalDataRequest, instrument: Instrument, now: number): number | null {
+  if (request.endDateTime === "") return now;
+  const at = parseStamp(request.endDateTime, instrument.timeZoneId);
+  return at === null ? null : Math.min(at, now);
+}
+
+function badEndTime(serverVersion: number): HistoryQuery {
+  return serverVersion >= 174
+    ? { type: "invalid", code: 10314, text: BAD_END_TIME }
+    : invalid("Invalid endDateTime, the format is yyyymmdd{space}{space}hh:mm:ss");
+}
+
+/** Turns a history request into a question to the market, or into TWS's complaint about it. */
+export function historyQuery(
+  request: HistoricalDataRequest,
+  instrument: Instrument,
+  serverVersion: number,
+  now: number,
+): HistoryQuery {
+  const size = BAR_SIZES.get(request.barSize.trim());
+  if (size === undefined) {
+    const legal = [...BAR_SIZES.keys()].join(",");
+    return invalid(`Historical data bar size setting is invalid. Legal ones are: ${legal}`);
+  }
+  const duration = parseDuration(request.duration);
+  if (duration === null) {
+    return invalid("Historical data query duration is invalid, it is an integer followed by S, D, W, M or Y");
+  }
+  if (duration.unit === "D" && duration.count > 365) {
+    return invalid("Historical data requests for durations longer than 365 days must be made in years.");
+  }
+  if (isTooLong(duration, size)) {
+    const text = "Historical Market Data Service error message:Time length exceed max.";
+    return { type: "invalid", code: 162, text };
+  }
+  if (request.keepUpToDate && request.endDateTime !== "") {
+    return invalid("End date is not supported when keeping the data up to date");
+  }
+  const endAt = endOf(request, instrument, now);
+  if (endAt === null) return badEndTime(serverVersion);
+  if (request.whatToShow === "SCHEDULE") {
+    if (size.calendar !== "day") return invalid("Only a bar size of 1 day is supported for a schedule");
+    return { type: "schedule", endAt, days: Math.max(1, duration.count * DAYS_OF_UNIT[duration.unit]) };
+  }
+  const yieldSource = YIELD_SOURCES.get(request.whatToShow);
+  const isOfOthers = yieldSource !== undefined && instrument.secType !== "BOND";
+  if (NOT_KEPT.has(request.whatToShow) || isOfOthers) {
+    return { type: "invalid", code: 162, text: noData(instrument, request.whatToShow) };
+  }
+  const source = yieldSource ?? SOURCES.get(request.whatToShow);
+  if (source === undefined)
+    return invalid(`Historical data request for '${request.whatToShow}' is not supported`);
+  if (source === "ADJUSTED_LAST" && request.endDateTime !== "") {
+    return invalid("End date not supported with adjusted last");
+  }
+  return {
+    type: "bars",
+    inYields: yieldSource !== undefined,
+    query: {
+      instrument,
+      endAt,
+      duration,
+      barSizeMs: size.ms,
+      calendar: size.calendar,
+      source,
+      useRth: request.useRth,
+    },
+  };
+}

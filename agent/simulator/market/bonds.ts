@@ -1,0 +1,119 @@
+import type { BondRow, BondTerms, Issuer } from "./bond-listings.ts";
+import { BONDS } from "./bond-listings.ts";
+import { durationAt, priceAtYield, yieldAtPrice } from "./bond-yield.ts";
+import { REFERENCE_AT } from "./futures.ts";
+import type { Listing } from "./instruments.ts";
+import { EMPTY, marketTerm } from "./instruments.ts";
+import { BOND_HOURS } from "./hours.ts";
+import type { Bar, Instrument } from "../model.ts";
+
+/**
+ * How TWS counts a bond in dollars: a unit of quantity is 1,000 of face value (a position of 21 that cost 987.46 each
+ * is 21,000 of face value at 98.746), and a price is in percent of par without accrued interest. A unit is therefore
+ * worth ten times its price. No message says so: the multiplier of a bond is empty everywhere.
+ */
+export const BOND_UNIT = 1_000 / 100;
+
+const TICK = 0.0001;
+/** Of the long Treasury fund, whose walk is taken for that of interest rates, per point of duration. */
+const RATE_VOLATILITY = 0.0085;
+const CREDIT_VOLATILITY = 0.0025;
+const CREDIT_BETA = 0.005;
+const YEAR_MS = 365.25 * 86_400_000;
+
+/** What TWS takes for a bond: no stops, nothing that trails, no auctions. */
+const ORDER_TYPES =
+  "ACTIVETIM,ADJUST,ALERT,AON,BENCHPX,DAY,GAT,GTC,GTD,GTT,HID,IBKRATS,IOC,LMT,MKT,OCA,RFQ,RTH,SCALE,WHATIF".split(
+    ",",
+  );
+
+const byId = new Map(BONDS.map((row) => [row.conId, row]));
+
+/** Null for what is no bond. */
+export function bondTerms({ conId }: Pick<Instrument, "conId">): BondTerms | null {
+  return byId.get(conId)?.terms ?? null;
+}
+
+/** TWS's own name for a bond, in place of a symbol of its own. */
+const localName = (conId: number): string => `IBCID${conId}`;
+
+/** Every word that a request may name a bond by. */
+export function isBondNamed({ conId, symbol }: Instrument, wanted: string): boolean {
+  const terms = byId.get(conId)?.terms;
+  return [symbol, localName(conId), terms?.cusip, terms?.isin].includes(wanted);
+}
+
+export const ISSUERS: readonly Issuer[] = [...new Set(BONDS.map(({ terms }) => terms.issuer))];
+
+export function bond({ conId, terms, yieldPercent, spread, volume }: BondRow): Listing {
+  const { issuer, maturity, bondType, issued } = terms;
+  const base = priceAtYield(terms, yieldPercent, REFERENCE_AT) ?? 100;
+  const duration = durationAt(terms, yieldPercent, REFERENCE_AT);
+  const isGovernment = bondType === "GOVT";
+  return {
+    instrument: {
+      ...EMPTY,
+      conId,
+      symbol: issuer.symbol,
+      secType: "BOND",
+      exchange: "SMART",
+      currency: "USD",
+      localSymbol: localName(conId),
+      tradingClass: issuer.symbol,
+      expiration: maturity,
+      contractMonth: maturity.slice(0, 6),
+      longName: issuer.name,
+      minTick: TICK,
+      minSize: terms.minSize,
+      validExchanges: ["SMART"],
+      marketRuleIds: [1386],
+      orderTypes: ORDER_TYPES,
+      timeZoneId: "US/Eastern",
+      aggGroup: 7,
+      isin: terms.isin,
+    },
+    motion: {
+      base,
+      // whatever it costs now, it is worth its face in the end
+      drift: Math.log(100 / base) / ((instantOf(maturity) - REFERENCE_AT) / YEAR_MS),
+      terms: [
+        { stream: "TLT", weight: RATE_VOLATILITY * duration },
+        ...(isGovernment
+          ? []
+          : [
+              marketTerm(CREDIT_BETA * duration),
+              { stream: `${issuer.symbol} credit`, weight: CREDIT_VOLATILITY * duration },
+            ]),
+      ],
+    },
+    hours: BOND_HOURS,
+    tick: TICK,
+    spreadTicks: Math.round(spread / TICK),
+    dailyVolume: volume,
+    displayed: isGovernment ? 5_000 : 100,
+    lot: 10,
+    headAt: instantOf(issued) + 14 * 3_600_000,
+  };
+}
+
+const instantOf = (date: string): number =>
+  Date.UTC(Number(date.slice(0, 4)), Number(date.slice(4, 6)) - 1, Number(date.slice(6, 8)));
+
+/** Of a bond at a price; null for what is no bond, and from its maturity on. */
+export function bondYield(instrument: Instrument, price: number | null, at: number): number | null {
+  const terms = bondTerms(instrument);
+  return terms === null || price === null ? null : yieldAtPrice(terms, price, at);
+}
+
+/** Bars of prices as bars of yields, which fall when prices rise; null for what is no bond. */
+export function yieldBars(instrument: Instrument, bars: readonly Bar[]): Bar[] | null {
+  const terms = bondTerms(instrument);
+  if (terms === null) return null;
+  return bars.flatMap(({ at, open, high, low, close }) => {
+    const [first, least, most, last] = [open, high, low, close].map((price) =>
+      yieldAtPrice(terms, price, at),
+    );
+    if (first == null || least == null || most == null || last == null) return [];
+    return [{ at, open: first, high: most, low: least, close: last, volume: -1, wap: -1, count: -1 }];
+  });
+}

@@ -1,0 +1,225 @@
+import type { Hours } from "./hours.ts";
+import { CBOE_HOURS, CURRENCY_HOURS, INDEX_HOURS, STOCK_HOURS } from "./hours.ts";
+import type { Instrument } from "../model.ts";
+import type { IndexRow, PairRow, StockRow } from "./listings.ts";
+
+/** What moves a price: its logarithm is the base's, plus drift, plus a weighted sum of unit random walks. */
+export interface Motion {
+  /** The price on the reference day, when every walk is zero. */
+  readonly base: number;
+  /** Growth of the logarithm per year. */
+  readonly drift: number;
+  /** Weights are volatilities per year. */
+  readonly terms: readonly { readonly stream: string; readonly weight: number }[];
+}
+
+export interface Listing {
+  readonly instrument: Instrument;
+  readonly motion: Motion;
+  readonly hours: Hours;
+  readonly tick: number;
+  /** Ask minus bid in ticks; 0 for an index, which has only a last price. */
+  readonly spreadTicks: number;
+  /** Units a normal day; null where TWS reports none. */
+  readonly dailyVolume: number | null;
+  /** Size shown at the touch, and the lot it comes in. */
+  readonly displayed: number;
+  readonly lot: number;
+  /** Earliest instant with data. */
+  readonly headAt: number;
+}
+
+/** Annual volatility of the walk that all equities share. */
+const MARKET_VOLATILITY = 0.15;
+const EQUITY_DRIFT = 0.06;
+
+const STOCK_VENUES =
+  "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,MEMX".split(",");
+const CANADIAN_VENUES = ["SMART", "TSE", "CHIX_CA", "OMEGA"];
+const COMMON_ORDERS =
+  "ADJUST,ALERT,DAY,FOK,GTC,GTD,IOC,LIT,LMT,MIT,MKT,OCA,OUTSIDERTH,REL,STP,STPLMT,TRAIL,TRAILLMT,WHATIF".split(
+    ",",
+  );
+
+export const ORDER_TYPES = {
+  stock: [...COMMON_ORDERS, "LOC", "MOC", "OPG"],
+  derivative: COMMON_ORDERS,
+  currency: COMMON_ORDERS.filter((type) => type !== "OUTSIDERTH" && type !== "REL"),
+  index: [],
+} as const;
+
+export function marketTerm(beta: number): { stream: string; weight: number } {
+  return { stream: "market", weight: MARKET_VOLATILITY * beta };
+}
+
+/** What is left of a volatility for the instrument's own walk once the market has taken its share. */
+function ownWeight(volatility: number, beta: number): number {
+  return Math.sqrt(Math.max(volatility ** 2 - (MARKET_VOLATILITY * beta) ** 2, 0.000_004));
+}
+
+export const EMPTY: Pick<
+  Instrument,
+  | "primaryExchange"
+  | "multiplier"
+  | "expiration"
+  | "strike"
+  | "right"
+  | "contractMonth"
+  | "minSize"
+  | "priceMagnifier"
+  | "industry"
+  | "category"
+  | "subcategory"
+  | "stockType"
+  | "underlyingConId"
+  | "underlyingSymbol"
+  | "underlyingSecType"
+  | "lastTradeDate"
+  | "isin"
+> = {
+  primaryExchange: "",
+  multiplier: null,
+  expiration: null,
+  strike: null,
+  right: null,
+  contractMonth: null,
+  minSize: 1,
+  priceMagnifier: 1,
+  industry: "",
+  category: "",
+  subcategory: "",
+  stockType: "",
+  underlyingConId: 0,
+  underlyingSymbol: "",
+  underlyingSecType: "",
+  lastTradeDate: "",
+  isin: "",
+};
+
+export function stock(row: StockRow): Listing {
+  const canadian = row.primary === "TSE";
+  const venues = canadian ? CANADIAN_VENUES : STOCK_VENUES;
+  const [industry = "", category = "", subcategory = ""] = row.sector;
+  return {
+    instrument: {
+      ...EMPTY,
+      conId: row.conId,
+      symbol: row.symbol,
+      secType: "STK",
+      exchange: "SMART",
+      primaryExchange: row.primary,
+      currency: canadian ? "CAD" : "USD",
+      localSymbol: row.symbol,
+      tradingClass: row.primary === "NASDAQ" ? "NMS" : row.symbol,
+      longName: row.name,
+      minTick: 0.01,
+      validExchanges: venues,
+      marketRuleIds: venues.map(() => (canadian ? 83 : 26)),
+      orderTypes: ORDER_TYPES.stock,
+      industry,
+      category,
+      subcategory,
+      timeZoneId: "US/Eastern",
+      stockType: row.type,
+      aggGroup: canadian ? 1001 : 1,
+      isin: row.isin,
+    },
+    motion: {
+      base: row.price,
+      drift: EQUITY_DRIFT,
+      terms: [
+        marketTerm(row.beta),
+        { stream: row.follows, weight: ownWeight(row.volatility, row.beta) },
+        ...(canadian ? [{ stream: "CAD", weight: -0.07 }] : []),
+      ],
+    },
+    hours: STOCK_HOURS,
+    tick: 0.01,
+    spreadTicks: row.volume > 40_000_000 ? 1 : Math.max(1, Math.round(row.price * 0.006)),
+    dailyVolume: row.volume,
+    displayed: Math.max(100, Math.round(row.volume / 10_000_000) * 100),
+    lot: 100,
+    headAt: Date.UTC(row.since, 0, 2, 14, 30),
+  };
+}
+
+export function index(row: IndexRow): Listing {
+  return {
+    instrument: {
+      ...EMPTY,
+      conId: row.conId,
+      symbol: row.symbol,
+      secType: "IND",
+      exchange: row.exchange,
+      currency: "USD",
+      localSymbol: row.symbol,
+      tradingClass: row.symbol,
+      longName: row.name,
+      minTick: 0.01,
+      validExchanges: [row.exchange],
+      marketRuleIds: [26],
+      orderTypes: ORDER_TYPES.index,
+      industry: "Indices",
+      category: row.category,
+      subcategory: "*",
+      timeZoneId: row.exchange === "CBOE" ? "US/Central" : "US/Eastern",
+      aggGroup: 3,
+    },
+    motion: {
+      base: row.price,
+      drift: EQUITY_DRIFT,
+      terms: [
+        marketTerm(row.beta),
+        ...(row.ownVolatility > 0 ? [{ stream: row.symbol, weight: row.ownVolatility }] : []),
+      ],
+    },
+    hours: row.exchange === "CBOE" ? CBOE_HOURS : INDEX_HOURS,
+    tick: 0.01,
+    spreadTicks: 0,
+    dailyVolume: null,
+    displayed: 0,
+    lot: 1,
+    headAt: Date.UTC(1990, 0, 2, 14, 30),
+  };
+}
+
+/** A pair is the quotient of two currencies' walks, so crosses leave no arbitrage. */
+export function pair(row: PairRow): Listing {
+  const [base = "", quote = ""] = row.pair.split(".");
+  const yen = quote === "JPY";
+  const tick = yen ? 0.005 : 0.00005;
+  return {
+    instrument: {
+      ...EMPTY,
+      conId: row.conId,
+      symbol: base,
+      secType: "CASH",
+      exchange: "IDEALPRO",
+      currency: quote,
+      localSymbol: row.pair,
+      tradingClass: row.pair,
+      longName: row.name,
+      minTick: tick,
+      validExchanges: ["IDEALPRO"],
+      marketRuleIds: [yen ? 59 : 239],
+      orderTypes: ORDER_TYPES.currency,
+      timeZoneId: "US/Eastern",
+      aggGroup: 4,
+    },
+    motion: {
+      base: row.price,
+      drift: 0,
+      terms: [
+        { stream: base, weight: base === "USD" ? 0 : 0.07 },
+        { stream: quote, weight: quote === "USD" ? 0 : -0.07 },
+      ].filter((term) => term.weight !== 0),
+    },
+    hours: CURRENCY_HOURS,
+    tick,
+    spreadTicks: 1,
+    dailyVolume: null,
+    displayed: 2_000_000,
+    lot: 250_000,
+    headAt: Date.UTC(2005, 2, 10),
+  };
+}

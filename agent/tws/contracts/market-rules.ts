@@ -1,0 +1,90 @@
+import { EventName } from "@stoqey/ib";
+import { TwsError } from "../../../shared/errors.ts";
+import type { contractTools } from "../../../shared/tools/contracts.ts";
+import type { OutputOf } from "../../../shared/tools/define.ts";
+import type { RequestContext, TwsNotice, TwsSession } from "../session/api.ts";
+import { twsErrorFor } from "../session/errors.ts";
+import { numberOrNull } from "./translate.ts";
+
+type PriceIncrement = OutputOf<(typeof contractTools)["ibkr_get_market_rule"]>["priceIncrements"][number];
+
+const dayMs = 86_400_000;
+
+interface Desk {
+  readonly known: Map<number, { readonly rule: PriceIncrement[]; readonly until: number }>;
+  /** Ends when no rule is being asked for. */
+  last: Promise<unknown>;
+}
+
+const desks = new WeakMap<TwsSession, Desk>();
+
+function deskOf(session: TwsSession): Desk {
+  const existing = desks.get(session);
+  if (existing !== undefined) return existing;
+  const desk: Desk = { known: new Map(), last: Promise.resolve() };
+  desks.set(session, desk);
+  return desk;
+}
+
+/** The price steps of a rule, ascending by the price they hold from. Throws no_data for a rule that does not exist. */
+export async function marketRule(
+  session: TwsSession,
+  ruleId: number,
+  context: RequestContext,
+): Promise<PriceIncrement[]> {
+  const desk = deskOf(session);
+  const known = desk.known.get(ruleId);
+  if (known !== undefined && known.until > Date.now()) return known.rule;
+  // a refusal names no rule and no request, so there is only ever one that it can be about
+  const turn = desk.last.then(() => ask(session, ruleId, context));
+  desk.last = turn.catch(() => {});
+  const rule = await turn;
+  desk.known.set(ruleId, { rule, until: Date.now() + dayMs });
+  return rule;
+}
+
+async function ask(session: TwsSession, ruleId: number, context: RequestContext): Promise<PriceIncrement[]> {
+  const what = `market rule ${ruleId}`;
+  const refused = Promise.withResolvers<never>();
+  const over = new AbortController();
+  const off = session.onNotice((notice) => {
+    if (isRefusal(notice)) refused.reject(noSuchRule(notice, what));
+  });
+  const answer = session.request<PriceIncrement[]>(
+    {
+      lane: "data",
+      what,
+      start: (ib) => ib.reqMarketRule(ruleId),
+      on: {
+        [EventName.marketRule]: (control, id, increments) => {
+          if (id === ruleId) control.resolve(increments.flatMap(incrementFrom));
+        },
+      },
+    },
+    { ...context, signal: AbortSignal.any([context.signal, over.signal]) },
+  );
+  try {
+    return await Promise.race([answer, refused.promise]);
+  } finally {
+    off();
+    over.abort();
+  }
+}
+
+const isRefusal = ({ id, code, text }: TwsNotice): boolean =>
+  id === -1 && code === 321 && /market rule/i.test(text);
+
+function noSuchRule(notice: TwsNotice, what: string): TwsError {
+  return new TwsError("no_data", `TWS knows no ${what}.`, {
+    nextStep: "Take an id from marketRuleIds of ibkr_get_contract_details.",
+    ...twsErrorFor(notice, what).detail,
+  });
+}
+
+function incrementFrom(row: {
+  readonly lowEdge?: number | undefined;
+  readonly increment?: number | undefined;
+}): PriceIncrement[] {
+  const increment = numberOrNull(row.increment);
+  return increment === null ? [] : [{ lowEdge: numberOrNull(row.lowEdge) ?? 0, increment }];
+}

@@ -1,0 +1,157 @@
+import { DurationUnit, EventName, WhatToShow } from "@stoqey/ib";
+import type { IBApi } from "@stoqey/ib";
+import type { Contract } from "../../../shared/contract.ts";
+import type { historyTools } from "../../../shared/tools/history.ts";
+import type { OutputOf } from "../../../shared/tools/define.ts";
+import { TwsError } from "../../../shared/errors.ts";
+import type { RequestContext, TwsSession } from "../session/api.ts";
+import { utcForTws } from "./history.ts";
+import { createHistoryKind } from "./history-budget.ts";
+import type { Dated, HistoryQuestion } from "./history-budget.ts";
+import { barSizeToTws, contractToTws, numberOrNull } from "../contracts/translate.ts";
+import { instantIn } from "../contracts/time-zone.ts";
+
+export type HistogramRow = OutputOf<(typeof historyTools)["ibkr_get_histogram_data"]>["histogram"][number];
+type SessionRow = OutputOf<(typeof historyTools)["ibkr_get_trading_schedule"]>["sessions"][number];
+
+interface Schedule {
+  readonly timeZone: string;
+  readonly sessions: SessionRow[];
+}
+
+type Kind = "TRADES" | "MIDPOINT" | "BID" | "ASK" | "BID_ASK" | "ADJUSTED_LAST";
+
+function questionOf(what: string, contract: Contract, kind: string, ...rest: unknown[]): HistoryQuestion {
+  const { conId, exchange, symbol } = contract;
+  return {
+    what: `${what} of ${symbol}`,
+    series: `${conId} ${exchange} ${kind}`,
+    key: JSON.stringify([conId, exchange, kind, ...rest]),
+    cost: kind === "BID_ASK" ? 2 : 1,
+  };
+}
+
+const askHead = createHistoryKind<string>();
+
+/** The earliest instant of which there is data, ISO 8601. Throws no_data, no_market_data, pacing, timeout. */
+export function headTimestamp(
+  session: TwsSession,
+  { contract, whatToShow, useRTH }: { contract: Contract; whatToShow: Kind; useRTH: boolean },
+  context: RequestContext,
+): Promise<Dated<string>> {
+  const question = questionOf("the first data", contract, whatToShow, useRTH, "head");
+  return askHead(session, question, context, (inner) =>
+    session.request<string>(
+      {
+        lane: "data",
+        what: question.what,
+        start: (ib, reqId) =>
+          ib.reqHeadTimestamp(reqId, contractToTws(contract), WhatToShow[whatToShow], useRTH, 1),
+        // TWS counts the request as open until it is cancelled
+        cancel: (ib, reqId) => ib.cancelHeadTimestamp(reqId),
+        cancelAfter: true,
+        on: {
+          [EventName.headTimestamp]: (control, _id, text) => {
+            // "19801212-14:30:00" in UTC
+            const at = instantIn("UTC", text);
+            if (at === null) control.reject(unreadable(question.what));
+            else control.resolve(at);
+          },
+        },
+      },
+      inner,
+    ),
+  );
+}
+
+const units = {
+  day: DurationUnit.DAY,
+  week: DurationUnit.WEEK,
+  month: DurationUnit.MONTH,
+  year: DurationUnit.YEAR,
+} as const;
+export type HistogramUnit = keyof typeof units;
+export const isHistogramUnit = (text: string): text is HistogramUnit => Object.hasOwn(units, text);
+
+const askHistogram = createHistoryKind<HistogramRow[]>();
+
+/** How much was traded at each price over a period, lowest price first. Throws as headTimestamp. */
+export function histogram(
+  session: TwsSession,
+  request: { contract: Contract; count: number; unit: HistogramUnit; useRTH: boolean },
+  context: RequestContext,
+): Promise<Dated<HistogramRow[]>> {
+  const { contract, count, unit, useRTH } = request;
+  const question = questionOf("the histogram", contract, "TRADES", count, unit, useRTH, "histogram");
+  return askHistogram(session, question, context, (inner) =>
+    session.request<HistogramRow[]>(
+      {
+        lane: "data",
+        what: question.what,
+        start: (ib, reqId) => ib.reqHistogramData(reqId, contractToTws(contract), useRTH, count, units[unit]),
+        cancel: (ib, reqId) => ib.cancelHistogramData(reqId),
+        on: {
+          [EventName.histogramData]: (control, _id, entries) => {
+            const rows = entries.flatMap((entry) => {
+              const price = numberOrNull(entry.price);
+              const size = numberOrNull(entry.size);
+              return price === null || size === null ? [] : [{ price, size }];
+            });
+            control.resolve(rows.sort((a, b) => a.price - b.price));
+          },
+        },
+      },
+      inner,
+    ),
+  );
+}
+
+const askSchedule = createHistoryKind<Schedule>();
+
+/** Sessions of past days up to today or `endAt`, oldest first. Throws as headTimestamp. */
+export function tradingSchedule(
+  session: TwsSession,
+  request: { contract: Contract; duration: string; useRTH: boolean; endAt?: string | undefined },
+  context: RequestContext,
+): Promise<Dated<Schedule>> {
+  const { contract, duration, useRTH, endAt } = request;
+  const question = questionOf("the trading schedule", contract, "SCHEDULE", duration, useRTH, endAt);
+  const start = (ib: IBApi, reqId: number): unknown =>
+    ib.reqHistoricalData(
+      reqId,
+      contractToTws(contract),
+      endAt === undefined ? "" : utcForTws(endAt),
+      duration,
+      barSizeToTws("1 day"),
+      WhatToShow.SCHEDULE,
+      useRTH,
+      1,
+      false,
+    );
+  return askSchedule(session, question, context, (inner) =>
+    session.request<Schedule>(
+      {
+        lane: "data",
+        what: question.what,
+        start,
+        cancel: (ib, reqId) => ib.cancelHistoricalData(reqId),
+        on: {
+          [EventName.historicalSchedule]: (control, _id, _start, _end, timeZone, sessions) =>
+            control.resolve({
+              timeZone,
+              sessions: sessions.map(({ refDate, startDateTime, endDateTime }) => ({
+                date: refDate.replace(/^(\d{4})(\d{2})(\d{2})$/, "$1-$2-$3"),
+                opensAt: instantIn(timeZone, startDateTime),
+                closesAt: instantIn(timeZone, endDateTime),
+              })),
+            }),
+        },
+      },
+      inner,
+    ),
+  );
+}
+
+function unreadable(what: string): TwsError {
+  return new TwsError("tws_error", `TWS gave a date for ${what} that cannot be read.`);
+}

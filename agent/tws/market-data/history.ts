@@ -1,0 +1,144 @@
+import { EventName } from "@stoqey/ib";
+import type { Contract } from "../../../shared/contract.ts";
+import { TwsError } from "../../../shared/errors.ts";
+import type { Bar, BarKind, barSizes } from "../../../shared/tools/history.ts";
+import type { RequestContext, TwsSession } from "../session/api.ts";
+import { forgetContract } from "../contracts/contracts.ts";
+import { createHistoryKind } from "./history-budget.ts";
+import type { Dated } from "./history-budget.ts";
+import { barSizeToTws, contractToTws, numberOrNull } from "../contracts/translate.ts";
+
+export interface BarsRequest {
+  readonly contract: Contract;
+  /** As TWS has it: "3600 S", "5 D", "1 Y". */
+  readonly duration: string;
+  readonly barSize: (typeof barSizes)[number];
+  readonly whatToShow: BarKind;
+  readonly useRTH: boolean;
+  /** ISO 8601; absent is now. */
+  readonly endAt?: string | undefined;
+}
+
+/** Epoch seconds, which no zone or summer time can make ambiguous; days stay yyyymmdd. */
+const epochDates = 2;
+
+const askBars = createHistoryKind<Bar[]>();
+
+/**
+ * Bars, oldest first, within TWS's limits on history: the same question within 15 s is answered from the last time.
+ * Throws no_data, no_market_data, pacing, unknown_contract, invalid_input or timeout.
+ */
+export async function datedBars(
+  session: TwsSession,
+  request: BarsRequest,
+  context: RequestContext,
+): Promise<Dated<Bar[]>> {
+  const { contract, duration, barSize, whatToShow, useRTH, endAt } = request;
+  if (whatToShow === "ADJUSTED_LAST" && endAt !== undefined)
+    throw new TwsError("invalid_input", "ADJUSTED_LAST always ends now: leave endDateTime out.");
+  const { conId, exchange, symbol } = contract;
+  const keyOf = (end: string | null | undefined): string =>
+    JSON.stringify([conId, exchange, duration, barSize, whatToShow, useRTH, end]);
+  const question = {
+    what: `historical data of ${symbol}`,
+    series: `${conId} ${exchange} ${whatToShow}`,
+    key: keyOf(endAt),
+    laterKey(bars: readonly Bar[]) {
+      const last = bars.at(-1)?.time;
+      return endAt === undefined && last !== undefined ? keyOf(endOfBars(last, barSize)) : null;
+    },
+    cost: whatToShow.endsWith("BID_ASK") ? 2 : 1,
+  } as const;
+  return askBars(session, question, context, (inner) => requestBars(session, request, inner));
+}
+
+const barSeconds = { sec: 1, min: 60, hour: 3_600 } as const;
+
+/** When bars are over of which the last begins at `last`: asked for up to then, TWS gives the same ones. */
+export function endOfBars(last: string, barSize: BarsRequest["barSize"]): string {
+  if (!last.includes("T")) return `${last}T23:59:59.000Z`;
+  const [count, name = ""] = barSize.split(" ");
+  const unit = name.replace(/s$/, "");
+  const seconds = unit === "sec" || unit === "min" || unit === "hour" ? barSeconds[unit] : 0;
+  return new Date(Date.parse(last) + Number(count) * seconds * 1000).toISOString();
+}
+
+/** As datedBars, without when they were answered. */
+export async function historicalBars(
+  session: TwsSession,
+  request: BarsRequest,
+  context: RequestContext,
+): Promise<Bar[]> {
+  return (await datedBars(session, request, context)).value;
+}
+
+function requestBars(session: TwsSession, request: BarsRequest, context: RequestContext): Promise<Bar[]> {
+  const { contract, duration, barSize, whatToShow, useRTH, endAt } = request;
+  const bars: Bar[] = [];
+  return session.request<Bar[]>(
+    {
+      lane: "data",
+      what: `historical data of ${contract.symbol}`,
+      start: (ib, reqId) =>
+        ib.reqHistoricalData(
+          reqId,
+          contractToTws(contract),
+          endAt === undefined ? "" : utcForTws(endAt),
+          duration,
+          barSizeToTws(barSize),
+          whatToShow,
+          useRTH,
+          epochDates,
+          false,
+        ),
+      cancel: (ib, reqId) => ib.cancelHistoricalData(reqId),
+      on: {
+        [EventName.historicalData]: (control, _id, time, open, high, low, close, volume, count, wap) => {
+          // the library marks the end by a bar of its own making
+          if (time.startsWith("finished")) {
+            control.resolve(bars);
+            return;
+          }
+          const prices = [open, high, low, close].map(numberOrNull);
+          const [o, h, l, c] = prices;
+          if (o == null || h == null || l == null || c == null) return;
+          bars.push({
+            time: barTime(time),
+            open: o,
+            high: h,
+            low: l,
+            close: c,
+            volume: countOrNull(volume),
+            wap: countOrNull(wap),
+            count: countOrNull(count),
+          });
+        },
+      },
+      notice: ({ code }) => {
+        if (code === 200) forgetContract(session, contract.conId);
+        return false;
+      },
+    },
+    context,
+  );
+}
+
+/** -1 is "there is none" for quotes, which have no volume. */
+function countOrNull(value: number | undefined): number | null {
+  const number = numberOrNull(value);
+  return number === null || number < 0 ? null : number;
+}
+
+/** "20261123" to 2026-11-23, "1795444200" to an ISO instant. */
+export function barTime(time: string): string {
+  const day = /^(\d{4})(\d{2})(\d{2})$/.exec(time);
+  return day === null
+    ? new Date(Number(time) * 1000).toISOString()
+    : `${String(day[1])}-${String(day[2])}-${String(day[3])}`;
+}
+
+/** "20261123-14:30:00", which TWS reads as UTC whatever its own zone. */
+export function utcForTws(iso: string): string {
+  const [date = "", time = ""] = new Date(iso).toISOString().split("T");
+  return `${date.replaceAll("-", "")}-${time.slice(0, 8)}`;
+}

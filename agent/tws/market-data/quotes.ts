@@ -1,0 +1,362 @@
+import { EventName } from "@stoqey/ib";
+import type { Contract } from "../../../shared/contract.ts";
+import { TwsError } from "../../../shared/errors.ts";
+import { conditionOf, emptyQuote, live } from "../../../shared/events.ts";
+import type { Condition, Quote, StreamReason } from "../../../shared/events.ts";
+import type { SessionStatus } from "../../../shared/status.ts";
+import { currentTime } from "../account/account.ts";
+import type { QuoteEvent, QuoteStreams, TwsNotice, TwsSession } from "../session/api.ts";
+import type { Log } from "../session/connection.ts";
+import { forgetContract } from "../contracts/contracts.ts";
+import { meaningOf, twsErrorFor, upstreamDown, waitReasonOf } from "../session/errors.ts";
+import { mayServe } from "../session/data-farms.ts";
+import { type Hold, type Line, newLine, type Watcher } from "./market-data-line.ts";
+import { heard, type SilenceTimes, usualSilenceTimes, watchForSilence } from "./stall-detector.ts";
+import { takeSnapshot } from "./snapshot.ts";
+import type { SnapshotTimes } from "./snapshot.ts";
+import { bidSizeOf, dataTypeChange, genericChange, greeksChange, priceChange, sizeChange } from "./ticks.ts";
+import type { QuoteChange } from "./ticks.ts";
+import { contractToTws } from "../contracts/translate.ts";
+
+interface QuoteTimes extends SnapshotTimes, SilenceTimes {
+  /** TWS sends nothing more on a line that it gave to another session (10197), also when that session ends. */
+  readonly competingRetryMs: number;
+  /** Lines come free at once when one of ours ends; those of other clients end without a word. */
+  readonly exhaustedRetryMs: number;
+  readonly refusedRetryMs: number;
+}
+
+const usualTimes: QuoteTimes = {
+  quietMs: 2_500,
+  longestMs: 11_000,
+  competingRetryMs: 60_000,
+  exhaustedRetryMs: 15_000,
+  refusedRetryMs: 2_000,
+  ...usualSilenceTimes,
+};
+
+/** A value so young needs no proof that TWS still lives. */
+const freshMs = 1_000;
+const aliveWithinMs = 3_000;
+
+interface QuoteStreamsOptions {
+  readonly log: Log;
+  /** The clock by which markets open and close, in Unix milliseconds; the machine's by default. */
+  readonly now?: () => number;
+  readonly times?: Partial<QuoteTimes>;
+}
+
+export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOptions): QuoteStreams {
+  const { log } = options;
+  const times = { ...usualTimes, ...options.times };
+  /** By conId: everyone who watches an instrument shares its line. */
+  const lines = new Map<number, Line>();
+  const byReqId = new Map<number, Line>();
+
+  const isUp = (): boolean => {
+    const { state } = session.status().tws;
+    return state === "connected" || state === "upstream_down";
+  };
+  const offline = (): TwsError => new TwsError("tws_offline", "There is no session with TWS.");
+
+  const tell = (line: Line, event: QuoteEvent): void => {
+    for (const watcher of line.watchers) {
+      try {
+        watcher(event);
+      } catch (error) {
+        log("tws.watcher_failed", { conId: line.contract.conId, error });
+      }
+    }
+  };
+
+  const setState = (line: Line, condition: Condition, error: TwsError | null): void => {
+    line.state = { kind: "state", ...condition, error };
+    tell(line, line.state);
+  };
+
+  /** The first reason is the one that is told, until it is over. */
+  const tellHolds = (line: Line): void => {
+    const [first] = line.holds.values();
+    if (first === undefined || line.state?.reason === first.condition.reason) return;
+    setState(line, first.condition, first.error);
+  };
+
+  const hold = (line: Line, why: Hold, reason: StreamReason, error: TwsError): void => {
+    line.holds.set(why, { condition: conditionOf(reason, error.message), error });
+    tellHolds(line);
+  };
+
+  /** TWS kept the line and sends what has changed meanwhile; what it does not send soon is as it was. */
+  const unhold = (line: Line, why: Hold, returned: StreamReason): void => {
+    if (!line.holds.delete(why)) return;
+    if (line.holds.size > 0) return tellHolds(line);
+    setState(line, conditionOf(returned), null);
+    const { state } = line;
+    setTimeout(() => {
+      if (line.state === state) setState(line, live, null);
+    }, times.answerMs).unref();
+  };
+
+  const open = (line: Line): void => {
+    const reqId = session.nextRequestId();
+    line.reqId = reqId;
+    line.isWritten = false;
+    line.remark = null;
+    byReqId.set(reqId, line);
+    const isWanted = (): boolean => line.reqId === reqId;
+    session
+      .send("data", (ib) => {
+        if (!isWanted()) return;
+        line.isWritten = true;
+        line.askedAt = Date.now();
+        ib.reqMktData(reqId, contractToTws(line.contract), "", false, false);
+      })
+      .catch((error: unknown) => {
+        // the end of a connection has taken the id from the line already; this is a full queue
+        if (!isWanted()) return;
+        release(line, false);
+        retryLater(line, "pacing", error instanceof TwsError ? error : offline());
+      });
+  };
+
+  const release = (line: Line, cancelAtTws: boolean): void => {
+    if (line.retry !== null) clearTimeout(line.retry);
+    line.retry = null;
+    const { reqId } = line;
+    if (reqId === null) return;
+    line.reqId = null;
+    byReqId.delete(reqId);
+    if (cancelAtTws && line.isWritten)
+      session
+        .send("data", (ib) => ib.cancelMktData(reqId))
+        .then(lineIsFree)
+        .catch((error: unknown) => {
+          // with the connection the line has ended too
+          if (isUp()) log("tws.cancel_not_sent", { reqId, error });
+        });
+  };
+
+  const retryLater = (line: Line, reason: StreamReason, error: TwsError): void => {
+    hold(line, "refused", reason, error);
+    line.retry = setTimeout(() => retryNow(line), retryMs(reason));
+  };
+
+  const retryNow = (line: Line): void => {
+    if (line.retry !== null) clearTimeout(line.retry);
+    line.retry = null;
+    if (line.watchers.size > 0 && line.reqId === null && isUp()) open(line);
+  };
+
+  const retryMs = (reason: StreamReason): number => {
+    switch (reason) {
+      case "competing_session":
+        // not all of them at once
+        return (times.competingRetryMs * (1 + Math.random())) / 2;
+      case "lines_exhausted":
+        return times.exhaustedRetryMs;
+      default:
+        return times.refusedRetryMs;
+    }
+  };
+
+  /** Whoever has waited longest for a line gets it. */
+  const lineIsFree = (): void => {
+    for (const line of lines.values()) {
+      if (line.retry === null || line.state?.reason !== "lines_exhausted") continue;
+      return retryNow(line);
+    }
+  };
+
+  const finish = (line: Line, error: TwsError): void => {
+    // a line that ticked is open at TWS for all we know; one that never did was refused
+    release(line, line.quote.time !== null);
+    forget(line);
+    setState(line, conditionOf("refused", error.message), error);
+    line.watchers.clear();
+  };
+
+  const hear = (reqId: number): Line | undefined => {
+    const line = byReqId.get(reqId);
+    if (line !== undefined) heard(line, times);
+    return line;
+  };
+
+  const change = (reqId: number, made: (quote: Quote) => QuoteChange): void => {
+    const line = hear(reqId);
+    if (line === undefined) return;
+    const before = line.quote;
+    const changes = made(before);
+    if (changes === null) return;
+    const quote = { ...before, ...changes, time: new Date().toISOString() };
+    const isNews = !Object.keys(changes).every((key) => isEqualAt(key, before, quote));
+    if (line.isAskedAgain && (isNews || line.isDead)) {
+      line.isAskedAgain = false;
+      setState(line, conditionOf("line_reopened"), null);
+    }
+    line.holds.clear();
+    // first the value, so that nobody takes the one of before for a live one
+    if (isNews) {
+      line.quote = quote;
+      tell(line, { kind: "quote", quote });
+    }
+    if (line.state?.state !== "live") setState(line, live, null);
+  };
+
+  /** Comes before the first tick of a line, and is no tick by itself: the prices may still be those of before. */
+  const changeDataType = (reqId: number, type: number): void => {
+    const line = hear(reqId);
+    if (line === undefined) return;
+    const isBeginning = line.quote.time === null || line.askedAt !== null;
+    if (isBeginning) line.quote = { ...line.quote, ...dataTypeChange(type) };
+    else change(reqId, () => dataTypeChange(type));
+  };
+
+  const takeNotice = (notice: TwsNotice): void => {
+    const line = byReqId.get(notice.id);
+    if (line === undefined) return;
+    const { symbol, conId } = line.contract;
+    const error = twsErrorFor(notice, symbol);
+    const reason = waitReasonOf(notice);
+    if (reason !== null) {
+      release(line, reason === "competing_session");
+      return retryLater(line, reason, error);
+    }
+    switch (meaningOf(notice)) {
+      case "advisory":
+        line.remark = error;
+        return;
+      case "fatal":
+        if (notice.code === 200) forgetContract(session, conId);
+        return finish(line, error);
+      default:
+    }
+  };
+
+  /** TWS has forgotten every line: each is asked for again under a new id, and starts from nothing. */
+  const reopenAll = (reason: StreamReason): void => {
+    for (const line of lines.values()) {
+      release(line, false);
+      line.holds.clear();
+      line.quote = emptyQuote;
+      setState(line, conditionOf(reason), null);
+      open(line);
+    }
+  };
+
+  const takeStatus = ({ tws, farms }: SessionStatus): void => {
+    if (tws.state !== "connected" && tws.state !== "upstream_down") return;
+    const broken = farms.filter(({ kind, state }) => kind === "market data" && state === "broken");
+    for (const line of lines.values()) {
+      if (tws.state === "upstream_down") hold(line, "upstream", "tws_upstream_down", upstreamDown());
+      else unhold(line, "upstream", "upstream_returned");
+      const farm = broken.find(({ name }) => mayServe(name, line.contract));
+      if (farm === undefined) unhold(line, "farm", "farm_returned");
+      else hold(line, "farm", "farm_broken", farmBroken(farm.name));
+    }
+  };
+
+  session.on(EventName.received, (tokens) => {
+    const bid = bidSizeOf(tokens);
+    if (bid !== null) change(bid.id, () => sizeChange(0, bid.size));
+  });
+  session.on(EventName.tickPrice, (id, tick, value) => change(id, () => priceChange(tick, value)));
+  session.on(EventName.tickSize, (id, tick, value) => change(id, () => sizeChange(tick, value)));
+  session.on(EventName.tickGeneric, (id, tick, value) => change(id, () => genericChange(tick, value)));
+  session.on(
+    EventName.tickOptionComputation,
+    (id, tick, _basis, impliedVolatility, delta, _price, _dividend, gamma, vega, theta) =>
+      change(id, (quote) => greeksChange(quote, tick, { impliedVolatility, delta, gamma, vega, theta })),
+  );
+  session.on(EventName.marketDataType, changeDataType);
+  session.onNotice(takeNotice);
+  session.onStatus(takeStatus);
+  session.onConnected(() => reopenAll("new_session"));
+  session.onDataLost(() => reopenAll("data_lost"));
+  session.onDisconnected(() => {
+    for (const line of lines.values()) {
+      release(line, false);
+      line.holds.clear();
+      hold(line, "session", "tws_offline", offline());
+    }
+  });
+  session.on(EventName.tickReqParams, (reqId) => void hear(reqId));
+
+  let stopListening: (() => void) | null = null;
+  /** Only what should be talking is listened to. */
+  const talking = (): Line[] =>
+    [...lines.values()].filter(
+      ({ reqId, isWritten, holds }) =>
+        reqId !== null && isWritten && (holds.size === 0 || (holds.size === 1 && holds.has("silence"))),
+    );
+  const listen = (): (() => void) =>
+    watchForSilence({
+      session,
+      times,
+      now: options.now ?? Date.now,
+      lines: talking,
+      askAgain(line) {
+        release(line, true);
+        open(line);
+      },
+      isSilent: (line) => hold(line, "silence", "silent", silence(line.contract)),
+    });
+  const forget = (line: Line): void => {
+    if (lines.get(line.contract.conId) === line) lines.delete(line.contract.conId);
+    if (lines.size > 0) return;
+    stopListening?.();
+    stopListening = null;
+  };
+
+  const watch = (contract: Contract, listener: Watcher): (() => void) => {
+    stopListening ??= listen();
+    const watcher: Watcher = (event) => listener(event);
+    const known = lines.get(contract.conId);
+    const line = known ?? newLine(contract, times);
+    line.watchers.add(watcher);
+    if (known === undefined) {
+      lines.set(contract.conId, line);
+      if (isUp()) open(line);
+      else hold(line, "session", "tws_offline", offline());
+    } else {
+      // the newcomer alone is told how things stand
+      if (line.state !== null) watcher(line.state);
+      if (line.quote.time !== null) watcher({ kind: "quote", quote: line.quote });
+    }
+    return () => {
+      line.watchers.delete(watcher);
+      if (line.watchers.size > 0 || lines.get(contract.conId) !== line) return;
+      forget(line);
+      release(line, true);
+    };
+  };
+
+  return {
+    watch,
+    async snapshot(contract, context) {
+      if (session.status().tws.state === "upstream_down") throw upstreamDown();
+      const known = lines.get(contract.conId)?.quote.time ?? null;
+      // an open line is silent when nothing happens and when TWS hangs; its value is only given once TWS has answered
+      if (known !== null && Date.now() - Date.parse(known) > freshMs) {
+        await currentTime(session, { ...context, timeoutMs: Math.min(context.timeoutMs, aliveWithinMs) });
+      }
+      const remarkOn = ({ conId }: Contract): TwsError | null => lines.get(conId)?.remark ?? null;
+      return takeSnapshot({ watch, remarkOn }, contract, context, times);
+    },
+    lines: () => byReqId.size,
+  };
+}
+
+function isEqualAt(key: string, a: Quote, b: Quote): boolean {
+  const isField = (name: string): name is keyof Quote => Object.hasOwn(a, name);
+  return isField(key) && a[key] === b[key];
+}
+
+function farmBroken(name: string): TwsError {
+  return new TwsError("tws_upstream_down", `TWS has lost its connection to the market data farm ${name}.`);
+}
+
+function silence({ symbol }: Contract): TwsError {
+  return new TwsError("timeout", `TWS says that all is well and sends no price of ${symbol}.`, {
+    nextStep: "Ask the owner to look at TWS; the line is asked for again meanwhile.",
+  });
+}

@@ -1,0 +1,82 @@
+import type { Contract } from "../../../shared/contract.ts";
+import { TwsError } from "../../../shared/errors.ts";
+import type { Quote } from "../../../shared/events.ts";
+import type { QuoteEvent, QuoteStreams, RequestContext } from "../session/api.ts";
+import { filledFields, isComplete } from "./ticks.ts";
+
+export interface SnapshotTimes {
+  /** So long after the last new field, what is there is all there is. */
+  readonly quietMs: number;
+  /** TWS itself gives a snapshot up after 11 s. */
+  readonly longestMs: number;
+}
+
+interface SnapshotSource extends Pick<QuoteStreams, "watch"> {
+  /** What TWS remarked on an instrument's data without ending it. */
+  remarkOn(contract: Contract): TwsError | null;
+}
+
+/**
+ * A snapshot made from a stream: complete within one burst of ticks where TWS's own takes up to 11 s, and free when
+ * somebody watches the instrument already.
+ */
+export async function takeSnapshot(
+  source: SnapshotSource,
+  contract: Contract,
+  context: RequestContext,
+  times: SnapshotTimes,
+): Promise<{ readonly quote: Quote; readonly asOf: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<Quote>();
+  const longestMs = Math.min(times.longestMs, context.timeoutMs);
+  let quote: Quote | null = null;
+  let filled = 0;
+  let stale: TwsError | null = null;
+  let quiet: NodeJS.Timeout | null = null;
+
+  const finish = (): void => {
+    if (quote !== null && stale === null && hasPrice(quote)) resolve(quote);
+  };
+  const onState = (event: QuoteEvent & { readonly kind: "state" }): void => {
+    stale = event.state === "stale" || event.state === "ended" ? (event.error ?? silent(contract)) : null;
+    // a broken farm may not be this instrument's, so its ticks are waited for
+    if (stale !== null && (event.state === "ended" || stale.code !== "tws_upstream_down")) reject(stale);
+  };
+  const onQuote = (next: Quote): void => {
+    quote = next;
+    if (isComplete(next, contract.secType)) finish();
+    if (filledFields(next) <= filled) return;
+    filled = filledFields(next);
+    if (quiet !== null) clearTimeout(quiet);
+    quiet = setTimeout(finish, times.quietMs);
+  };
+  const onAbort = (): void =>
+    reject(new TwsError("cancelled", `The quote of ${contract.symbol} was cancelled.`));
+
+  const longest = setTimeout(() => {
+    finish();
+    reject(stale ?? source.remarkOn(contract) ?? silent(contract));
+  }, longestMs);
+  if (context.signal.aborted) onAbort();
+  context.signal.addEventListener("abort", onAbort, { once: true });
+  const unwatch = source.watch(contract, (event) => {
+    if (event.kind === "state") onState(event);
+    else onQuote(event.quote);
+  });
+  try {
+    return { quote: await promise, asOf: new Date().toISOString() };
+  } finally {
+    unwatch();
+    clearTimeout(longest);
+    if (quiet !== null) clearTimeout(quiet);
+    context.signal.removeEventListener("abort", onAbort);
+  }
+}
+
+const hasPrice = ({ bid, ask, last, close }: Quote): boolean =>
+  bid !== null || ask !== null || last !== null || close !== null;
+
+function silent({ symbol }: Contract): TwsError {
+  return new TwsError("timeout", `TWS sent no price of ${symbol}.`, {
+    nextStep: "The market may be closed or the instrument not traded: ask for historical data instead.",
+  });
+}

@@ -1,0 +1,153 @@
+import { MarketDataType, IBApiTickType as TickType } from "@stoqey/ib";
+import type { Quote } from "../../../shared/events.ts";
+import type { DataType } from "../../../shared/status.ts";
+import { numberOrNull } from "../contracts/translate.ts";
+
+type NumberField = {
+  readonly [K in keyof Quote]-?: Exclude<Quote[K], undefined> extends number | null ? K : never;
+}[keyof Quote];
+
+/** What a quote gains by one message of TWS; null when the message says nothing that a quote holds. */
+export type QuoteChange = Partial<Quote> | null;
+
+const priceFields: ReadonlyMap<number, NumberField> = new Map([
+  [TickType.BID, "bid"],
+  [TickType.ASK, "ask"],
+  [TickType.LAST, "last"],
+  [TickType.HIGH, "high"],
+  [TickType.LOW, "low"],
+  [TickType.CLOSE, "close"],
+  [TickType.OPEN, "open"],
+  [TickType.DELAYED_BID, "bid"],
+  [TickType.DELAYED_ASK, "ask"],
+  [TickType.DELAYED_LAST, "last"],
+  [TickType.DELAYED_HIGH, "high"],
+  [TickType.DELAYED_LOW, "low"],
+  [TickType.DELAYED_CLOSE, "close"],
+  [TickType.DELAYED_OPEN, "open"],
+  [TickType.BID_YIELD, "bidYield"],
+  [TickType.ASK_YIELD, "askYield"],
+  [TickType.LAST_YIELD, "lastYield"],
+  [TickType.DELAYED_YIELD_BID, "bidYield"],
+  [TickType.DELAYED_YIELD_ASK, "askYield"],
+]);
+
+const sizeFields: ReadonlyMap<number, NumberField> = new Map([
+  [TickType.BID_SIZE, "bidSize"],
+  [TickType.ASK_SIZE, "askSize"],
+  [TickType.LAST_SIZE, "lastSize"],
+  [TickType.VOLUME, "volume"],
+  [TickType.DELAYED_BID_SIZE, "bidSize"],
+  [TickType.DELAYED_ASK_SIZE, "askSize"],
+  [TickType.DELAYED_LAST_SIZE, "lastSize"],
+  [TickType.DELAYED_VOLUME, "volume"],
+]);
+
+/** -1 is "none", and so is 0 except for a bid or ask, where something worthless may be bid for with 0. */
+export function priceChange(tick: number, value: number | undefined): QuoteChange {
+  const field = priceFields.get(tick);
+  if (field === undefined) return null;
+  const price = numberOrNull(value);
+  const isNone = price === -1 || (price === 0 && field !== "bid" && field !== "ask");
+  return { [field]: isNone ? null : price };
+}
+
+/** A size of 0 is "none"; a volume of 0 is a volume. */
+export function sizeChange(tick: number, value: number | undefined): QuoteChange {
+  const field = sizeFields.get(tick);
+  if (field === undefined) return null;
+  const size = numberOrNull(value);
+  const isNone = size === null || size < 0 || (size === 0 && field !== "volume");
+  return { [field]: isNone ? null : size };
+}
+
+const haltedTicks: ReadonlySet<number> = new Set([TickType.HALTED, TickType.DELAYED_HALTED]);
+
+export function genericChange(tick: number, value: number | undefined): QuoteChange {
+  if (!haltedTicks.has(tick)) return null;
+  // -1 unknown, 0 trading, 1 and 2 halted by regulation or volatility
+  return { halted: value === undefined || value < 0 ? null : value > 0 };
+}
+
+const modelTicks: ReadonlySet<number> = new Set([TickType.MODEL_OPTION, TickType.DELAYED_MODEL_OPTION]);
+const greekTicks: ReadonlySet<number> = new Set([
+  ...modelTicks,
+  TickType.BID_OPTION,
+  TickType.ASK_OPTION,
+  TickType.LAST_OPTION,
+  TickType.DELAYED_BID_OPTION,
+  TickType.DELAYED_ASK_OPTION,
+  TickType.DELAYED_LAST_OPTION,
+]);
+
+type Greek = "impliedVolatility" | "delta" | "gamma" | "vega" | "theta";
+
+/** Greeks of TWS's model; those of bid, ask or last only fill in where the model has said nothing yet. */
+export function greeksChange(
+  quote: Quote,
+  tick: number,
+  said: Readonly<Partial<Record<Greek, number | undefined>>>,
+): QuoteChange {
+  if (!greekTicks.has(tick)) return null;
+  const isModel = modelTicks.has(tick);
+  const change = (greek: Greek): QuoteChange => {
+    const value = numberOrNull(said[greek]);
+    return value !== null && (isModel || quote[greek] === null) ? { [greek]: value } : null;
+  };
+  return {
+    ...change("impliedVolatility"),
+    ...change("delta"),
+    ...change("gamma"),
+    ...change("vega"),
+    ...change("theta"),
+  };
+}
+
+const dataTypes: ReadonlyMap<number, DataType> = new Map([
+  [MarketDataType.REALTIME, "live"],
+  [MarketDataType.FROZEN, "frozen"],
+  [MarketDataType.DELAYED, "delayed"],
+  [MarketDataType.DELAYED_FROZEN, "delayed-frozen"],
+]);
+
+export function dataTypeChange(type: number): QuoteChange {
+  const dataType = dataTypes.get(type);
+  return dataType === undefined ? null : { dataType };
+}
+
+/**
+ * The bid's size in a raw tickPrice message: `1, version, id, 1, price, size, …`. The library makes a size event of
+ * the ask's and the last's, but not of the live bid's, whose tick id 0 it takes for "none".
+ */
+export function bidSizeOf(tokens: readonly string[]): { readonly id: number; readonly size: number } | null {
+  const [message, , id, tick, , size] = tokens;
+  if (message !== "1" || tick !== "1" || size === undefined || size === "") return null;
+  return { id: Number(id), size: Number(size) };
+}
+
+/** Whether nothing more is to be expected of a snapshot; currencies have no last, indices no bid and ask. */
+export function isComplete(quote: Quote, secType: string): boolean {
+  const { bid, ask, last, close } = quote;
+  switch (secType) {
+    case "CASH":
+    case "CFD":
+    case "CMDTY":
+      return bid !== null && ask !== null;
+    case "IND":
+      return last !== null && close !== null;
+    // greeks come a moment after the prices
+    case "OPT":
+    case "FOP":
+      return bid !== null && ask !== null && last !== null && close !== null && quote.delta !== null;
+    // so do the yields of a bond
+    case "BOND":
+      return bid !== null && ask !== null && last !== null && close !== null && quote.askYield !== undefined;
+    default:
+      return bid !== null && ask !== null && last !== null && close !== null;
+  }
+}
+
+/** How many of its values a quote has. */
+export function filledFields(quote: Quote): number {
+  return Object.values(quote).filter((value) => value !== null).length;
+}

@@ -1,0 +1,60 @@
+import { TwsError } from "../../../shared/errors.ts";
+import { isFinal } from "../../../shared/order.ts";
+import type { Order } from "../../../shared/order.ts";
+import { rejected, writeOnce } from "./order-context.ts";
+import type { OrderDesk } from "./order-context.ts";
+import type { OrderRecord } from "./order-records.ts";
+
+/**
+ * Cancels an order and answers with the state it came to: a fill that came first wins. An order that is filled or
+ * cancelled is answered as it is, without a message to TWS. Throws order_not_found, order_rejected, tws_offline when
+ * nothing was sent, and outcome_unknown.
+ */
+export async function cancelOrder(
+  desk: OrderDesk,
+  record: OrderRecord,
+  signal: AbortSignal,
+  sending: () => void = () => {},
+): Promise<Order> {
+  const { records, events, lists, times } = desk;
+  const { orderId } = record;
+  // an Inactive order may be parked at TWS and come back, so its cancellation is sent
+  const wasInactive = record.status === "Inactive";
+  if (isFinal(record.status) && !wasInactive) return records.toOrder(record);
+  const exchange = events.exchange(orderId);
+  const told = (kind: "cancelled" | "not_found" | "not_cancellable") => exchange.notices.includes(kind);
+  const unknown = (why: string) =>
+    new TwsError("outcome_unknown", `${why}; it is not known whether order ${orderId} is cancelled.`, {
+      nextStep: "Cancelling again is harmless: call ibkr_cancel_order again, or ibkr_get_order_status.",
+    });
+  const isEnded = () => isFinal(record.status) && !(wasInactive && record.status === "Inactive");
+  const isAnswered = () =>
+    isEnded() ||
+    told("cancelled") ||
+    told("not_found") ||
+    told("not_cancellable") ||
+    exchange.refusal !== null;
+  try {
+    await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.cancelOrder(orderId), sending);
+    await events.until(() => exchange.dropped || isAnswered(), times.ackMs, signal);
+    if (!isAnswered() && exchange.dropped) {
+      throw unknown("The connection to TWS ended after the cancellation was sent");
+    }
+    // the notice and the status come in either order
+    if (isAnswered()) await events.until(isEnded, times.afterRefusalMs, signal);
+    if (told("cancelled") && !isEnded()) record.status = "Cancelled";
+    if (isEnded()) return records.toOrder(record);
+    if (wasInactive && (told("not_found") || told("not_cancellable"))) return records.toOrder(record);
+    if (exchange.refusal !== null) throw rejected(`the cancellation of order ${orderId}`, exchange.refusal);
+    await lists.refresh({ timeoutMs: times.listMs, signal }).catch(() => undefined);
+    if (told("not_found") && !isEnded()) {
+      throw new TwsError("order_not_found", `TWS does not know order ${orderId}.`);
+    }
+    // it looks as ended as before, and may yet wake
+    if (wasInactive && !isEnded()) throw unknown("TWS has not answered the cancellation of a parked order");
+    if (!isEnded()) records.warn(record, "TWS has not confirmed the cancellation yet.");
+    return records.toOrder(record);
+  } finally {
+    exchange.close();
+  }
+}

@@ -1,0 +1,115 @@
+import type { IBApi } from "@stoqey/ib";
+import { TwsError } from "../../../shared/errors.ts";
+import { isFinal } from "../../../shared/order.ts";
+import type { Order } from "../../../shared/order.ts";
+import type { TwsNotice } from "../session/api.ts";
+import { isHeld, rejected, requireUpstream, writeOnce } from "./order-context.ts";
+import type { OrderDesk, SendSteps } from "./order-context.ts";
+import type { Exchange } from "./order-events.ts";
+import type { OrderRecord } from "./order-records.ts";
+import { requestNextId } from "./order-requests.ts";
+import { toIbContract, toIbOrder } from "./order-wire.ts";
+import type { OrderSpec } from "./order-wire.ts";
+
+interface Placing {
+  readonly record: OrderRecord;
+  readonly exchange: Exchange;
+  readonly signal: AbortSignal;
+  /** For messages to people. */
+  readonly name: string;
+}
+
+/**
+ * Sends one order, once, and answers when TWS has taken it. Throws order_rejected; tws_offline, tws_upstream_down
+ * or cancelled, or what a step throws, when nothing was sent; outcome_unknown when it was sent and TWS has not said
+ * what became of it.
+ */
+export async function placeOrder(
+  desk: OrderDesk,
+  spec: OrderSpec,
+  signal: AbortSignal,
+  steps: SendSteps,
+): Promise<Order> {
+  requireUpstream(desk.session);
+  const orderId = desk.ids.take();
+  const record = desk.records.expect(orderId, spec);
+  const exchange = desk.events.exchange(orderId);
+  const name = `order ${orderId} (orderRef ${spec.orderRef})`;
+  const unknown = (why: string) =>
+    new TwsError("outcome_unknown", `${why}; it is not known whether TWS has ${name}.`);
+  let isWritten = false;
+  try {
+    steps.reserved([{ orderId, spec }]);
+    const write = (ib: IBApi) => {
+      isWritten = true;
+      ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
+    };
+    await writeOnce(desk, "order", signal, unknown, write, steps.sending);
+    const placing = { record, exchange, signal, name };
+    await acknowledged(desk, placing, unknown);
+    await settled(desk, placing, spec.orderType === "MKT" ? desk.times.fillMs : desk.times.settleMs);
+    if (exchange.refusal !== null) await judge(desk, placing, exchange.refusal);
+    return desk.records.toOrder(record);
+  } catch (error) {
+    if (!isWritten) desk.records.forget(record);
+    throw error;
+  } finally {
+    exchange.close();
+  }
+}
+
+async function acknowledged(
+  desk: OrderDesk,
+  { record, exchange, signal }: Placing,
+  unknown: (why: string) => TwsError,
+): Promise<void> {
+  const isAnswered = () => record.acknowledged || exchange.refusal !== null;
+  await desk.events.until(() => exchange.dropped || isAnswered(), desk.times.ackMs, signal);
+  if (isAnswered()) return;
+  if (exchange.dropped) throw unknown("The connection to TWS ended after the order was sent");
+  if (signal.aborted) throw unknown("The call ended after the order was sent");
+  // a list that fails tells nothing either way
+  const found = await isHeld(desk, record, signal).catch(() => false);
+  if (!found) throw unknown("TWS has not acknowledged the order");
+}
+
+/** Waits a moment for the state that the order comes to. */
+async function settled(
+  { events, records, times }: OrderDesk,
+  { record, exchange, signal }: Placing,
+  waitMs: number,
+): Promise<void> {
+  const isOver = () => exchange.dropped || exchange.refusal !== null;
+  const isSettled = () => {
+    if (isOver()) return true;
+    if (record.status === "Filled") return records.countedFills(record).quantity >= record.quantity;
+    // the reason for Inactive often follows as a refusal
+    return isFinal(record.status) && record.status !== "Inactive";
+  };
+  await events.until(isSettled, waitMs, signal);
+  if (record.status === "Inactive") await events.until(isOver, times.afterRefusalMs, signal);
+}
+
+/** Throws order_rejected, unless the refused order turns out to live or to have filled in part. */
+async function judge(
+  desk: OrderDesk,
+  { record, exchange, signal, name }: Placing,
+  refusal: TwsNotice,
+): Promise<void> {
+  const { events, records, session, times } = desk;
+  await events.until(() => exchange.dropped || isFinal(record.status), times.afterRefusalMs);
+  records.warn(record, refusal.text);
+  if (isFinal(record.status)) {
+    if (records.fills(record).quantity > 0) return;
+  } else if (record.acknowledged) {
+    // TWS has shown the order and refused it: its list decides, and without one the order counts as living
+    const lives = await isHeld(desk, record, signal).catch(() => true);
+    if (lives && !isFinal(record.status)) return;
+  }
+  if (!isFinal(record.status)) record.status = "Inactive";
+  // our count has fallen behind TWS's own; without an answer the next order tells us again
+  if (exchange.notices.includes("duplicate_id")) {
+    await requestNextId(session, { timeoutMs: times.listMs, signal }).catch(() => undefined);
+  }
+  throw rejected(name, refusal);
+}

@@ -1,0 +1,316 @@
+import type { Contract } from "../../../shared/contract.ts";
+import { isFinal, priceRules } from "../../../shared/order.ts";
+import type { Action, CompletedOrder, Order, OrderPrices, OrderStatus } from "../../../shared/order.ts";
+import { modeOf } from "../../../shared/status.ts";
+import type { Executions, Fills } from "./executions.ts";
+import type { ExecutionRow, OrderRow, OrderSpec, StatusRow } from "./order-wire.ts";
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** One order in the book, as far as TWS has told. */
+export interface OrderRecord extends Mutable<OrderPrices> {
+  orderId: number;
+  clientId: number | null;
+  permId: number | null;
+  account: string;
+  contract: Partial<Contract>;
+  action: Action;
+  quantity: number;
+  orderType: string;
+  tif: string;
+  goodTillDate: string | null;
+  outsideRth: boolean;
+  orderRef: string | null;
+  parentId: number | null;
+  ocaGroup: string | null;
+  status: OrderStatus;
+  /** Of orderStatus: cumulative, and the only source for fills of earlier days. */
+  filledByStatus: number;
+  avgPriceByStatus: number | null;
+  whyHeld: string | null;
+  warnings: string[];
+  /** TWS has shown that it holds, or held, the order. */
+  acknowledged: boolean;
+}
+
+/** Ended orders are forgotten beyond this many. */
+const kept = 5_000;
+const warningsKept = 20;
+
+/** The prices that the type has: TWS sends 0, or a price of its own, for the others. */
+function pricesOf({ order }: OrderRow): OrderPrices {
+  const { orderType, limitPrice, auxPrice, trailStopPrice, limitOffset } = {
+    ...order,
+    limitPrice: order.lmtPrice,
+    limitOffset: order.lmtPriceOffset,
+  };
+  const rules = Object.entries(priceRules).find(([type]) => type === orderType)?.[1];
+  const own = (field: keyof OrderPrices, price: number | null) =>
+    rules?.[field] !== "none" && price !== 0 ? price : null;
+  return {
+    limitPrice: own("limitPrice", limitPrice),
+    auxPrice: own("auxPrice", auxPrice),
+    trailStopPrice: own("trailStopPrice", trailStopPrice),
+    limitOffset: own("limitOffset", limitOffset),
+  };
+}
+
+/** A fill beats everything, and only a fill beats a cancellation: TWS repeats statuses and mixes their order. */
+function nextStatus(now: OrderStatus, told: OrderStatus): OrderStatus {
+  if (told === "Unknown" || now === "Filled") return now;
+  if ((now === "Cancelled" || now === "ApiCancelled") && told !== "Filled") return now;
+  return told;
+}
+
+const fromRow = (
+  row: OrderRow,
+): Omit<
+  OrderRecord,
+  "filledByStatus" | "avgPriceByStatus" | "whyHeld" | "warnings" | "acknowledged" | "status"
+> => {
+  return {
+    ...pricesOf(row),
+    orderId: row.orderId,
+    clientId: row.order.clientId,
+    permId: row.order.permId,
+    account: row.order.account,
+    contract: row.contract,
+    action: row.order.action,
+    quantity: row.order.totalQuantity,
+    orderType: row.order.orderType,
+    tif: row.order.tif,
+    goodTillDate: row.order.goodTillDate,
+    outsideRth: row.order.outsideRth,
+    orderRef: row.order.orderRef,
+    parentId: row.order.parentId,
+    ocaGroup: row.order.ocaGroup,
+  };
+};
+
+const unheard = {
+  status: "Unknown",
+  filledByStatus: 0,
+  avgPriceByStatus: null,
+  whyHeld: null,
+  acknowledged: false,
+} as const;
+
+function countedFills(record: OrderRecord, executions: Executions): Fills {
+  const isCombo = record.contract.secType === "BAG";
+  return executions.total(
+    (row) =>
+      belongsTo(record, row) &&
+      // the legs of a combination are reported beside the combination itself
+      (!isCombo || row.contract.secType === "BAG"),
+  );
+}
+
+/** Today's executions, or what orderStatus says when it knows of more. */
+function fillsOf(record: OrderRecord, executions: Executions): Fills {
+  const counted = countedFills(record, executions);
+  return counted.quantity >= record.filledByStatus
+    ? counted
+    : { quantity: record.filledByStatus, avgPrice: record.avgPriceByStatus };
+}
+
+function belongsTo(record: OrderRecord, { execution }: ExecutionRow): boolean {
+  if (record.permId !== null && execution.permId !== null) return record.permId === execution.permId;
+  return record.orderId === execution.orderId && record.clientId === execution.clientId;
+}
+
+/**
+ * Every order that this process has sent or TWS has shown it. An order is known by its permId once it has one;
+ * before that by its order id, which is unique only within its client.
+ */
+export function createOrderRecords(executions: Executions, clientId: number) {
+  const records = new Set<OrderRecord>();
+
+  const isOwn = (record: OrderRecord) => record.clientId === clientId && record.orderId > 0;
+
+  function find(permId: number | null, orderId: number, client: number | null): OrderRecord | undefined {
+    let byId: OrderRecord | undefined;
+    for (const record of records) {
+      if (permId !== null && record.permId === permId) return record;
+      const mayBeIt = permId === null || record.permId === null;
+      if (mayBeIt && orderId > 0 && record.orderId === orderId && record.clientId === client) byId = record;
+    }
+    return byId;
+  }
+
+  function forgetOldest(): void {
+    for (const record of records) {
+      if (records.size <= kept) return;
+      if (isFinal(record.status)) records.delete(record);
+    }
+  }
+
+  return {
+    /** An order that is about to be sent. */
+    expect(orderId: number, spec: OrderSpec): OrderRecord {
+      const record: OrderRecord = { ...spec, ...unheard, warnings: [], orderId, clientId, permId: null };
+      records.add(record);
+      forgetOldest();
+      return record;
+    },
+    /** An order that was not sent after all. */
+    forget: (record: OrderRecord): void => void records.delete(record),
+
+    openOrder(row: OrderRow): OrderRecord {
+      const told = fromRow(row);
+      let record = find(told.permId, told.orderId, told.clientId);
+      if (record === undefined) {
+        record = { ...told, ...unheard, warnings: [] };
+        records.add(record);
+        forgetOldest();
+      } else {
+        // the full contract was known when the order was sent; openOrder shows less of it
+        const { contract, permId, orderId, clientId, ...rest } = told;
+        Object.assign(record, rest, {
+          contract: { ...contract, ...record.contract },
+          permId: permId ?? record.permId,
+          ...(orderId > 0 && { orderId, clientId }),
+        });
+      }
+      record.status = nextStatus(record.status, row.status);
+      record.acknowledged = true;
+      if (row.warning !== null) this.warn(record, row.warning);
+      return record;
+    },
+
+    of: ({ orderId, order }: OrderRow): OrderRecord | undefined =>
+      find(order.permId, orderId, order.clientId),
+
+    /** How an order ended, by a row whose terms may be blank. */
+    completed(record: OrderRecord, row: OrderRow): void {
+      record.permId ??= row.order.permId;
+      // its executions may not be listed yet
+      record.filledByStatus = Math.max(record.filledByStatus, row.order.filledQuantity);
+      record.status = nextStatus(record.status, row.status);
+      record.acknowledged = true;
+    },
+
+    status(row: StatusRow): OrderRecord | undefined {
+      const record = find(row.permId, row.orderId, row.clientId);
+      if (record === undefined) return undefined;
+      record.permId ??= row.permId;
+      record.status = nextStatus(record.status, row.status);
+      if (row.filled >= record.filledByStatus) {
+        record.filledByStatus = row.filled;
+        record.avgPriceByStatus = row.avgFillPrice ?? record.avgPriceByStatus;
+      }
+      record.whyHeld = row.whyHeld;
+      record.acknowledged = true;
+      return record;
+    },
+
+    execution(row: ExecutionRow): OrderRecord | undefined {
+      const { permId, orderId, clientId: client } = row.execution;
+      const record = find(permId, orderId ?? 0, client);
+      if (record === undefined) return undefined;
+      record.permId ??= permId;
+      record.acknowledged = true;
+      // found by its fills alone, it is known by them
+      const isWhole = countedFills(record, executions).quantity >= record.quantity;
+      if (record.status === "Unknown" && isWhole) record.status = "Filled";
+      return record;
+    },
+
+    /** TWS has given an order that came from its window an id of ours. */
+    bound(permId: number, client: number, orderId: number): void {
+      const record = find(permId, orderId, client);
+      if (record !== undefined) Object.assign(record, { clientId: client, orderId });
+    },
+
+    warn(record: OrderRecord, text: string): void {
+      if (record.warnings.includes(text)) return;
+      record.warnings.push(text);
+      if (record.warnings.length > warningsKept) record.warnings.shift();
+    },
+
+    /** The order of this client with the id, the newest if TWS has used the id again. */
+    own: (orderId: number): OrderRecord | undefined =>
+      [...records].findLast((record) => isOwn(record) && record.orderId === orderId),
+
+    /** The order with the id: this client's own, else the only one of another client. */
+    byId(orderId: number): OrderRecord | undefined {
+      const own = this.own(orderId);
+      if (own !== undefined) return own;
+      const others = [...records].filter((record) => record.orderId === orderId);
+      return others.length === 1 ? others[0] : undefined;
+    },
+    byRef(orderRef: string): OrderRecord | undefined {
+      for (const record of records) if (record.orderRef === orderRef && record.acknowledged) return record;
+      return undefined;
+    },
+    byPermId: (permId: number): OrderRecord | undefined =>
+      [...records].find((record) => record.permId === permId),
+    all: (): readonly OrderRecord[] => [...records],
+
+    /** By the executions that have arrived. */
+    countedFills: (record: OrderRecord): Fills => countedFills(record, executions),
+    fills: (record: OrderRecord): Fills => fillsOf(record, executions),
+
+    /** A row of TWS's list of ended orders, with the order id if the book knows it. */
+    toCompleted(row: OrderRow): CompletedOrder {
+      const { orderType, filledQuantity, permId, account } = row.order;
+      const known = [...records].find((record) => permId !== null && record.permId === permId);
+      const { contract, action, quantity, tif, goodTillDate, outsideRth, orderRef, ocaGroup } = fromRow(row);
+      return {
+        ...pricesOf(row),
+        orderId: known?.orderId ?? null,
+        permId,
+        account,
+        mode: modeOf(account),
+        contract,
+        action,
+        quantity,
+        orderType,
+        tif,
+        goodTillDate,
+        outsideRth,
+        orderRef,
+        ocaGroup,
+        status: row.status,
+        filled: filledQuantity,
+        completedTime: row.completedTime,
+        completedStatus: row.completedStatus,
+      };
+    },
+
+    toOrder(record: OrderRecord): Order {
+      const fills = fillsOf(record, executions);
+      const { orderId, permId, clientId, account, contract, action, quantity, orderType } = record;
+      const { limitPrice, auxPrice, trailStopPrice, limitOffset } = record;
+      const { tif, goodTillDate, outsideRth, orderRef, parentId, ocaGroup } = record;
+      const { status, whyHeld, warnings } = record;
+      return {
+        orderId,
+        permId,
+        clientId,
+        account,
+        mode: modeOf(account),
+        contract,
+        action,
+        quantity,
+        orderType,
+        limitPrice,
+        auxPrice,
+        trailStopPrice,
+        limitOffset,
+        tif,
+        goodTillDate,
+        outsideRth,
+        orderRef,
+        parentId,
+        ocaGroup,
+        status,
+        filled: fills.quantity,
+        remaining: Math.max(0, quantity - fills.quantity),
+        avgFillPrice: fills.avgPrice,
+        whyHeld,
+        warnings: [...warnings],
+      };
+    },
+  };
+}
+export type OrderRecords = ReturnType<typeof createOrderRecords>;

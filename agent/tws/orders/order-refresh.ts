@@ -1,0 +1,91 @@
+import { isFinal } from "../../../shared/order.ts";
+import type { RequestContext, TwsSession } from "../session/api.ts";
+import type { Executions } from "./executions.ts";
+import type { OrderRecord, OrderRecords } from "./order-records.ts";
+import { requestCompletedOrders, requestExecutions, requestOpenOrders } from "./order-requests.ts";
+import type { OrderRow } from "./order-wire.ts";
+
+interface Deps {
+  readonly session: TwsSession;
+  readonly records: OrderRecords;
+  readonly executions: Executions;
+}
+
+/** Asks TWS where the orders are, at the start of each connection and whenever the book cannot know. */
+export function createOrderRefresh({ session, records, executions }: Deps) {
+  let haveCompleted = false;
+
+  const openOrders = (context: RequestContext) => requestOpenOrders(session, context);
+  const completedOrders = (context: RequestContext) => requestCompletedOrders(session, context);
+
+  /** Own orders that the book takes for working and TWS does not list. */
+  const missingFrom = (rows: readonly OrderRow[], before: readonly OrderRecord[]) =>
+    before.filter(
+      (record) =>
+        record.clientId === session.clientId &&
+        !isFinal(record.status) &&
+        !rows.some(({ orderId, order }) =>
+          record.permId === null
+            ? orderId === record.orderId && order.clientId === record.clientId
+            : order.permId === record.permId,
+        ),
+    );
+
+  /** Completed orders carry no order id; fills and the book know which order a permId is. */
+  function adopt(row: OrderRow): void {
+    const { permId, orderRef } = row.order;
+    const record =
+      (permId === null ? undefined : records.byPermId(permId)) ??
+      records.all().find((known) => orderRef !== null && known.orderRef === orderRef);
+    if (record !== undefined) return records.completed(record, row);
+    const fill = executions.find(({ execution }) => permId !== null && execution.permId === permId);
+    const { orderId, clientId } = fill?.execution ?? {};
+    if (typeof orderId === "number" && clientId === session.clientId)
+      records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
+    // one that ended without a fill is still the order of its reference, though nobody knows its id any more
+    else if (fill === undefined && orderRef !== null && permId !== null) {
+      records.completed(records.openOrder(row), row);
+    }
+  }
+
+  const look = (context: RequestContext): Promise<ReadonlySet<string>> => read(context, true);
+  const refresh = async (context: RequestContext): Promise<void> => void (await read(context, false));
+
+  /** The references that TWS lists; without `whole` the ended orders may be left out. */
+  async function read(context: RequestContext, whole: boolean): Promise<ReadonlySet<string>> {
+    const before = records.all();
+    const rows = await openOrders(context);
+    const execIds = await requestExecutions(session, context);
+    const missing = missingFrom(rows, before);
+    for (const record of missing) {
+      if (record.acknowledged && records.fills(record).quantity >= record.quantity) record.status = "Filled";
+    }
+    const unknownFill = executions
+      .named(execIds)
+      .some(({ execution: { permId, clientId } }) =>
+        clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
+      );
+    const listed = new Set(
+      [
+        ...rows.map(({ order }) => order.orderRef),
+        ...executions.named(execIds).map(({ execution }) => execution.orderRef),
+      ].filter((ref) => ref !== null),
+    );
+    if (!whole && haveCompleted && !unknownFill && missing.every(({ status }) => isFinal(status))) {
+      return listed;
+    }
+    const completed = await completedOrders(context);
+    haveCompleted = true;
+    for (const row of completed) adopt(row);
+    for (const record of missing) {
+      if (isFinal(record.status) || !record.acknowledged) continue;
+      record.status = "Unknown";
+      records.warn(record, "TWS lists this order neither as working nor as completed.");
+    }
+    for (const { order } of completed) if (order.orderRef !== null) listed.add(order.orderRef);
+    return listed;
+  }
+
+  return { openOrders, completedOrders, refresh, look };
+}
+export type OrderRefresh = ReturnType<typeof createOrderRefresh>;

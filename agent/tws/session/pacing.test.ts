@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { TwsError } from "../../../shared/errors.ts";
+import { askedBy } from "./fair-share.ts";
+import type { Lane } from "./api.ts";
+import { createPacer, twsPacing } from "./pacing.ts";
+import type { Pacer } from "./pacing.ts";
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+const offline = new TwsError("tws_offline", "gone");
+
+/** Submits `count` messages and returns where their names land when written. */
+function submitMany(pacer: Pacer, lane: Lane, count: number, written: string[]): void {
+  for (let index = 0; index < count; index += 1)
+    pacer.submit(
+      lane,
+      () => written.push(`${lane}${index}`),
+      () => {},
+    );
+}
+
+test("never sends more than TWS allows in any second, and sends everything", () => {
+  const pacer = createPacer(twsPacing);
+  const times: number[] = [];
+  for (let index = 0; index < 200; index += 1)
+    pacer.submit(
+      "data",
+      () => times.push(performance.now()),
+      () => {},
+    );
+  vi.advanceTimersByTime(10_000);
+  expect(times).toHaveLength(200);
+  const busiest = Math.max(...times.map((from) => times.filter((t) => t >= from && t < from + 1000).length));
+  expect(busiest).toBeLessThanOrEqual(48);
+  expect(Number(times.at(-1)) - Number(times[0])).toBeLessThan(5_500);
+});
+
+test("sends cancels before orders, orders before account requests, and data last", () => {
+  const pacer = createPacer(twsPacing);
+  const written: string[] = [];
+  submitMany(pacer, "cancel", 30, []);
+  for (const lane of ["data", "account", "order", "cancel"] as const) submitMany(pacer, lane, 2, written);
+  vi.advanceTimersByTime(60_000);
+  expect(written).toEqual([
+    "cancel0",
+    "cancel1",
+    "order0",
+    "order1",
+    "account0",
+    "account1",
+    "data0",
+    "data1",
+  ]);
+});
+
+test("sends an order at once although data requests have used up their share", () => {
+  const pacer = createPacer(twsPacing);
+  const written: string[] = [];
+  submitMany(pacer, "data", 100, []);
+  submitMany(pacer, "order", 1, written);
+  submitMany(pacer, "cancel", 1, written);
+  expect(written).toEqual(["order0", "cancel0"]);
+});
+
+test("drops what waits when the connection ends, and all that comes later", () => {
+  const pacer = createPacer(twsPacing);
+  const written: string[] = [];
+  const dropped: unknown[] = [];
+  for (let index = 0; index < 20; index += 1)
+    pacer.submit(
+      "data",
+      () => written.push("w"),
+      (error) => dropped.push(error),
+    );
+  const before = written.length;
+  pacer.close(offline);
+  vi.advanceTimersByTime(60_000);
+  pacer.submit(
+    "cancel",
+    () => written.push("late"),
+    (error) => dropped.push(error),
+  );
+  expect(written).toHaveLength(before);
+  expect(dropped).toHaveLength(20 - before + 1);
+  expect(dropped.every((error) => error === offline)).toBe(true);
+});
+
+test("refuses with pacing when too many wait already", () => {
+  const pacer = createPacer({ ...twsPacing, queueLimit: 3 });
+  const dropped: unknown[] = [];
+  for (let index = 0; index < 20; index += 1)
+    pacer.submit(
+      "data",
+      () => {},
+      (error) => dropped.push(error),
+    );
+  expect(dropped.length).toBeGreaterThan(0);
+  expect(dropped[0]).toMatchObject({ code: "pacing" });
+});
+
+test("leaves room for another grant, however much one asks, and keeps the order of all", () => {
+  const pacer = createPacer({ perSecond: 40, burst: 8, queueLimit: 30 });
+  const written: string[] = [];
+  const refused: string[] = [];
+  const submit = (who: string) =>
+    askedBy(who, () =>
+      pacer.submit(
+        "data",
+        () => written.push(who),
+        () => refused.push(who),
+      ),
+    );
+  for (let index = 0; index < 100; index += 1) submit("greedy");
+  for (let index = 0; index < 5; index += 1) submit("modest");
+  submit("third");
+  expect(new Set(refused)).toEqual(new Set(["greedy"]));
+  vi.advanceTimersByTime(60_000);
+  expect(written.slice(-6)).toEqual(["modest", "modest", "modest", "modest", "modest", "third"]);
+  // two thirds of the queue, and what went at once
+  expect(written.filter((who) => who === "greedy").length).toBeLessThanOrEqual(20 + 8);
+});
+
+test("does not write what was withdrawn while it waited", () => {
+  const pacer = createPacer(twsPacing);
+  const written: string[] = [];
+  submitMany(pacer, "data", 20, []);
+  const withdraw = pacer.submit(
+    "data",
+    () => written.push("withdrawn"),
+    () => {},
+  );
+  withdraw();
+  vi.advanceTimersByTime(10_000);
+  expect(written).toEqual([]);
+});
+
+test("hands what a write throws to its own sender and goes on with the next", () => {
+  const pacer = createPacer(twsPacing);
+  const written: string[] = [];
+  const dropped: unknown[] = [];
+  const failure = new Error("cannot encode");
+  pacer.submit(
+    "data",
+    () => {
+      throw failure;
+    },
+    (error) => dropped.push(error),
+  );
+  submitMany(pacer, "data", 1, written);
+  expect(dropped).toEqual([failure]);
+  expect(written).toEqual(["data0"]);
+});

@@ -1,0 +1,117 @@
+import { TwsError } from "../../../shared/errors.ts";
+import { asker } from "./fair-share.ts";
+import type { Lane } from "./api.ts";
+
+/**
+ * TWS closes the socket of a client that sends more than 50 messages in a second, whatever they are. A bucket of 8
+ * refilled 40 times a second stays below that in any second, and leaves room for what the network bunches up.
+ */
+export const twsPacing = { perSecond: 40, burst: 8, queueLimit: 750 } as const;
+
+/** How many tokens a message of a lane must leave, so that a flood of data requests never delays an order. */
+const leaves: Readonly<Record<Lane, number>> = { cancel: 0, order: 1, account: 2, data: 3 };
+
+const lanes = ["cancel", "order", "account", "data"] as const satisfies readonly Lane[];
+
+/** A grant may fill this many times what is free of a queue, so that there is always room for another one's. */
+const shareOfFree = 2;
+
+interface Waiting {
+  readonly who: string;
+  readonly write: () => void;
+  readonly drop: (error: unknown) => void;
+}
+
+export interface Pacer {
+  /**
+   * Calls `write` when the rate limit allows: at once if it does now, otherwise after everything in lanes above and
+   * before it. `drop` is called instead if the connection ends first, or at once if too many wait already, and with
+   * what `write` throws. Returns the way to withdraw what has not been written.
+   */
+  submit(lane: Lane, write: () => void, drop: (error: unknown) => void): () => void;
+  /** Drops everything that waits, and all that comes later. */
+  close(error: TwsError): void;
+}
+
+interface PacerOptions {
+  readonly perSecond: number;
+  readonly burst: number;
+  /** How many messages of one lane may wait; of one grant two thirds of that. */
+  readonly queueLimit: number;
+}
+
+/** The rate limit of one connection. It belongs to that connection, so nothing can reach another one through it. */
+export function createPacer({ perSecond, burst, queueLimit }: PacerOptions): Pacer {
+  const queues: Readonly<Record<Lane, Waiting[]>> = { cancel: [], order: [], account: [], data: [] };
+  let tokens: number = burst;
+  let refilledAt = performance.now();
+  let timer: NodeJS.Timeout | null = null;
+  let closed: TwsError | null = null;
+
+  const refill = (): void => {
+    const now = performance.now();
+    tokens = Math.min(burst, tokens + ((now - refilledAt) / 1000) * perSecond);
+    refilledAt = now;
+  };
+
+  const firstLane = (): Lane | undefined => lanes.find((lane) => queues[lane].length > 0);
+
+  const drain = (): void => {
+    timer = null;
+    refill();
+    for (let lane = firstLane(); lane !== undefined; lane = firstLane()) {
+      const needed = 1 + leaves[lane];
+      if (tokens < needed) {
+        timer = setTimeout(drain, Math.ceil(((needed - tokens) / perSecond) * 1000));
+        return;
+      }
+      tokens -= 1;
+      const next = queues[lane].shift();
+      try {
+        next?.write();
+      } catch (error) {
+        next?.drop(error);
+      }
+    }
+  };
+
+  return {
+    submit(lane, write, drop) {
+      if (closed !== null) {
+        drop(closed);
+        return () => {};
+      }
+      const queue = queues[lane];
+      const who = asker();
+      const mine = queue.filter((one) => one.who === who).length;
+      if (mine >= shareOfFree * (queueLimit - queue.length)) {
+        drop(tooMany());
+        return () => {};
+      }
+      const waiting = { who, write, drop };
+      queue.push(waiting);
+      // a message of a higher lane may go although the timer waits for tokens for a lower one
+      if (timer !== null) clearTimeout(timer);
+      drain();
+      return () => {
+        const index = queue.indexOf(waiting);
+        if (index >= 0) queue.splice(index, 1);
+      };
+    },
+    close(error) {
+      closed = error;
+      if (timer !== null) clearTimeout(timer);
+      for (const lane of lanes) for (const waiting of queues[lane].splice(0)) waiting.drop(error);
+    },
+  };
+}
+
+function tooMany(): TwsError {
+  return new TwsError(
+    "pacing",
+    "Too many requests to TWS are waiting for its limit of 50 messages a second.",
+    {
+      retryAfterMs: 5_000,
+    },
+  );
+}

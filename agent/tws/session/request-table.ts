@@ -1,0 +1,161 @@
+import type { IBApi } from "@stoqey/ib";
+import { TwsError } from "../../../shared/errors.ts";
+import type { RequestContext, RequestControl, RequestSpec, TwsNotice } from "./api.ts";
+import { meaningOf, twsErrorFor } from "./errors.ts";
+import { answersById } from "./event-types.ts";
+import type { TwsEventName, TwsEvents } from "./event-types.ts";
+import type { Pacer } from "./pacing.ts";
+
+/**
+ * Above every order id and below 2^31, so that a notice's id tells whose it is. TWS answers 322 to an id that it has
+ * seen before, also from an earlier connection, so the counter is the process's and only rises.
+ */
+export const firstRequestId = 1_000_000_000;
+let nextId = firstRequestId;
+
+export function nextRequestId(): number {
+  nextId += 1;
+  return nextId - 1;
+}
+
+/** The connection that a request is sent on; it never moves to another. */
+interface Sender {
+  readonly ib: IBApi;
+  readonly pacer: Pacer;
+}
+
+interface Running {
+  deliver<E extends TwsEventName>(event: E, args: TwsEvents[E]): void;
+  notice(notice: TwsNotice): void;
+  fail(error: TwsError): void;
+}
+
+export interface RequestMap {
+  run<T>(spec: RequestSpec<T>, context: RequestContext, sender: Sender): Promise<T>;
+  /** True when the notice belongs to a running request. */
+  notice(notice: TwsNotice): boolean;
+  /** The connection has ended, and every request with it. */
+  failAll(error: TwsError): void;
+}
+
+interface RequestMapOptions {
+  /** Listens to an event of the library on this and every later connection. */
+  readonly listen: <E extends TwsEventName>(event: E, listener: (...args: TwsEvents[E]) => void) => void;
+  /** What an unanswered request has run into. */
+  readonly timeoutError: (what: string, timeoutMs: number) => TwsError;
+  readonly log: (event: string, fields: Record<string, unknown>) => void;
+}
+
+/** The requests that wait for answers, by id. */
+export function createRequestMap({ listen, timeoutError, log }: RequestMapOptions): RequestMap {
+  const running = new Map<number, Running>();
+  const listening = new Set<TwsEventName>();
+
+  const listenOnce = (event: TwsEventName): void => {
+    if (listening.has(event)) return;
+    listening.add(event);
+    listen(event, (...args) => {
+      if (!answersById.has(event)) {
+        for (const request of running.values()) request.deliver(event, args);
+        return;
+      }
+      const [id] = args;
+      if (typeof id === "number") running.get(id)?.deliver(event, args);
+    });
+  };
+
+  return {
+    run<T>(spec: RequestSpec<T>, context: RequestContext, sender: Sender): Promise<T> {
+      const { what, lane } = spec;
+      if (context.signal.aborted) return Promise.reject(left(what));
+      // what came before in the same call has used its time up
+      if (context.timeoutMs <= 0) return Promise.reject(timeoutError(what, 0));
+      for (const event of eventsOf(spec)) listenOnce(event);
+
+      const { promise, resolve, reject } = Promise.withResolvers<T>();
+      const reqId = nextRequestId();
+      let isWritten = false;
+      let withdraw = (): void => {};
+
+      const end = (cancelAtTws: boolean): boolean => {
+        if (!running.delete(reqId)) return false;
+        clearTimeout(timer);
+        context.signal.removeEventListener("abort", onAbort);
+        withdraw();
+        if (cancelAtTws && isWritten && spec.cancel !== undefined) {
+          const { ib, pacer } = sender;
+          // if the connection ends before this is written, so has the request at TWS
+          pacer.submit(
+            lane,
+            () => spec.cancel?.(ib, reqId),
+            () => {},
+          );
+        }
+        return true;
+      };
+      const control: RequestControl<T> = {
+        reqId,
+        resolve(value) {
+          if (end(spec.cancelAfter === true)) resolve(value);
+        },
+        reject(error) {
+          if (end(false)) reject(error);
+        },
+      };
+      const onAbort = (): void => {
+        if (end(true)) reject(left(what));
+      };
+      const timer = setTimeout(() => {
+        if (end(true)) reject(timeoutError(what, context.timeoutMs));
+      }, context.timeoutMs);
+
+      context.signal.addEventListener("abort", onAbort, { once: true });
+      running.set(reqId, {
+        deliver(event, args) {
+          try {
+            spec.on[event]?.(control, ...args);
+          } catch (error) {
+            // left out, it would make the answer shorter than the truth
+            log("tws.answer_failed", { event, what, error });
+            control.reject(new TwsError("tws_error", `The agent could not read TWS's answer for ${what}.`));
+          }
+        },
+        notice(notice) {
+          if (spec.notice?.(notice, control) === true) return;
+          const meaning = meaningOf(notice);
+          log("tws.notice", { id: notice.id, code: notice.code, text: notice.text, meaning, what });
+          if (meaning === "fatal" || meaning === "retry") control.reject(twsErrorFor(notice, what));
+        },
+        fail(error) {
+          control.reject(error);
+        },
+      });
+      withdraw = sender.pacer.submit(
+        lane,
+        () => {
+          isWritten = true;
+          spec.start(sender.ib, reqId, control);
+        },
+        (error) => control.reject(error),
+      );
+      return promise;
+    },
+    notice(notice) {
+      const request = running.get(notice.id);
+      request?.notice(notice);
+      return request !== undefined;
+    },
+    failAll(error) {
+      for (const request of running.values()) request.fail(error);
+    },
+  };
+}
+
+function left(what: string): TwsError {
+  return new TwsError("cancelled", `The request for ${what} was cancelled.`);
+}
+
+function eventsOf<T>({ on }: RequestSpec<T>): TwsEventName[] {
+  const isOurs = (key: string): key is TwsEventName => Object.hasOwn(on, key);
+  return Object.keys(on).filter(isOurs);
+}

@@ -1,0 +1,368 @@
+import { MarketDataType } from "@stoqey/ib";
+import { createBackoff } from "../../../shared/backoff.ts";
+import { TwsError } from "../../../shared/errors.ts";
+import { modeOf } from "../../../shared/status.ts";
+import type { SessionStatus, TwsState } from "../../../shared/status.ts";
+import type { TwsNotice, TwsSession } from "./api.ts";
+import { openConnection } from "./connection.ts";
+import { upstreamDown } from "./errors.ts";
+import type { Accepted, Connection, ConnectionTimes, Ended, Log } from "./connection.ts";
+import type { TwsEventName, TwsEvents } from "./event-types.ts";
+import { farmOf } from "./data-farms.ts";
+import type { Farm } from "./data-farms.ts";
+import { createRequestMap, nextRequestId } from "./request-table.ts";
+
+export interface SessionTimes extends ConnectionTimes {
+  /** The first wait before dialling again; it doubles up to the cap. */
+  readonly retryFirstMs: number;
+  readonly retryCapMs: number;
+  /** TWS keeps a client id for a while after its session has died. */
+  readonly clientIdInUseMs: number;
+  /** A session that lasted this long ends a row of failures. */
+  readonly stableMs: number;
+}
+
+const usualTimes: SessionTimes = {
+  helloMs: 5_000,
+  readyMs: 10_000,
+  heartbeatMs: 5_000,
+  heartbeatMisses: 2,
+  retryFirstMs: 1_000,
+  retryCapMs: 30_000,
+  clientIdInUseMs: 10_000,
+  stableMs: 60_000,
+};
+
+export interface SessionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clientId: number;
+  readonly isSimulator: boolean;
+  readonly log: Log;
+  readonly times?: Partial<SessionTimes>;
+}
+
+/** Starts the session: it dials at once and until it is closed or stopped. */
+export function createSession(options: SessionOptions): TwsSession {
+  const { host, port, clientId, isSimulator, log } = options;
+  const times = { ...usualTimes, ...options.times };
+
+  const onStatus = createListeners<[SessionStatus]>(log);
+  const onConnected = createListeners<[number]>(log);
+  const onDisconnected = createListeners<[]>(log);
+  const onDataLost = createListeners<[]>(log);
+  const onNotice = createListeners<[TwsNotice]>(log);
+  /** Each puts one listener on a connection. */
+  const everyConnection = new Set<(connection: Connection) => void>();
+
+  /** Dialled or accepted; null between attempts. */
+  let opened: Connection | null = null;
+  /** Accepted by TWS; null otherwise. */
+  let current: Connection | null = null;
+  let state: TwsState = "connecting";
+  let since = new Date().toISOString();
+  let count = 0;
+  let serverVersion: number | null = null;
+  let accounts: readonly string[] = [];
+  let marketDataType: 1 | 2 | 3 | 4 = 4;
+  let farms: readonly Farm[] = [];
+  let lastError = "";
+  /** TWS may say so before it has accepted us. */
+  let isUpstreamLost = false;
+  let isClosed = false;
+  let wake = (): void => {};
+  /** Set by resume: the next attempt does not wait. */
+  let isHurried = false;
+
+  const isStopped = (): boolean => state === "stopped";
+  const isOver = (): boolean => isClosed;
+
+  const status = (): SessionStatus => ({
+    tws: {
+      state,
+      since,
+      host,
+      port,
+      clientId,
+      connection: count,
+      serverVersion,
+      accounts: [...accounts],
+      mode: accounts[0] === undefined ? null : modeOf(accounts[0]),
+      isSimulator,
+      marketDataType: marketDataTypes[marketDataType].name,
+      lastError,
+    },
+    farms: [...farms],
+  });
+
+  const tell = (next: TwsState): void => {
+    if (next !== state) since = new Date().toISOString();
+    state = next;
+    onStatus.tell(status());
+  };
+
+  const offline = (): TwsError =>
+    new TwsError(
+      "tws_offline",
+      isStopped() ? "The session with TWS is stopped." : `There is no session with TWS. ${lastError}`.trim(),
+      isStopped() ? { nextStep: "Call ibkr_connect to start the session again." } : {},
+    );
+
+  const requests = createRequestMap({
+    listen: (event, listener) => void listen(event, listener),
+    timeoutError: (what, timeoutMs) =>
+      state === "upstream_down"
+        ? upstreamDown()
+        : new TwsError("timeout", `TWS did not answer the request for ${what} within ${timeoutMs / 1000} s.`),
+    log,
+  });
+
+  function listen<E extends TwsEventName>(event: E, listener: (...args: TwsEvents[E]) => void): () => void {
+    let off = (): void => {};
+    const attach = (connection: Connection): void => {
+      off = connection.listen(event, listener);
+    };
+    everyConnection.add(attach);
+    if (opened !== null) attach(opened);
+    return () => {
+      everyConnection.delete(attach);
+      off();
+    };
+  }
+
+  const accept = (connection: Connection, accepted: Accepted): void => {
+    current = connection;
+    count += 1;
+    ({ accounts, serverVersion } = accepted);
+    // TWS sends the best that the account has, up to what is asked for: live where subscribed, the last quote of a
+    // closed market, delayed elsewhere. To ask for live alone would give errors instead of the last two, and each
+    // quote's dataType says which it is. It holds for the connection, so it goes before any request for data.
+    connection.pacer.submit(
+      "order",
+      () => connection.ib.reqMarketDataType(marketDataTypes[marketDataType].code),
+      (error) => log("tws.market_data_type_not_sent", { error }),
+    );
+    log("tws.connected", { connection: count, serverVersion, accounts });
+    tell(isUpstreamLost ? "upstream_down" : "connected");
+    onConnected.tell(accepted.nextValidId);
+  };
+
+  const systemNotice = ({ code, text }: TwsNotice): void => {
+    const farm = farmOf(code, text);
+    if (farm !== null) {
+      const others = farms.filter(({ name, kind }) => name !== farm.name || kind !== farm.kind);
+      farms = [...others, { ...farm, since: new Date().toISOString() }].slice(-100);
+      tell(state);
+      return;
+    }
+    switch (code) {
+      case 1100:
+      case 2110:
+        isUpstreamLost = true;
+        if (current !== null) tell("upstream_down");
+        return;
+      case 1101:
+        isUpstreamLost = false;
+        if (current === null) return;
+        // first, so that nobody takes the lost subscriptions for live ones
+        onDataLost.tell();
+        tell("connected");
+        return;
+      case 1102:
+        isUpstreamLost = false;
+        if (current !== null) tell("connected");
+        return;
+      default:
+    }
+  };
+
+  const takeNotice = (notice: TwsNotice): void => {
+    if (requests.notice(notice)) return;
+    log("tws.notice", { id: notice.id, code: notice.code, text: notice.text });
+    if (notice.id < 0) systemNotice(notice);
+    onNotice.tell(notice);
+  };
+
+  /** One attempt, and the session if it succeeds; resolves when it has ended. */
+  const connectOnce = (): Promise<Ended & { readonly uptimeMs: number }> => {
+    const { promise, resolve } = Promise.withResolvers<Ended & { readonly uptimeMs: number }>();
+    let acceptedAt: number | null = null;
+    openConnection({
+      host,
+      port,
+      clientId,
+      times,
+      log,
+      onOpening: (connection) => {
+        opened = connection;
+        for (const attach of everyConnection) attach(connection);
+      },
+      onAccepted: (connection, accepted) => {
+        acceptedAt = performance.now();
+        accept(connection, accepted);
+      },
+      onNotice: takeNotice,
+      onEnded: (ended) => {
+        opened = null;
+        current = null;
+        serverVersion = null;
+        farms = [];
+        isUpstreamLost = false;
+        lastError = ended.reason;
+        log("tws.disconnected", { reason: ended.reason });
+        tell(isStopped() ? "stopped" : "connecting");
+        requests.failAll(offline());
+        if (acceptedAt !== null) onDisconnected.tell();
+        resolve({ ...ended, uptimeMs: acceptedAt === null ? 0 : performance.now() - acceptedAt });
+      },
+    });
+    return promise;
+  };
+
+  /** Resolves after `ms`, or when stop, resume or close is called. */
+  const patience = async (ms: number | null): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wake = resolve;
+    const timer = ms === null ? null : setTimeout(resolve, ms);
+    await promise;
+    if (timer !== null) clearTimeout(timer);
+  };
+
+  const run = async (): Promise<void> => {
+    const backoff = createBackoff({
+      firstMs: times.retryFirstMs,
+      capMs: times.retryCapMs,
+      stableAfterMs: times.stableMs,
+      random: Math.random,
+    });
+    while (!isOver()) {
+      if (isStopped()) {
+        await patience(null);
+        continue;
+      }
+      isHurried = false;
+      const { uptimeMs, isClientIdInUse } = await connectOnce();
+      if (isOver() || isStopped() || isHurried) continue;
+      const waitMs = backoff.next(uptimeMs);
+      await patience(isClientIdInUse ? Math.max(waitMs, times.clientIdInUseMs) : waitMs);
+    }
+  };
+  const finished = run();
+
+  return {
+    status,
+    get connection() {
+      return count;
+    },
+    clientId,
+    accounts: () => accounts,
+    async whenConnected(timeoutMs) {
+      if (state === "connected") return;
+      if (isStopped()) throw offline();
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const off = onStatus.add((now) => {
+        if (now.tws.state === "connected") resolve();
+        if (now.tws.state === "stopped") reject(offline());
+      });
+      const timer = setTimeout(
+        () => reject(state === "upstream_down" ? upstreamDown() : offline()),
+        timeoutMs,
+      );
+      try {
+        await promise;
+      } finally {
+        clearTimeout(timer);
+        off();
+      }
+    },
+    request(spec, context) {
+      return current === null ? Promise.reject(offline()) : requests.run(spec, context, current);
+    },
+    nextRequestId,
+    setMarketDataType(type) {
+      if (current === null) return Promise.reject(offline());
+      const { ib, pacer } = current;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      pacer.submit(
+        "order",
+        () => {
+          marketDataType = type;
+          ib.reqMarketDataType(marketDataTypes[type].code);
+          tell(state);
+          resolve();
+        },
+        reject,
+      );
+      return promise;
+    },
+    send(lane, action) {
+      if (current === null) return Promise.reject(offline());
+      const { ib, pacer } = current;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      pacer.submit(
+        lane,
+        () => {
+          action(ib);
+          resolve();
+        },
+        reject,
+      );
+      return promise;
+    },
+    on: listen,
+    onNotice: onNotice.add,
+    onStatus: onStatus.add,
+    onConnected: onConnected.add,
+    onDisconnected: onDisconnected.add,
+    onDataLost: onDataLost.add,
+    stop() {
+      if (isStopped()) return;
+      tell("stopped");
+      opened?.end("Stopped by ibkr_disconnect.");
+      wake();
+    },
+    resume() {
+      if (isClosed || !isStopped()) return;
+      lastError = "";
+      isHurried = true;
+      tell("connecting");
+      wake();
+    },
+    async close() {
+      isClosed = true;
+      if (!isStopped()) tell("stopped");
+      opened?.end("The agent is ending.");
+      wake();
+      await finished;
+    },
+  };
+}
+
+const marketDataTypes = {
+  1: { name: "live", code: MarketDataType.REALTIME },
+  2: { name: "frozen", code: MarketDataType.FROZEN },
+  3: { name: "delayed", code: MarketDataType.DELAYED },
+  4: { name: "delayed-frozen", code: MarketDataType.DELAYED_FROZEN },
+} as const;
+
+/** Callbacks of our own: each is called in turn, and one that throws is logged and harms nobody. */
+function createListeners<Args extends readonly unknown[]>(log: Log) {
+  const listeners = new Set<(...args: Args) => void>();
+  return {
+    add: (listener: (...args: Args) => void): (() => void) => {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
+    tell: (...args: Args): void => {
+      for (const listener of listeners) {
+        try {
+          listener(...args);
+        } catch (error) {
+          log("tws.listener_failed", { error });
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { onTestFinished } from "vitest";
+import type { World } from "../../simulator/model.ts";
+import { startSimulator } from "../../simulator/server.ts";
+import type { Simulator } from "../../simulator/server.ts";
+import { createOrderBook } from "../orders/order-book.ts";
+import type { OrderTimes, SendSteps } from "../orders/order-context.ts";
+import type { BracketSpec } from "../orders/order-bracket.ts";
+import type { OrderChanges } from "../orders/order-change.ts";
+import type { OrderSpec } from "../orders/order-wire.ts";
+import type { RequestContext } from "../session/api.ts";
+import { createSession } from "../session/session.ts";
+
+/** For tests of what TWS does with a message: nothing is written down before. */
+export const unwritten: SendSteps = { reserved: () => {}, sending: () => {} };
+
+/** For tests: an order book that writes nothing down. */
+export function createTestBook(...options: Parameters<typeof createOrderBook>) {
+  const book = createOrderBook(...options);
+  return {
+    ...book,
+    place: (spec: OrderSpec, signal: AbortSignal) => book.place(spec, signal, unwritten),
+    placeBracket: (spec: BracketSpec, signal: AbortSignal) => book.placeBracket(spec, signal, unwritten),
+    modify: (orderId: number, changes: OrderChanges, request: RequestContext) =>
+      book.modify(orderId, changes, request, unwritten),
+  };
+}
+
+export const quick: Partial<OrderTimes> & { readonly ackMs: number } = { ackMs: 300, listMs: 1_000 };
+
+/** For tests: an order book over a real socket with a simulator; both end with the test. */
+export async function startBook(world?: World) {
+  const simulator = await startSimulator({ port: 0, ...(world !== undefined && { world }) });
+  onTestFinished(() => simulator.close());
+  return { simulator, ...(await connectBook(simulator)) };
+}
+
+/** For tests: one more order book at the same simulator, under the same client id. */
+export async function connectBook({ port }: Simulator) {
+  const target = { host: "127.0.0.1", port, clientId: 1, isSimulator: true };
+  const session = createSession({ ...target, log: () => {}, times: { retryFirstMs: 20 } });
+  const book = createTestBook(session, () => {}, quick);
+  onTestFinished(async () => {
+    book.close();
+    await session.close();
+  });
+  await session.whenConnected(5_000);
+  return { session, book };
+}
+
+export const spec: OrderSpec = {
+  contract: { conId: 265598, symbol: "AAPL", secType: "STK", exchange: "SMART", currency: "USD" },
+  account: "DU1234567",
+  action: "BUY",
+  quantity: 10,
+  orderType: "MKT",
+  limitPrice: null,
+  auxPrice: null,
+  trailStopPrice: null,
+  limitOffset: null,
+  goodTillDate: null,
+  tif: "DAY",
+  outsideRth: false,
+  orderRef: "ag1:one",
+  parentId: null,
+  ocaGroup: null,
+};
+
+/** Rests, since nobody sells at 1. */
+export const far: OrderSpec = { ...spec, orderType: "LMT", limitPrice: 1 };
+
+export const here = new AbortController().signal;
+export const context = { timeoutMs: 5_000, signal: here };

@@ -1,0 +1,253 @@
+import { html } from "hono/html";
+import type { OwnerDesk, OwnerRequest, PendingApproval } from "../../../shared/approval.ts";
+import { toErrorBody, TwsError } from "../../../shared/errors.ts";
+import { modeOf } from "../../../shared/status.ts";
+import { hostOf } from "../../bindings.ts";
+import { hostCommand } from "../../mcp/approval-prompt.ts";
+import type { HostRpc, TradingFacts } from "../../rpc/host.ts";
+import { hostsOf, type NamedHost } from "./hosts.ts";
+import { type Markup, page, sorry } from "./layout.ts";
+import type { Page, PagesOptions, Visit } from "./pages.ts";
+import { tradingEntry } from "./trading-panel.ts";
+
+const hexDigest = /^[0-9a-f]{64}$/;
+
+/** A host as the page shows it; `desk` is null where its agent could not say what waits. */
+interface HostDesk extends NamedHost {
+  readonly facts: TradingFacts | null;
+  readonly desk: OwnerDesk | null;
+  readonly problem: string;
+}
+
+/**
+ * `/approvals`: the orders that wait for the owner, and stopping new ones; `/approvals/<hostId>.<approvalId>`: one of
+ * them, to approve or decline. Nothing of it is kept here: the agent is asked each time, and it alone decides.
+ */
+export function createApprovalsPage({ settings, env, desk, store }: PagesOptions): Page {
+  const rpcOf = (hostId: string): HostRpc => hostOf(env, hostId);
+
+  async function ask(hostId: string, request: OwnerRequest): Promise<OwnerDesk> {
+    const outcome = await rpcOf(hostId).owner(request);
+    if (outcome.ok) return outcome.desk;
+    throw TwsError.fromBody(outcome.error);
+  }
+
+  /** A host that does not answer must not hide the others. */
+  async function deskOf(host: NamedHost): Promise<HostDesk> {
+    try {
+      const facts = await rpcOf(host.hostId).trading();
+      const outcome = await rpcOf(host.hostId).owner({ kind: "desk" });
+      if (outcome.ok) return { ...host, facts, desk: outcome.desk, problem: "" };
+      return { ...host, facts, desk: null, problem: wordsOf(TwsError.fromBody(outcome.error)) };
+    } catch (error) {
+      console.error(`the host ${host.hostId} did not answer`, error);
+      return { ...host, facts: null, desk: null, problem: "This host does not answer. Try again." };
+    }
+  }
+
+  const form = ({ session }: Visit, action: string, body: Markup): Markup =>
+    html`<form method="post" action="${action}">
+      <input type="hidden" name="csrf" value="${session.csrf}" />${body}
+    </form>`;
+
+  async function overview(visit: Visit): Promise<Response> {
+    const hosts = await Promise.all(hostsOf(env, desk).map(deskOf));
+    return await page({
+      title: "Orders that wait for you",
+      body: html`${hosts.map((host) => hostEntry(visit, host))}
+        <p><a href="/approvals">Look again</a></p>
+        <p><a href="/audit">What was done: the audit trail</a></p>
+        <p><a href="/grants">Access of clients</a></p>`,
+    });
+  }
+
+  const hostEntry = (visit: Visit, host: HostDesk): Markup =>
+    html`<section>
+      <h2>${host.name}</h2>
+      ${
+        host.desk === null
+          ? html`<p class="warning" role="alert">${host.problem}</p>`
+          : host.desk.approvals.length === 0
+            ? html`<p>No order waits.</p>`
+            : html`<ul>
+                ${host.desk.approvals.map((one) => waitingEntry(host, one))}
+              </ul>`
+      }
+      ${
+        host.facts === null
+          ? ""
+          : tradingEntry(host.facts, (body) =>
+              form(
+                visit,
+                "/approvals",
+                html`<input type="hidden" name="host" value="${host.hostId}" />${body}`,
+              ),
+            )
+      }
+    </section>`;
+
+  const waitingEntry = ({ hostId }: NamedHost, one: PendingApproval): Markup =>
+    html`<li>
+      <a href="/approvals/${hostId}.${encodeURIComponent(one.approvalId)}"
+        >${isLive(one) ? "LIVE" : "PAPER"} ${one.account}:
+        ${one.orders[0]}${one.orders.length > 1 ? ` and ${one.orders.length - 1} more` : ""}</a
+      >
+    </li>`;
+
+  /** The host and the approval that an address names. */
+  function targetOf(request: Request): { host: NamedHost; approvalId: string } | null {
+    const name = new URL(request.url).pathname.slice("/approvals/".length);
+    const dot = name.indexOf(".");
+    const host = hostsOf(env, desk).find(({ hostId }) => hostId === name.slice(0, dot));
+    const approvalId = name.slice(dot + 1);
+    return dot < 1 || host === undefined || !/^[\w-]{1,64}$/.test(approvalId) ? null : { host, approvalId };
+  }
+
+  async function showOne(visit: Visit): Promise<Response> {
+    const target = targetOf(visit.request);
+    if (target === null) return await gone();
+    const { approvals, at } = await ask(target.host.hostId, { kind: "desk" });
+    const one = approvals.find(({ approvalId }) => approvalId === target.approvalId);
+    if (one === undefined || Date.parse(one.expiresAt) <= Date.now()) return await gone();
+    return await page({
+      title: "Place this order?",
+      body: html`<p class="${isLive(one) ? "warning" : ""}">
+          <strong>${isLive(one) ? "LIVE: this is real money." : "PAPER: no real money."}</strong>
+        </p>
+        <dl>
+          <dt>${one.orders.length === 1 ? "Order" : `${one.orders.length} orders`}</dt>
+          ${one.orders.map((order) => html`<dd>${order}</dd>`)}
+          <dt>Account</dt>
+          <dd>${one.account} on ${target.host.name}</dd>
+          ${
+            one.value === ""
+              ? ""
+              : html`<dt>Value</dt>
+                  <dd>${one.value}</dd>`
+          }
+          <dt>Why you are asked</dt>
+          <dd>${one.reason}</dd>
+          <dt>Asked by</dt>
+          <dd>${one.client} <small>(as it calls itself)</small></dd>
+          <dt>Access</dt>
+          <dd>${accessOf(one)}</dd>
+          <dt>Asked at</dt>
+          <dd>${one.createdAt}</dd>
+          <dt>Open until</dt>
+          <dd>${one.expiresAt}</dd>
+        </dl>
+        ${
+          at === "host"
+            ? onHost(target.approvalId)
+            : form(
+                visit,
+                new URL(visit.request.url).pathname,
+                html`<input type="hidden" name="digest" value="${one.digest}" />
+                  <button name="do" value="approve">Approve</button>
+                  <button name="do" value="decline">Decline</button>`,
+              )
+        }
+        <p><a href="/approvals">All orders that wait</a></p>`,
+    });
+  }
+
+  /** By whose leave: what the owner agreed to once, where it is known here. */
+  function accessOf({ grantId }: PendingApproval): string {
+    const consent = store.consent(grantId);
+    return consent === null ? grantId : `${consent.client}, since ${consent.createdAt} (${grantId})`;
+  }
+
+  async function decide(
+    visit: Visit,
+    fields: URLSearchParams,
+    decision: "approve" | "decline",
+  ): Promise<Response> {
+    const target = targetOf(visit.request);
+    if (target === null) return await gone();
+    const digest = text(fields, "digest");
+    if (!hexDigest.test(digest)) return await incomplete();
+    const { hostId } = target.host;
+    const { approvalId } = target;
+    const { approvals } = await ask(hostId, { kind: "decide", approvalId, digest, decision });
+    if (approvals.some((one) => one.approvalId === approvalId)) {
+      return await sorry(
+        502,
+        "The agent did not take your decision: the order still waits. Open the page again.",
+      );
+    }
+    return await page({
+      title: decision === "approve" ? "Approved" : "Declined",
+      body: html`<p>
+          ${
+            decision === "approve"
+              ? "The order is placed as soon as its client asks for it again, and once only. If it does not in time, nothing is placed."
+              : "The order is not placed."
+          }
+        </p>
+        <p><a href="/approvals">All orders that wait</a></p>`,
+    });
+  }
+
+  async function change(fields: URLSearchParams, request: OwnerRequest): Promise<Response> {
+    const host = hostsOf(env, desk).find(({ hostId }) => hostId === text(fields, "host"));
+    if (host === undefined) return await incomplete();
+    await ask(host.hostId, request);
+    return new Response(null, { status: 303, headers: { Location: `${settings.publicUrl}/approvals` } });
+  }
+
+  async function submit(visit: Visit, fields: URLSearchParams): Promise<Response> {
+    const choice = text(fields, "do");
+    switch (choice) {
+      case "approve":
+      case "decline":
+        return await decide(visit, fields, choice);
+      case "freeze":
+        return await change(fields, { kind: "freeze", reason: text(fields, "reason").trim().slice(0, 200) });
+      case "unfreeze":
+        return await change(fields, { kind: "unfreeze" });
+      default:
+        return await incomplete();
+    }
+  }
+
+  return {
+    show: (visit) =>
+      explained(() =>
+        new URL(visit.request.url).pathname === "/approvals" ? overview(visit) : showOne(visit),
+      ),
+    submit: (visit, fields) => explained(() => submit(visit, fields)),
+  };
+}
+
+/** Real money, if either the agent or the account's id says so. */
+const isLive = ({ mode, account }: PendingApproval): boolean => mode === "live" || modeOf(account) === "live";
+
+const gone = (): Promise<Response> =>
+  sorry(404, "No such order waits: it was decided, has expired, or never was.");
+
+/** In place of the buttons, where the agent takes no decision from here. */
+const onHost = (approvalId: string): Markup =>
+  html`<p>
+    You decide on the computer where TWS runs (<code>APPROVAL_AT=host</code>), with one of
+    <code>${hostCommand("approve", approvalId)}</code> and <code>${hostCommand("decline", approvalId)}</code>
+  </p>`;
+
+const incomplete = (): Promise<Response> => sorry(400, "The form is not complete. Go back and try again.");
+
+/** The agent's words are bounded, whatever it sends. */
+const wordsOf = (error: TwsError): string => `${error.message} ${error.toBody().nextStep}`.slice(0, 800);
+
+async function explained(work: () => Promise<Response>): Promise<Response> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TwsError) return await sorry(error.status, wordsOf(error));
+    const { message } = toErrorBody(error, (id, cause) => console.error(`internal error ${id}`, cause));
+    return await sorry(500, `${message} Open the page again.`);
+  }
+}
+
+function text(fields: URLSearchParams, name: string): string {
+  const value = fields.get(name);
+  return typeof value === "string" ? value : "";
+}

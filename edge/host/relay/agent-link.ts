@@ -1,0 +1,257 @@
+import { linkTimes } from "../../../shared/deadlines.ts";
+import { TwsError } from "../../../shared/errors.ts";
+import {
+  type AgentFrame,
+  closeCodes,
+  type EdgeFrame,
+  encodeFrame,
+  parseAgentFrame,
+} from "../../../shared/protocol.ts";
+import type { AgentStatus } from "../../../shared/status.ts";
+import { version } from "../../version.ts";
+import { attach, attachmentOf, tryClose, trySend } from "../socket-attachments.ts";
+import type { AgentRecord, Presence, Rival, Store } from "../store.ts";
+
+type HelloFrame = Extract<AgentFrame, { type: "hello" }>;
+export type ServingFrame = Extract<
+  AgentFrame,
+  { type: "progress" | "result" | "error" | "event" | "trail" | "audit" }
+>;
+
+/** What the rest of the object is told of the agent. */
+interface LinkListener {
+  /** The topics that the agent shall serve from its welcome on. */
+  topics(): readonly string[];
+  /** Every answer it owed is lost. */
+  left(): void;
+  /** It has been welcomed. */
+  returned(): void;
+  statusChanged(): void;
+  frame(frame: ServingFrame): void;
+}
+
+interface LinkOptions {
+  readonly ctx: DurableObjectState;
+  readonly store: Store;
+  readonly hostId: string;
+  readonly listener: LinkListener;
+}
+
+/** The agent's end of the relay: at most one connection serves, the one that said hello last. */
+export class AgentLink {
+  readonly #options: LinkOptions;
+  /** The one that serves. */
+  #socket: WebSocket | null = null;
+  #isHere: boolean;
+  #heardAt = 0;
+  /** A running timer keeps the object awake, so each ends with the greeting. */
+  readonly #helloTimers = new Map<WebSocket, ReturnType<typeof setTimeout>>();
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    const { ctx, store } = options;
+    for (const socket of ctx.getWebSockets("agent")) {
+      const attachment = attachmentOf(socket);
+      if (attachment?.kind !== "agent") continue;
+      if (attachment.phase === "serving") {
+        this.#socket = socket;
+        this.#heardAt = attachment.openedAt;
+      }
+      if (attachment.phase === "greeting") this.#awaitHello(socket, attachment.openedAt);
+    }
+    this.#isHere = store.agent()?.presence === "here";
+  }
+
+  /** To be called once everyone who is told of the agent has been rebuilt: it may have gone while the object slept. */
+  settle(): void {
+    if (this.#socket === null && this.#isHere) this.#gone("lost");
+  }
+
+  /** Takes over a new socket, which serves once it has said hello. */
+  accept(socket: WebSocket): void {
+    this.#options.ctx.acceptWebSocket(socket, ["agent"]);
+    const openedAt = Date.now();
+    attach(socket, { kind: "agent", phase: "greeting", openedAt });
+    this.#awaitHello(socket, openedAt);
+  }
+
+  /** Whether the agent is here as far as everyone has been told. */
+  isHere(): boolean {
+    return this.#isHere;
+  }
+
+  /** Whether the agent can be asked. A connection that has been silent for too long is given up here. */
+  isUp(): boolean {
+    const socket = this.#socket;
+    if (socket === null) return false;
+    if (Date.now() - this.#livedAt(socket) <= linkTimes.silentAfterMs) return true;
+    this.#drop(socket, "silent", 1001, "nothing heard for too long");
+    return false;
+  }
+
+  /**
+   * When it will be known that the agent is gone, should it say nothing more: a connection that was cut somewhere on
+   * its way does not close. Null while none serves.
+   */
+  silentAt(): number | null {
+    return this.#socket === null ? null : this.#livedAt(this.#socket) + linkTimes.silentAfterMs + 1;
+  }
+
+  /** The last sign of life; pings are answered by the runtime, which notes when. */
+  #livedAt(socket: WebSocket): number {
+    const pingedAt = this.#options.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+    return Math.max(pingedAt, this.#heardAt);
+  }
+
+  /** Throws `agent_offline` when no agent is there, `too_large` for a frame over 1 MiB. */
+  send(frame: EdgeFrame): void {
+    const text = encodeFrame(frame);
+    if (!this.isUp() || this.#socket === null) {
+      throw new TwsError("agent_offline", "The agent beside TWS is not connected to the edge.");
+    }
+    try {
+      this.#socket.send(text);
+    } catch (cause) {
+      this.#drop(this.#socket, "lost", 1001, "");
+      throw new TwsError("agent_offline", "The agent's connection has just been lost.", { cause });
+    }
+  }
+
+  receive(socket: WebSocket, message: unknown): void {
+    const attachment = attachmentOf(socket);
+    if (attachment?.kind !== "agent" || attachment.phase === "over") return;
+    try {
+      const frame = parseAgentFrame(message);
+      if (attachment.phase === "greeting") this.#greet(socket, frame);
+      else if (socket === this.#socket) this.#serve(socket, frame);
+    } catch (error) {
+      if (!(error instanceof TwsError)) throw error;
+      this.#drop(socket, "lost", closeCodes.protocol, error.message);
+    }
+  }
+
+  /** Puts out whoever is connected, and tells them why. */
+  dropAll(reason: string): void {
+    for (const socket of this.#options.ctx.getWebSockets("agent")) {
+      const attachment = attachmentOf(socket);
+      if (attachment?.kind !== "agent" || attachment.phase === "over") continue;
+      this.#drop(socket, "lost", closeCodes.unauthorized, reason);
+    }
+  }
+
+  /** The socket has closed, for whatever reason. */
+  closed(socket: WebSocket): void {
+    this.#stopAwaitingHello(socket);
+    attach(socket, { kind: "agent", phase: "over", openedAt: 0 });
+    if (socket === this.#socket) this.#gone("lost");
+  }
+
+  #awaitHello(socket: WebSocket, openedAt: number): void {
+    const giveUp = () => this.#drop(socket, "lost", closeCodes.helloTimeout, "hello did not come in time");
+    const waitMs = Math.max(0, openedAt + linkTimes.helloWithinMs - Date.now());
+    this.#helloTimers.set(socket, setTimeout(giveUp, waitMs));
+  }
+
+  #stopAwaitingHello(socket: WebSocket): void {
+    clearTimeout(this.#helloTimers.get(socket) ?? null);
+    this.#helloTimers.delete(socket);
+  }
+
+  #greet(socket: WebSocket, frame: AgentFrame): void {
+    if (frame.type !== "hello") throw new TwsError("protocol_error", "The first frame must be hello.");
+    this.#stopAwaitingHello(socket);
+    const { store, hostId, listener } = this.#options;
+    const before = store.agent();
+    const older = this.isUp() ? this.#socket : null;
+    if (older !== null) this.#drop(older, "lost", closeCodes.replaced, "replaced by a newer connection");
+    this.#socket = socket;
+    this.#isHere = true;
+    this.#heardAt = Date.now();
+    attach(socket, { kind: "agent", phase: "serving", openedAt: Date.now() });
+    store.saveAgent(recordOf(frame, rivalAfter(before, older !== null, frame)));
+    trySend(
+      socket,
+      encodeFrame({
+        type: "welcome",
+        hostId,
+        edgeVersion: version,
+        topics: [...listener.topics()],
+        keepsAudit: true,
+      }),
+    );
+    listener.returned();
+    listener.statusChanged();
+  }
+
+  #serve(socket: WebSocket, frame: AgentFrame): void {
+    this.#heardAt = Date.now();
+    switch (frame.type) {
+      case "hello":
+        throw new TwsError("protocol_error", "Hello is said once.");
+      case "status":
+        this.#learn(frame.status);
+        break;
+      case "bye":
+        this.#drop(socket, "stopped", closeCodes.normal, "");
+        break;
+      case "progress":
+      case "result":
+      case "error":
+      case "event":
+      case "trail":
+      case "audit":
+        this.#options.listener.frame(frame);
+        break;
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #learn(status: AgentStatus): void {
+    const { store, listener } = this.#options;
+    const agent = store.agent();
+    if (agent === null || JSON.stringify(agent.status) === JSON.stringify(status)) return;
+    store.saveAgent({ ...agent, status });
+    listener.statusChanged();
+  }
+
+  /** Closes a socket and, if it served, treats the agent as gone at once: the other end may never answer. */
+  #drop(socket: WebSocket, presence: Presence, code: number, reason: string): void {
+    this.#stopAwaitingHello(socket);
+    attach(socket, { kind: "agent", phase: "over", openedAt: 0 });
+    tryClose(socket, code, reason);
+    if (socket === this.#socket) this.#gone(presence);
+  }
+
+  #gone(presence: Presence): void {
+    this.#socket = null;
+    this.#isHere = false;
+    const { store, listener } = this.#options;
+    const agent = store.agent();
+    if (agent !== null) store.saveAgent({ ...agent, presence, since: new Date().toISOString() });
+    listener.left();
+    listener.statusChanged();
+  }
+}
+
+const recordOf = (hello: HelloFrame, rival: Rival | null): AgentRecord => ({
+  instanceId: hello.instanceId,
+  machine: hello.machine,
+  version: hello.agentVersion,
+  presence: "here",
+  since: new Date().toISOString(),
+  status: hello.status,
+  rival,
+});
+
+/** Another process that was still connected when this one took over is worth telling the owner. */
+function rivalAfter(before: AgentRecord | null, tookOver: boolean, hello: HelloFrame): Rival | null {
+  if (before === null) return null;
+  if (!tookOver || before.instanceId === hello.instanceId) return before.rival;
+  return {
+    instanceId: before.instanceId,
+    machine: before.machine,
+    seenAt: new Date().toISOString(),
+    hasReturned: before.rival?.instanceId === hello.instanceId,
+  };
+}

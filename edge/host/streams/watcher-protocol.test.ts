@@ -1,0 +1,18 @@
+import { describe, expect, it } from "vitest";
+import { freshHost, openWatcher } from "../host.fixture.ts";
+
+describe("what a watcher says", () => {
+  it.each([
+    [{ action: "buy" }, "action must be one of subscribe, unsubscribe, list, ping, ack."],
+    [{ action: "subscribe", symbol: { a: 1 } }, "symbol must be text. (AAPL, ES, EUR or EUR.USD.)"],
+    [{ action: "subscribe", conId: -1 }, "conId must be more than 0. (IBKR contract id; enough alone.)"],
+    [
+      { action: "subscribe", symbol: "SPY", right: "X", expiration: "2026-02-30" },
+      "expiration: there is no such date. (yyyymmdd or yyyymm.) right must be one of C, P. (C call, P put.)",
+    ],
+  ])("names what is wrong with %j and what may be", async (message, error) => {
+    const watcher = await openWatcher(freshHost());
+    watcher.say(message);
+    expect(await watcher.json()).toMatchObject({ type: "error", code: "invalid_input", error });
+  });
+});

@@ -1,0 +1,257 @@
+import { toErrorBody, TwsError } from "../../../shared/errors.ts";
+import type { Caller } from "../../../shared/caller.ts";
+import { attach } from "../socket-attachments.ts";
+import { Flow } from "./flow-control.ts";
+import { marketDataWords } from "./market-data-messages.ts";
+import { newsWords } from "./news-messages.ts";
+import type { Ask, Opened, OpenStreams } from "./stream-resolver.ts";
+import { portfolioWords } from "./portfolio-messages.ts";
+import type { TopicListener, Topics, TopicView, Value } from "./topics.ts";
+import type { Tally, Unread, UnreadNote } from "./send-budget.ts";
+import * as say from "./watcher-protocol.ts";
+
+export const watcherLimits = {
+  subscriptions: 100,
+  /** What one socket may say at once, and after that each second. */
+  burst: 4_000,
+  messagesPerSecond: 100,
+} as const;
+
+const wordsOf: Readonly<Record<say.StreamName, say.StreamWords>> = {
+  "market-data": marketDataWords,
+  portfolio: portfolioWords,
+  news: newsWords,
+};
+
+export interface WatcherOptions {
+  readonly topics: Topics;
+  readonly openStreams: OpenStreams;
+  readonly unread: Unread;
+  readonly report: (id: string, thrown: unknown) => void;
+  /** Called when a watcher begins to follow something, or follows nothing any more. */
+  readonly followingChanged: () => void;
+  /** Called when the watcher has been closed from here. */
+  readonly giveUp: () => void;
+}
+
+/** Whose socket it is, and what it is for. */
+interface Purpose {
+  readonly stream: say.StreamName;
+  readonly caller: Caller;
+}
+
+/** What a watcher calls its message, and what it asks for. */
+interface Asked {
+  readonly id: say.MessageId;
+  readonly name: string | null;
+}
+
+/** One socket and what it follows. */
+export class Watcher implements TopicListener {
+  readonly #socket: WebSocket;
+  readonly #stream: say.StreamName;
+  readonly #words: say.StreamWords;
+  readonly #caller: Caller;
+  readonly #options: WatcherOptions;
+  readonly #flow: Flow;
+  /** By topic. */
+  readonly #followed = new Map<string, say.Subscription>();
+  /** Subscriptions that are being looked up. */
+  readonly #lookups = new Set<Promise<void>>();
+  /** The latest unsubscribe: what was said after it waits for it. */
+  #unsubscribed: Promise<void> = Promise.resolve();
+  #allowance: number = watcherLimits.burst;
+  #allowanceAt = Date.now();
+  #hasLeft = false;
+
+  constructor(
+    socket: WebSocket,
+    { stream, caller }: Purpose,
+    note: UnreadNote | null,
+    options: WatcherOptions,
+  ) {
+    this.#socket = socket;
+    this.#stream = stream;
+    this.#words = wordsOf[stream];
+    this.#caller = caller;
+    this.#options = options;
+    const { unread, giveUp } = options;
+    this.#flow = new Flow({ socket, unread, note, remember: () => this.remember(), giveUp });
+  }
+
+  get grantId(): string {
+    return this.#caller.grantId;
+  }
+
+  get tally(): Tally {
+    return this.#flow.tally;
+  }
+
+  greet(): void {
+    this.#answer(null, say.connected(this.#words));
+  }
+
+  restore(subscription: say.Subscription): void {
+    this.#followed.set(subscription.topic, subscription);
+    this.#options.topics.restore(subscription.topic, this);
+  }
+
+  /** Whatever is wrong is said, and the socket stays open; but not for one that floods us. */
+  async receive(message: unknown): Promise<void> {
+    if (this.#hasLeft) return;
+    if (!this.#isAllowed()) return this.#flow.end(1008, "too many messages");
+    let id: say.MessageId = null;
+    try {
+      const fields = say.parseMessage(message);
+      id = say.idOf(fields);
+      await this.#serve(say.parseRequest(fields), id);
+    } catch (error) {
+      this.#answer(id, say.errorMessage(toErrorBody(error, this.#options.report)));
+    }
+  }
+
+  async #serve(request: say.Request, id: say.MessageId): Promise<void> {
+    switch (request.action) {
+      case "subscribe":
+        return await this.#subscribe(request.fields, id);
+      case "unsubscribe":
+        return await this.#inTurn(() => this.#unsubscribe(request.fields, id));
+      case "list":
+        return this.#answer(id, say.listing(this.#words, this.#subjects()));
+      case "ping":
+        return this.#answer(id, say.pong());
+      case "ack":
+        return this.#flow.acknowledge(request.seq);
+      default:
+        return request satisfies never;
+    }
+  }
+
+  #subjects(): say.Fields[] {
+    return [...this.#followed.values()].map((one) => this.#words.subject(one));
+  }
+
+  #answer(id: say.MessageId, answer: say.Fields): void {
+    this.#flow.answer(JSON.stringify(id === null ? answer : { ...answer, id }));
+  }
+
+  valueChanged({ topic }: TopicView, value: Value, before: Value | null): void {
+    const followed = this.#followed.get(topic);
+    if (followed === undefined) return;
+    const { topics } = this.#options;
+    const { messages, mark } = this.#words.tell(followed, value, before, () => topics.nextSeq());
+    if (mark !== followed.mark) {
+      this.#followed.set(topic, { ...followed, mark });
+      this.remember();
+    }
+    for (const message of messages) this.#flow.offer(topic, message);
+  }
+
+  stateChanged(view: TopicView): void {
+    const followed = this.#followed.get(view.topic);
+    if (followed === undefined) return;
+    this.#flow.say(view.topic, say.stateMessage(this.#words, followed, view));
+  }
+
+  leave(): void {
+    this.#hasLeft = true;
+    this.#flow.close();
+    for (const topic of this.#followed.keys()) this.#options.topics.unwatch(topic, this);
+    this.#followed.clear();
+    this.#options.followingChanged();
+  }
+
+  isFollowing(): boolean {
+    return this.#followed.size > 0;
+  }
+
+  /** Writes down what the next instance of the object needs to know of this socket. */
+  remember(): void {
+    attach(this.#socket, {
+      kind: "stream",
+      stream: this.#stream,
+      caller: this.#caller,
+      subscriptions: [...this.#followed.values()],
+      unread: this.#flow.tally.note(),
+    });
+  }
+
+  async #subscribe(fields: say.Fields, id: say.MessageId): Promise<void> {
+    const { name, ...ask } = this.#words.subscribe(fields);
+    const most = watcherLimits.subscriptions;
+    if (this.#followed.size + this.#lookups.size >= most) {
+      throw new TwsError("too_large", `One socket has at most ${most} subscriptions.`, {
+        nextStep: "Unsubscribe from some, or open another socket.",
+      });
+    }
+    const lookup = this.#lookUp(ask, { id, name }, this.#unsubscribed);
+    this.#lookups.add(lookup);
+    await lookup.finally(() => this.#lookups.delete(lookup));
+  }
+
+  async #lookUp(ask: Ask, { id, name }: Asked, before: Promise<void>): Promise<void> {
+    await before;
+    const { openStreams, report } = this.#options;
+    const outcome = await openStreams.open(ask, this.#caller);
+    if (this.#hasLeft) return;
+    try {
+      if (!outcome.ok) throw TwsError.fromBody(outcome.error);
+      this.#follow(outcome.opened, name ?? this.#words.nameOf(outcome.opened), id);
+    } catch (error) {
+      this.#answer(id, say.errorMessage(toErrorBody(error, report), name ?? undefined));
+    }
+  }
+
+  /** After everything that was said before it; else an unsubscribe would pass the subscribe that it is meant to end. */
+  async #inTurn(unsubscribe: () => void): Promise<void> {
+    const before = Promise.allSettled([this.#unsubscribed, ...this.#lookups]);
+    const turn = before.then(unsubscribe);
+    this.#unsubscribed = turn.catch(() => undefined);
+    await turn;
+  }
+
+  #follow(opened: Opened, name: string, id: say.MessageId): void {
+    const { topic } = opened;
+    const { topics } = this.#options;
+    const known = this.#followed.get(topic);
+    if (known !== undefined) {
+      const subject = this.#words.subject(known);
+      return this.#answer(id, say.warning(subject, "This subscription exists already."));
+    }
+    topics.requireRoom([topic]);
+    this.#followed.set(topic, { topic, name, mark: null });
+    this.remember();
+    this.#options.followingChanged();
+    const view = topics.watch(topic, this);
+    this.#answer(id, say.subscribed(this.#words.subject({ topic, name }), opened, view));
+    if (view.value !== null) this.valueChanged(view, view.value, null);
+    if (view.condition.state !== "live") this.stateChanged(view);
+  }
+
+  #unsubscribe(fields: say.Fields, id: say.MessageId): void {
+    const { isMeant, subject } = this.#words.unsubscribe(fields);
+    const [match, ...others] = [...this.#followed.values()].filter(isMeant);
+    if (match === undefined) {
+      return this.#answer(id, say.warning(subject, "There is no such subscription."));
+    }
+    if (others.length > 0) {
+      throw new TwsError("ambiguous_contract", "Several subscriptions are meant.", {
+        nextStep: "Name the one to end exactly; the action list shows them.",
+      });
+    }
+    this.#followed.delete(match.topic);
+    this.remember();
+    this.#options.followingChanged();
+    this.#flow.forget(match.topic);
+    this.#options.topics.unwatch(match.topic, this);
+    this.#answer(id, say.unsubscribed(this.#words.subject(match)));
+  }
+
+  #isAllowed(): boolean {
+    const now = Date.now();
+    const earned = ((now - this.#allowanceAt) * watcherLimits.messagesPerSecond) / 1000;
+    this.#allowance = Math.min(watcherLimits.burst, this.#allowance + earned) - 1;
+    this.#allowanceAt = now;
+    return this.#allowance >= 0;
+  }
+}

@@ -1,0 +1,103 @@
+import { TwsError } from "../../../shared/errors.ts";
+import type { Caller } from "../../../shared/caller.ts";
+import type { Attachment } from "../socket-attachments.ts";
+import { Unread, type UnreadNote } from "./send-budget.ts";
+import type { StreamName } from "./watcher-protocol.ts";
+import { Watcher, type WatcherOptions } from "./watcher.ts";
+
+/** Sockets that follow streams, of one host. A grant has twice what is free at most, so that another finds room. */
+const places = { all: 300, shareOfFree: 2 } as const;
+
+/** What a grant has that has the host for itself. */
+export const mostWatchers = (places.all * places.shareOfFree) / (1 + places.shareOfFree);
+
+interface WatchersOptions extends Omit<WatcherOptions, "unread" | "giveUp"> {
+  readonly ctx: DurableObjectState;
+}
+
+type StreamAttachment = Extract<Attachment, { kind: "stream" }>;
+
+/** The sockets that follow streams. */
+export class Watchers {
+  readonly #bySocket = new Map<WebSocket, Watcher>();
+  readonly #unread = new Unread();
+  readonly #options: WatchersOptions;
+
+  constructor(options: WatchersOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `rate_limited` when there are as many as one host serves. */
+  accept(socket: WebSocket, stream: StreamName, caller: Caller): void {
+    this.#requireRoom(caller);
+    this.#options.ctx.acceptWebSocket(socket, ["stream"]);
+    const watcher = this.#add(socket, stream, caller, null);
+    watcher.remember();
+    watcher.greet();
+  }
+
+  /** A socket that has slept. */
+  restore(socket: WebSocket, { stream, caller, subscriptions, unread }: StreamAttachment): void {
+    // closed from here before; the other end has not answered yet
+    if (socket.readyState !== WebSocket.READY_STATE_OPEN) return this.#unread.leaving(socket, unread.bytes);
+    const watcher = this.#add(socket, stream, caller, unread);
+    for (const subscription of subscriptions) watcher.restore(subscription);
+  }
+
+  async receive(socket: WebSocket, message: unknown): Promise<void> {
+    await this.#bySocket.get(socket)?.receive(message);
+  }
+
+  /** Both ends have closed. */
+  closed(socket: WebSocket): void {
+    const watcher = this.#bySocket.get(socket) ?? null;
+    this.#bySocket.delete(socket);
+    watcher?.leave();
+    this.#unread.gone(socket, watcher?.tally ?? null);
+  }
+
+  areFollowing(): boolean {
+    for (const watcher of this.#bySocket.values()) if (watcher.isFollowing()) return true;
+    return false;
+  }
+
+  #requireRoom({ grantId }: Caller): void {
+    // with those that have not gone yet, since they take memory too
+    const free = places.all - this.#options.ctx.getWebSockets("stream").length;
+    const mine = [...this.#bySocket.values()].filter((watcher) => watcher.grantId === grantId).length;
+    if (mine >= places.shareOfFree * free) {
+      throw new TwsError(
+        "rate_limited",
+        mine === 0
+          ? `This host serves at most ${places.all} streams at a time.`
+          : `This access has ${mine} streams open, as many as it may have now.`,
+        {
+          nextStep:
+            "Close streams that nobody looks at; one socket has up to 100 subscriptions. Then try again.",
+        },
+      );
+    }
+    if (!this.#unread.hasRoom()) {
+      throw new TwsError(
+        "rate_limited",
+        "Connections that do not read hold too much of this host's memory.",
+        {
+          nextStep: "Close the clients that have stopped reading, or wait until their connections end.",
+        },
+      );
+    }
+  }
+
+  #add(socket: WebSocket, stream: StreamName, caller: Caller, note: UnreadNote | null): Watcher {
+    const giveUp = () => {
+      if (!this.#bySocket.delete(socket)) return;
+      watcher.leave();
+      watcher.remember();
+      this.#unread.left(socket, watcher.tally);
+    };
+    const options = { ...this.#options, unread: this.#unread, giveUp };
+    const watcher = new Watcher(socket, { stream, caller }, note, options);
+    this.#bySocket.set(socket, watcher);
+    return watcher;
+  }
+}

@@ -1,0 +1,70 @@
+import { TwsError } from "../../shared/errors.ts";
+import type { ToolDefinition } from "../../shared/tools/define.ts";
+import { faultsIn } from "../../shared/tools/input-errors.ts";
+import { forgive } from "../../shared/tools/coerce.ts";
+import { inputAliases } from "../../shared/tools/history.ts";
+import type { JsonSchema } from "../../shared/tools/json-schema.ts";
+import { isJsonObject, type JsonObject } from "./message.ts";
+
+const mostFaults = 5;
+
+/**
+ * The arguments of a call, mended and parsed, defaults filled in. Throws `invalid_input` naming every argument that
+ * is wrong, with what is allowed.
+ */
+export function parseInput(
+  name: string,
+  tool: ToolDefinition,
+  schema: JsonSchema,
+  given: JsonObject,
+): JsonObject {
+  const mended = forgive(schema, given, inputAliases[name]);
+  const properties = schema.properties ?? {};
+  const unknown = isJsonObject(mended)
+    ? Object.keys(mended).filter((key) => !Object.hasOwn(properties, key))
+    : [];
+  const parsed = tool.input.safeParse(mended);
+  if (parsed.success && unknown.length === 0) return parsed.data;
+  // cut first: a megabyte of wrong names must not cost a second of guessing what they were meant to be
+  const faults = [
+    ...unknown.slice(0, mostFaults).map((key) => nameUnknown(key, Object.keys(properties))),
+    ...(parsed.success ? [] : faultsIn(parsed.error.issues, schema, mended, mostFaults)),
+  ];
+  throw new TwsError("invalid_input", faults.slice(0, mostFaults).join(" "));
+}
+
+function nameUnknown(key: string, known: readonly string[]): string {
+  const shown = key.slice(0, 60);
+  const close = closest(key, known);
+  if (close !== null) return `There is no argument "${shown}"; did you mean "${close}"?`;
+  if (known.length === 0) return `There is no argument "${shown}"; this tool takes none.`;
+  return `There is no argument "${shown}"; the arguments are ${known.join(", ")}.`;
+}
+
+/** The known name that `key` is most likely a slip for; null if none is near. */
+function closest(key: string, known: readonly string[]): string | null {
+  const plain = (name: string) => name.toLowerCase().replaceAll(/[_\s-]/g, "");
+  let best: string | null = null;
+  let bestDistance = Infinity;
+  for (const name of known) {
+    const distance = editDistance(plain(key).slice(0, 40), plain(name));
+    if (distance < bestDistance) [best, bestDistance] = [name, distance];
+  }
+  return best !== null && bestDistance <= Math.max(1, Math.floor(best.length / 3)) ? best : null;
+}
+
+/** Insertions, deletions and replacements that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= a.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column += 1) {
+      const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      const added = (current[column - 1] ?? 0) + 1;
+      const removed = (previous[column] ?? 0) + 1;
+      current.push(Math.min(replaced, added, removed));
+    }
+    previous = current;
+  }
+  return previous[b.length] ?? 0;
+}

@@ -1,0 +1,92 @@
+import { isLegacyRequest } from "@modelcontextprotocol/server";
+import { type ErrorBody, TwsError } from "../../shared/errors.ts";
+import type { Caller } from "../../shared/caller.ts";
+import { isToolName } from "../../shared/tools/index.ts";
+import { addressOf } from "../access/attempt-limits.ts";
+import { stepUp } from "../auth/caller.ts";
+import type { AccessSettings, Env } from "../bindings.ts";
+import { retryAfter } from "../http/headers.ts";
+import { isNeverRefused } from "../host/relay/rate-limits.ts";
+import { idOf, isJsonObject, type JsonObject, readMessage, rpcCodes, rpcError } from "./message.ts";
+import type { Exchange } from "./exchange.ts";
+import { answerLegacy, answerSessionRequest } from "./sessions-2025.ts";
+import { answerModern } from "./stateless-2026.ts";
+import { faultInParams, inPlainWords } from "./params.ts";
+import { admitVisitor } from "../http/address-limits.ts";
+
+/**
+ * The MCP endpoint, for 2026-07-28 and the 2025 revisions. The Worker has checked Host and Origin and knows the
+ * caller; CORS headers are added by it as well.
+ */
+export async function handleMcp(
+  request: Request,
+  env: Env,
+  ctx: ExecutionContext,
+  caller: Caller,
+  access: AccessSettings | null = null,
+): Promise<Response> {
+  const exchange: Exchange = {
+    request,
+    env,
+    ctx,
+    caller,
+    toolset:
+      caller.toolset === "core" || new URL(request.url).searchParams.get("toolset") === "core"
+        ? "core"
+        : "full",
+    canStream: request.headers.get("accept")?.includes("text/event-stream") ?? false,
+    session: null,
+    refusals: [],
+    pagesAt: access?.publicUrl ?? null,
+    elicit: null,
+    callIdFor: () => Promise.resolve(crypto.randomUUID()),
+  };
+  const address = access === null ? null : addressOf(request, access.publicUrl);
+  if (request.method !== "POST") return tooMany(address, null) ?? (await answerSessionRequest(exchange));
+  const body = await readMessage(request);
+  if (!body.ok) return body.response;
+  const { message } = body;
+  const isTooMuch = isNeverTooMuch(message) ? null : tooMany(address, message);
+  if (isTooMuch !== null) return isTooMuch;
+  const refused = stepUp(caller, access, message);
+  if (refused !== null) return refused;
+  const fault = faultInParams(message);
+  // what is refused needs no stream
+  const asked = fault === null ? exchange : { ...exchange, canStream: false };
+  const response = (await isLegacyRequest(request, message))
+    ? await answerLegacy(asked, message)
+    : await answerModern(asked, message);
+  if (fault !== null) return inPlainWords(response, message, fault);
+  return exchange.refusals[0] === undefined || isStream(response)
+    ? response
+    : limited(exchange.refusals[0], message);
+}
+
+/** The answer to an address that asks too often; null while it does not. */
+function tooMany(address: string | null, message: JsonObject | null): Response | null {
+  try {
+    if (address !== null) admitVisitor(address);
+    return null;
+  } catch (error) {
+    if (error instanceof TwsError) return limited(error.toBody(), message);
+    throw error;
+  }
+}
+
+/** HTTP says when to try again, and JSON-RPC the same to whoever reads nothing but the message. */
+const limited = (error: ErrorBody, message: JsonObject | null): Response =>
+  rpcError(429, rpcCodes.transport, `${error.message} ${error.nextStep}`, {
+    id: message === null ? null : idOf(message),
+    data: error,
+    headers: retryAfter(error),
+  });
+
+/** What withdraws an order or a call is served however much else was asked. */
+function isNeverTooMuch({ method, params }: JsonObject): boolean {
+  if (method === "notifications/cancelled") return true;
+  const name = method === "tools/call" && isJsonObject(params) ? String(params["name"]) : "";
+  return isToolName(name) && isNeverRefused(name);
+}
+
+const isStream = (response: Response): boolean =>
+  response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;

@@ -1,0 +1,117 @@
+import { isJsonContentType } from "@modelcontextprotocol/server";
+import { bodyWithinMs, readBody, textOf } from "../http/body.ts";
+
+/** A larger body is refused while it arrives. */
+export const maxBodyBytes = 1024 * 1024;
+
+/** Deeper JSON is refused before any schema walks it recursively. */
+const maxDepth = 64;
+
+/** Codes of JSON-RPC that we answer with ourselves; all others come from the SDK. */
+export const rpcCodes = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  invalidParams: -32602,
+  internalError: -32603,
+  /** Of the transport: no code of JSON-RPC fits. */
+  transport: -32000,
+  sessionNotFound: -32001,
+} as const;
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+interface RpcErrorOptions {
+  readonly id?: string | number | null;
+  readonly data?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A JSON-RPC error as a whole HTTP answer. */
+export function rpcError(
+  status: number,
+  code: number,
+  message: string,
+  { id = null, data, headers = {} }: RpcErrorOptions = {},
+): Response {
+  const error = { code, message, ...(data !== undefined && { data }) };
+  return Response.json({ jsonrpc: "2.0", id, error }, { status, headers });
+}
+
+/** The id to echo in an answer; null where the message has none that JSON-RPC allows. */
+export function idOf(message: JsonObject): string | number | null {
+  const { id } = message;
+  return typeof id === "string" || typeof id === "number" ? id : null;
+}
+
+export type Body =
+  | { readonly ok: true; readonly message: JsonObject }
+  | { readonly ok: false; readonly response: Response };
+
+const refuse = (status: number, code: number, message: string): Body => ({
+  ok: false,
+  response: rpcError(status, code, message),
+});
+
+/** The one JSON-RPC message of a POST, or the answer that refuses it. Its members are not checked yet. */
+export async function readMessage(request: Request): Promise<Body> {
+  if (!isJsonContentType(request.headers.get("content-type"))) {
+    return refuse(415, rpcCodes.transport, "Content-Type must be application/json.");
+  }
+  const body = await readBody(request, maxBodyBytes);
+  if (!body.ok) return notRead(body.why);
+  const value = parseJson(body.bytes);
+  if (value === undefined) return refuse(400, rpcCodes.parseError, "The body is not JSON in UTF-8.");
+  if (isDeeperThan(value, maxDepth)) {
+    return refuse(400, rpcCodes.invalidRequest, `JSON may be nested at most ${maxDepth} deep.`);
+  }
+  if (Array.isArray(value)) {
+    return refuse(400, rpcCodes.invalidRequest, "Batches are not served: send one message in each POST.");
+  }
+  if (!isJsonObject(value))
+    return refuse(400, rpcCodes.invalidRequest, "The body is not a JSON-RPC message.");
+  return { ok: true, message: withArguments(value) };
+}
+
+/** Some clients send `"arguments": null` for none, which the protocol's schema refuses. */
+function withArguments(message: JsonObject): JsonObject {
+  const { params } = message;
+  if (!isJsonObject(params) || params["arguments"] !== null) return message;
+  const { arguments: _none, ...rest } = params;
+  return { ...message, params: rest };
+}
+
+function notRead(why: "too_large" | "too_slow" | "left"): Body {
+  switch (why) {
+    case "too_large":
+      return refuse(413, rpcCodes.transport, `A request may be at most ${maxBodyBytes} bytes.`);
+    case "too_slow":
+      return refuse(
+        408,
+        rpcCodes.transport,
+        `The body was not all there within ${bodyWithinMs / 1000} s. Send it again.`,
+      );
+    case "left":
+      // nobody reads it
+      return { ok: false, response: new Response(null, { status: 499 }) };
+    default:
+      return why satisfies never;
+  }
+}
+
+/** Undefined, which JSON cannot say, for what is not JSON. */
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(textOf(bytes) ?? "");
+  } catch {
+    return undefined;
+  }
+}
+
+function isDeeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (depth === 0) return true;
+  return Object.values(value).some((inner) => isDeeperThan(inner, depth - 1));
+}
