@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: "node",
           environment: "node",
-          include: ["shared/**/*.test.ts", "agent/**/*.test.ts"],
+          include: ["shared/**/*.test.ts", "agent/**/*.test.ts", "docs/**/*.test.ts"],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

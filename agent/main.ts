@@ -60,7 +60,10 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
   if (isNodeTooOld()) {
     return fail(`tws-edge needs Node ${oldestNode.join(".")} or later; this is ${process.versions.node}.`, 1);
   }
-  const [{ isRunByNpm }, { endWithNpm }] = await Promise.all([import("./config/config.ts"), import("./process/signals.ts")]);
+  const [{ isRunByNpm }, { endWithNpm }] = await Promise.all([
+    import("./config/config.ts"),
+    import("./process/signals.ts"),
+  ]);
   if (isRunByNpm()) endWithNpm();
   switch (command) {
     case undefined:

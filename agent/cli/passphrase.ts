@@ -1,7 +1,7 @@
 import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { text } from "node:stream/consumers";
 
-/** Of the edge: `edge/access/passphrase.ts` checks what this makes, and says why it goes in rounds. */
+/** Of the edge: `edge/crypto/passphrase.ts` checks what this makes, and says why it goes in rounds. */
 const perRound = 100_000;
 const leastCharacters = 12;
 

@@ -3,7 +3,14 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connectLegacy, connectModern, eventually, openSocket, plainCaller, type Socket } from "./clients/clients.ts";
+import {
+  connectLegacy,
+  connectModern,
+  eventually,
+  openSocket,
+  plainCaller,
+  type Socket,
+} from "./clients/clients.ts";
 import { startProxy } from "./rigs/proxy.ts";
 import { startSystem, type System } from "./rigs/system.ts";
 

@@ -203,8 +203,8 @@ const looksSecret: readonly (readonly [string, RegExp])[] = [
 /** What stands there on purpose: hashes of the passphrase of the edge's tests, which stands beside them. */
 const known = new Set([
   "vitest.config.ts: a hash of a passphrase",
-  "edge/access/passphrase.test.ts: a hash of a passphrase",
-  "edge/not-ready.test.ts: a hash of a passphrase",
+  "edge/crypto/passphrase.test.ts: a hash of a passphrase",
+  "edge/not-configured.test.ts: a hash of a passphrase",
 ]);
 
 test("no file of the repository has anything in it that looks like a secret", () => {

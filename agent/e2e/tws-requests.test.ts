@@ -213,7 +213,9 @@ const requests: readonly Asked[] = [
 /** What the sources call of the library to ask something of TWS. */
 function methodsInUse(): string[] {
   const folder = new URL("../tws/", import.meta.url);
-  const sources = readdirSync(folder).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts") && !name.endsWith(".test.ts"),
+  );
   const texts = sources.map((name) => readFileSync(new URL(name, folder), "utf8"));
   const asked = texts.join("\n").matchAll(/\bib\.((?:req|cancel|calculate|place)\w+)\(/g);
   return [...new Set([...asked].map(([, method = ""]) => method))].toSorted();

@@ -4,7 +4,12 @@ import type { Contract } from "../../shared/contract.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { historyTools } from "../../shared/tools/history.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
-import { headTimestamp, histogram, isHistogramUnit, tradingSchedule } from "../tws/market-data/history-parameters.ts";
+import {
+  headTimestamp,
+  histogram,
+  isHistogramUnit,
+  tradingSchedule,
+} from "../tws/market-data/history-parameters.ts";
 import { datedBars, endOfBars } from "../tws/market-data/history.ts";
 import { pastTicks } from "../tws/market-data/past-ticks.ts";
 import { keepShown, restOf, shownBefore } from "./bar-pages.ts";

@@ -2,13 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync 
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
-import {
-  inMemory,
-  isJournalTaken,
-  JournalTakenError,
-  openJournalFile,
-  proveWritable,
-} from "./database.ts";
+import { inMemory, isJournalTaken, JournalTakenError, openJournalFile, proveWritable } from "./database.ts";
 import { createJournalFolder, intentOf, type JournalFolder, legOf } from "./journal.fixture.ts";
 import { createJournal } from "./journal.ts";
 import { createKillSwitch } from "./kill-switch.ts";

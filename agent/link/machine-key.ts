@@ -4,7 +4,13 @@ import { dirname } from "node:path";
 import { calculateJwkThumbprint, importJWK, type JWTPayload, SignJWT } from "jose";
 import { generateKeyPair, exportJWK } from "jose";
 import { z } from "zod";
-import { fingerprintOf, type ProofPurpose, proofPaths, proofTimes, PublicKey } from "../../shared/machine-key.ts";
+import {
+  fingerprintOf,
+  type ProofPurpose,
+  proofPaths,
+  proofTimes,
+  PublicKey,
+} from "../../shared/machine-key.ts";
 import { TwsError } from "../../shared/errors.ts";
 
 /** The file that holds this machine's key: a private JWK, readable by its owner alone. */

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { conditionOf, emptyQuote, quoteTopic, type StreamReason, type TopicEvent } from "../../shared/events.ts";
+import {
+  conditionOf,
+  emptyQuote,
+  quoteTopic,
+  type StreamReason,
+  type TopicEvent,
+} from "../../shared/events.ts";
 import { type AgentFrame, encodeFrame, parseAgentFrame } from "../../shared/protocol.ts";
 import { createLog } from "../process/log.ts";
 import type { TopicNews } from "./outbox.ts";

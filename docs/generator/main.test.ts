@@ -8,7 +8,7 @@ import { schemasOf } from "../../shared/tools/json-schema.ts";
 import { generatedPages, readExamples } from "./main.ts";
 
 test.for(Object.entries(generatedPages))("docs/%s is what `npm run docs` generates", ([file, page]) => {
-  expect(readFileSync(new URL(`../docs/${file}`, import.meta.url), "utf8")).toBe(page());
+  expect(readFileSync(new URL(`../${file}`, import.meta.url), "utf8")).toBe(page());
 });
 
 test("every tool has an example, and no example is of a tool that is gone", () => {

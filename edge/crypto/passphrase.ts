@@ -1,7 +1,7 @@
 /**
  * The hash of the owner's passphrase: `pbkdf2$<iterations>$<salt>$<hash>`, both base64url. Cloudflare refuses
  * more than 100,000 iterations at once (workerd by itself does not), so more are done in rounds, each taking the last
- * one's result for its password. `agent/passphrase.ts` makes the same with Node.
+ * one's result for its password. `agent/cli/passphrase.ts` makes the same with Node.
  */
 
 const perRound = 100_000;

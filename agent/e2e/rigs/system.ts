@@ -139,7 +139,9 @@ function startAgent({ edgePort, token, simulator, times }: AgentOptions) {
         ...times,
       };
       const program =
-        times === null ? [pathOf("../../main.ts"), "agent"] : [pathOf("fast-agent-process.ts"), JSON.stringify(orders)];
+        times === null
+          ? [pathOf("../../main.ts"), "agent"]
+          : [pathOf("fast-agent-process.ts"), JSON.stringify(orders)];
       child = spawn(process.execPath, program, { env, stdio: ["pipe", "ignore", "inherit"] });
     },
     kill: () => void child?.kill("SIGKILL"),

@@ -1,6 +1,12 @@
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { connectRaw, errorMessage, message, type RawClient, startedClient } from "../test-support/raw-client.fixture.ts";
+import {
+  connectRaw,
+  errorMessage,
+  message,
+  type RawClient,
+  startedClient,
+} from "../test-support/raw-client.fixture.ts";
 import { type Simulator, startSimulator } from "../server.ts";
 
 let simulator: Simulator;

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { AAPL, createDeskKit, type DeskKit, type FakeClient, type Fields } from "../test-support/handlers.fixture.ts";
+import {
+  AAPL,
+  createDeskKit,
+  type DeskKit,
+  type FakeClient,
+  type Fields,
+} from "../test-support/handlers.fixture.ts";
 import { everything } from "./permissions.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 import { instrumentOf } from "../test-support/world.fixture.ts";

@@ -2,7 +2,13 @@ import { Decoder } from "@stoqey/ib/dist/core/io/decoder.js";
 import { Encoder } from "@stoqey/ib/dist/core/io/encoder.js";
 import { Instrument, LocationCode, ScanCode, WshEventData } from "@stoqey/ib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { AAPL, createDeskKit, type DeskKit, type FakeClient, type Fields } from "../test-support/handlers.fixture.ts";
+import {
+  AAPL,
+  createDeskKit,
+  type DeskKit,
+  type FakeClient,
+  type Fields,
+} from "../test-support/handlers.fixture.ts";
 import { tokenFields } from "../test-support/raw-client.fixture.ts";
 import { scannerXml } from "./scanner-xml.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";

@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { AAPL, createDeskKit, type DeskKit, EURUSD, type FakeClient, type Fields } from "../test-support/handlers.fixture.ts";
+import {
+  AAPL,
+  createDeskKit,
+  type DeskKit,
+  EURUSD,
+  type FakeClient,
+  type Fields,
+} from "../test-support/handlers.fixture.ts";
 
 let kit: DeskKit;
 beforeEach(() => {

@@ -10,7 +10,13 @@ import {
 } from "@stoqey/ib";
 import { Encoder } from "@stoqey/ib/dist/core/io/encoder.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { errorMessage, message, type RawClient, startedClient, tokenFields } from "../test-support/raw-client.fixture.ts";
+import {
+  errorMessage,
+  message,
+  type RawClient,
+  startedClient,
+  tokenFields,
+} from "../test-support/raw-client.fixture.ts";
 import { type Simulator, startSimulator } from "../server.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 

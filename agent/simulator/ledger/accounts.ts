@@ -2,7 +2,15 @@ import { accountValuesOf } from "./account-values.ts";
 import type { Book, Fill } from "./positions.ts";
 import { applyFill, BASE, cloneBook, valueOf } from "./positions.ts";
 import { commissionCurrency, commissionOf } from "./commission.ts";
-import type { Instrument, Ledger, MarginPreview, Market, OrderRequest, Position, Universe } from "../model.ts";
+import type {
+  Instrument,
+  Ledger,
+  MarginPreview,
+  Market,
+  OrderRequest,
+  Position,
+  Universe,
+} from "../model.ts";
 import type { Micros } from "./money.ts";
 import { micros, toAmount } from "./money.ts";
 import type { DayStart, Marks } from "./valuation.ts";

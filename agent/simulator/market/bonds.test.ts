@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { bondTerms } from "./bonds.ts";
-import { createDeskKit, type DeskKit, type FakeClient, type Fields } from "../test-support/handlers.fixture.ts";
+import {
+  createDeskKit,
+  type DeskKit,
+  type FakeClient,
+  type Fields,
+} from "../test-support/handlers.fixture.ts";
 import type { World } from "../model.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 import { ACCOUNT, createFixture, instrumentOf, query } from "../test-support/world.fixture.ts";

@@ -1,4 +1,11 @@
-import { dateText, dayNumber, dayOfParts, nthWeekday, partsOf, tradingDayOnOrBefore } from "../time/calendar.ts";
+import {
+  dateText,
+  dayNumber,
+  dayOfParts,
+  nthWeekday,
+  partsOf,
+  tradingDayOnOrBefore,
+} from "../time/calendar.ts";
 import { MONTH_LETTERS } from "./futures.ts";
 import { CME_HOURS, NYMEX_HOURS } from "./hours.ts";
 import type { Instrument } from "../model.ts";

@@ -1,6 +1,13 @@
 import { Buffer } from "node:buffer";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { connectRaw, errorMessage, helloBytes, message, messageBytes, startedClient } from "../test-support/raw-client.fixture.ts";
+import {
+  connectRaw,
+  errorMessage,
+  helloBytes,
+  message,
+  messageBytes,
+  startedClient,
+} from "../test-support/raw-client.fixture.ts";
 import { type Simulator, startSimulator } from "../server.ts";
 
 let simulator: Simulator;

@@ -3,7 +3,13 @@ import { Encoder } from "@stoqey/ib/dist/core/io/encoder.js";
 import { BarSizeSetting, OptionType, OrderAction, OrderType, SecType, WhatToShow } from "@stoqey/ib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { NEWEST_VERSION, OLDEST_VERSION } from "./handshake.ts";
-import { errorMessage, message, type RawClient, startedClient, tokenFields } from "../test-support/raw-client.fixture.ts";
+import {
+  errorMessage,
+  message,
+  type RawClient,
+  startedClient,
+  tokenFields,
+} from "../test-support/raw-client.fixture.ts";
 import { type Simulator, startSimulator } from "../server.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 

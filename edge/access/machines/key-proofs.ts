@@ -1,6 +1,12 @@
 import { calculateJwkThumbprint, compactVerify, decodeProtectedHeader, importJWK } from "jose";
 import { z } from "zod";
-import { KeyId, type ProofPurpose, proofPaths, proofTimes, type PublicKey } from "../../../shared/machine-key.ts";
+import {
+  KeyId,
+  type ProofPurpose,
+  proofPaths,
+  proofTimes,
+  type PublicKey,
+} from "../../../shared/machine-key.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import type { AgentStore, Key } from "./machine-store.ts";
 

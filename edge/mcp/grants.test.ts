@@ -1,10 +1,10 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Portfolio } from "../shared/portfolio.ts";
-import { type Caller, ownerOfLocalMode } from "../shared/caller.ts";
-import { hostOf } from "./bindings.ts";
-import { callOf, connectAgent, connectedStatus, rpc, type ScriptedAgent } from "./host/host.fixture.ts";
+import type { Portfolio } from "../../shared/portfolio.ts";
+import { type Caller, ownerOfLocalMode } from "../../shared/caller.ts";
+import { hostOf } from "../bindings.ts";
+import { callOf, connectAgent, connectedStatus, rpc, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   answerOf,
   bothKinds,
@@ -14,8 +14,8 @@ import {
   messageOf,
   modernRequest,
   type Params,
-} from "./mcp/client.fixture.ts";
-import { handleMcp } from "./mcp/endpoint.ts";
+} from "./client.fixture.ts";
+import { handleMcp } from "./endpoint.ts";
 
 const alice: Caller = { ...ownerOfLocalMode, grantId: "alice", accounts: ["DU1"] };
 const bob: Caller = { ...ownerOfLocalMode, grantId: "bob", accounts: ["DU2"] };
