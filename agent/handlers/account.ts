@@ -5,9 +5,9 @@ import { resolveAccount, visibleAccounts } from "../limits/limits.ts";
 import { accountDownload, accountSummary, positions } from "../tws/account/account.ts";
 import type { PortfolioRow, PositionRow } from "../tws/account/account.ts";
 import { accountPnl, positionPnl } from "../tws/account/pnl.ts";
-import { requestOf } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import type { CallContext, HandlersFor } from "./handlers-for.ts";
+import type { HandlersFor } from "./handlers-for.ts";
 
 /** TWS ignores a tag it does not know, so they are checked here. */
 const summaryTags = `

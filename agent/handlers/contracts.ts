@@ -5,9 +5,9 @@ import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts
 import { marketRule } from "../tws/contracts/market-rules.ts";
 import { inParts, optionParams } from "../tws/contracts/option-params.ts";
 import { bboExchangeOf, smartComponents } from "../tws/contracts/smart-components.ts";
-import { requestOf } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import type { CallContext, HandlersFor } from "./handlers-for.ts";
+import type { HandlersFor } from "./handlers-for.ts";
 
 export function createContractHandlers({ session }: Pick<HandlerDeps, "session">) {
   const search = async ({ pattern }: { readonly pattern: string }, context: CallContext) => {

@@ -13,9 +13,9 @@ import {
 import { datedBars, endOfBars } from "../tws/market-data/history.ts";
 import { pastTicks } from "../tws/market-data/past-ticks.ts";
 import { keepShown, restOf, shownBefore } from "./bar-pages.ts";
-import { requestOf } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import type { CallContext, HandlersFor } from "./handlers-for.ts";
+import type { HandlersFor } from "./handlers-for.ts";
 
 /** TWS sends all bars in one message, and the library ends the session, orders and all, at one of 16 MB. */
 const mostBars = 100_000;

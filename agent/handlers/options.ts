@@ -11,9 +11,9 @@ import { calculateImpliedVolatility, calculateOptionPrice } from "../tws/market-
 import type { OptionComputation } from "../tws/market-data/calculations.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { optionsExpiring } from "../tws/contracts/options.ts";
-import { requestOf } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import type { CallContext, HandlersFor } from "./handlers-for.ts";
+import type { HandlersFor } from "./handlers-for.ts";
 
 type ChainInput = InputOf<(typeof optionTools)["ibkr_get_option_chain"]>;
 

@@ -13,8 +13,8 @@ import type { Placed } from "../orders/place-order.ts";
 import { requireTimeLeft, termsOf } from "../orders/order-terms.ts";
 import { contractOfOrder } from "../orders/order-contract.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import { requestOf } from "./handlers-for.ts";
-import type { CallContext, HandlersFor } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
+import type { HandlersFor } from "./handlers-for.ts";
 
 const sameText = (asked: string | undefined, value: string | undefined): boolean =>
   asked === undefined || asked === "" || asked.toUpperCase() === value?.toUpperCase();

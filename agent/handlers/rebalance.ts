@@ -16,9 +16,8 @@ import { claimsOf } from "../analysis/working-orders.ts";
 import type { Claims } from "../analysis/working-orders.ts";
 import { resolveAccount } from "../limits/limits.ts";
 import { resolveDetails } from "../tws/contracts/contracts.ts";
-import { requestOf } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import type { CallContext } from "./handlers-for.ts";
 
 type Tool = (typeof analysisTools)["ibkr_plan_rebalance"];
 type Input = InputOf<Tool>;

@@ -11,9 +11,8 @@ import { assess, leastDays } from "../analysis/portfolio-risk.ts";
 import type { Candidate, Excluded } from "../analysis/portfolio-risk.ts";
 import { resolveAccount } from "../limits/limits.ts";
 import { resolveContract, resolveDetails } from "../tws/contracts/contracts.ts";
-import { requestOf } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import type { CallContext } from "./handlers-for.ts";
 
 type Tool = (typeof analysisTools)["ibkr_assess_risk"];
 type Input = InputOf<Tool>;

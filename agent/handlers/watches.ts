@@ -11,9 +11,9 @@ import { bulletinItem } from "../streams/sources.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { watchBulletins } from "../tws/news/news-streams.ts";
 import { watchPortfolio } from "../tws/account/portfolio.ts";
-import { requestOf } from "./handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import type { CallContext, HandlersFor } from "./handlers-for.ts";
+import type { HandlersFor } from "./handlers-for.ts";
 
 const sampleSize = 20;
 /** Characters of a result's sample, which must leave room for the rest of it. */

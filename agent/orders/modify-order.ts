@@ -1,7 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { requestOf } from "../handlers/handlers-for.ts";
-import type { CallContext } from "../handlers/handlers-for.ts";
+import { type CallContext, requestOf } from "../call-context.ts";
 import { requireTrading } from "../limits/limits.ts";
 import type { OrderChanges } from "../tws/orders/order-change.ts";
 import { digestOf, nameOf } from "./intent-id.ts";
