@@ -1,19 +1,7 @@
-import { pbkdf2Sync, randomBytes } from "node:crypto";
 import { text } from "node:stream/consumers";
+import { hashPassphrase } from "../process/passphrase-hash.ts";
 
-/** Of the edge: `edge/crypto/passphrase.ts` checks what this makes, and says why it goes in rounds. */
-const perRound = 100_000;
 const leastCharacters = 12;
-
-/** What a deployment keeps of the owner's passphrase, in OWNER_PASSPHRASE_HASH. */
-export function hashPassphrase(passphrase: string, rounds = 6): string {
-  const salt = randomBytes(16);
-  let result = Buffer.from(passphrase.normalize("NFKC"));
-  for (let round = 0; round < rounds; round += 1) {
-    result = pbkdf2Sync(result, salt, perRound, 32, "sha256");
-  }
-  return `pbkdf2$${rounds * perRound}$${salt.toString("base64url")}$${result.toString("base64url")}`;
-}
 
 const help = `tws-edge passphrase: the hash of the owner's passphrase, for the secret OWNER_PASSPHRASE_HASH of a deployed edge.
 

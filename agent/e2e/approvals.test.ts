@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import type { OwnerRequest, PendingApproval } from "../../shared/approval.ts";
 import type { EdgeFrame } from "../../shared/protocol.ts";
-import { hashPassphrase } from "../cli/passphrase.ts";
+import { hashPassphrase } from "../process/passphrase-hash.ts";
 import { type Stage, startStage, statusWith } from "./rigs/scripted-agent.ts";
 
 /** The pages on which the owner decides, in a real browser without script, against an agent that plays its part. */

@@ -9,7 +9,7 @@ import type { LinkTimes } from "../link/link.ts";
 import { createLog } from "../process/log.ts";
 import { inMemory, openJournalFile, type JournalFile } from "../journal/database.ts";
 import { simulatorJournal } from "../config/journal-path.ts";
-import { hashPassphrase } from "../cli/passphrase.ts";
+import { hashPassphrase } from "../process/passphrase-hash.ts";
 import type { Network } from "./public-fetch.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../simulator/server.ts";
 import type { SessionTimes } from "../tws/session/session.ts";

@@ -8,7 +8,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { z } from "zod";
 import { type EmbeddedEdge, startEmbeddedEdge } from "../../local/embedded-edge.ts";
 import { createLog } from "../../process/log.ts";
-import { hashPassphrase } from "../../cli/passphrase.ts";
+import { hashPassphrase } from "../../process/passphrase-hash.ts";
 import { type Simulator, startSimulator } from "../../simulator/server.ts";
 import { eventually } from "../clients/clients.ts";
 

@@ -5,7 +5,7 @@ import { parseStartConfig } from "../../config/config.ts";
 import { type EmbeddedEdge, startEmbeddedEdge } from "../../local/embedded-edge.ts";
 import { type Local, type LocalOptions, startLocal } from "../../local/local.ts";
 import { createLog } from "../../process/log.ts";
-import { hashPassphrase } from "../../cli/passphrase.ts";
+import { hashPassphrase } from "../../process/passphrase-hash.ts";
 
 /** An edge that asks everyone to sign in, and its owner, whose browser is played by plain requests. */
 
