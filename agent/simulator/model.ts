@@ -6,8 +6,6 @@
  * instrument's currency, sizes in units (shares, contracts, or units of the base currency).
  */
 
-import type { Issuer } from "./market/bond-listings.ts";
-
 export type SecType = "STK" | "IND" | "CASH" | "FUT" | "OPT" | "FOP" | "BOND";
 export type Right = "C" | "P";
 export type Action = "BUY" | "SELL";
@@ -56,6 +54,14 @@ export interface Instrument {
   /** The real expiry with time, as contractDetails shows it: "20261218 09:30:00 US/Central"; empty if none. */
   readonly lastTradeDate: string;
   readonly isin: string;
+}
+
+/** The debtor of a bond: TWS finds issuers by name, and an issuer's bonds by its id. */
+export interface Issuer {
+  readonly id: string;
+  readonly name: string;
+  /** The symbol under which a client asks for its bonds. */
+  readonly symbol: string;
 }
 
 /** The fields of a contract as a client filled them in; null is "not given" and matches everything. */

@@ -1,3 +1,4 @@
+import type { Issuer } from "../model.ts";
 import type { CashFlows } from "./bond-yield.ts";
 
 /** What is known of a bond besides what every instrument has. */
@@ -21,14 +22,6 @@ export interface BondTerms extends CashFlows {
    * dates nor ratings, and IBCID with the contract id for its CUSIP.
    */
   readonly isLicensed: boolean;
-}
-
-/** Who owes: TWS finds issuers by name, and an issuer's bonds by its id. */
-export interface Issuer {
-  readonly id: string;
-  readonly name: string;
-  /** What its bonds are asked for by. */
-  readonly symbol: string;
 }
 
 export interface BondRow {

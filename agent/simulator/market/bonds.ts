@@ -1,11 +1,11 @@
-import type { BondRow, BondTerms, Issuer } from "./bond-listings.ts";
+import type { BondRow, BondTerms } from "./bond-listings.ts";
 import { BONDS } from "./bond-listings.ts";
 import { durationAt, priceAtYield, yieldAtPrice } from "./bond-yield.ts";
 import { REFERENCE_AT } from "./futures.ts";
 import type { Listing } from "./instruments.ts";
 import { EMPTY, marketTerm } from "./instruments.ts";
 import { BOND_HOURS } from "./hours.ts";
-import type { Bar, Instrument } from "../model.ts";
+import type { Bar, Instrument, Issuer } from "../model.ts";
 
 /**
  * How TWS counts a bond in dollars: a unit of quantity is 1,000 of face value (a position of 21 that cost 987.46 each

@@ -1,4 +1,3 @@
-import type { Issuer } from "./bond-listings.ts";
 import { BONDS } from "./bond-listings.ts";
 import { bond, bondTerms, isBondNamed, ISSUERS } from "./bonds.ts";
 import { dateText } from "../time/calendar.ts";
@@ -7,7 +6,7 @@ import type { Listing } from "./instruments.ts";
 import { index, pair, stock } from "./instruments.ts";
 import { INDICES, PAIRS, STOCKS } from "./listings.ts";
 import { marketRule } from "./market-rules.ts";
-import type { ContractQuery, Instrument, OptionChain, Right, Universe } from "../model.ts";
+import type { ContractQuery, Instrument, Issuer, OptionChain, Right, Universe } from "../model.ts";
 import { OPTION_CLASSES } from "./option-classes.ts";
 import type { Expiry, OptionClass, OptionListing } from "./option-series.ts";
 import {

@@ -1,6 +1,6 @@
-import type { BondTerms, Issuer } from "../market/bond-listings.ts";
+import type { BondTerms } from "../market/bond-listings.ts";
 import type { TradingHours } from "./messages-contract.ts";
-import type { Instrument } from "../model.ts";
+import type { Instrument, Issuer } from "../model.ts";
 import { escapeUnicode, type Field, type Message } from "./wire.ts";
 
 /** bondContractData (18) for server versions 151 to 193. */

@@ -1,6 +1,5 @@
-import type { Issuer } from "../market/bond-listings.ts";
 import { issuerSample } from "./messages-bond.ts";
-import type { Bar, Instrument, OptionChain, SessionDay } from "../model.ts";
+import type { Bar, Instrument, Issuer, OptionChain, SessionDay } from "../model.ts";
 import type { SmartComponent } from "../market/smart-components.ts";
 import { escapeUnicode, type Field, type Message } from "./wire.ts";
 import { inZone } from "../time/zone-time.ts";
