@@ -1,6 +1,5 @@
 import { bondTerms } from "../market/bonds.ts";
 import type { Client } from "../wire/client.ts";
-import { bondContractData } from "../wire/messages-bond.ts";
 import * as messages from "../wire/messages-contract.ts";
 import type { ContractQuery, Instrument, World } from "../model.ts";
 import { smartComponents } from "../market/smart-components.ts";
@@ -65,7 +64,7 @@ export function createContractDesk({ universe, market, now }: World): ContractDe
         client.send(
           terms === null
             ? messages.contractData(serverVersion, reqId, instrument, hours)
-            : bondContractData(serverVersion, reqId, instrument, terms, hours),
+            : messages.bondContractData(serverVersion, reqId, instrument, terms, hours),
         );
       }
       client.send(messages.contractDataEnd(reqId));
