@@ -6,7 +6,7 @@ import { placeBasket } from "../orders/basket.ts";
 import type { BasketRow } from "../orders/basket.ts";
 import { placeBracket } from "../orders/bracket.ts";
 import { digestOf, nameOf } from "../orders/intent-id.ts";
-import { outcomeOf } from "../orders/outcome.ts";
+import { outcomeOf } from "../orders/order-status.ts";
 import { requestOf } from "../call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";

@@ -10,7 +10,6 @@ import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { Intent } from "../journal/journal.ts";
 import type { Orders } from "./orders.ts";
-import { outcomeOf } from "./outcome.ts";
 
 type Tool = (typeof orderTools)["ibkr_get_order_status"];
 type Answer = OutputOf<Tool>;
@@ -20,6 +19,12 @@ interface Deps {
   readonly orderBook: OrderBook;
   readonly orders: Pick<Orders, "journal" | "reconciler">;
 }
+
+/** The fields of an order that every tool answers. */
+export const outcomeOf = (order: Order) => {
+  const { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings } = order;
+  return { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings };
+};
 
 /** Where an order is, by any of its names. What is outside the grant does not exist for the caller. */
 export async function lookUpOrder(

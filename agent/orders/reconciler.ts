@@ -7,7 +7,7 @@ import { isLost } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
 import { isGuarded, mendBracket, takeBack } from "./bracket-repair.ts";
 import { createPicture } from "./observed-orders.ts";
-import { neverLeft, notChanged, notThere, wordsOfState } from "./reconcile-words.ts";
+import { neverLeft, notChanged, notThere, wordsOfState } from "./order-text.ts";
 import { createSearches } from "./probe-schedule.ts";
 import { sentSpecOf } from "../journal/sent-order.ts";
 
