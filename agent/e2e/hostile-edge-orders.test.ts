@@ -5,7 +5,7 @@ import type { ToolName } from "../../shared/tools/index.ts";
 import type { Limits } from "../limits/limits.ts";
 import { createApprovals } from "../journal/approvals.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
-import { budgetMs, type CallFrame, forged, type HostileScene, startHostileScene } from "./rigs/fake-edge.ts";
+import { budgetMs, type CallFrame, forged, type HostileScene, startHostileScene } from "./rigs/edge-peer.ts";
 
 /** An edge in the hands of somebody else: what it can and cannot get placed at TWS. */
 
