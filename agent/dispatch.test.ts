@@ -4,7 +4,7 @@ import { ownerOfLocalMode } from "../shared/caller.ts";
 import { TwsError } from "../shared/errors.ts";
 import { asker } from "./tws/session/fair-share.ts";
 import { type CallFrame, createDispatch } from "./dispatch.ts";
-import type { CallContext } from "./call-context.ts";
+import type { CallContext } from "./call/call-context.ts";
 import type { Handlers } from "./handlers/index.ts";
 import { createLog } from "./process/log.ts";
 

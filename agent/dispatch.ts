@@ -10,7 +10,7 @@ import { pageOf, paginate } from "../shared/tools/paging.ts";
 import type { Page } from "../shared/tools/paging.ts";
 import { z } from "zod";
 import { askedBy } from "./tws/session/fair-share.ts";
-import type { CallContext } from "./call-context.ts";
+import type { CallContext } from "./call/call-context.ts";
 import type { Handlers } from "./handlers/index.ts";
 import type { Log } from "./process/log.ts";
 import { nameOf } from "./orders/intent-id.ts";

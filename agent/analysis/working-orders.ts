@@ -1,5 +1,5 @@
 import type { Order } from "../../shared/order.ts";
-import { mapAtOnce } from "../process/concurrent-map.ts";
+import { mapAtOnce } from "../call/concurrent-map.ts";
 import { centsUp } from "./rebalance.ts";
 import { sum } from "./statistics.ts";
 

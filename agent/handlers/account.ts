@@ -5,7 +5,7 @@ import { resolveAccount, visibleAccounts } from "../limits/limits.ts";
 import { accountDownload, accountSummary, positions } from "../tws/account/account.ts";
 import type { PortfolioRow, PositionRow } from "../tws/account/account.ts";
 import { accountPnl, positionPnl } from "../tws/account/pnl.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -4,7 +4,7 @@ import type { InputOf } from "../../shared/tools/define.ts";
 import type { statusTools } from "../../shared/tools/status.ts";
 import { visibleAccounts } from "../limits/limits.ts";
 import { currentTime } from "../tws/account/account.ts";
-import { requestOf } from "../call-context.ts";
+import { requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -5,7 +5,7 @@ import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts
 import { marketRule } from "../tws/contracts/market-rules.ts";
 import { inParts, optionParams } from "../tws/contracts/option-params.ts";
 import { bboExchangeOf, smartComponents } from "../tws/contracts/smart-components.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

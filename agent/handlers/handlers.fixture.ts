@@ -13,7 +13,7 @@ import type { OrderTimes } from "../tws/orders/order-context.ts";
 import { createQuoteStreams } from "../tws/market-data/quotes.ts";
 import { createSession } from "../tws/session/session.ts";
 import type { SessionTimes } from "../tws/session/session.ts";
-import type { CallContext } from "../call-context.ts";
+import type { CallContext } from "../call/call-context.ts";
 import { createHandlers } from "./index.ts";
 
 export const trader: Caller = {

@@ -13,7 +13,7 @@ import {
 import { datedBars, endOfBars } from "../tws/market-data/history.ts";
 import { pastTicks } from "../tws/market-data/past-ticks.ts";
 import { keepShown, restOf, shownBefore } from "./bar-pages.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -5,7 +5,7 @@ import type { marketDataTools } from "../../shared/tools/market-data.ts";
 import { describeSelector, resolveContract } from "../tws/contracts/contracts.ts";
 import { depthSnapshot } from "../tws/market-data/depth.ts";
 import { fundamentalReport } from "../tws/market-data/fundamentals.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -5,7 +5,7 @@ import type { newsTools } from "../../shared/tools/news.ts";
 import type { RequestContext } from "../tws/session/api.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { historicalNews, newsArticle, newsProviders } from "../tws/news/news.ts";
-import { requestOf } from "../call-context.ts";
+import { requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

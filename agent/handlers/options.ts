@@ -11,7 +11,7 @@ import { calculateImpliedVolatility, calculateOptionPrice } from "../tws/market-
 import type { OptionComputation } from "../tws/market-data/calculations.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { optionsExpiring } from "../tws/contracts/options.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -7,7 +7,7 @@ import type { BasketRow } from "../orders/basket.ts";
 import { placeBracket } from "../orders/bracket.ts";
 import { digestOf, nameOf } from "../orders/intent-id.ts";
 import { outcomeOf } from "../orders/order-status.ts";
-import { requestOf } from "../call-context.ts";
+import { requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -12,7 +12,7 @@ import type { Placed } from "../orders/place-order.ts";
 import { requireTimeLeft, termsOf } from "../orders/order-terms.ts";
 import { contractOfOrder } from "../orders/order-contract.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 const sameText = (asked: string | undefined, value: string | undefined): boolean =>

@@ -8,7 +8,7 @@ import type { analysisTools } from "../../shared/tools/analysis.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import { accountState } from "../analysis/account-state.ts";
 import type { AccountState } from "../analysis/account-state.ts";
-import { mapAtOnce } from "../process/concurrent-map.ts";
+import { mapAtOnce } from "../call/concurrent-map.ts";
 import { commissionAtMost } from "../analysis/commissions.ts";
 import { percentOf, planRebalance } from "../analysis/rebalance.ts";
 import type { Line, Plan, Trade } from "../analysis/rebalance.ts";
@@ -16,7 +16,7 @@ import { claimsOf } from "../analysis/working-orders.ts";
 import type { Claims } from "../analysis/working-orders.ts";
 import { resolveAccount } from "../limits/limits.ts";
 import { resolveDetails } from "../tws/contracts/contracts.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 
 type Tool = (typeof analysisTools)["ibkr_plan_rebalance"];

@@ -5,13 +5,13 @@ import type { analysisTools } from "../../shared/tools/analysis.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import { accountState } from "../analysis/account-state.ts";
 import type { AccountState } from "../analysis/account-state.ts";
-import { mapAtOnce } from "../process/concurrent-map.ts";
+import { mapAtOnce } from "../call/concurrent-map.ts";
 import { dailyCloses } from "../analysis/closes.ts";
 import { assess, leastDays } from "../analysis/portfolio-risk.ts";
 import type { Candidate, Excluded } from "../analysis/portfolio-risk.ts";
 import { resolveAccount } from "../limits/limits.ts";
 import { resolveContract, resolveDetails } from "../tws/contracts/contracts.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 
 type Tool = (typeof analysisTools)["ibkr_assess_risk"];

@@ -1,7 +1,7 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { ScannerParameter, scannerTools } from "../../shared/tools/scanner.ts";
 import { runScan, scannerParameters } from "../tws/scanner/scanner.ts";
-import { requestOf } from "../call-context.ts";
+import { requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

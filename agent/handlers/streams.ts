@@ -8,7 +8,7 @@ import { resolveAccount } from "../limits/limits.ts";
 import { noProviders } from "../streams/sources.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { newsProviders } from "../tws/news/news.ts";
-import { requestOf } from "../call-context.ts";
+import { requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 import { createWatchHandlers } from "./watches.ts";

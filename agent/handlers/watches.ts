@@ -11,7 +11,7 @@ import { bulletinItem } from "../streams/sources.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { watchBulletins } from "../tws/news/news-streams.ts";
 import { watchPortfolio } from "../tws/account/portfolio.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

@@ -3,7 +3,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { wshTools } from "../../shared/tools/wsh.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { wshEvents, wshEventTypes } from "../tws/news/wsh.ts";
-import { requestOf } from "../call-context.ts";
+import { requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 

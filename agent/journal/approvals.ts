@@ -5,7 +5,7 @@ import { approvalLifetimeMs, PendingApproval } from "../../shared/approval.ts";
 import { type ApprovalPlace, TwsError } from "../../shared/errors.ts";
 import { appendAudit } from "./audit-trail.ts";
 import type { JournalFile } from "./database.ts";
-import type { CallContext } from "../call-context.ts";
+import type { CallContext } from "../call/call-context.ts";
 
 /** Where an approval is: each is good for one order, once. */
 const ApprovalState = z.enum(["pending", "approved", "declined", "used", "expired"]);

@@ -1,6 +1,6 @@
 import type { Contract } from "../../shared/contract.ts";
 import type { Quote } from "../../shared/events.ts";
-import { mapAtOnce } from "../process/concurrent-map.ts";
+import { mapAtOnce } from "../call/concurrent-map.ts";
 import { limitNames } from "./limits.ts";
 import type { Bounds, Finding } from "./limits.ts";
 import type { ProposedOrder } from "./proposed-order.ts";

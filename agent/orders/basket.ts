@@ -4,7 +4,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
-import type { CallContext } from "../call-context.ts";
+import type { CallContext } from "../call/call-context.ts";
 import { whenSeen } from "./prior-orders.ts";
 import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
 import type { ProposedOrder } from "../limits/proposed-order.ts";

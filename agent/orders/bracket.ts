@@ -3,7 +3,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { Bracket, BracketSpec } from "../tws/orders/order-bracket.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
 import { contractOfOrder } from "./order-contract.ts";

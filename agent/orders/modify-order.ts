@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import { requireTrading } from "../limits/limits.ts";
 import type { OrderChanges } from "../tws/orders/order-change.ts";
 import { digestOf, nameOf } from "./intent-id.ts";

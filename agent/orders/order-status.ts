@@ -4,7 +4,7 @@ import { isFinal } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import { mayUse } from "../limits/limits.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";

@@ -3,7 +3,7 @@ import type { Contract } from "../../shared/contract.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import { requireTrading, resolveAccount } from "../limits/limits.ts";
 import type { Limits } from "../limits/limits.ts";
 import type { TwsSession } from "../tws/session/api.ts";

@@ -1,7 +1,7 @@
 import type { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import { contractOfOrder } from "./order-contract.ts";

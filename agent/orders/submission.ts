@@ -2,7 +2,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import { isFinal } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
-import { type CallContext, requestOf } from "../call-context.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { Reserved, SendSteps } from "../tws/orders/order-context.ts";
 import { type Approvals, useApproval } from "../journal/approvals.ts";
 import { digestOfOrders, digestOfSpecs, otherOrder } from "./intent-id.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { isFinal, OrderStatus } from "../../../shared/order.ts";
-import { mapAtOnce } from "../../process/concurrent-map.ts";
+import { mapAtOnce } from "../../call/concurrent-map.ts";
 import { hash } from "../../simulator/market/noise.ts";
 import { startSimulator } from "../../simulator/server.ts";
 import { type Chance, createChance } from "./seeded-random.ts";

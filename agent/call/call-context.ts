@@ -1,6 +1,6 @@
-import type { Caller } from "../shared/caller.ts";
-import type { Page } from "../shared/tools/paging.ts";
-import type { RequestContext } from "./tws/session/api.ts";
+import type { Caller } from "../../shared/caller.ts";
+import type { Page } from "../../shared/tools/paging.ts";
+import type { RequestContext } from "../tws/session/api.ts";
 
 /** One call, as a handler sees it. */
 export interface CallContext {
