@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolName } from "../../shared/tools/index.ts";
 import { startTestbed, type Testbed } from "../handlers/handlers.fixture.ts";
-import type { Position } from "../simulator/model.ts";
+import type { Position } from "../simulator/model/ledger.ts";
 import { createCrowdedWorld } from "./rigs/large-account-world.ts";
 import { type Ask, errorOf, outputOf, plainAsk } from "./rigs/dispatch-client.ts";
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { ContractQuery, Instrument, World } from "./model.ts";
+import type { ContractQuery, Instrument } from "./model/instruments.ts";
+import type { World } from "./model/world.ts";
 import { ACCOUNT, createFixture, instrumentOf, MONDAY, query } from "./test-support/world.fixture.ts";
 
 const { world } = createFixture();

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { OrderRequest } from "./model.ts";
+import type { OrderRequest } from "./model/ledger.ts";
 import { createFixture, instrumentOf, MONDAY } from "./test-support/world.fixture.ts";
 
 const PRICE = "The price does not conform to the minimum price variation for this contract.";

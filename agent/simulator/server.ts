@@ -7,7 +7,7 @@ import { createFaults, type Faults, noFaults } from "./faults/faults.ts";
 import { NEWEST_VERSION } from "./wire/handshake.ts";
 import { createListEnds } from "./faults/list-end-faults.ts";
 import * as messages from "./wire/messages.ts";
-import type { World } from "./model.ts";
+import type { World } from "./model/world.ts";
 import { createOrderFaultLine } from "./faults/order-faults.ts";
 import { createReplies } from "./faults/scripted-replies.ts";
 import { decodeRequest } from "./wire/requests-decode.ts";

@@ -3,7 +3,7 @@ import { REFERENCE_AT } from "./market/futures.ts";
 import type { Listing } from "./market/instruments.ts";
 import { createLedger } from "./ledger/ledger.ts";
 import { createMarket } from "./market/market.ts";
-import type { World } from "./model.ts";
+import type { World } from "./model/world.ts";
 import { createPaths } from "./market/price.ts";
 import { createUniverse } from "./market/universe.ts";
 

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { trader } from "../../handlers/handlers.fixture.ts";
 import { verifyChain } from "../../journal/audit-trail.ts";
 import type { Intent, Journal } from "../../journal/journal.ts";
-import type { Order } from "../../simulator/model.ts";
+import type { Order } from "../../simulator/model/ledger.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import type { FaultHost } from "../rigs/restartable-agent.ts";
 import { Rows, type Wish } from "./workload.ts";

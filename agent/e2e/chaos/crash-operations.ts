@@ -2,7 +2,7 @@ import { z } from "zod";
 import { isFinal, OrderStatus } from "../../../shared/order.ts";
 import type { AgentFrame } from "../../../shared/protocol.ts";
 import { nameOf } from "../../orders/intent-id.ts";
-import type { Order } from "../../simulator/model.ts";
+import type { Order } from "../../simulator/model/ledger.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import { type Ask, outputOf } from "../rigs/dispatch-client.ts";
 

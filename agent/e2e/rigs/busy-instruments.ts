@@ -1,4 +1,4 @@
-import type { World } from "../../simulator/model.ts";
+import type { World } from "../../simulator/model/world.ts";
 
 const anything = {
   conId: null,

@@ -1,4 +1,6 @@
-import type { AccountValue, Instrument, OptionChain, Position, World } from "../../simulator/model.ts";
+import type { Instrument, OptionChain } from "../../simulator/model/instruments.ts";
+import type { AccountValue, Position } from "../../simulator/model/ledger.ts";
+import type { World } from "../../simulator/model/world.ts";
 import { ACCOUNT, createFixture, instrumentOf } from "../../simulator/test-support/world.fixture.ts";
 
 const stocks = 500;

@@ -1,4 +1,4 @@
-import type { AccountValue, Ledger } from "../model.ts";
+import type { AccountValue, Ledger } from "../model/ledger.ts";
 
 /** Values TWS keeps for each currency, which only the $LEDGER tag returns. */
 const LEDGER_KEYS: ReadonlySet<string> = new Set([

@@ -1,7 +1,8 @@
 import { type SummaryRow, summaryRows } from "./account-summary.ts";
 import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages.ts";
-import type { AccountValue, Ledger, LedgerEvent, Position, World } from "../model.ts";
+import type { AccountValue, Ledger, LedgerEvent, Position } from "../model/ledger.ts";
+import type { World } from "../model/world.ts";
 import type { AccountSummaryRequest, AccountUpdatesMultiRequest } from "../wire/requests.ts";
 import { fieldText, type Message } from "../wire/wire.ts";
 import { inZone } from "../time/zone-time.ts";

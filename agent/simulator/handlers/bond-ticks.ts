@@ -1,6 +1,7 @@
 import { bondYield } from "../market/bonds.ts";
 import { tickPrice } from "../wire/messages.ts";
-import type { Instrument, Quote } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { Quote } from "../model/market.ts";
 import type { Message } from "../wire/wire.ts";
 
 const YIELDS = [

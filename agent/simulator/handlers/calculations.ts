@@ -1,6 +1,7 @@
 import type { Client } from "../wire/client.ts";
 import { tickOptionComputation, tickOptionVolatility } from "../wire/messages.ts";
-import type { Instrument, World } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { World } from "../model/world.ts";
 import type { OptionCalculation } from "../wire/requests.ts";
 import { resolveOne } from "./resolve-contract.ts";
 

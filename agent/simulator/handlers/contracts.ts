@@ -1,7 +1,8 @@
 import { bondTerms } from "../market/bonds.ts";
 import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages-contract.ts";
-import type { ContractQuery, Instrument, World } from "../model.ts";
+import type { ContractQuery, Instrument } from "../model/instruments.ts";
+import type { World } from "../model/world.ts";
 import { smartComponents } from "../market/smart-components.ts";
 
 const HOURS_DAYS = 6;

@@ -1,4 +1,5 @@
-import type { Instrument, Market } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { Market } from "../model/market.ts";
 import type { Message } from "../wire/wire.ts";
 
 const DELAY_MS = 15 * 60_000;

@@ -4,7 +4,7 @@ import { reportOf } from "./fundamentals.ts";
 import { noData } from "./history-query.ts";
 import { createLiveBars } from "./live-bars.ts";
 import * as messages from "../wire/messages-data.ts";
-import type { World } from "../model.ts";
+import type { World } from "../model/world.ts";
 import { historyRefusal } from "../faults/permissions.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { DataRequest, FundamentalsRequest, HistogramRequest } from "../wire/requests-data.ts";

@@ -1,6 +1,8 @@
 import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages-data.ts";
-import type { Instrument, Market, World } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { Market } from "../model/market.ts";
+import type { World } from "../model/world.ts";
 import { unit } from "../market/noise.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { MarketDepthRequest } from "../wire/requests-data.ts";

@@ -8,7 +8,7 @@ import { createHistoryDesk } from "./history.ts";
 import { createInformationDesk } from "./information.ts";
 import { createMarketDataFeed } from "./market-data.ts";
 import * as messages from "../wire/messages.ts";
-import type { World } from "../model.ts";
+import type { World } from "../model/world.ts";
 import { createOrderDesk } from "./orders.ts";
 import { everything } from "../faults/permissions.ts";
 import type { Permissions } from "../faults/permissions.ts";

@@ -1,4 +1,4 @@
-import type { Execution } from "../model.ts";
+import type { Execution } from "../model/ledger.ts";
 import type { ExecutionsRequest } from "../wire/requests.ts";
 import { parseStamp } from "../time/zone-time.ts";
 

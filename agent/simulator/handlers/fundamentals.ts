@@ -1,4 +1,4 @@
-import type { Instrument } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
 import { unit } from "../market/noise.ts";
 
 const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

@@ -1,4 +1,5 @@
-import type { Instrument, Market, Quote, SecType } from "../model.ts";
+import type { Instrument, SecType } from "../model/instruments.ts";
+import type { Market, Quote } from "../model/market.ts";
 import { tickGeneric, tickPrice, tickSize, tickString } from "../wire/messages.ts";
 import type { Message } from "../wire/wire.ts";
 

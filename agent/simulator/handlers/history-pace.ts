@@ -1,4 +1,4 @@
-import type { BarQuery } from "../model.ts";
+import type { BarQuery } from "../model/market.ts";
 import type { HistoricalDataRequest } from "../wire/requests.ts";
 
 /** Bars longer than this TWS delays instead of refusing, when too many are asked for. */

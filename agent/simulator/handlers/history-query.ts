@@ -1,4 +1,5 @@
-import type { BarQuery, BarSource, Instrument } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { BarQuery, BarSource } from "../model/market.ts";
 import type { HistoricalDataRequest } from "../wire/requests.ts";
 import { parseStamp } from "../time/zone-time.ts";
 

@@ -1,6 +1,6 @@
 import type { Client } from "../wire/client.ts";
 import { createEventsDesk } from "./wsh-events.ts";
-import type { World } from "../model.ts";
+import type { World } from "../model/world.ts";
 import { createNewsDesk, type NewsDesk } from "./news.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { InformationRequest } from "../wire/requests-information.ts";

@@ -1,6 +1,8 @@
 import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages-data.ts";
-import type { BarSource, Instrument, World } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { BarSource } from "../model/market.ts";
+import type { World } from "../model/world.ts";
 import { quoteService } from "../faults/permissions.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { RealTimeBarsRequest } from "../wire/requests-data.ts";

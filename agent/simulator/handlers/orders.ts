@@ -1,7 +1,9 @@
 import type { Client } from "../wire/client.ts";
 import { executionsMatching } from "./execution-filter.ts";
 import * as messages from "../wire/messages-order.ts";
-import type { Action, Execution, LedgerEvent, Order, OrderRequest, World } from "../model.ts";
+import type { Action } from "../model/instruments.ts";
+import type { Execution, LedgerEvent, Order, OrderRequest } from "../model/ledger.ts";
+import type { World } from "../model/world.ts";
 import type { PlaceOrder } from "../wire/requests-order.ts";
 import type { ExecutionsRequest } from "../wire/requests.ts";
 import { resolveOne } from "./resolve-contract.ts";

@@ -1,5 +1,6 @@
 import type { QuoteTick, TradeTick } from "../wire/messages-data.ts";
-import type { Instrument, Market } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { Market } from "../model/market.ts";
 import { unit } from "../market/noise.ts";
 
 const SECOND_MS = 1000;

@@ -1,6 +1,6 @@
 import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages.ts";
-import type { World } from "../model.ts";
+import type { World } from "../model/world.ts";
 import type { Message } from "../wire/wire.ts";
 
 export interface PnlFeed {

@@ -1,5 +1,5 @@
 import type { Client } from "../wire/client.ts";
-import type { ContractQuery, Instrument, Universe } from "../model.ts";
+import type { ContractQuery, Instrument, Universe } from "../model/instruments.ts";
 
 /**
  * The one instrument a request means. When there is none, or there are several, the client is told so under `id`

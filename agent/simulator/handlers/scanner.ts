@@ -1,6 +1,7 @@
 import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages-information.ts";
-import type { Instrument, World } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { World } from "../model/world.ts";
 import type { ScanRequest } from "../wire/requests-information.ts";
 import { createMeasures, marketCap } from "../market/scanner-measures.ts";
 import { SCAN_CODES, scannerXml } from "./scanner-xml.ts";

@@ -1,7 +1,8 @@
 import type { Client } from "../wire/client.ts";
 import { queryName } from "./history-query.ts";
 import * as messages from "../wire/messages-data.ts";
-import type { Instrument, World } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { World } from "../model/world.ts";
 import { pastQuotes, pastTrades, quoteAt, tradeAt } from "./past-ticks.ts";
 import type { TickQuery } from "./past-ticks.ts";
 import { historyRefusal } from "../faults/permissions.ts";

@@ -1,6 +1,7 @@
 import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages-information.ts";
-import type { Instrument, World } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { World } from "../model/world.ts";
 import { unit } from "../market/noise.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { EventsRequest } from "../wire/requests-information.ts";

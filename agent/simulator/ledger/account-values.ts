@@ -1,6 +1,6 @@
 import type { Book } from "./positions.ts";
 import { BASE, valueOf } from "./positions.ts";
-import type { AccountValue } from "../model.ts";
+import type { AccountValue } from "../model/ledger.ts";
 import { sumCents, toCents } from "./money.ts";
 import type { Marks, Worth } from "./valuation.ts";
 import { worthOf } from "./valuation.ts";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { Execution, World } from "../model.ts";
+import type { Execution } from "../model/ledger.ts";
+import type { World } from "../model/world.ts";
 import { unit } from "../market/noise.ts";
 import { ACCOUNT, createFixture, instrumentOf, MONDAY, query } from "../test-support/world.fixture.ts";
 

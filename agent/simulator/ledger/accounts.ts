@@ -2,15 +2,9 @@ import { accountValuesOf } from "./account-values.ts";
 import type { Book, Fill } from "./positions.ts";
 import { applyFill, BASE, cloneBook, valueOf } from "./positions.ts";
 import { commissionCurrency, commissionOf } from "./commission.ts";
-import type {
-  Instrument,
-  Ledger,
-  MarginPreview,
-  Market,
-  OrderRequest,
-  Position,
-  Universe,
-} from "../model.ts";
+import type { Instrument, Universe } from "../model/instruments.ts";
+import type { Ledger, MarginPreview, OrderRequest, Position } from "../model/ledger.ts";
+import type { Market } from "../model/market.ts";
 import type { Micros } from "./money.ts";
 import { micros, toAmount } from "./money.ts";
 import type { DayStart, Marks } from "./valuation.ts";

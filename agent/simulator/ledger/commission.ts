@@ -1,5 +1,5 @@
 import { bondTerms } from "../market/bonds.ts";
-import type { Instrument, SecType } from "../model.ts";
+import type { Instrument, SecType } from "../model/instruments.ts";
 
 type Fee = (quantity: number, valueInUsd: number, currency: string, instrument: Instrument) => number;
 

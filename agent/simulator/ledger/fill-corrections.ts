@@ -1,5 +1,5 @@
 import type { Accounts } from "./accounts.ts";
-import type { Execution } from "../model.ts";
+import type { Execution } from "../model/ledger.ts";
 import { toAmount } from "./money.ts";
 import type { WorkingOrder } from "./working-order.ts";
 import { snapshot } from "./working-order.ts";

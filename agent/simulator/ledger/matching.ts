@@ -1,5 +1,5 @@
 import { cleanPrice, incrementAt } from "../market/market-rules.ts";
-import type { Quote } from "../model.ts";
+import type { Quote } from "../model/market.ts";
 import { ruleOf, trailingPercent } from "./order-checks.ts";
 import { SLOT_MS } from "../market/tape.ts";
 import type { WorkingOrder } from "./working-order.ts";

@@ -1,5 +1,6 @@
 import { conforms } from "../market/market-rules.ts";
-import type { Instrument, OrderRequest } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { OrderRequest } from "../model/ledger.ts";
 import { parseStamp } from "../time/zone-time.ts";
 
 export interface Refusal {

@@ -1,6 +1,8 @@
 import { zoneOffset } from "../time/calendar.ts";
 import { dayAt, STOCK_HOURS } from "../market/hours.ts";
-import type { Instrument, Market, OrderRequest } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { OrderRequest } from "../model/ledger.ts";
+import type { Market } from "../model/market.ts";
 import { parseStamp } from "../time/zone-time.ts";
 
 const LOOK_AHEAD_DAYS = 10;

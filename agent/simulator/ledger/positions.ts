@@ -1,6 +1,6 @@
 import { BOND_UNIT } from "../market/bonds.ts";
 import { commissionCurrency } from "./commission.ts";
-import type { Instrument } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
 import type { Micros } from "./money.ts";
 import { micros, wholeCents } from "./money.ts";
 

@@ -2,7 +2,9 @@ import { dayAt, STOCK_HOURS } from "../market/hours.ts";
 import { bondTerms } from "../market/bonds.ts";
 import type { Book, Holding } from "./positions.ts";
 import { BASE, cloneBook, valueOf } from "./positions.ts";
-import type { Instrument, Market, Pnl, Position, SecType, Universe } from "../model.ts";
+import type { Instrument, SecType, Universe } from "../model/instruments.ts";
+import type { Pnl, Position } from "../model/ledger.ts";
+import type { Market } from "../model/market.ts";
 import type { Micros } from "./money.ts";
 import { sumCents, toAmount, toCents } from "./money.ts";
 

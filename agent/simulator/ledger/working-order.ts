@@ -1,4 +1,4 @@
-import type { Order, OrderRequest, OrderStatus } from "../model.ts";
+import type { Order, OrderRequest, OrderStatus } from "../model/ledger.ts";
 
 /** An order from placeOrder to its end, as the ledger keeps it. */
 export interface WorkingOrder {

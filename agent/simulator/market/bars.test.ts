@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Bar, BarQuery } from "../model.ts";
+import type { Bar, BarQuery } from "../model/market.ts";
 import { createFixture, instrumentOf, MONDAY } from "../test-support/world.fixture.ts";
 
 const { world } = createFixture();

@@ -2,7 +2,7 @@ import { partsOf, dayOfParts, weekday, zonedAt } from "../time/calendar.ts";
 import type { Day, Hours, Span } from "./hours.ts";
 import { dayAt, dayByNumber } from "./hours.ts";
 import { cleanPrice } from "./market-rules.ts";
-import type { Bar, BarQuery, BarSource } from "../model.ts";
+import type { Bar, BarQuery, BarSource } from "../model/market.ts";
 import type { Tape, Touch } from "./tape.ts";
 import { MINUTE_MS, SLOT_MS } from "./tape.ts";
 

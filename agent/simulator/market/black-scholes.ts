@@ -1,4 +1,4 @@
-import type { Right } from "../model.ts";
+import type { Right } from "../model/instruments.ts";
 
 export interface OptionTerms {
   readonly right: Right;

@@ -1,4 +1,4 @@
-import type { Issuer } from "../model.ts";
+import type { Issuer } from "../model/instruments.ts";
 import type { CashFlows } from "./bond-yield.ts";
 
 /** What is known of a bond besides what every instrument has. */

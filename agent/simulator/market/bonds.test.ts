@@ -6,7 +6,7 @@ import {
   type FakeClient,
   type Fields,
 } from "../test-support/handlers.fixture.ts";
-import type { World } from "../model.ts";
+import type { World } from "../model/world.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 import { ACCOUNT, createFixture, instrumentOf, query } from "../test-support/world.fixture.ts";
 

@@ -5,7 +5,8 @@ import { REFERENCE_AT } from "./futures.ts";
 import type { Listing } from "./instruments.ts";
 import { EMPTY, marketTerm } from "./instruments.ts";
 import { BOND_HOURS } from "./hours.ts";
-import type { Bar, Instrument, Issuer } from "../model.ts";
+import type { Instrument, Issuer } from "../model/instruments.ts";
+import type { Bar } from "../model/market.ts";
 
 /**
  * How TWS counts a bond in dollars: a unit of quantity is 1,000 of face value (a position of 21 that cost 987.46 each

@@ -8,7 +8,7 @@ import {
 } from "../time/calendar.ts";
 import { MONTH_LETTERS } from "./futures.ts";
 import { CME_HOURS, NYMEX_HOURS } from "./hours.ts";
-import type { Instrument } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
 import type { Expiry, OptionClass } from "./option-series.ts";
 import { weekOf } from "./option-series.ts";
 

@@ -1,6 +1,6 @@
 import type { Hours } from "./hours.ts";
 import { CBOE_HOURS, CURRENCY_HOURS, INDEX_HOURS, STOCK_HOURS } from "./hours.ts";
-import type { Instrument } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
 import type { IndexRow, PairRow, StockRow } from "./listings.ts";
 
 /** What moves a price: its logarithm is the base's, plus drift, plus a weighted sum of unit random walks. */

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import type { Instrument, Market, Universe } from "../model.ts";
+import type { Instrument, Universe } from "../model/instruments.ts";
+import type { Market } from "../model/market.ts";
 import { hash, hashText, unit } from "./noise.ts";
 
 export const NEWS_PROVIDERS = [

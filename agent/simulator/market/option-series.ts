@@ -4,7 +4,7 @@ import { OPTION_HOURS } from "./hours.ts";
 import type { Listing } from "./instruments.ts";
 import { EMPTY, ORDER_TYPES } from "./instruments.ts";
 import { incrementAt } from "./market-rules.ts";
-import type { Instrument, Right } from "../model.ts";
+import type { Instrument, Right } from "../model/instruments.ts";
 
 /** Options of one trading class: on one stock or index, or on every future of a product. */
 export interface OptionClass {

@@ -1,6 +1,6 @@
 import { optionPrice, optionValue, volatilityAt } from "./black-scholes.ts";
 import { cleanPrice, incrementAt } from "./market-rules.ts";
-import type { OptionGreeks } from "../model.ts";
+import type { OptionGreeks } from "../model/market.ts";
 import type { OptionListing } from "./option-series.ts";
 import { volatilityOf } from "./price.ts";
 import type { Range, Tape, Touch } from "./tape.ts";

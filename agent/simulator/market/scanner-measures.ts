@@ -1,4 +1,5 @@
-import type { Instrument, World } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { World } from "../model/world.ts";
 
 /** What a scan ranks by, the highest first; null for what it says nothing of. */
 export type Measure = (instrument: Instrument, at: number) => number | null;

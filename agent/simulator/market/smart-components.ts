@@ -1,4 +1,4 @@
-import type { Instrument } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
 
 /** One venue of SMART routing: the bit it has in a mask, and the letter it goes by in ticks 32, 33 and 84. */
 export interface SmartComponent {

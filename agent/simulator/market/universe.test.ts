@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ContractQuery } from "../model.ts";
+import type { ContractQuery } from "../model/instruments.ts";
 import { createFixture, instrumentOf, MONDAY, query } from "../test-support/world.fixture.ts";
 
 const { world } = createFixture();

@@ -6,7 +6,14 @@ import type { Listing } from "./instruments.ts";
 import { index, pair, stock } from "./instruments.ts";
 import { INDICES, PAIRS, STOCKS } from "./listings.ts";
 import { marketRule } from "./market-rules.ts";
-import type { ContractQuery, Instrument, Issuer, OptionChain, Right, Universe } from "../model.ts";
+import type {
+  ContractQuery,
+  Instrument,
+  Issuer,
+  OptionChain,
+  Right,
+  Universe,
+} from "../model/instruments.ts";
 import { OPTION_CLASSES } from "./option-classes.ts";
 import type { Expiry, OptionClass, OptionListing } from "./option-series.ts";
 import {

@@ -2,7 +2,7 @@ import { vi } from "vitest";
 import type { Client } from "../wire/client.ts";
 import { createDesks, type Desks } from "../handlers/dispatch.ts";
 import { errorMessage } from "../wire/messages.ts";
-import type { World } from "../model.ts";
+import type { World } from "../model/world.ts";
 import { everything } from "../faults/permissions.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import { decodeRequest } from "../wire/requests-decode.ts";

@@ -1,4 +1,6 @@
-import type { ContractQuery, Instrument, LedgerEvent, OrderRequest, World } from "../model.ts";
+import type { ContractQuery, Instrument } from "../model/instruments.ts";
+import type { LedgerEvent, OrderRequest } from "../model/ledger.ts";
+import type { World } from "../model/world.ts";
 import type { WorldOptions } from "../world.ts";
 import { createWorld } from "../world.ts";
 

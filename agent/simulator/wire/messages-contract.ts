@@ -1,5 +1,6 @@
 import type { BondTerms } from "../market/bond-listings.ts";
-import type { Bar, Instrument, Issuer, OptionChain, SessionDay } from "../model.ts";
+import type { Instrument, Issuer, OptionChain } from "../model/instruments.ts";
+import type { Bar, SessionDay } from "../model/market.ts";
 import type { SmartComponent } from "../market/smart-components.ts";
 import { escapeUnicode, type Field, type Message } from "./wire.ts";
 import { inZone } from "../time/zone-time.ts";

@@ -1,4 +1,4 @@
-import type { Bar } from "../model.ts";
+import type { Bar } from "../model/market.ts";
 import type { Message } from "./wire.ts";
 
 /** Server messages about ticks, books, real-time bars, histograms and companies. */

@@ -1,4 +1,4 @@
-import type { Instrument } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
 import type { NewsItem } from "../market/news-archive.ts";
 import type { Message } from "./wire.ts";
 

@@ -1,5 +1,6 @@
 import { bondTerms, bondYield } from "../market/bonds.ts";
-import type { Execution, Instrument, MarginPreview, Order, OrderRequest } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { Execution, MarginPreview, Order, OrderRequest } from "../model/ledger.ts";
 import { type Field, type Message, UNSET_DOUBLE, UNSET_INT } from "./wire.ts";
 import { stamp } from "../time/zone-time.ts";
 

@@ -1,4 +1,6 @@
-import type { AccountValue, Instrument, OptionGreeks, Position, Pnl } from "../model.ts";
+import type { Instrument } from "../model/instruments.ts";
+import type { AccountValue, Position, Pnl } from "../model/ledger.ts";
+import type { OptionGreeks } from "../model/market.ts";
 import { escapeUnicode, type Field, type Message, UNSET_DOUBLE } from "./wire.ts";
 
 /** Server messages whose layout never changes, or changes by one field. */

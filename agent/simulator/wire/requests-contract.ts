@@ -1,4 +1,4 @@
-import type { ContractQuery } from "../model.ts";
+import type { ContractQuery } from "../model/instruments.ts";
 import { type FieldReader, MalformedRequest } from "./wire.ts";
 
 function given(text: string): string | null {

@@ -1,4 +1,4 @@
-import type { ContractQuery } from "../model.ts";
+import type { ContractQuery } from "../model/instruments.ts";
 import { integerOr, readContract } from "./requests-contract.ts";
 import type { FieldReader } from "./wire.ts";
 

@@ -1,4 +1,4 @@
-import type { ContractQuery } from "../model.ts";
+import type { ContractQuery } from "../model/instruments.ts";
 import type { DataRequest } from "./requests-data.ts";
 import type { InformationRequest } from "./requests-information.ts";
 import type { PlaceOrder } from "./requests-order.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Order, OrderRequest } from "../../simulator/model.ts";
+import type { Order, OrderRequest } from "../../simulator/model/ledger.ts";
 import { far, here, startBook } from "../test-support/order-book.fixture.ts";
 import { refusal, scriptedWorld, shown } from "../test-support/scripted-ledger.fixture.ts";
 

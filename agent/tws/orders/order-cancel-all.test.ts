@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { OrderRequest } from "../../simulator/model.ts";
+import type { OrderRequest } from "../../simulator/model/ledger.ts";
 import { context, far, here, startBook } from "../test-support/order-book.fixture.ts";
 import { scriptedWorld, shown } from "../test-support/scripted-ledger.fixture.ts";
 

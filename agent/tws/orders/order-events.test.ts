@@ -1,6 +1,6 @@
 import { EventName } from "@stoqey/ib";
 import { describe, expect, test } from "vitest";
-import type { Order, OrderRequest } from "../../simulator/model.ts";
+import type { Order, OrderRequest } from "../../simulator/model/ledger.ts";
 import { context, far, here, spec, startBook } from "../test-support/order-book.fixture.ts";
 import { fill, refusal, scriptedWorld, shown } from "../test-support/scripted-ledger.fixture.ts";
 

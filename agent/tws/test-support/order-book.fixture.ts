@@ -1,5 +1,5 @@
 import { onTestFinished } from "vitest";
-import type { World } from "../../simulator/model.ts";
+import type { World } from "../../simulator/model/world.ts";
 import { startSimulator } from "../../simulator/server.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import { createOrderBook } from "../orders/order-book.ts";

@@ -1,4 +1,5 @@
-import type { Execution, LedgerEvent, Order, OrderRequest, World } from "../../simulator/model.ts";
+import type { Execution, LedgerEvent, Order, OrderRequest } from "../../simulator/model/ledger.ts";
+import type { World } from "../../simulator/model/world.ts";
 import { createWorld } from "../../simulator/world.ts";
 
 type Tell = (event: LedgerEvent) => void;
