@@ -6,7 +6,8 @@ import { refusalError } from "./access/machines/key-proofs.ts";
 import type { TicketEndpoint } from "./rpc/access.ts";
 import { isSame } from "./crypto/secrets.ts";
 import { callerOf } from "./auth/caller.ts";
-import { accessOf, type Env, hostOf, type Settings } from "./bindings.ts";
+import { accessOf, type Env, hostOf } from "./config/bindings.ts";
+import type { Settings } from "./config/settings.ts";
 import { callerHeader, encodeCaller } from "./rpc/host.ts";
 import { requireTrust } from "./http/address-limits.ts";
 

@@ -4,7 +4,8 @@ import type { Caller } from "../shared/caller.ts";
 import { addressOf } from "./access/attempt-limits.ts";
 import { accessPaths, ticketEndpoints } from "./rpc/access.ts";
 import { callerOf, resourceMetadata, resourceMetadataPath } from "./auth/caller.ts";
-import { type AccessSettings, accessOf, type Env, parseEnv, type Settings } from "./bindings.ts";
+import { accessOf, type Env } from "./config/bindings.ts";
+import { type AccessSettings, parseEnv, type Settings } from "./config/settings.ts";
 import { frontPage } from "./landing-page.ts";
 import { complete, preflight, retryAfter } from "./http/headers.ts";
 import { healthOfHops, misconfigured, plainHealth } from "./health.ts";
@@ -19,6 +20,15 @@ import { admitVisitor, noteRefusal } from "./http/address-limits.ts";
 export { Access } from "./access/access.ts";
 export { TwsHost } from "./host/host.ts";
 export { McpSession } from "./session/session.ts";
+
+declare global {
+  // by this name tests see what this module exports
+  namespace Cloudflare {
+    interface GlobalProps {
+      mainModule: typeof import("./worker.ts");
+    }
+  }
+}
 
 /** The runtime's own arguments travel as bindings, since the framework's type of the context knows less of it. */
 interface Invocation {

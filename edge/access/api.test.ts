@@ -1,11 +1,21 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { statusUri } from "../../shared/resources.ts";
 import { connectAgent, inboxOf, socketOf } from "../host/host.fixture.ts";
 import { modernRequest } from "../mcp/client.fixture.ts";
-import { at, createBrowser, form, granted, mcp, obtainCode, publicUrl, registered, rpc } from "./access.fixture.ts";
+import {
+  at,
+  createBrowser,
+  form,
+  granted,
+  mcp,
+  obtainCode,
+  publicUrl,
+  registered,
+  rpc,
+} from "./access.fixture.ts";
 
 const metadataUrl = `${publicUrl}/.well-known/oauth-protected-resource/api/v1/mcp`;
 const access = () => env.ACCESS.getByName("access");

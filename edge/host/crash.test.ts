@@ -1,6 +1,14 @@
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { active, connectAgent, freshHost, openWatcher, read, startQuote, watchApple } from "./host.fixture.ts";
+import {
+  active,
+  connectAgent,
+  freshHost,
+  openWatcher,
+  read,
+  startQuote,
+  watchApple,
+} from "./host.fixture.ts";
 
 const uri = "ibkr://market-data/AAPL";
 

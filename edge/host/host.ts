@@ -24,10 +24,11 @@ import {
   type OwnerOutcome,
   type ProgressListener,
   type ResourceOutcome,
+  type Health,
 } from "../rpc/host.ts";
 import { createSequence } from "./streams/sequence.ts";
 import { Started } from "./resources/started-streams.ts";
-import { type Health, healthOf, noteRelease, statusOf } from "./status.ts";
+import { healthOf, noteRelease, statusOf } from "./status.ts";
 import { openStore, type Store } from "./store.ts";
 import { Topics } from "./streams/topics.ts";
 import { Updates, watchLimits, type WatchRequest } from "./resources/update-notifier.ts";

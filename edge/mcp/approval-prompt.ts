@@ -1,17 +1,12 @@
 import { z } from "zod";
 import { type ApprovalName, type ErrorBody, TwsError } from "../../shared/errors.ts";
+import type { Elicits } from "../session/session-id.ts";
 import type { Caller } from "../../shared/caller.ts";
 
 /**
  * The way to the owner's approval, as clients are told of it. Nothing that a client sends approves anything: the owner
  * decides on a page behind their own sign-in or on the TWS host, and the agent alone acts on it.
  */
-
-/** How a client can be asked to show something to the person before it, as it has declared. */
-export interface Elicits {
-  readonly form: boolean;
-  readonly url: boolean;
-}
 
 const Declared = z.object({ form: z.unknown().optional(), url: z.unknown().optional() });
 

@@ -13,7 +13,7 @@ import { findPrompt, prompts, promptText, strategies } from "../../shared/prompt
 import type { ArgumentKind } from "../../shared/prompts/define.ts";
 import { resourceTemplates } from "../../shared/resources.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import type { HostRpc } from "../rpc/host.ts";
 import type { Exchange } from "./exchange.ts";
 

@@ -1,5 +1,3 @@
-import type { Elicits } from "../mcp/approval-prompt.ts";
-
 /**
  * Session ids of the 2025 revisions. An id proves by its signature that we issued it, to which grant and when, so
  * that an `initialize` stores nothing and a request with a session id can be served by any Worker.
@@ -7,6 +5,12 @@ import type { Elicits } from "../mcp/approval-prompt.ts";
 
 /** After this a session is over; its client initialises again, as the protocol says. */
 const lifetimeMs = 30 * 24 * 3600 * 1000;
+
+/** How a client can be asked to show something to the person before it, as it has declared. */
+export interface Elicits {
+  readonly form: boolean;
+  readonly url: boolean;
+}
 
 export interface Session {
   /** Names the McpSession object. */

@@ -1,4 +1,4 @@
-import type { AccessSettings } from "../../bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
 import { type AgentApi, createAgentApi } from "./machine-api.ts";
 import { openAgentStore } from "./machine-store.ts";
 import { type Agents, createAgents, type PairingDesk } from "./pairing.ts";

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import { TwsHost } from "../../host/host.ts";
-import { parseEnv } from "../../bindings.ts";
+import { parseEnv } from "../../config/settings.ts";
 import { openAgentStore } from "./machine-store.ts";
 import { createAgents } from "./pairing.ts";
 import { createAttempts } from "../attempt-limits.ts";

@@ -2,7 +2,7 @@ import { OAuthAuthorizationServer, OAuthError, type OAuthHelpers } from "@cloudf
 import { z } from "zod";
 import { Scope } from "../../../shared/caller.ts";
 import { readBody, type ReadBody, textOf } from "../../http/body.ts";
-import type { AccessSettings } from "../../bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
 import { addressOf, createAttempts } from "../attempt-limits.ts";
 import type { Records } from "./oauth-storage.ts";
 import type { Identity } from "../../rpc/access.ts";

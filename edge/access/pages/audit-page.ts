@@ -1,5 +1,5 @@
 import { html } from "hono/html";
-import { hostOf } from "../../bindings.ts";
+import { hostOf } from "../../config/bindings.ts";
 import type { AuditPage, HostRpc, ShownEntry } from "../../rpc/host.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";

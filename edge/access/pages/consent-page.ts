@@ -7,7 +7,7 @@ import {
 import { html } from "hono/html";
 import { z } from "zod";
 import { defaultHostId, Scope, Toolset } from "../../../shared/caller.ts";
-import { hostOf } from "../../bindings.ts";
+import { hostOf } from "../../config/bindings.ts";
 import { toBase64Url } from "../../session/session-id.ts";
 import { type Markup, page, sorry } from "./layout.ts";
 import type { Page, PagesOptions, Visit } from "./pages.ts";

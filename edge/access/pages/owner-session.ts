@@ -1,4 +1,4 @@
-import type { AccessSettings } from "../../bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
 import { addressOf, createAttempts } from "../attempt-limits.ts";
 import { isPassphrase } from "../../crypto/passphrase.ts";
 import { hashOf, isSame, newSecret } from "../../crypto/secrets.ts";

@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import { readBody, textOf } from "../../http/body.ts";
-import type { AccessSettings } from "../../bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
 import type { PairingDesk } from "../machines/pairing.ts";
 import { createApprovalsPage } from "./approvals-page.ts";
 import { createAuditPage } from "./audit-page.ts";

@@ -8,7 +8,7 @@ import {
   parseAgentFrame,
 } from "../../../shared/protocol.ts";
 import type { AgentStatus } from "../../../shared/status.ts";
-import { version } from "../../version.ts";
+import { version } from "../../config/version.ts";
 import { attach, attachmentOf, tryClose, trySend } from "../socket-attachments.ts";
 import type { AgentRecord, Presence, Rival, Store } from "../store.ts";
 

@@ -1,5 +1,11 @@
 import { TwsError } from "../../../shared/errors.ts";
-import { type Condition, conditionOf, live, type TopicEvent, type TopicValue } from "../../../shared/events.ts";
+import {
+  type Condition,
+  conditionOf,
+  live,
+  type TopicEvent,
+  type TopicValue,
+} from "../../../shared/events.ts";
 import type { EdgeFrame } from "../../../shared/protocol.ts";
 import type { SequenceNumbers } from "./sequence.ts";
 
