@@ -7,8 +7,8 @@ import { hostCommand } from "../../mcp/approval-prompt.ts";
 import type { HostRpc, TradingFacts } from "../../rpc/host.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
-import type { Page, PagesOptions, Visit } from "./pages.ts";
 import { tradingEntry } from "./trading-panel.ts";
+import type { Page, PagesOptions, Visit } from "./page.ts";
 
 const hexDigest = /^[0-9a-f]{64}$/;
 
