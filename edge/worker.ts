@@ -1,9 +1,8 @@
 import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
 import type { Caller } from "../shared/caller.ts";
-import { addressOf } from "./access/attempt-limits.ts";
 import { accessPaths, ticketEndpoints } from "./rpc/access.ts";
-import { callerOf, resourceMetadata, resourceMetadataPath } from "./auth/caller.ts";
+import { callerOf, resourceMetadata } from "./auth/caller.ts";
 import { accessOf, type Env } from "./config/bindings.ts";
 import { type AccessSettings, parseEnv, type Settings } from "./config/settings.ts";
 import { frontPage } from "./landing-page.ts";
@@ -16,6 +15,8 @@ import { notReady } from "./not-configured.ts";
 import { openAgentLink, openStream, watcherOf } from "./websockets.ts";
 import { issueTicket } from "./auth/tickets.ts";
 import { admitVisitor, noteRefusal } from "./http/address-limits.ts";
+import { addressOf } from "./http/client-address.ts";
+import { resourceMetadataPath } from "./http/bearer-challenge.ts";
 
 export { Access } from "./access/access.ts";
 export { TwsHost } from "./host/host.ts";

@@ -11,7 +11,8 @@ import { answersAsStream, callKeepAliveMs, type Exchange } from "./exchange.ts";
 import { createServer } from "./server.ts";
 import { endSession, findSession, newSessionId, sessionOf } from "./session-store.ts";
 import { openSessionStream } from "./session-stream.ts";
-import { type Session, toBase64Url, type Elicits } from "../session/session-id.ts";
+import type { Session, Elicits } from "../session/session-id.ts";
+import { toBase64Url } from "../crypto/base64url.ts";
 
 const sessionHeader = "mcp-session-id";
 

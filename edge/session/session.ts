@@ -1,8 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
-import { tryClose, trySend } from "../host/socket-attachments.ts";
 import type { ElicitAnswer, SessionFrame, SessionRpc } from "../rpc/session.ts";
-import { toBase64Url } from "./session-id.ts";
+import { toBase64Url } from "../crypto/base64url.ts";
+import { tryClose, trySend } from "../http/sockets.ts";
 
 /** A session may hold this many streams and subscriptions. */
 const limits = { streams: 8, subscriptions: 100, questions: 8 } as const;

@@ -12,12 +12,12 @@ import { TwsError } from "../../../shared/errors.ts";
 import { defaultHostId } from "../../../shared/caller.ts";
 import { hostOf } from "../../config/bindings.ts";
 import type { AccessSettings } from "../../config/settings.ts";
-import { toBase64Url } from "../../session/session-id.ts";
 import type { AgentStore, Host, Pairing, Target } from "./machine-store.ts";
 import type { Attempts } from "../attempt-limits.ts";
 import { createProofs } from "./key-proofs.ts";
 import { hashOf, newSecret } from "../../crypto/secrets.ts";
 import type { Key, Proven } from "../../rpc/access.ts";
+import { toBase64Url } from "../../crypto/base64url.ts";
 
 /** In an hour, from one address or session and from everywhere. */
 const limits = { pairings: 20, tries: 5, pairingsOfAll: 200, triesOfAll: 100, hosts: 50 } as const;

@@ -3,10 +3,11 @@ import { z } from "zod";
 import { Scope } from "../../../shared/caller.ts";
 import { readBody, type ReadBody, textOf } from "../../http/body.ts";
 import type { AccessSettings } from "../../config/settings.ts";
-import { addressOf, createAttempts } from "../attempt-limits.ts";
+import { createAttempts } from "../attempt-limits.ts";
 import type { Records } from "./oauth-storage.ts";
 import type { Identity } from "../../rpc/access.ts";
 import type { AccessStore, Consent } from "../store.ts";
+import { addressOf } from "../../http/client-address.ts";
 
 const accessTokenSeconds = 3_600;
 /** The library takes no shorter life of a token. */

@@ -1,8 +1,9 @@
 import type { AccessSettings } from "../../config/settings.ts";
-import { addressOf, createAttempts } from "../attempt-limits.ts";
+import { createAttempts } from "../attempt-limits.ts";
 import { isPassphrase } from "../../crypto/passphrase.ts";
 import { hashOf, isSame, newSecret } from "../../crypto/secrets.ts";
 import type { AccessStore } from "../store.ts";
+import { addressOf } from "../../http/client-address.ts";
 
 const sessionCookie = "__Host-tws-edge-owner";
 const sessionSeconds = 900;
