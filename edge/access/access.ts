@@ -10,7 +10,7 @@ import { onlyPublic } from "./oauth/public-fetch.ts";
 import { createRecords, type Records } from "./oauth/oauth-storage.ts";
 import type { AccessRpc, Identity, Ticket, TicketEndpoint, Proven } from "../rpc/access.ts";
 import { hashOf, newSecret } from "../crypto/secrets.ts";
-import { type AccessStore, openAccessStore } from "./store.ts";
+import { type AccessStore, openAccessStore } from "./storage/store.ts";
 
 // nothing of the edge is to fetch anything else
 globalThis.fetch = onlyPublic(globalThis.fetch);

@@ -13,7 +13,7 @@ import { defaultHostId } from "../../../shared/caller.ts";
 import { hostOf } from "../../config/bindings.ts";
 import type { AccessSettings } from "../../config/settings.ts";
 import type { AgentStore, Host, Pairing, Target } from "./machine-store.ts";
-import type { Attempts } from "../attempt-limits.ts";
+import type { Attempts } from "../storage/attempt-limits.ts";
 import { createProofs } from "./key-proofs.ts";
 import { hashOf, newSecret } from "../../crypto/secrets.ts";
 import type { Key, Proven } from "../../rpc/access.ts";

@@ -7,7 +7,7 @@ import type { AccessSettings } from "../../config/settings.ts";
 import type { AgentStore, KeptToken } from "./machine-store.ts";
 import { keyIdOf, signedBy } from "./key-proofs.ts";
 import type { Identity, Key } from "../../rpc/access.ts";
-import type { AccessStore } from "../store.ts";
+import type { AccessStore } from "../storage/store.ts";
 
 /** Tokens that an agent's machine signs for its owner's scripts. The edge takes those that it was told of, until they are revoked. */
 

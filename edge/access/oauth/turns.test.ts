@@ -13,7 +13,7 @@ import {
   registered,
   type Tokens,
 } from "../access.fixture.ts";
-import { openAccessStore } from "../store.ts";
+import { openAccessStore } from "../storage/store.ts";
 
 /** Records that take their time, as storage does elsewhere: other requests run between a read and its write. */
 const slow = (records: Records): Records => ({

@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import { type Markup, page } from "./layout.ts";
-import type { Consent } from "../store.ts";
+import type { Consent } from "../storage/store.ts";
 import type { Page, PagesOptions } from "./page.ts";
 
 /** `/grants`: who has which access, and ending it. */

@@ -1,7 +1,7 @@
 import type { AccessSettings } from "../../config/settings.ts";
 import type { PairingDesk } from "../machines/pairing.ts";
 import type { OAuth } from "../oauth/oauth.ts";
-import type { AccessStore } from "../store.ts";
+import type { AccessStore } from "../storage/store.ts";
 import type { Owner, OwnerSession } from "./owner-session.ts";
 
 /** What a page of the owner gets: they have signed in, and the form is of one of our pages. */

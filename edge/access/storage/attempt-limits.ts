@@ -1,4 +1,4 @@
-import { isKnownAddress } from "../http/client-address.ts";
+import { isKnownAddress } from "../../http/client-address.ts";
 import type { AccessStore } from "./store.ts";
 
 /** Bounds on guessing and on filling up what is kept. */

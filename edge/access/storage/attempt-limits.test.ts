@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { type Attempts, createAttempts } from "./attempt-limits.ts";
-import { createBrowser } from "./access.fixture.ts";
+import { createBrowser } from "../access.fixture.ts";
 import { openAccessStore } from "./store.ts";
 
 const withAttempts = (work: (attempts: Attempts) => void): Promise<void> =>
