@@ -2,7 +2,7 @@ import type { AgentStatus, Hop } from "../../shared/status.ts";
 import type { Caller } from "../../shared/caller.ts";
 import { version } from "../config/version.ts";
 import type { AuditState, FarmHop, Health } from "../rpc/host.ts";
-import type { AgentRecord, Rival, Store } from "./store.ts";
+import type { AgentRecord, Rival, Store } from "./storage/store.ts";
 
 /** How long a second agent is worth mentioning after it was last seen. */
 const rivalMemoryMs = 10 * 60_000;

@@ -9,8 +9,8 @@ import {
 } from "../../../shared/protocol.ts";
 import type { AgentStatus } from "../../../shared/status.ts";
 import { version } from "../../config/version.ts";
-import { attach, attachmentOf } from "../socket-attachments.ts";
-import type { AgentRecord, Presence, Rival, Store } from "../store.ts";
+import { attach, attachmentOf } from "../storage/socket-attachments.ts";
+import type { AgentRecord, Presence, Rival, Store } from "../storage/store.ts";
 import { tryClose, trySend } from "../../http/sockets.ts";
 
 type HelloFrame = Extract<AgentFrame, { type: "hello" }>;

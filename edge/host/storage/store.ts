@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { Contract } from "../../shared/contract.ts";
-import { type Resource, resourceKinds } from "../../shared/resources.ts";
-import { AgentStatus } from "../../shared/status.ts";
-import { AuditHead, Trail } from "../../shared/audit.ts";
-import type { TrailRecord } from "../rpc/host.ts";
-import { migrate } from "../storage/migrations.ts";
+import { Contract } from "../../../shared/contract.ts";
+import { type Resource, resourceKinds } from "../../../shared/resources.ts";
+import { AgentStatus } from "../../../shared/status.ts";
+import { AuditHead, Trail } from "../../../shared/audit.ts";
+import type { TrailRecord } from "../../rpc/host.ts";
+import { migrate } from "../../storage/migrations.ts";
 
 /** All that a host's object keeps on disk, and the only file with SQL in it. docs/storage.md describes every table. */
 

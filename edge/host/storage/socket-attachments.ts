@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Caller } from "../../shared/caller.ts";
+import { Caller } from "../../../shared/caller.ts";
 
 /** What each socket of a host's object carries through hibernation; the constructor rebuilds the rest from these. */
 const Attachment = z.discriminatedUnion("kind", [
