@@ -3,7 +3,7 @@ import { PublicKey } from "../../../shared/machine-key.ts";
 import type { Key } from "../../rpc/access.ts";
 import { Scope, Toolset } from "../../../shared/caller.ts";
 
-/** What the object `Access` keeps of hosts, their agents' keys, pairings and script tokens. The tables are in migrations.ts. */
+/** What the object `Access` keeps of hosts, their agents' keys, pairings and script tokens. The tables are in ../storage/migrations.ts. */
 
 export interface Host {
   readonly hostId: string;

@@ -1,7 +1,7 @@
 /**
  * The OAuth library fetches the documents by which clients describe themselves, from addresses that strangers choose.
  * It follows redirects and asks nothing of the host, so `fetch` itself is held to public names here. Names that
- * resolve to a private address are refused by the network that workerd is given (`agent/embedded-edge.ts`), and
+ * resolve to a private address are refused by the network that workerd is given (`agent/local/embedded-edge.ts`), and
  * Cloudflare's reaches none.
  */
 
