@@ -1,6 +1,6 @@
-import type { Health } from "./host/status.ts";
-import { type Env, hostOf } from "./bindings.ts";
-import { version } from "./version.ts";
+import { type Env, hostOf } from "./config/bindings.ts";
+import { version } from "./config/version.ts";
+import type { Health } from "./rpc/host.ts";
 
 /** The host's object answers from memory; one that takes longer is part of what is being asked about. */
 const hostWithinMs = 2_000;

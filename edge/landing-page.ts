@@ -1,8 +1,9 @@
 import { defaultHostId } from "../shared/caller.ts";
-import type { Env, Settings } from "./bindings.ts";
+import type { Env } from "./config/bindings.ts";
+import type { Settings } from "./config/settings.ts";
 import { askHops } from "./health.ts";
-import type { Health } from "./host/status.ts";
-import { version } from "./version.ts";
+import { version } from "./config/version.ts";
+import type { Health } from "./rpc/host.ts";
 
 /** `GET /`: for people who open the address in a browser. What this is, how it stands, and what to do next. */
 export async function frontPage(

@@ -1,7 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { Env } from "./bindings.ts";
+import type { Env } from "./config/bindings.ts";
 import worker from "./worker.ts";
 
 const hash = "pbkdf2$100000$ZTHFPZwUdN6T4MWs2fU7Rw$sxx3Xn-fOGv44ucyiBmat78Ex10JoemsFh3ZQJL_sMA";

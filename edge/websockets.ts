@@ -1,14 +1,15 @@
 import { TwsError } from "../shared/errors.ts";
 import { subprotocol } from "../shared/protocol.ts";
 import { type Caller, defaultHostId } from "../shared/caller.ts";
-import { addressOf } from "./access/attempt-limits.ts";
 import { refusalError } from "./access/machines/key-proofs.ts";
 import type { TicketEndpoint } from "./rpc/access.ts";
 import { isSame } from "./crypto/secrets.ts";
 import { callerOf } from "./auth/caller.ts";
-import { accessOf, type Env, hostOf, type Settings } from "./bindings.ts";
+import { accessOf, type Env, hostOf } from "./config/bindings.ts";
+import type { Settings } from "./config/settings.ts";
 import { callerHeader, encodeCaller } from "./rpc/host.ts";
 import { requireTrust } from "./http/address-limits.ts";
+import { addressOf } from "./http/client-address.ts";
 
 /** WebSockets are opened by the Worker, which checks who asks, and held by the host's object, which sleeps under them. */
 

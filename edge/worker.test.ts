@@ -2,7 +2,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { subprotocol } from "../shared/protocol.ts";
-import type { Env } from "./bindings.ts";
+import type { Env } from "./config/bindings.ts";
 import { inboxOf, socketOf } from "./host/host.fixture.ts";
 import worker from "./worker.ts";
 

@@ -1,10 +1,10 @@
 import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
 import type { Caller } from "../shared/caller.ts";
-import { addressOf } from "./access/attempt-limits.ts";
 import { accessPaths, ticketEndpoints } from "./rpc/access.ts";
-import { callerOf, resourceMetadata, resourceMetadataPath } from "./auth/caller.ts";
-import { type AccessSettings, accessOf, type Env, parseEnv, type Settings } from "./bindings.ts";
+import { callerOf, resourceMetadata } from "./auth/caller.ts";
+import { accessOf, type Env } from "./config/bindings.ts";
+import { type AccessSettings, parseEnv, type Settings } from "./config/settings.ts";
 import { frontPage } from "./landing-page.ts";
 import { complete, preflight, retryAfter } from "./http/headers.ts";
 import { healthOfHops, misconfigured, plainHealth } from "./health.ts";
@@ -15,10 +15,21 @@ import { notReady } from "./not-configured.ts";
 import { openAgentLink, openStream, watcherOf } from "./websockets.ts";
 import { issueTicket } from "./auth/tickets.ts";
 import { admitVisitor, noteRefusal } from "./http/address-limits.ts";
+import { addressOf } from "./http/client-address.ts";
+import { resourceMetadataPath } from "./http/bearer-challenge.ts";
 
 export { Access } from "./access/access.ts";
 export { TwsHost } from "./host/host.ts";
 export { McpSession } from "./session/session.ts";
+
+declare global {
+  // by this name tests see what this module exports
+  namespace Cloudflare {
+    interface GlobalProps {
+      mainModule: typeof import("./worker.ts");
+    }
+  }
+}
 
 /** The runtime's own arguments travel as bindings, since the framework's type of the context knows less of it. */
 interface Invocation {

@@ -51,3 +51,7 @@ export type OwnerDesk = z.infer<typeof OwnerDesk>;
 
 /** How long the owner has to decide. */
 export const approvalLifetimeMs = 5 * 60_000;
+
+/** The command with which the owner decides on the TWS host. */
+export const hostCommand = (decision: "approve" | "decline", id: string): string =>
+  `npm run -s tws-edge -- ${decision} ${id}`;

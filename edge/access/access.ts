@@ -1,16 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Caller } from "../../shared/caller.ts";
-import { type AccessSettings, hostOf, parseEnv } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
+import { type AccessSettings, parseEnv } from "../config/settings.ts";
 import { createAgentAccess, type AgentAccess } from "./machines/machines.ts";
-import type { Proven } from "./machines/key-proofs.ts";
 import { createOAuth, type OAuth } from "./oauth/oauth.ts";
 import { createOwner } from "./pages/owner-session.ts";
 import { createPages, type Pages } from "./pages/pages.ts";
 import { onlyPublic } from "./oauth/public-fetch.ts";
 import { createRecords, type Records } from "./oauth/oauth-storage.ts";
-import type { AccessRpc, Identity, Ticket, TicketEndpoint } from "../rpc/access.ts";
+import type { AccessRpc, Identity, Ticket, TicketEndpoint, Proven } from "../rpc/access.ts";
 import { hashOf, newSecret } from "../crypto/secrets.ts";
-import { type AccessStore, openAccessStore } from "./store.ts";
+import { type AccessStore, openAccessStore } from "./storage/store.ts";
 
 // nothing of the edge is to fetch anything else
 globalThis.fetch = onlyPublic(globalThis.fetch);

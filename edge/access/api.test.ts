@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test } from "vitest";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { statusUri } from "../../shared/resources.ts";
 import { connectAgent, inboxOf, socketOf } from "../host/host.fixture.ts";
 import { modernRequest } from "../mcp/client.fixture.ts";

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { OwnerRequest, PendingApproval } from "../../shared/approval.ts";
 import type { EdgeFrame } from "../../shared/protocol.ts";
 import type { TradingStatus } from "../../shared/status.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { connectAgent, connectedStatus, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   at,

@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { connectAgent } from "../host/host.fixture.ts";
 import { auditTrail, tellTrail } from "../host/audit.fixture.ts";
 import { ownerBrowser } from "./machines/machine.fixture.ts";

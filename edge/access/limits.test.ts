@@ -2,7 +2,7 @@ import { createExecutionContext, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { bodyWithinMs } from "../http/body.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { callOf, connectAgent, rpc as hostRpc } from "../host/host.fixture.ts";
 import { hostRates } from "../host/relay/rate-limits.ts";
 import { ownerOfLocalMode } from "../../shared/caller.ts";

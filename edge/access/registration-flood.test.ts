@@ -1,6 +1,6 @@
 import { env, runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
-import { accessOf } from "../bindings.ts";
+import { accessOf } from "../config/bindings.ts";
 import {
   authorizePath,
   createBrowser,

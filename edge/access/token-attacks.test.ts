@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, test, vi, afterEach } from "vitest";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { callOf, connectedStatus, inboxOf, rpc as hostRpc, socketOf } from "../host/host.fixture.ts";
 import { encodeFrame, parseEdgeFrame } from "../../shared/protocol.ts";
 

@@ -1,12 +1,11 @@
 import { TwsError } from "../../shared/errors.ts";
-import { type Caller, ownerOfLocalMode, type Scope } from "../../shared/caller.ts";
-import { addressOf } from "../access/attempt-limits.ts";
+import { type Caller, ownerOfLocalMode } from "../../shared/caller.ts";
 import type { Identity } from "../rpc/access.ts";
-import { type AccessSettings, accessOf, type Env, type Settings } from "../bindings.ts";
-import type { JsonObject } from "../mcp/message.ts";
-import { isJsonObject, idOf, rpcError } from "../mcp/message.ts";
-import { listedTool } from "../mcp/catalog.ts";
+import { accessOf, type Env } from "../config/bindings.ts";
+import type { AccessSettings, Settings } from "../config/settings.ts";
+import { bearerChallenge } from "../http/bearer-challenge.ts";
 import { requireTrust } from "../http/address-limits.ts";
+import { addressOf } from "../http/client-address.ts";
 
 /** How long a Worker goes by what `Access` has said of a token. */
 const trustMs = 1_000;
@@ -73,39 +72,11 @@ function challenge({ publicUrl }: AccessSettings, why: Why | null): Response {
     {
       status: 401,
       headers: {
-        "WWW-Authenticate": bearer(publicUrl, ["tws:read"], why === null ? null : "invalid_token"),
+        "WWW-Authenticate": bearerChallenge(publicUrl, ["tws:read"], why === null ? null : "invalid_token"),
       },
     },
   );
 }
-
-/** 403 for the call of a tool beyond what was granted, so that the client can ask for more; null for any other message. */
-export function stepUp(
-  { scopes }: Caller,
-  access: AccessSettings | null,
-  message: JsonObject,
-): Response | null {
-  const { method, params } = message;
-  if (access === null || method !== "tools/call" || !isJsonObject(params)) return null;
-  const tool = listedTool("full", String(params["name"]));
-  if (tool === undefined || scopes.includes(tool.definition.scope)) return null;
-  const needed: Scope[] = [...new Set<Scope>(["tws:read", tool.definition.scope])];
-  return rpcError(403, -32_000, `${tool.name} needs the permission ${tool.definition.scope}.`, {
-    id: idOf(message),
-    headers: { "WWW-Authenticate": bearer(access.publicUrl, needed, "insufficient_scope") },
-  });
-}
-
-function bearer(publicUrl: string, scopes: readonly Scope[], error: string | null): string {
-  const parts = [
-    ...(error === null ? [] : [`error="${error}"`]),
-    `resource_metadata="${publicUrl}${resourceMetadataPath}"`,
-    `scope="${scopes.join(" ")}"`,
-  ];
-  return `Bearer ${parts.join(", ")}`;
-}
-
-export const resourceMetadataPath = "/.well-known/oauth-protected-resource/api/v1/mcp";
 
 /** What the MCP endpoint is, and who gives tokens for it (RFC 9728). */
 export const resourceMetadata = ({ publicUrl, resource }: AccessSettings): Response =>

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/caller.ts";
 import { TicketEndpoint, ticketEndpoints } from "../rpc/access.ts";
-import { accessOf, type Env, type Settings } from "../bindings.ts";
+import { accessOf, type Env } from "../config/bindings.ts";
+import type { Settings } from "../config/settings.ts";
 import { readMessage } from "../mcp/message.ts";
 
 const TicketRequest = z.strictObject({ endpoint: TicketEndpoint });

@@ -1,7 +1,9 @@
+import { fromBase64Url } from "./base64url.ts";
+
 /**
  * The hash of the owner's passphrase: `pbkdf2$<iterations>$<salt>$<hash>`, both base64url. Cloudflare refuses
  * more than 100,000 iterations at once (workerd by itself does not), so more are done in rounds, each taking the last
- * one's result for its password. `agent/cli/passphrase.ts` makes the same with Node.
+ * one's result for its password. `tws-edge passphrase` makes the same with Node.
  */
 
 const perRound = 100_000;
@@ -43,15 +45,4 @@ function partsOf(text: string): Parts | null {
   const [salt, hash] = [fromBase64Url(saltText), fromBase64Url(hashText)];
   if (!isAllowed || salt === null || hash === null) return null;
   return { rounds: iterations / perRound, salt, hash };
-}
-
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
-  try {
-    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = new Uint8Array(binary.length);
-    for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
-    return bytes;
-  } catch {
-    return null;
-  }
 }

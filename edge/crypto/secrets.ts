@@ -1,4 +1,4 @@
-import { toBase64Url } from "../session/session-id.ts";
+import { toBase64Url } from "./base64url.ts";
 
 /** A secret that nobody guesses: 256 bits. */
 export const newSecret = (): string => toBase64Url(crypto.getRandomValues(new Uint8Array(32)));

@@ -12,7 +12,7 @@ import {
 } from "./host.fixture.ts";
 import { AuditMirror } from "./audit-replica.ts";
 import { auditTrail, tellTrail } from "./audit.fixture.ts";
-import { openStore } from "./store.ts";
+import { openStore } from "./storage/store.ts";
 
 const trail = await auditTrail(250);
 const other = await auditTrail(3, { outcome: "another" });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { AuditEntry, type AuditHead, auditText, emptyHead, type Trail } from "../../shared/audit.ts";
 import { sha256Of } from "../crypto/digest.ts";
 import type { AuditPage, AuditState, ShownEntry } from "../rpc/host.ts";
-import type { Store } from "./store.ts";
+import type { Store } from "./storage/store.ts";
 
 /** The newest entries that are kept, over all trails; of those before, only that they were there is known. */
 export const auditKept = 100_000;

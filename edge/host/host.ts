@@ -7,9 +7,9 @@ import { statusUri } from "../../shared/resources.ts";
 import { Caller, isExpired } from "../../shared/caller.ts";
 import { tools } from "../../shared/tools/index.ts";
 import { retryAfter } from "../http/headers.ts";
-import { Alarm } from "./alarm.ts";
+import { Alarm } from "./storage/alarm.ts";
 import { AgentLink, type ServingFrame } from "./relay/agent-link.ts";
-import { type Attachment, attachmentOf, tryClose } from "./socket-attachments.ts";
+import { type Attachment, attachmentOf } from "./storage/socket-attachments.ts";
 import { AuditMirror } from "./audit-replica.ts";
 import { Calls } from "./relay/calls.ts";
 import { Fairness, isNeverRefused } from "./relay/rate-limits.ts";
@@ -24,14 +24,16 @@ import {
   type OwnerOutcome,
   type ProgressListener,
   type ResourceOutcome,
+  type Health,
 } from "../rpc/host.ts";
 import { createSequence } from "./streams/sequence.ts";
 import { Started } from "./resources/started-streams.ts";
-import { type Health, healthOf, noteRelease, statusOf } from "./status.ts";
-import { openStore, type Store } from "./store.ts";
+import { healthOf, noteRelease, statusOf } from "./status.ts";
+import { openStore, type Store } from "./storage/store.ts";
 import { Topics } from "./streams/topics.ts";
 import { Updates, watchLimits, type WatchRequest } from "./resources/update-notifier.ts";
 import { Watchers } from "./streams/watchers.ts";
+import { tryClose } from "../http/sockets.ts";
 
 /** What belongs to one TWS host: its agent's link, the calls on it, its topics and everyone who watches them. */
 export class TwsHost extends DurableObject implements HostRpc {

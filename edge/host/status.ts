@@ -1,18 +1,8 @@
 import type { AgentStatus, Hop } from "../../shared/status.ts";
 import type { Caller } from "../../shared/caller.ts";
-import { version } from "../version.ts";
-import type { AuditState } from "../rpc/host.ts";
-import type { AgentRecord, Rival, Store } from "./store.ts";
-
-/** Health of every hop, and for each that is not well what the reader can do about it. */
-export interface Health {
-  readonly edge: Hop;
-  readonly agent: Hop;
-  readonly tws: Hop;
-  readonly farms: readonly FarmHop[];
-}
-
-type FarmHop = AgentStatus["farms"][number] & Hop;
+import { version } from "../config/version.ts";
+import type { AuditState, FarmHop, Health } from "../rpc/host.ts";
+import type { AgentRecord, Rival, Store } from "./storage/store.ts";
 
 /** How long a second agent is worth mentioning after it was last seen. */
 const rivalMemoryMs = 10 * 60_000;

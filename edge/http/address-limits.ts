@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
-import { isKnownAddress } from "../access/attempt-limits.ts";
 import { createAllowances } from "./token-bucket.ts";
+import { isKnownAddress } from "./client-address.ts";
 
 /**
  * What one address may ask of this edge, as far as one Worker isolate sees it: cheap, and in front of everything that

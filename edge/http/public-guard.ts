@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { AccessSettings } from "../bindings.ts";
+import type { AccessSettings } from "../config/settings.ts";
 
 /** With sign-in the edge has one name, and answers pages of its own origin and of those that the owner listed. */
 export function guardPublic(

@@ -1,17 +1,13 @@
 import { z } from "zod";
+import { hostCommand } from "../../shared/approval.ts";
 import { type ApprovalName, type ErrorBody, TwsError } from "../../shared/errors.ts";
+import type { Elicits } from "../session/session-id.ts";
 import type { Caller } from "../../shared/caller.ts";
 
 /**
  * The way to the owner's approval, as clients are told of it. Nothing that a client sends approves anything: the owner
  * decides on a page behind their own sign-in or on the TWS host, and the agent alone acts on it.
  */
-
-/** How a client can be asked to show something to the person before it, as it has declared. */
-export interface Elicits {
-  readonly form: boolean;
-  readonly url: boolean;
-}
 
 const Declared = z.object({ form: z.unknown().optional(), url: z.unknown().optional() });
 
@@ -38,10 +34,6 @@ const plainKey = /^[\w.:-]{1,64}$/;
 
 /** The order that waits, by the agent's word. */
 export type Waiting = Pick<ApprovalName, "approvalId" | "at">;
-
-/** The command with which the owner decides on the TWS host. */
-export const hostCommand = (decision: "approve" | "decline", id: string): string =>
-  `npm run -s tws-edge -- ${decision} ${id}`;
 
 /** The page or the command with which the owner decides; null for an id that is none and must not get into either. */
 export function wayTo(

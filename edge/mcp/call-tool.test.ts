@@ -2,7 +2,7 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Caller, ownerOfLocalMode } from "../../shared/caller.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { connectAgent, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   answerOf,

@@ -10,7 +10,7 @@ import { type ErrorBody, toErrorBody, TwsError } from "../../shared/errors.ts";
 import { isToolName, type ToolName } from "../../shared/tools/index.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { intentOf } from "../crypto/digest.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { lostSight } from "../host/relay/calls.ts";
 import type { HostOutcome, HostRpc, ProgressListener } from "../rpc/host.ts";
 import { withWay } from "./approval-prompt.ts";

@@ -5,7 +5,7 @@ import { tools } from "../../shared/tools/index.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { type JsonSchema, schemasOf } from "../../shared/tools/json-schema.ts";
 import { listingOf } from "../../shared/tools/listing.ts";
-import { version } from "../version.ts";
+import { version } from "../config/version.ts";
 
 /** What is the same for every client, built once: schemas built for each request would cost milliseconds each. */
 

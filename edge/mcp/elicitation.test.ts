@@ -3,7 +3,8 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Caller, ownerOfLocalMode } from "../../shared/caller.ts";
 import { intentOf } from "../crypto/digest.ts";
-import { type AccessSettings, hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
+import type { AccessSettings } from "../config/settings.ts";
 import { connectAgent, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   answerOf,

@@ -1,10 +1,10 @@
 import type { RequestId, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
-import type { Env } from "../bindings.ts";
+import type { Env } from "../config/bindings.ts";
 import { emptyForm, type Question } from "./approval-prompt.ts";
 import type { JsonObject } from "./message.ts";
 import { sessionOf } from "./session-store.ts";
-import { ElicitAnswer } from "../session/session.ts";
 import type { Session } from "../session/session-id.ts";
+import { ElicitAnswer } from "../rpc/session.ts";
 
 interface Asking {
   readonly question: Question;

@@ -2,9 +2,8 @@ import { isLegacyRequest } from "@modelcontextprotocol/server";
 import { type ErrorBody, TwsError } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/caller.ts";
 import { isToolName } from "../../shared/tools/index.ts";
-import { addressOf } from "../access/attempt-limits.ts";
-import { stepUp } from "../auth/caller.ts";
-import type { AccessSettings, Env } from "../bindings.ts";
+import type { Env } from "../config/bindings.ts";
+import type { AccessSettings } from "../config/settings.ts";
 import { retryAfter } from "../http/headers.ts";
 import { isNeverRefused } from "../host/relay/rate-limits.ts";
 import { idOf, isJsonObject, type JsonObject, readMessage, rpcCodes, rpcError } from "./message.ts";
@@ -13,6 +12,8 @@ import { answerLegacy, answerSessionRequest } from "./sessions-2025.ts";
 import { answerModern } from "./stateless-2026.ts";
 import { faultInParams, inPlainWords } from "./params.ts";
 import { admitVisitor } from "../http/address-limits.ts";
+import { addressOf } from "../http/client-address.ts";
+import { stepUp } from "./step-up.ts";
 
 /**
  * The MCP endpoint, for 2026-07-28 and the 2025 revisions. The Worker has checked Host and Origin and knows the

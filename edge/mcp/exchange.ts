@@ -1,7 +1,7 @@
 import type { RequestId } from "@modelcontextprotocol/server";
 import type { ErrorBody } from "../../shared/errors.ts";
 import type { Caller, Toolset } from "../../shared/caller.ts";
-import type { Env } from "../bindings.ts";
+import type { Env } from "../config/bindings.ts";
 import { isJsonObject, type JsonObject } from "./message.ts";
 import type { Elicit } from "./elicitation.ts";
 import { listedTool } from "./catalog.ts";

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Portfolio } from "../../shared/portfolio.ts";
 import { type Caller, ownerOfLocalMode } from "../../shared/caller.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { callOf, connectAgent, connectedStatus, rpc, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   answerOf,

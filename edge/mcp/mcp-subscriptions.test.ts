@@ -2,7 +2,7 @@ import { createExecutionContext, evictDurableObject, runInDurableObject } from "
 import { env, exports } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ownerOfLocalMode } from "../../shared/caller.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { connectAgent, connectedStatus, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   answerOf,

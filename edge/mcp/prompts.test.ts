@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { prompts } from "../../shared/prompts.ts";
-import { hostOf } from "../bindings.ts";
+import { prompts } from "../../shared/prompts/index.ts";
+import { hostOf } from "../config/bindings.ts";
 import { connectAgent } from "../host/host.fixture.ts";
 import { answerOf, messageOf, modern, type Params, post } from "./client.fixture.ts";
 

@@ -9,11 +9,11 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
-import { findPrompt, prompts, promptText, strategies } from "../../shared/prompts.ts";
+import { findPrompt, prompts, promptText, strategies } from "../../shared/prompts/index.ts";
 import type { ArgumentKind } from "../../shared/prompts/define.ts";
 import { resourceTemplates } from "../../shared/resources.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import type { HostRpc } from "../rpc/host.ts";
 import type { Exchange } from "./exchange.ts";
 

@@ -4,7 +4,7 @@ import { approvalLifetimeMs } from "../../shared/approval.ts";
 import { ErrorBody, TwsError } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/caller.ts";
 import { sha256Of } from "../crypto/digest.ts";
-import type { Env } from "../bindings.ts";
+import type { Env } from "../config/bindings.ts";
 import type { JsonObject } from "./message.ts";
 import { signingSecret } from "./session-store.ts";
 

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ownerOfLocalMode } from "../../shared/caller.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import { type Inbox, openSocket, rpc } from "../host/host.fixture.ts";
 import { watchLimits } from "../host/resources/update-notifier.ts";
 import { answerOf, modern } from "./client.fixture.ts";

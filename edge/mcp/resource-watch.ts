@@ -2,7 +2,7 @@ import { z } from "zod";
 import { createBackoff } from "../../shared/backoff.ts";
 import { ErrorBody } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/caller.ts";
-import { accessOf, type Env, hostOf } from "../bindings.ts";
+import { accessOf, type Env, hostOf } from "../config/bindings.ts";
 import { callerHeader, encodeCaller, grantEndedCode } from "../rpc/host.ts";
 
 const Updated = z.object({ type: z.literal("updated"), uri: z.string() });

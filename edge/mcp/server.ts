@@ -7,7 +7,7 @@ import {
 } from "@modelcontextprotocol/server";
 import type { ErrorBody } from "../../shared/errors.ts";
 import { fixedResources, parseResourceUri, resourceTemplates } from "../../shared/resources.ts";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import type { HostRpc } from "../rpc/host.ts";
 import { callTool, noteRefusal } from "./call-tool.ts";
 import type { Exchange } from "./exchange.ts";

@@ -1,7 +1,11 @@
-import type { Env } from "../bindings.ts";
-import type { Elicits } from "./approval-prompt.ts";
-import type { McpSession } from "../session/session.ts";
-import { importSessionKey, mintSessionId, readSessionId, type Session } from "../session/session-id.ts";
+import type { Env } from "../config/bindings.ts";
+import {
+  importSessionKey,
+  mintSessionId,
+  readSessionId,
+  type Session,
+  type Elicits,
+} from "../session/session-id.ts";
 
 /** How long a Worker believes that a session goes on without asking its object. */
 const trustMs = 10_000;
@@ -32,8 +36,7 @@ export async function endSession(env: Env, session: Session): Promise<void> {
   aliveUntil.delete(session.name);
 }
 
-export const sessionOf = (env: Env, { name }: Session): DurableObjectStub<McpSession> =>
-  env.MCP_SESSION.getByName(name);
+export const sessionOf = (env: Env, { name }: Session) => env.MCP_SESSION.getByName(name);
 
 async function keyOf(env: Env): Promise<CryptoKey> {
   signingKey ??= await importSessionKey(await signingSecret(env));

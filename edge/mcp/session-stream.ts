@@ -3,8 +3,8 @@ import { rpcCodes, rpcError } from "./message.ts";
 import type { Exchange } from "./exchange.ts";
 import { sessionOf } from "./session-store.ts";
 import { openWatch } from "./resource-watch.ts";
-import { SessionFrame } from "../session/session.ts";
 import type { Session } from "../session/session-id.ts";
+import { SessionFrame } from "../rpc/session.ts";
 
 interface SessionExchange extends Exchange {
   readonly session: Session;

@@ -2,16 +2,17 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
-import { hostOf } from "../bindings.ts";
+import { hostOf } from "../config/bindings.ts";
 import type { HostRpc } from "../rpc/host.ts";
-import { type Elicits, elicitsOf } from "./approval-prompt.ts";
+import { elicitsOf } from "./approval-prompt.ts";
 import { idOf, isJsonObject, type JsonObject, rpcCodes, rpcError } from "./message.ts";
 import { answerIn, createElicit } from "./elicitation.ts";
 import { answersAsStream, callKeepAliveMs, type Exchange } from "./exchange.ts";
 import { createServer } from "./server.ts";
 import { endSession, findSession, newSessionId, sessionOf } from "./session-store.ts";
 import { openSessionStream } from "./session-stream.ts";
-import { type Session, toBase64Url } from "../session/session-id.ts";
+import type { Session, Elicits } from "../session/session-id.ts";
+import { toBase64Url } from "../crypto/base64url.ts";
 
 const sessionHeader = "mcp-session-id";
 

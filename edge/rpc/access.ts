@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Caller, Scope, Toolset } from "../../shared/caller.ts";
-import type { Proven } from "../access/machines/key-proofs.ts";
+import type { PublicKey } from "../../shared/machine-key.ts";
 
 /** What the owner has agreed to for one client. */
 export const Policy = z.object({
@@ -44,6 +44,25 @@ export interface Ticket {
   readonly ticket: string;
   readonly expiresAt: string;
 }
+
+/** The key of one machine. */
+export interface Key {
+  readonly keyId: string;
+  readonly publicKey: PublicKey;
+  readonly hostId: string;
+  readonly machine: string;
+  readonly pairedAt: string;
+  readonly usedAt: string | null;
+  readonly revokedAt: string | null;
+}
+
+/** Why a proof is not taken. */
+export type ProofRefusal =
+  | { readonly why: "malformed" | "unknown_key" | "revoked" | "audience" | "replayed" }
+  /** By how much the agent's clock is ahead of ours; negative is behind. */
+  | { readonly why: "clock"; readonly aheadS: number };
+
+export type Proven = ({ readonly ok: true } & Key) | ({ readonly ok: false } & ProofRefusal);
 
 /** What the Worker and the hosts' objects may ask of the object `Access` by RPC. Its pages and the OAuth endpoints go through `fetch`. */
 export interface AccessRpc {

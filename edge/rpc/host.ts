@@ -1,9 +1,8 @@
 import type { OwnerDesk, OwnerRequest } from "../../shared/approval.ts";
-import type { AuditEntry, AuditHead } from "../../shared/audit.ts";
+import type { AuditEntry, AuditHead, Trail } from "../../shared/audit.ts";
 import type { ErrorBody } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/caller.ts";
-import type { TradingStatus } from "../../shared/status.ts";
-import type { TrailRecord } from "../host/store.ts";
+import type { AgentStatus, Hop, TradingStatus } from "../../shared/status.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
 
 /** One tool call, already validated, on its way to the host's object. */
@@ -53,6 +52,14 @@ export interface ShownEntry {
   readonly entry: AuditEntry;
 }
 
+/** A trail that an agent has said to keep. */
+export interface TrailRecord extends Trail {
+  /** When it was first told of. */
+  readonly beganAt: string;
+  /** Where the trail before it stood then; null for the first. */
+  readonly previous: Trail | null;
+}
+
 export interface AuditPage {
   /** Newest first. */
   readonly entries: readonly ShownEntry[];
@@ -64,6 +71,16 @@ export interface AuditPage {
   /** When it was first seen that the trail is not whole, and why; null while it is. */
   readonly broken: { readonly since: string; readonly reason: string } | null;
 }
+
+/** Health of every hop, and for each that is not well what the reader can do about it. */
+export interface Health {
+  readonly edge: Hop;
+  readonly agent: Hop;
+  readonly tws: Hop;
+  readonly farms: readonly FarmHop[];
+}
+
+export type FarmHop = AgentStatus["farms"][number] & Hop;
 
 /** The close code of a socket whose grant has ended. */
 export const grantEndedCode = 4401;
@@ -86,11 +103,15 @@ export interface HostRpc {
   readResource(uri: string, caller: Caller): Promise<ResourceOutcome>;
   /** A grant is over: its sockets are closed and what it has started ends. */
   dropGrant(grantId: string): Promise<void>;
+  /** The agent may not serve this host any more: all its connections are closed, for this reason. */
+  dropAgent(reason: string): Promise<void>;
   /** What a page of the owner shows of this host, as last known. */
   facts(): Promise<{ readonly machine: string | null; readonly accounts: readonly string[] }>;
   /** Asks the agent what a page of the owner asks. Only such a page may call this: no request of a client leads here. */
   owner(request: OwnerRequest): Promise<OwnerOutcome>;
   trading(): Promise<TradingFacts>;
+  /** Health of every hop from here to the market-data farms. */
+  health(): Promise<Health>;
   /** The audit trail before number `before`, or from its end. */
   audit(before: number | null): Promise<AuditPage>;
   /** The resources this caller has started, for resources/list. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { importSessionKey, mintSessionId, readSessionId, toBase64Url } from "./session-id.ts";
+import { importSessionKey, mintSessionId, readSessionId } from "./session-id.ts";
+import { toBase64Url } from "../crypto/base64url.ts";
 
 const now = Date.UTC(2026, 0, 5);
 const dayMs = 24 * 3600 * 1000;

@@ -1,4 +1,4 @@
-import type { Elicits } from "../mcp/approval-prompt.ts";
+import { fromBase64Url, toBase64Url } from "../crypto/base64url.ts";
 
 /**
  * Session ids of the 2025 revisions. An id proves by its signature that we issued it, to which grant and when, so
@@ -7,6 +7,12 @@ import type { Elicits } from "../mcp/approval-prompt.ts";
 
 /** After this a session is over; its client initialises again, as the protocol says. */
 const lifetimeMs = 30 * 24 * 3600 * 1000;
+
+/** How a client can be asked to show something to the person before it, as it has declared. */
+export interface Elicits {
+  readonly form: boolean;
+  readonly url: boolean;
+}
 
 export interface Session {
   /** Names the McpSession object. */
@@ -51,7 +57,9 @@ export async function readSessionId(
   const [, name, issuedAt, declared, mac] = match ?? [];
   if (name === undefined || issuedAt === undefined || mac === undefined) return null;
   const parts = [name, issuedAt, declared].filter((part) => part !== undefined);
-  const isOurs = await crypto.subtle.verify("HMAC", key, fromBase64Url(mac), signed(parts, grantId));
+  const signature = fromBase64Url(mac);
+  const isOurs =
+    signature !== null && (await crypto.subtle.verify("HMAC", key, signature, signed(parts, grantId)));
   const expiresAt = Number.parseInt(issuedAt, 36) + lifetimeMs;
   if (!isOurs || now >= expiresAt) return null;
   const elicits = { form: declared?.includes("f") ?? false, url: declared?.includes("u") ?? false };
@@ -60,12 +68,3 @@ export async function readSessionId(
 
 const signed = (parts: readonly string[], grantId: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(new TextEncoder().encode(JSON.stringify([...parts, grantId])));
-
-export const toBase64Url = (bytes: Uint8Array): string =>
-  btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-
-const fromBase64Url = (text: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.codePointAt(0) ?? 0);

@@ -1,18 +1,11 @@
 import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
-import { tryClose, trySend } from "../host/socket-attachments.ts";
-import { toBase64Url } from "./session-id.ts";
-
-/** What a session tells a Worker that holds one of its streams: the resources whose updates that stream carries now. */
-export const SessionFrame = z.object({ type: z.literal("subscriptions"), uris: z.array(z.string()) });
-export type SessionFrame = z.infer<typeof SessionFrame>;
+import type { ElicitAnswer, SessionFrame, SessionRpc } from "../rpc/session.ts";
+import { toBase64Url } from "../crypto/base64url.ts";
+import { tryClose, trySend } from "../http/sockets.ts";
 
 /** A session may hold this many streams and subscriptions. */
 const limits = { streams: 8, subscriptions: 100, questions: 8 } as const;
-
-/** What a client may answer when it is asked to show something. */
-export const ElicitAnswer = z.enum(["accept", "decline", "cancel"]);
-export type ElicitAnswer = z.infer<typeof ElicitAnswer>;
 
 /** Of a socket that waits for one answer of the client; empty once it has come. */
 const WaitingFor = z.object({ question: z.string(), call: z.string(), until: z.int() });
@@ -24,7 +17,7 @@ const Subscriptions = z.array(z.string()).default([]);
  * it is over. The Workers hold its streams, each over a WebSocket from here, so that this object sleeps meanwhile.
  * Sessions that do none of this keep nothing here.
  */
-export class McpSession extends DurableObject {
+export class McpSession extends DurableObject implements SessionRpc {
   /**
    * WebSockets of Workers: one on which a stream is told what to carry, or with `/answer` one that waits for what the
    * client says to the question `id`, asked for the sake of `call`, until then (Unix milliseconds).

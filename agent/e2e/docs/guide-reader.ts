@@ -2,7 +2,7 @@ import { z } from "zod";
 import { errorKinds } from "../../../shared/errors.ts";
 import { News } from "../../../shared/news.ts";
 import { Portfolio } from "../../../shared/portfolio.ts";
-import { prompts, strategies } from "../../../shared/prompts.ts";
+import { prompts, strategies } from "../../../shared/prompts/index.ts";
 import type { ToolDefinition } from "../../../shared/tools/define.ts";
 import { tools } from "../../../shared/tools/index.ts";
 import { connectModern, openSocket, post } from "../clients/clients.ts";

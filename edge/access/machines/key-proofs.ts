@@ -8,15 +8,8 @@ import {
   type PublicKey,
 } from "../../../shared/machine-key.ts";
 import { TwsError } from "../../../shared/errors.ts";
-import type { AgentStore, Key } from "./machine-store.ts";
-
-/** Why a proof is not taken. */
-export type ProofRefusal =
-  | { readonly why: "malformed" | "unknown_key" | "revoked" | "audience" | "replayed" }
-  /** By how much the agent's clock is ahead of ours; negative is behind. */
-  | { readonly why: "clock"; readonly aheadS: number };
-
-export type Proven = ({ readonly ok: true } & Key) | ({ readonly ok: false } & ProofRefusal);
+import type { AgentStore } from "./machine-store.ts";
+import type { ProofRefusal, Proven } from "../../rpc/access.ts";
 
 const Claims = z.object({
   aud: z.string(),

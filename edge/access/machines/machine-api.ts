@@ -2,12 +2,13 @@ import { z } from "zod";
 import { PairRequest, PollRequest, proofPaths } from "../../../shared/machine-key.ts";
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
 import { readBody, textOf } from "../../http/body.ts";
-import type { AccessSettings } from "../../bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
 import type { Agents } from "./pairing.ts";
-import type { AgentStore, Key } from "./machine-store.ts";
-import { addressOf } from "../attempt-limits.ts";
+import type { AgentStore } from "./machine-store.ts";
 import { createProofs, refusalError } from "./key-proofs.ts";
 import type { ScriptTokens } from "./script-tokens.ts";
+import type { Key } from "../../rpc/access.ts";
+import { addressOf } from "../../http/client-address.ts";
 
 /** What the command line of an agent's machine asks: pairing and script tokens. JSON in, JSON out, and a proof with each request. */
 

@@ -1,25 +1,15 @@
 import { z } from "zod";
 import { PublicKey } from "../../../shared/machine-key.ts";
+import type { Key } from "../../rpc/access.ts";
 import { Scope, Toolset } from "../../../shared/caller.ts";
 
-/** What the object `Access` keeps of hosts, their agents' keys, pairings and script tokens. The tables are in migrations.ts. */
+/** What the object `Access` keeps of hosts, their agents' keys, pairings and script tokens. The tables are in ../storage/migrations.ts. */
 
 export interface Host {
   readonly hostId: string;
   /** As the owner calls it. */
   readonly name: string;
   readonly createdAt: string;
-}
-
-/** The key of one machine. */
-export interface Key {
-  readonly keyId: string;
-  readonly publicKey: PublicKey;
-  readonly hostId: string;
-  readonly machine: string;
-  readonly pairedAt: string;
-  readonly usedAt: string | null;
-  readonly revokedAt: string | null;
 }
 
 /** A pairing that waits for its other half. */

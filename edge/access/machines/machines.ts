@@ -1,10 +1,10 @@
-import type { AccessSettings } from "../../bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
 import { type AgentApi, createAgentApi } from "./machine-api.ts";
 import { openAgentStore } from "./machine-store.ts";
 import { type Agents, createAgents, type PairingDesk } from "./pairing.ts";
-import { createAttempts } from "../attempt-limits.ts";
+import { createAttempts } from "../storage/attempt-limits.ts";
 import { createScriptTokens, type ScriptTokens } from "./script-tokens.ts";
-import type { AccessStore } from "../store.ts";
+import type { AccessStore } from "../storage/store.ts";
 
 /** The agents' part of the object `Access`. */
 export interface AgentAccess {

@@ -10,12 +10,14 @@ import {
 } from "../../../shared/machine-key.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import { defaultHostId } from "../../../shared/caller.ts";
-import { type AccessSettings, hostOf } from "../../bindings.ts";
-import { toBase64Url } from "../../session/session-id.ts";
-import type { AgentStore, Host, Key, Pairing, Target } from "./machine-store.ts";
-import type { Attempts } from "../attempt-limits.ts";
-import { createProofs, type Proven } from "./key-proofs.ts";
+import { hostOf } from "../../config/bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
+import type { AgentStore, Host, Pairing, Target } from "./machine-store.ts";
+import type { Attempts } from "../storage/attempt-limits.ts";
+import { createProofs } from "./key-proofs.ts";
 import { hashOf, newSecret } from "../../crypto/secrets.ts";
+import type { Key, Proven } from "../../rpc/access.ts";
+import { toBase64Url } from "../../crypto/base64url.ts";
 
 /** In an hour, from one address or session and from everywhere. */
 const limits = { pairings: 20, tries: 5, pairingsOfAll: 200, triesOfAll: 100, hosts: 50 } as const;

@@ -2,14 +2,14 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import { TwsHost } from "../../host/host.ts";
-import { parseEnv } from "../../bindings.ts";
+import { parseEnv } from "../../config/settings.ts";
 import { openAgentStore } from "./machine-store.ts";
 import { createAgents } from "./pairing.ts";
-import { createAttempts } from "../attempt-limits.ts";
+import { createAttempts } from "../storage/attempt-limits.ts";
 import { at, granted, mcp } from "../access.fixture.ts";
 import { createMachine, pairWith } from "./machine.fixture.ts";
 import { createScriptTokens } from "./script-tokens.ts";
-import { openAccessStore } from "../store.ts";
+import { openAccessStore } from "../storage/store.ts";
 
 /** What happens while something else is under way: what was read a moment ago must not count for what is no more. */
 

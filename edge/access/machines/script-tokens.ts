@@ -2,11 +2,12 @@ import { z } from "zod";
 import { KeyId, type TokenView, tokenTimes } from "../../../shared/machine-key.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import { Scope, Toolset } from "../../../shared/caller.ts";
-import { type AccessSettings, hostOf } from "../../bindings.ts";
-import type { AgentStore, Key, KeptToken } from "./machine-store.ts";
+import { hostOf } from "../../config/bindings.ts";
+import type { AccessSettings } from "../../config/settings.ts";
+import type { AgentStore, KeptToken } from "./machine-store.ts";
 import { keyIdOf, signedBy } from "./key-proofs.ts";
-import type { Identity } from "../../rpc/access.ts";
-import type { AccessStore } from "../store.ts";
+import type { Identity, Key } from "../../rpc/access.ts";
+import type { AccessStore } from "../storage/store.ts";
 
 /** Tokens that an agent's machine signs for its owner's scripts. The edge takes those that it was told of, until they are revoked. */
 

@@ -2,11 +2,12 @@ import { OAuthAuthorizationServer, OAuthError, type OAuthHelpers } from "@cloudf
 import { z } from "zod";
 import { Scope } from "../../../shared/caller.ts";
 import { readBody, type ReadBody, textOf } from "../../http/body.ts";
-import type { AccessSettings } from "../../bindings.ts";
-import { addressOf, createAttempts } from "../attempt-limits.ts";
+import type { AccessSettings } from "../../config/settings.ts";
+import { createAttempts } from "../storage/attempt-limits.ts";
 import type { Records } from "./oauth-storage.ts";
 import type { Identity } from "../../rpc/access.ts";
-import type { AccessStore, Consent } from "../store.ts";
+import type { AccessStore, Consent } from "../storage/store.ts";
+import { addressOf } from "../../http/client-address.ts";
 
 const accessTokenSeconds = 3_600;
 /** The library takes no shorter life of a token. */

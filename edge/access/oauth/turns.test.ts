@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { parseEnv } from "../../bindings.ts";
+import { parseEnv } from "../../config/settings.ts";
 import { createOAuth } from "./oauth.ts";
 import { createRecords, type Records } from "./oauth-storage.ts";
 import {
@@ -13,7 +13,7 @@ import {
   registered,
   type Tokens,
 } from "../access.fixture.ts";
-import { openAccessStore } from "../store.ts";
+import { openAccessStore } from "../storage/store.ts";
 
 /** Records that take their time, as storage does elsewhere: other requests run between a read and its write. */
 const slow = (records: Records): Records => ({

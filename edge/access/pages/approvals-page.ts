@@ -1,14 +1,18 @@
 import { html } from "hono/html";
-import type { OwnerDesk, OwnerRequest, PendingApproval } from "../../../shared/approval.ts";
+import {
+  type OwnerDesk,
+  type OwnerRequest,
+  type PendingApproval,
+  hostCommand,
+} from "../../../shared/approval.ts";
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
 import { modeOf } from "../../../shared/status.ts";
-import { hostOf } from "../../bindings.ts";
-import { hostCommand } from "../../mcp/approval-prompt.ts";
+import { hostOf } from "../../config/bindings.ts";
 import type { HostRpc, TradingFacts } from "../../rpc/host.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
-import type { Page, PagesOptions, Visit } from "./pages.ts";
 import { tradingEntry } from "./trading-panel.ts";
+import type { Page, PagesOptions, Visit } from "./page.ts";
 
 const hexDigest = /^[0-9a-f]{64}$/;
 

@@ -1,9 +1,9 @@
 import { html } from "hono/html";
-import { hostOf } from "../../bindings.ts";
+import { hostOf } from "../../config/bindings.ts";
 import type { AuditPage, HostRpc, ShownEntry } from "../../rpc/host.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
-import type { Page, PagesOptions } from "./pages.ts";
+import type { Page, PagesOptions } from "./page.ts";
 
 /** `/audit`: what was done about orders on a host, newest first, and whether the trail is whole. */
 export function createAuditPage({ env, desk }: PagesOptions): Page {

@@ -7,11 +7,11 @@ import {
 import { html } from "hono/html";
 import { z } from "zod";
 import { defaultHostId, Scope, Toolset } from "../../../shared/caller.ts";
-import { hostOf } from "../../bindings.ts";
-import { toBase64Url } from "../../session/session-id.ts";
+import { hostOf } from "../../config/bindings.ts";
 import { type Markup, page, sorry } from "./layout.ts";
-import type { Page, PagesOptions, Visit } from "./pages.ts";
 import type { Policy } from "../../rpc/access.ts";
+import type { Page, PagesOptions, Visit } from "./page.ts";
+import { toBase64Url } from "../../crypto/base64url.ts";
 
 /** Programs that get their answer by a scheme of their own and not over loopback (RFC 8252): Cursor. */
 const programSchemes: ReadonlySet<string> = new Set(["cursor:"]);

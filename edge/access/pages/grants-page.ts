@@ -1,7 +1,7 @@
 import { html } from "hono/html";
 import { type Markup, page } from "./layout.ts";
-import type { Page, PagesOptions } from "./pages.ts";
-import type { Consent } from "../store.ts";
+import type { Consent } from "../storage/store.ts";
+import type { Page, PagesOptions } from "./page.ts";
 
 /** `/grants`: who has which access, and ending it. */
 export function createGrantsPage({ store, settings, owner, desk, ended }: PagesOptions): Page {

@@ -1,8 +1,9 @@
-import type { AccessSettings } from "../../bindings.ts";
-import { addressOf, createAttempts } from "../attempt-limits.ts";
+import type { AccessSettings } from "../../config/settings.ts";
+import { createAttempts } from "../storage/attempt-limits.ts";
 import { isPassphrase } from "../../crypto/passphrase.ts";
 import { hashOf, isSame, newSecret } from "../../crypto/secrets.ts";
-import type { AccessStore } from "../store.ts";
+import type { AccessStore } from "../storage/store.ts";
+import { addressOf } from "../../http/client-address.ts";
 
 const sessionCookie = "__Host-tws-edge-owner";
 const sessionSeconds = 900;

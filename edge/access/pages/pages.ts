@@ -1,40 +1,15 @@
 import { html } from "hono/html";
 import { readBody, textOf } from "../../http/body.ts";
-import type { AccessSettings } from "../../bindings.ts";
-import type { PairingDesk } from "../machines/pairing.ts";
 import { createApprovalsPage } from "./approvals-page.ts";
 import { createAuditPage } from "./audit-page.ts";
 import { createConsentPage } from "./consent-page.ts";
 import { createGrantsPage } from "./grants-page.ts";
 import { page, sorry } from "./layout.ts";
-import type { OAuth } from "../oauth/oauth.ts";
-import type { Owner, OwnerSession } from "./owner-session.ts";
+import type { Page, PagesOptions } from "./page.ts";
 import { createPairPage } from "./pair-page.ts";
-import type { AccessStore } from "../store.ts";
-
-/** What a page of the owner gets: they have signed in, and the form is of one of our pages. */
-export interface Visit {
-  readonly request: Request;
-  readonly session: OwnerSession;
-}
-
-export interface Page {
-  show(visit: Visit): Promise<Response>;
-  submit(visit: Visit, form: URLSearchParams): Promise<Response>;
-}
 
 export interface Pages {
   fetch(request: Request): Promise<Response>;
-}
-
-export interface PagesOptions {
-  readonly settings: AccessSettings;
-  readonly env: Cloudflare.Env;
-  readonly store: AccessStore;
-  readonly oauth: OAuth;
-  readonly owner: Owner;
-  readonly desk: PairingDesk;
-  readonly ended: (grantId: string) => Promise<unknown>;
 }
 
 const mostFormBytes = 65_536;

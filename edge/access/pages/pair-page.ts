@@ -1,11 +1,12 @@
 import { html } from "hono/html";
 import { fingerprintOf, HostName } from "../../../shared/machine-key.ts";
 import { TwsError } from "../../../shared/errors.ts";
-import { hostOf } from "../../bindings.ts";
-import type { Key, Target } from "../machines/machine-store.ts";
+import { hostOf } from "../../config/bindings.ts";
+import type { Target } from "../machines/machine-store.ts";
 import type { PairingDesk } from "../machines/pairing.ts";
 import { type Markup, page, sorry } from "./layout.ts";
-import type { Page, PagesOptions, Visit } from "./pages.ts";
+import type { Key } from "../../rpc/access.ts";
+import type { Page, PagesOptions, Visit } from "./page.ts";
 
 type Asked = NonNullable<Awaited<ReturnType<PairingDesk["find"]>>>;
 

@@ -8,9 +8,10 @@ import {
   parseAgentFrame,
 } from "../../../shared/protocol.ts";
 import type { AgentStatus } from "../../../shared/status.ts";
-import { version } from "../../version.ts";
-import { attach, attachmentOf, tryClose, trySend } from "../socket-attachments.ts";
-import type { AgentRecord, Presence, Rival, Store } from "../store.ts";
+import { version } from "../../config/version.ts";
+import { attach, attachmentOf } from "../storage/socket-attachments.ts";
+import type { AgentRecord, Presence, Rival, Store } from "../storage/store.ts";
+import { tryClose, trySend } from "../../http/sockets.ts";
 
 type HelloFrame = Extract<AgentFrame, { type: "hello" }>;
 export type ServingFrame = Extract<

@@ -1,5 +1,5 @@
 import { conditionOf, parseTopic } from "../../../shared/events.ts";
-import type { StartedResource } from "../store.ts";
+import type { StartedResource } from "../storage/store.ts";
 import type { TopicView } from "../streams/topics.ts";
 
 /** Characters that the lists of one resource may take together; a model reads all of it. */

@@ -2,10 +2,10 @@ import type { Contract } from "../../../shared/contract.ts";
 import { parseTopic } from "../../../shared/events.ts";
 import type { Resource } from "../../../shared/resources.ts";
 import type { Caller } from "../../../shared/caller.ts";
-import type { Alarm } from "../alarm.ts";
+import type { Alarm } from "../storage/alarm.ts";
 import { Lines } from "../streams/line-allocation.ts";
 import { mayWatch } from "../streams/stream-resolver.ts";
-import type { StartedRecord, StartedResource, Store } from "../store.ts";
+import type { StartedRecord, StartedResource, Store } from "../storage/store.ts";
 import type { TopicListener, Topics } from "../streams/topics.ts";
 import type { Updates } from "./update-notifier.ts";
 

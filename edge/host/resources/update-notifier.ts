@@ -2,9 +2,10 @@ import { TwsError } from "../../../shared/errors.ts";
 import { parseTopic, type Topic } from "../../../shared/events.ts";
 import { parseResourceUri, type Resource, type ResourceUri } from "../../../shared/resources.ts";
 import type { Caller } from "../../../shared/caller.ts";
-import { attach, type Attachment, trySend } from "../socket-attachments.ts";
+import { attach, type Attachment } from "../storage/socket-attachments.ts";
 import { mayWatch } from "../streams/stream-resolver.ts";
-import type { StartedResource } from "../store.ts";
+import type { StartedResource } from "../storage/store.ts";
+import { trySend } from "../../http/sockets.ts";
 
 /** One `updated` message for each URI in this time at most. */
 const mergeMs = 250;

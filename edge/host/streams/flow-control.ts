@@ -1,6 +1,6 @@
 import { TwsError } from "../../../shared/errors.ts";
-import { tryClose, trySend } from "../socket-attachments.ts";
 import type { Tally, Unread, UnreadNote } from "./send-budget.ts";
+import { tryClose, trySend } from "../../http/sockets.ts";
 
 /** A data message for one watcher. */
 export interface DataMessage {

@@ -1,4 +1,4 @@
-import type { Store } from "../store.ts";
+import type { Store } from "../storage/store.ts";
 
 /** Numbers that only ever rise, even across evictions. */
 export interface SequenceNumbers {

@@ -3,7 +3,7 @@ import { ContractSelector } from "../../../shared/contract.ts";
 import { type ErrorBody, TwsError } from "../../../shared/errors.ts";
 import { faultsIn } from "../../../shared/tools/input-errors.ts";
 import { forgive } from "../../../shared/tools/coerce.ts";
-import type { Attachment } from "../socket-attachments.ts";
+import type { Attachment } from "../storage/socket-attachments.ts";
 import type { DataMessage } from "./flow-control.ts";
 import { createMemo } from "./memo.ts";
 import type { Ask, Opened } from "./stream-resolver.ts";

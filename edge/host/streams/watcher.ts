@@ -1,6 +1,6 @@
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
 import type { Caller } from "../../../shared/caller.ts";
-import { attach } from "../socket-attachments.ts";
+import { attach } from "../storage/socket-attachments.ts";
 import { Flow } from "./flow-control.ts";
 import { marketDataWords } from "./market-data-messages.ts";
 import { newsWords } from "./news-messages.ts";

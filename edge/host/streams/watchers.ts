@@ -1,6 +1,6 @@
 import { TwsError } from "../../../shared/errors.ts";
 import type { Caller } from "../../../shared/caller.ts";
-import type { Attachment } from "../socket-attachments.ts";
+import type { Attachment } from "../storage/socket-attachments.ts";
 import { Unread, type UnreadNote } from "./send-budget.ts";
 import type { StreamName } from "./watcher-protocol.ts";
 import { Watcher, type WatcherOptions } from "./watcher.ts";

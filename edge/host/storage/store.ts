@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { Contract } from "../../shared/contract.ts";
-import { type Resource, resourceKinds } from "../../shared/resources.ts";
-import { AgentStatus } from "../../shared/status.ts";
-import { AuditHead, Trail } from "../../shared/audit.ts";
-import { migrate } from "../storage/migrations.ts";
+import { Contract } from "../../../shared/contract.ts";
+import { type Resource, resourceKinds } from "../../../shared/resources.ts";
+import { AgentStatus } from "../../../shared/status.ts";
+import { AuditHead, Trail } from "../../../shared/audit.ts";
+import type { TrailRecord } from "../../rpc/host.ts";
+import { migrate } from "../../storage/migrations.ts";
 
 /** All that a host's object keeps on disk, and the only file with SQL in it. docs/storage.md describes every table. */
 
@@ -129,14 +130,6 @@ export interface StartedResource extends Resource {
 export interface StartedRecord extends StartedResource {
   /** When it was last read, in Unix milliseconds; null while a socket watches it. */
   readonly usedAt: number | null;
-}
-
-/** A trail that an agent has said to keep. */
-export interface TrailRecord extends Trail {
-  /** When it was first told of. */
-  readonly beganAt: string;
-  /** Where the trail before it stood then; null for the first. */
-  readonly previous: Trail | null;
 }
 
 /** An entry of the audit trail as it came. */

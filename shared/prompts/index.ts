@@ -1,8 +1,8 @@
-import { TwsError } from "./errors.ts";
-import type { Prompt, PromptArgument } from "./prompts/define.ts";
-import { optionPrompts, strategies } from "./prompts/options.ts";
-import { orderPrompts } from "./prompts/orders.ts";
-import { portfolioPrompts } from "./prompts/portfolio.ts";
+import { TwsError } from "../errors.ts";
+import type { Prompt, PromptArgument } from "./define.ts";
+import { optionPrompts, strategies } from "./options.ts";
+import { orderPrompts } from "./orders.ts";
+import { portfolioPrompts } from "./portfolio.ts";
 
 /** Every prompt, in the order in which clients see them. */
 export const prompts: Readonly<Record<string, Prompt>> = {

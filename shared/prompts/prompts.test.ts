@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { findPrompt, prompts, promptText, strategies } from "./prompts.ts";
-import { findTool } from "./tools/index.ts";
+import { findPrompt, prompts, promptText, strategies } from "./index.ts";
+import { findTool } from "../tools/index.ts";
 
 interface Call {
   readonly tool: string;

@@ -1,31 +1,4 @@
-import { defaultHostId } from "../shared/caller.ts";
-import type { Access } from "./access/access.ts";
-import { isPassphraseHash } from "./crypto/passphrase.ts";
-import type { TwsHost } from "./host/host.ts";
-import type { McpSession } from "./session/session.ts";
-
-declare global {
-  // the runtime's own name for the bindings; tests see them by it too
-  namespace Cloudflare {
-    interface GlobalProps {
-      mainModule: typeof import("./worker.ts");
-    }
-    interface Env {
-      TWS_HOST_OBJECT: DurableObjectNamespace<TwsHost>;
-      MCP_SESSION: DurableObjectNamespace<McpSession>;
-      ACCESS: DurableObjectNamespace<Access>;
-      AUTH?: string;
-      AGENT_TOKEN?: string;
-      LOCAL_AGENT_TOKEN?: string;
-      ALLOWED_ORIGINS?: string;
-      PUBLIC_URL?: string;
-      OWNER_PASSPHRASE_HASH?: string;
-    }
-  }
-}
-
-/** Bindings and variables, as the runtime gives them. */
-export type Env = Cloudflare.Env;
+import { isPassphraseHash } from "../crypto/passphrase.ts";
 
 /** The variables, parsed. */
 export interface Settings {
@@ -58,10 +31,15 @@ type ParsedEnv =
   /** Every problem at once, each opening with the name of its variable. */
   | { readonly ok: false; readonly problems: readonly string[] };
 
-type Variables = Pick<
-  Env,
-  "AUTH" | "AGENT_TOKEN" | "LOCAL_AGENT_TOKEN" | "ALLOWED_ORIGINS" | "PUBLIC_URL" | "OWNER_PASSPHRASE_HASH"
->;
+/** The variables, as the runtime gives them. */
+export interface Variables {
+  AUTH?: string;
+  AGENT_TOKEN?: string;
+  LOCAL_AGENT_TOKEN?: string;
+  ALLOWED_ORIGINS?: string;
+  PUBLIC_URL?: string;
+  OWNER_PASSPHRASE_HASH?: string;
+}
 
 const shortestToken = 16;
 
@@ -145,10 +123,3 @@ function originOf(text: string): string | null {
   const isWeb = url.protocol === "http:" || url.protocol === "https:";
   return isWeb && url.href === `${url.origin}/` ? url.origin : null;
 }
-
-/** The object of a TWS host. */
-export const hostOf = (env: Env, hostId: string = defaultHostId): DurableObjectStub<TwsHost> =>
-  env.TWS_HOST_OBJECT.getByName(hostId);
-
-/** The object that knows who may come in. */
-export const accessOf = (env: Env): DurableObjectStub<Access> => env.ACCESS.getByName("access");

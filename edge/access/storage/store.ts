@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { Caller } from "../../shared/caller.ts";
-import { migrate } from "../storage/migrations.ts";
+import { Caller } from "../../../shared/caller.ts";
+import { migrate } from "../../storage/migrations.ts";
 import { expiringTables, migrations } from "./migrations.ts";
-import { Policy } from "../rpc/access.ts";
+import { Policy } from "../../rpc/access.ts";
 
 /** All that the object `Access` keeps on disk besides the OAuth library's records. Instants in Unix milliseconds. */
 
