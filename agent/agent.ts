@@ -72,7 +72,7 @@ export function createAgent({
     limits,
     journalFile,
     now: Date.now,
-    log: twsLogTo(log),
+    log,
     ...(reconcileTimes && { reconcileTimes }),
   });
   const handlers = createHandlers({
@@ -86,12 +86,7 @@ export function createAgent({
   });
   const dispatch = createDispatch({ handlers, log, now: Date.now });
   const topics = createTopics({
-    findSource: createSources({
-      session,
-      quotes,
-      orderBook,
-      log: (event, fields) => log.error(event, fields),
-    }),
+    findSource: createSources({ session, quotes, orderBook, log }),
     log,
     now: Date.now,
   });
@@ -144,22 +139,18 @@ interface SessionParts {
   readonly quoteOptions?: QuoteOptions;
 }
 
-const twsLogTo = (log: Log) => (event: string, fields: Readonly<Record<string, unknown>>) =>
-  log[event.endsWith("_failed") ? "error" : "info"](event, fields);
-
 function startSession({ config, tws, log, sessionTimes = {}, quoteOptions = {} }: SessionParts) {
-  const twsLog = twsLogTo(log);
   const session = createSession({
     host: tws.host,
     port: tws.port,
     clientId: config.clientId,
     isSimulator: tws.isSimulator,
-    log: twsLog,
+    log,
     times: sessionTimes,
   });
   // the book listens before TWS can say anything
-  const orderBook = createOrderBook(session, twsLog);
-  return { session, orderBook, quotes: createQuoteStreams(session, { log: twsLog, ...quoteOptions }) };
+  const orderBook = createOrderBook(session, log);
+  return { session, orderBook, quotes: createQuoteStreams(session, { log, ...quoteOptions }) };
 }
 
 interface Served {

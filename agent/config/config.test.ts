@@ -1,14 +1,7 @@
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import {
-  ConfigError,
-  type Environment,
-  parseJournalConfig,
-  parseLinkConfig,
-  parseStartConfig,
-} from "./config.ts";
+import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
 import { limitNames, usualBounds } from "../limits/limits.ts";
 import { limitVariables } from "./limit-variables.ts";
 
@@ -271,25 +264,6 @@ test("an agent alone needs to know its edge, and says so together with other mis
   const mistakes = mistakesOf(parseLinkConfig, { TWS_PORT: "x" });
   expect(mistakes).toHaveLength(2);
   expect(mistakes[1]).toContain("EDGE_URL is not set");
-});
-
-test(".env.example lists every variable that configuration reads", () => {
-  const example = readFileSync(new URL("../../.env.example", import.meta.url), "utf8");
-  const read = new Set<string>();
-  const env = new Proxy<Record<string, string>>(
-    {},
-    {
-      get: (_target, name) => {
-        read.add(String(name));
-        return undefined;
-      },
-    },
-  );
-  parseStartConfig(env);
-  mistakesOf(parseLinkConfig, env);
-  mistakesOf(parseJournalConfig, env);
-  const listed = [...example.matchAll(/^# ?([A-Z_]+)=/gm)].map(([, name]) => name);
-  expect(new Set(listed)).toEqual(read);
 });
 
 test("AGENT_TOKEN has no place beside sign-in", () => {

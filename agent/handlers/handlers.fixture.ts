@@ -15,6 +15,8 @@ import { createSession } from "../tws/session/session.ts";
 import type { SessionTimes } from "../tws/session/session.ts";
 import type { CallContext } from "../call/call-context.ts";
 import { createHandlers } from "./index.ts";
+import type { Log } from "../process/log.ts";
+import { silentLog } from "../process/log.fixture.ts";
 
 export const trader: Caller = {
   grantId: "grant-1",
@@ -82,13 +84,13 @@ interface AgentOptions {
   readonly reconcileTimes?: Partial<ReconcileTimes>;
   readonly orderTimes?: Partial<OrderTimes>;
   readonly sessionTimes?: Partial<SessionTimes>;
-  readonly log?: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log?: Log;
 }
 
 /** For tests: one process of the agent, without its link. */
 export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own }: AgentOptions) {
   const { journalFile = openJournalFile({ path: inMemory, exclusive: true }) } = own;
-  const { log = () => {}, reconcileTimes, orderTimes, sessionTimes } = own;
+  const { log = silentLog, reconcileTimes, orderTimes, sessionTimes } = own;
   const target = { host: "127.0.0.1", port, clientId };
   const times = { retryFirstMs: 50, ...sessionTimes };
   const session = createSession({ ...target, isSimulator: true, log, times });

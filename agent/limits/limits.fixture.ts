@@ -18,6 +18,7 @@ import { createSession } from "../tws/session/session.ts";
 import { createLimitGuard } from "./limit-check.ts";
 import { createLossWatch } from "./loss-watch.ts";
 import { createMoney } from "./exchange-rates.ts";
+import { silentLog } from "../process/log.fixture.ts";
 
 /** A Friday at 11:00 in New York. */
 export const fridayNoon = Date.parse("2026-11-20T16:00:00Z");
@@ -29,11 +30,15 @@ export const request = () => ({ timeoutMs: 8_000, signal: new AbortController().
 /** For tests: the parts that the limits stand on, over a session with a simulator whose market stands still. */
 export async function startLimitBed(simulation: SimulatorOptions = {}) {
   const simulator = await startSimulator({ port: 0, now: () => fridayNoon, ...simulation });
-  const log = () => {};
   const target = { host: "127.0.0.1", port: simulator.port, clientId: 1 };
-  const session = createSession({ ...target, isSimulator: true, log, times: { retryFirstMs: 20 } });
-  const orderBook = createTestBook(session, log);
-  const quotes = createQuoteStreams(session, { log, times: { quietMs: 300, longestMs: 2_000 } });
+  const session = createSession({
+    ...target,
+    isSimulator: true,
+    log: silentLog,
+    times: { retryFirstMs: 20 },
+  });
+  const orderBook = createTestBook(session, silentLog);
+  const quotes = createQuoteStreams(session, { log: silentLog, times: { quietMs: 300, longestMs: 2_000 } });
   await session.whenConnected(10_000);
   const closers: (() => void)[] = [];
 
@@ -48,7 +53,7 @@ export async function startLimitBed(simulation: SimulatorOptions = {}) {
       const file = openJournalFile({ path: inMemory, exclusive: true });
       const journal = createJournal(file, now);
       const killSwitch = createKillSwitch(file, now);
-      const lossWatch = createLossWatch({ limits, session, killSwitch, log });
+      const lossWatch = createLossWatch({ limits, session, killSwitch, log: silentLog });
       const guard = createLimitGuard({ limits, session, quotes, orderBook, journal, lossWatch, now });
       closers.push(() => {
         lossWatch.close();

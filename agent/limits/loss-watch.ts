@@ -2,7 +2,7 @@ import type { KillSwitch } from "../journal/kill-switch.ts";
 import { accountFindings, boundsOf, limitNames } from "./limits.ts";
 import type { Finding, Limits } from "./limits.ts";
 import type { TwsSession } from "../tws/session/api.ts";
-import type { Log } from "../tws/session/connection.ts";
+import type { Log } from "../process/log.ts";
 import { watchDailyPnl } from "../tws/account/pnl-watch.ts";
 import { amountText } from "./amounts.ts";
 
@@ -44,10 +44,10 @@ function watchLoss({ session, killSwitch, limits, log }: LossWatchDeps, most: nu
       const before = killSwitch.state();
       if (before !== null && before.by !== "page") return;
       killSwitch.freeze("loss", reason);
-      log("limits.loss_reached", { account });
+      log.warn("limits.loss_reached", { account });
     } catch (error) {
       // orders are refused all the same, by the figure
-      log("limits.freeze_failed", { account, error });
+      log.error("limits.freeze_failed", { account, error });
     }
   }
 

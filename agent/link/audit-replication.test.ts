@@ -174,3 +174,23 @@ test("tells the trail once the journal can be read, and says in the log why it h
   mirror.tell();
   expect(told()).toEqual(["trail to 0"]);
 });
+
+test("tells the trail again when the journal could not be read as the edge answered", () => {
+  const { audit: whole } = journal;
+  write(5);
+  mirror.linked(true);
+  told();
+  audit = {
+    ...whole,
+    head: () => {
+      throw new TwsError("journal_unavailable", "The disk is gone.");
+    },
+  };
+  mirror.audited(headAt(2));
+  expect(logged).toEqual(["audit.not_told"]);
+  audit = whole;
+  mirror.tell();
+  expect(told()).toEqual(["trail to 5"]);
+  mirror.audited(headAt(2));
+  expect(told()).toEqual(["3-5"]);
+});

@@ -46,6 +46,17 @@ export function createAuditMirror(
     }
   }
 
+  /** Null while the journal cannot be read: the trail is then told again. */
+  function readHead(): AuditHead | null {
+    try {
+      return audit.head();
+    } catch (error) {
+      log.error("audit.not_told", { error });
+      trailId = "";
+      return null;
+    }
+  }
+
   function refused(head: AuditHead, event: string): void {
     phase = "refused";
     log.error(event, { trailId, seq: head.seq });
@@ -64,9 +75,12 @@ export function createAuditMirror(
     /** How far the edge has it. Where it has not moved on, or has more than there is, nothing more is sent on this link. */
     audited(head: AuditHead): void {
       switch (phase) {
-        case "told":
-          if (head.seq > audit.head().seq) return refused(head, "audit.edge_is_ahead");
+        case "told": {
+          const own = readHead();
+          if (own === null) return undefined;
+          if (head.seq > own.seq) return refused(head, "audit.edge_is_ahead");
           break;
+        }
         case "sent":
           if (head.seq <= taken.seq) return refused(head, "audit.refused_by_edge");
           break;

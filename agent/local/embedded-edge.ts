@@ -95,7 +95,7 @@ function createMiniflare(script: string, options: EmbeddedEdgeOptions): Miniflar
       telemetry: { enabled: false },
       log: new NoOpLog(),
       handleStructuredLogs: ({ level, message }) =>
-        log[level === "error" || level === "warn" ? "warn" : "debug"]("edge.says", { message }),
+        log[level === "error" || level === "warn" ? level : "debug"]("edge.says", { message }),
       handleUncaughtError: (error) => log.error("edge.failed", { error }),
       unsafeHandleRuntimeRestart: () => log.error("edge.restarted"),
       ...(persistTo !== null && { resourcePersistencePath: persistTo }),

@@ -8,6 +8,7 @@ import { WebSocket } from "ws";
 import { z } from "zod";
 import { subprotocol } from "../../shared/protocol.ts";
 import { parseStartConfig } from "../config/config.ts";
+import { simulatorJournal } from "../config/journal-path.ts";
 import { workerSettings } from "./embedded-edge.ts";
 import { type Local, type LocalOptions, startLocal } from "./local.ts";
 
@@ -115,4 +116,31 @@ test("the embedded Worker is the one that wrangler.toml describes", () => {
   expect(toml).toContain(
     `compatibility_flags = [${workerSettings.compatibilityFlags.map((flag) => `"${flag}"`).join(", ")}]`,
   );
+});
+
+test("a failed reconciliation is shown as an error without a LOG_LEVEL", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tws-edge-test-"));
+  closers.push(() => rmSync(folder, { recursive: true }));
+  const shown: unknown[] = [];
+  const failed = Promise.withResolvers<void>();
+  const local = await start({
+    persistTo: folder,
+    write(line) {
+      shown.push(JSON.parse(line));
+      if (line.includes('"orders.not_reconciled"')) failed.resolve();
+    },
+  });
+  // each session begins with a reconciliation, which needs the journal
+  rmSync(join(folder, simulatorJournal));
+  local.simulator?.faults.dropConnections();
+  await failed.promise;
+  expect(shown).toContainEqual(expect.objectContaining({ level: "error", event: "orders.not_reconciled" }));
+});
+
+test("shows no event of an ordinary day without a LOG_LEVEL", async () => {
+  const shown: string[] = [];
+  const local = await start({ write: (line) => shown.push(line) });
+  await callTool(local, "ibkr_get_positions");
+  await local.close();
+  expect(shown).toEqual([]);
 });

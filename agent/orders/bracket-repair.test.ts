@@ -50,7 +50,7 @@ test("an entry whose take profit TWS has refused is cancelled by the next proces
       ),
     },
   });
-  expect(bed.events).toContain("orders.bracket_mended");
+  expect(bed.logged).toContain("warn orders.bracket_mended");
   expect(bed.placed()).toBe(3);
 });
 

@@ -2,6 +2,7 @@ import { isAtEnd } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
 import { isGuarded } from "./bracket-repair.ts";
 import type { Picture } from "./observed-orders.ts";
+import type { Log } from "../process/log.ts";
 
 interface Deps {
   readonly journal: Journal;
@@ -13,7 +14,7 @@ interface Deps {
   readonly isSearched: (intentId: string) => boolean;
   /** TWS shows every order of a wish that was looked for. */
   readonly found: (intent: Intent) => void;
-  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log: Log;
 }
 
 /** The wishes whose end is still to be written down. */
@@ -48,7 +49,7 @@ export function createFollowed({ journal, picture, noteMs, againMs, isSearched, 
         if (intent !== null && hasNews(intent)) noteOne(intent);
       }
     } catch (error) {
-      log("journal.not_written_failed", { error });
+      log.error("journal.not_written_failed", { error });
       noteSoon(againMs);
     }
   }
@@ -86,7 +87,7 @@ export function createFollowed({ journal, picture, noteMs, againMs, isSearched, 
         if (isSearched(intentId) && (kind !== "bracket" || isGuarded(legs, picture))) found(intent);
         return;
       case "absent":
-        log("orders.appeared_failed", { intentId });
+        log.error("orders.appeared_failed", { intentId });
         found(intent);
         return;
       case "received":

@@ -6,6 +6,7 @@ import type { Caller } from "../../shared/caller.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
 import { startFaultHost } from "../e2e/rigs/restartable-agent.ts";
 import { trader } from "../handlers/handlers.fixture.ts";
+import { recordingLog } from "../process/log.fixture.ts";
 import { startSimulator, type Simulator, type SimulatorOptions } from "../simulator/server.ts";
 import { nameOf } from "./intent-id.ts";
 
@@ -21,12 +22,12 @@ const placeOrder = 3;
 export async function startOrders(options: SimulatorOptions = {}, ownTimes: Partial<typeof times> = {}) {
   const folder = mkdtempSync(join(tmpdir(), "tws-edge-orders-"));
   const path = join(folder, "journal.db");
-  const events: string[] = [];
+  const logged: string[] = [];
   let simulator = await startSimulator({ port: 0, seed: 7, ...options });
   const { port } = simulator;
   const hostOptions = {
     reconcileTimes: { ...times, ...ownTimes },
-    log: (event: string) => void events.push(event),
+    log: recordingLog(({ level, event }) => logged.push(`${level} ${event}`)),
   };
   let host = startFaultHost({ port }, path, hostOptions);
   await host.whenUp();
@@ -43,8 +44,8 @@ export async function startOrders(options: SimulatorOptions = {}, ownTimes: Part
     call,
     host: () => host,
     simulator: () => simulator,
-    /** What the agent has logged. */
-    events,
+    /** Level and name of each event that the agent has logged. */
+    logged,
     place: (input: object = {}, caller?: Caller) => call("ibkr_place_order", { ...far, ...input }, caller),
     status: (input: object, caller?: Caller) => call("ibkr_get_order_status", input, caller),
     stateOf: (key: string) =>

@@ -11,6 +11,7 @@ import type { JournalFile } from "../journal/database.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
 import { createPipeline } from "./submission.ts";
 import { createReconciler, type ReconcileTimes } from "./reconciler.ts";
+import type { Log } from "../process/log.ts";
 
 interface OrdersOptions {
   readonly session: TwsSession;
@@ -20,7 +21,7 @@ interface OrdersOptions {
   readonly journalFile: JournalFile;
   /** Unix milliseconds. */
   readonly now: () => number;
-  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log: Log;
   readonly reconcileTimes?: Partial<ReconcileTimes>;
 }
 

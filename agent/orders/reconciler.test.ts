@@ -74,7 +74,7 @@ describe("an order whose line was cut", () => {
       () => bed.stateOf("k"),
       (state) => state === "done",
     );
-    expect(bed.events).toContain("orders.appeared_failed");
+    expect(bed.logged).toContain("error orders.appeared_failed");
     expect(await bed.call("ibkr_place_order", { ...market, ...key })).toMatchObject({
       output: { status: "Filled", filled: 3 },
     });
@@ -86,7 +86,7 @@ describe("an order whose line was cut", () => {
     await bed.place(key);
     bed.simulator().faults.orders({ withoutEnds: [53] });
     await bed.host().crash();
-    await untilAnswer(() => bed.events.includes("orders.not_reconciled"), Boolean);
+    await untilAnswer(() => bed.logged.includes("error orders.not_reconciled"), Boolean);
     bed.simulator().faults.orders({});
     // nobody asks for anything
     await vi.waitFor(() => expect(bed.stateOf("k")).toBe("absent"), 10_000);
@@ -149,7 +149,7 @@ describe("what an agent has left behind that died", () => {
       () => bed.stateOf("k"),
       (state) => state === "done",
     );
-    expect(bed.events).toContain("orders.unlisted");
+    expect(bed.logged).toContain("warn orders.unlisted");
     expect(bed.placed()).toBe(0);
   });
 

@@ -10,6 +10,7 @@ import { createPicture } from "./observed-orders.ts";
 import { neverLeft, notChanged, notThere, wordsOfState } from "./order-text.ts";
 import { createSearches } from "./probe-schedule.ts";
 import { sentSpecOf } from "../journal/sent-order.ts";
+import type { Log } from "../process/log.ts";
 
 export interface ReconcileTimes {
   /** TWS is asked again after this about an order that it has not shown. */
@@ -65,7 +66,7 @@ interface ReconcilerDeps {
   readonly orderBook: OrderBook;
   readonly session: TwsSession;
   readonly now: () => number;
-  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log: Log;
   readonly times?: Partial<ReconcileTimes>;
 }
 
@@ -152,7 +153,7 @@ export function createReconciler({
       if (intent !== null && isLooked(intent) && isOfLogin(intent)) await decide(intent, look);
     } catch (error) {
       if (!(error instanceof TwsError)) throw error;
-      log("orders.not_decided", { intentId, error });
+      log.error("orders.not_decided", { intentId, error });
       searchAgain(intentId);
     }
   }
@@ -190,7 +191,7 @@ export function createReconciler({
     journal.acknowledge(intentId, picture.ordersOf(intent) ?? [], isOver);
     searches.end(intentId);
     followed.read(intentId);
-    log("orders.found", { intentId });
+    log.info("orders.found", { intentId });
   }
 
   /** TWS shows the order with the new terms, or as it was: one that ends does so either way. */
@@ -210,7 +211,7 @@ export function createReconciler({
     const { intentId } = intent;
     const outcome = await mendBracket(intent, picture, orderBook, closing.signal);
     if (outcome === null) return found(intent);
-    log("orders.bracket_mended", { intentId, outcome: outcome.message });
+    log.warn("orders.bracket_mended", { intentId, outcome: outcome.message });
     if (outcome.code === "outcome_unknown") return searchAgain(intentId);
     refused(intent, outcome);
   }
@@ -239,7 +240,7 @@ export function createReconciler({
     journal.missing(intentId, kind === "modify" ? notChanged(intent) : notThere(intent));
     searches.end(intentId);
     followed.read(intentId);
-    log("orders.absent", { intentId });
+    log.warn("orders.absent", { intentId });
   }
 
   /** It was at TWS, and has ended on a day that TWS lists no more. */
@@ -250,7 +251,7 @@ export function createReconciler({
     journal.acknowledge(intentId, orders, isOver);
     searches.end(intentId);
     followed.read(intentId);
-    log("orders.unlisted", { intentId });
+    log.warn("orders.unlisted", { intentId });
   }
 
   /** TWS's lists show every order of the last hours that is known to have filled and ended there. */
@@ -268,7 +269,7 @@ export function createReconciler({
     } catch (error) {
       if (closing.signal.aborted) return;
       // the next session begins with a look of its own
-      log("orders.not_looked", { intentId, error });
+      log.warn("orders.not_looked", { intentId, error });
       searchAgain(intentId);
     }
   }
@@ -294,7 +295,7 @@ export function createReconciler({
     pass = mine;
     mine.catch((error: unknown) => {
       if (closing.signal.aborted) return;
-      log("orders.not_reconciled", { error });
+      log.error("orders.not_reconciled", { error });
       if (passTimer !== null) clearTimeout(passTimer);
       passTimer = setTimeout(() => {
         // a later session has a pass of its own
@@ -307,7 +308,7 @@ export function createReconciler({
     try {
       return read();
     } catch (error) {
-      log("journal.not_read_failed", { error });
+      log.error("journal.not_read_failed", { error });
       return otherwise;
     }
   }

@@ -13,6 +13,7 @@ import { frozen } from "../journal/kill-switch.ts";
 import type { Assessment, LimitGuard, ProposedOrder } from "../limits/proposed-order.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { wordsOf } from "./order-text.ts";
+import type { Log } from "../process/log.ts";
 
 /** A wish to trade: the same name always means the same thing, however often it arrives. */
 export interface Wish extends Pick<
@@ -50,7 +51,7 @@ interface PipelineDeps {
   readonly clientId: number;
   /** Unix milliseconds. */
   readonly now: () => number;
-  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log: Log;
 }
 
 /** So soon after the first, the same order again is asked about instead of doubled. */
@@ -256,7 +257,7 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     try {
       write();
     } catch (error) {
-      log("journal.not_written_failed", { error });
+      log.error("journal.not_written_failed", { error });
     }
   }
 

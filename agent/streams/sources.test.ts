@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { TopicEvent } from "../../shared/events.ts";
 import { type AgentFrame, encodeFrame, parseAgentFrame } from "../../shared/protocol.ts";
-import { createLog } from "../process/log.ts";
 import { startSimulator, type Simulator } from "../simulator/server.ts";
 import { createSources } from "./sources.ts";
 import { createTopics, type Topics } from "./topics.ts";
 import { createOrderBook } from "../tws/orders/order-book.ts";
 import { createQuoteStreams } from "../tws/market-data/quotes.ts";
 import { createSession } from "../tws/session/session.ts";
+import { silentLog } from "../process/log.fixture.ts";
 
 const account = "DU1234567";
 let sim: Simulator;
@@ -18,14 +18,13 @@ let close: () => Promise<void>;
 beforeEach(async () => {
   // late on a Monday in New York, so that the day has had its bulletins
   sim = await startSimulator({ port: 0, now: () => Date.UTC(2026, 10, 23, 22) });
-  const log = () => {};
   const target = { host: "127.0.0.1", port: sim.port, clientId: 1, isSimulator: true };
-  const session = createSession({ ...target, log, times: { retryFirstMs: 20 } });
-  const orderBook = createOrderBook(session, log);
-  const quotes = createQuoteStreams(session, { log });
+  const session = createSession({ ...target, log: silentLog, times: { retryFirstMs: 20 } });
+  const orderBook = createOrderBook(session, silentLog);
+  const quotes = createQuoteStreams(session, { log: silentLog });
   topics = createTopics({
-    findSource: createSources({ session, quotes, orderBook, log }),
-    log: createLog({ level: "error", secrets: [], write: log, now: Date.now }),
+    findSource: createSources({ session, quotes, orderBook, log: silentLog }),
+    log: silentLog,
     now: Date.now,
   });
   events = [];

@@ -16,6 +16,7 @@ import {
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import { watchOrders } from "../tws/orders/order-watch.ts";
 import { watchPortfolio } from "../tws/account/portfolio.ts";
+import type { Log } from "../process/log.ts";
 
 /** Tells a listener what happens on a topic, until the returned function is called. */
 export type Source = (listener: (news: TopicNews) => void) => () => void;
@@ -27,7 +28,7 @@ interface SourcesOptions {
   readonly session: TwsSession;
   readonly quotes: QuoteStreams;
   readonly orderBook: OrderBook;
-  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log: Log;
 }
 
 const askWithinMs = 15_000;

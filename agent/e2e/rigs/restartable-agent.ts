@@ -6,6 +6,8 @@ import type { ReconcileTimes } from "../../orders/reconciler.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import { quickReconcile } from "../chaos/crash-matrix.ts";
 import { type Ask, plainAsk } from "./dispatch-client.ts";
+import type { Log } from "../../process/log.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 /** An agent that ends without a word and comes back with the same journal, as often as it must. */
 export interface FaultHost {
@@ -37,13 +39,13 @@ interface Life {
 
 interface HostOptions {
   readonly reconcileTimes?: Partial<ReconcileTimes>;
-  readonly log?: (event: string) => void;
+  readonly log?: Log;
 }
 
 export function startFaultHost(
   { port }: Pick<Simulator, "port">,
   path: string,
-  { reconcileTimes = quickReconcile, log = () => {} }: HostOptions = {},
+  { reconcileTimes = quickReconcile, log = silentLog }: HostOptions = {},
 ): FaultHost {
   let failing: { writes: number; readonly phase: "before" | "after"; readonly step: string | null } = {
     writes: 0,

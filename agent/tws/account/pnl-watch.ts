@@ -1,6 +1,6 @@
 import { EventName } from "@stoqey/ib";
 import type { TwsSession } from "../session/api.ts";
-import type { Log } from "../session/connection.ts";
+import type { Log } from "../../process/log.ts";
 import { numberOrNull } from "../contracts/translate.ts";
 
 interface PnlWatch {
@@ -38,7 +38,7 @@ export function watchDailyPnl({ session, account, log, onFigure, onLost }: PnlWa
       .catch((error: unknown) => {
         // the end of the connection is followed by the next one
         if (reqId !== id || !isUp()) return;
-        log("tws.pnl_not_asked", { account, error });
+        log.warn("tws.pnl_not_asked", { account, error });
         lose();
         retryLater();
       });
@@ -60,7 +60,7 @@ export function watchDailyPnl({ session, account, log, onFigure, onLost }: PnlWa
     session
       .send("account", (ib) => ib.cancelPnL(id))
       .catch((error: unknown) => {
-        if (isUp()) log("tws.cancel_not_sent", { reqId: id, error });
+        if (isUp()) log.warn("tws.cancel_not_sent", { reqId: id, error });
       });
   };
 
@@ -71,7 +71,7 @@ export function watchDailyPnl({ session, account, log, onFigure, onLost }: PnlWa
     }),
     session.onNotice((notice) => {
       if (notice.id !== reqId) return;
-      log("tws.pnl_refused", { account, code: notice.code, text: notice.text });
+      log.warn("tws.pnl_refused", { account, code: notice.code, text: notice.text });
       lose();
       retryLater();
     }),

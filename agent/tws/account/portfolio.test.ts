@@ -7,6 +7,7 @@ import { watchPortfolio } from "./portfolio.ts";
 import type { PortfolioEvent } from "./portfolio.ts";
 import { createTestBook, spec } from "../test-support/order-book.fixture.ts";
 import { dial, within } from "../test-support/session.fixture.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 let sim: Simulator;
 let session: TwsSession;
@@ -39,7 +40,7 @@ const shown = (followed: ReturnType<typeof follow>, count = 1) =>
   vi.waitFor(() => expect(followed.pictures().length).toBeGreaterThanOrEqual(count), 10_000);
 
 test("shows the whole account at once, and again after a fill", async () => {
-  const book = createTestBook(session, () => {});
+  const book = createTestBook(session, silentLog);
   const followed = follow("DU1");
   await shown(followed);
   const [first] = followed.pictures();

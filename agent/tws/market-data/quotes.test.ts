@@ -7,6 +7,7 @@ import type { QuoteEvent, QuoteStreams, TwsSession } from "../session/api.ts";
 import { resolveContract } from "../contracts/contracts.ts";
 import { createQuoteStreams } from "./quotes.ts";
 import { dial, statusWhere, within } from "../test-support/session.fixture.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 let sim: Simulator;
 let session: TwsSession;
@@ -16,7 +17,7 @@ beforeEach(async () => {
   sim = await startSimulator({ port: 0, maxMarketDataLines: 3 });
   ({ session } = dial(sim.port));
   // a free line is taken at once, not at the next try
-  streams = createQuoteStreams(session, { log: () => {}, times: { exhaustedRetryMs: 3_600_000 } });
+  streams = createQuoteStreams(session, { log: silentLog, times: { exhaustedRetryMs: 3_600_000 } });
   await session.whenConnected(2_000);
   apple = await contract("AAPL");
 });
@@ -129,7 +130,7 @@ test("asks again for every line when TWS has lost its data", async () => {
 });
 
 test("goes stale when another session of the login takes its data, asks again, and is live again", async () => {
-  streams = createQuoteStreams(session, { log: () => {}, times: { competingRetryMs: 30 } });
+  streams = createQuoteStreams(session, { log: silentLog, times: { competingRetryMs: 30 } });
   const line = watched(apple);
   await line.state("live");
   sim.faults.endStreams("marketData", 10_197);

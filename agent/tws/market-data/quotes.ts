@@ -6,7 +6,7 @@ import type { Condition, Quote, StreamReason } from "../../../shared/events.ts";
 import type { SessionStatus } from "../../../shared/status.ts";
 import { currentTime } from "../account/account.ts";
 import type { QuoteEvent, QuoteStreams, TwsNotice, TwsSession } from "../session/api.ts";
-import type { Log } from "../session/connection.ts";
+import type { Log } from "../../process/log.ts";
 import { forgetContract } from "../contracts/contracts.ts";
 import { meaningOf, twsErrorFor, upstreamDown, waitReasonOf } from "../session/errors.ts";
 import { mayServe } from "../session/data-farms.ts";
@@ -64,7 +64,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
       try {
         watcher(event);
       } catch (error) {
-        log("tws.watcher_failed", { conId: line.contract.conId, error });
+        log.error("tws.watcher_failed", { conId: line.contract.conId, error });
       }
     }
   };
@@ -132,7 +132,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
         .then(lineIsFree)
         .catch((error: unknown) => {
           // with the connection the line has ended too
-          if (isUp()) log("tws.cancel_not_sent", { reqId, error });
+          if (isUp()) log.warn("tws.cancel_not_sent", { reqId, error });
         });
   };
 

@@ -7,6 +7,7 @@ import { createQuoteStreams } from "./quotes.ts";
 import { dial, within } from "../test-support/session.fixture.ts";
 import { newListening, watchForSilence } from "./stall-detector.ts";
 import { tradingHoursOf } from "../contracts/trading-hours.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 /** A Tuesday, 15:00 in New York: everything trades. */
 const tuesday = Date.UTC(2026, 10, 24, 20);
@@ -20,7 +21,7 @@ beforeEach(async () => {
   sim = await startSimulator({ port: 0, now });
   ({ session } = dial(sim.port));
   const times = { sweepMs: 20, patienceMs: 700, longestPatienceMs: 10_000, answerMs: 200 };
-  streams = createQuoteStreams(session, { log: () => {}, times, now });
+  streams = createQuoteStreams(session, { log: silentLog, times, now });
   await session.whenConnected(2_000);
 });
 afterEach(async () => {
@@ -115,7 +116,7 @@ test("waits longer each time for a market that is only quiet, and calls it live 
   const still = await startSimulator({ port: 0, now: () => tuesday });
   const { session: quiet } = dial(still.port);
   const times = { sweepMs: 20, patienceMs: 150, longestPatienceMs: 10_000, answerMs: 100 };
-  const quotes = createQuoteStreams(quiet, { log: () => {}, times, now: () => tuesday });
+  const quotes = createQuoteStreams(quiet, { log: silentLog, times, now: () => tuesday });
   await quiet.whenConnected(2_000);
   const contract = await resolveContract(quiet, { symbol: "AAPL" }, within(2_000));
   const states: string[] = [];

@@ -2,7 +2,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import { isFinal } from "../../../shared/order.ts";
 import type { CompletedOrder, Execution, Order, OrderStatus } from "../../../shared/order.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
-import type { Log } from "../session/connection.ts";
+import type { Log } from "../../process/log.ts";
 import { createExecutions } from "./executions.ts";
 import { placeBracket } from "./order-bracket.ts";
 import type { Bracket, BracketSpec } from "./order-bracket.ts";
@@ -45,7 +45,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     reconciled = lists.refresh({ timeoutMs: times.listMs, signal: closing.signal }).then(
       () => true,
       (error: unknown) => {
-        if (!closing.signal.aborted) log("orders.not_read", { error });
+        if (!closing.signal.aborted) log.error("orders.not_read", { error });
         return false;
       },
     );

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { startSimulator } from "../../simulator/server.ts";
 import { requestExecutions } from "./order-requests.ts";
 import { createSession } from "../session/session.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -55,7 +56,7 @@ test("a list of executions whose end TWS leaves out ends by silence", async () =
     port,
     clientId: 1,
     isSimulator: true,
-    log: () => {},
+    log: silentLog,
   });
   closers.push(() => session.close());
   await session.whenConnected(5_000);
@@ -76,7 +77,7 @@ test("a caller that leaves during the list is told so", async () => {
     port,
     clientId: 1,
     isSimulator: true,
-    log: () => {},
+    log: silentLog,
   });
   closers.push(() => session.close());
   await session.whenConnected(5_000);
@@ -94,7 +95,7 @@ test("a TWS that hangs is not taken for one without executions", async () => {
     port: simulator.port,
     clientId: 1,
     isSimulator: true,
-    log: () => {},
+    log: silentLog,
   });
   closers.push(() => session.close());
   await session.whenConnected(5_000);

@@ -2,6 +2,7 @@ import { expect, test, vi } from "vitest";
 import { spec, startBook } from "../test-support/order-book.fixture.ts";
 import { watchOrders } from "./order-watch.ts";
 import type { OrdersEvent } from "./order-watch.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 const never = new AbortController().signal;
 const context = { timeoutMs: 2_000, signal: never };
@@ -10,7 +11,7 @@ const resting = { ...spec, orderType: "LMT", limitPrice: 1 } as const;
 async function follow(account = spec.account) {
   const { simulator, session, book } = await startBook();
   const events: OrdersEvent[] = [];
-  const stop = watchOrders({ session, orderBook: book, account, log: () => {} }, (event) => {
+  const stop = watchOrders({ session, orderBook: book, account, log: silentLog }, (event) => {
     events.push(event);
   });
   const latest = () => events.flatMap((event) => (event.kind === "orders" ? event.data : [])).at(-1);

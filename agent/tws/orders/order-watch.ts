@@ -4,6 +4,7 @@ import type { Order } from "../../../shared/order.ts";
 import { modeOf } from "../../../shared/status.ts";
 import type { TwsSession } from "../session/api.ts";
 import type { OrderBook } from "./order-book.ts";
+import type { Log } from "../../process/log.ts";
 
 export type OrdersEvent =
   | { readonly kind: "orders"; readonly data: AccountOrders }
@@ -13,7 +14,7 @@ interface Watched {
   readonly session: TwsSession;
   readonly orderBook: Pick<OrderBook, "whenRead" | "ofAccount" | "onChange">;
   readonly account: string;
-  readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
+  readonly log: Log;
 }
 
 /** An order changes several times in a row; the changes are told as one. */
@@ -58,7 +59,7 @@ export function watchOrders(
   };
   const failed = (error: unknown): void => {
     if (stopping.signal.aborted) return;
-    log("orders.not_told", { account, error });
+    log.warn("orders.not_told", { account, error });
     // without a session the next one begins with a reading
     if (session.status().tws.state !== "connected") return;
     setState(conditionOf("silent", "TWS has not listed its orders; they are asked for again."));

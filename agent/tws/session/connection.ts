@@ -1,13 +1,12 @@
 import { EventName, IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
+import type { Log } from "../../process/log.ts";
 import type { TwsNotice } from "./api.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { createPacer, twsPacing } from "./pacing.ts";
 import type { Pacer } from "./pacing.ts";
-
-export type Log = (event: string, fields: Record<string, unknown>) => void;
 
 export interface ConnectionTimes {
   /** From dialling to TWS's answer to our hello. */
@@ -90,7 +89,7 @@ export function openConnection(options: ConnectionOptions): Connection {
         try {
           listener(...args);
         } catch (error) {
-          log("tws.listener_failed", { event, error });
+          log.error("tws.listener_failed", { event, error });
         }
       };
       ib.addListener(event, guarded);
@@ -111,7 +110,7 @@ export function openConnection(options: ConnectionOptions): Connection {
         pacer.submit(
           "account",
           () => ib.reqCurrentTime(),
-          (error) => log("tws.heartbeat_not_sent", { error }),
+          (error) => log.warn("tws.heartbeat_not_sent", { error }),
         );
       },
       onSilent: () => end("TWS stopped answering although its socket is open. Check that it has not frozen."),
@@ -156,7 +155,7 @@ export function openConnection(options: ConnectionOptions): Connection {
 
   options.onOpening(connection);
   guardDecoder(ib, (error) => {
-    log("tws.decoder_failed", { error });
+    log.error("tws.decoder_failed", { error });
     end("A message of TWS could not be read, so the session was begun again.");
   });
   ib.connect();

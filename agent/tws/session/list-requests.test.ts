@@ -9,6 +9,7 @@ import { createListKind } from "./list-requests.ts";
 import { startScriptedTws, welcome } from "../test-support/scripted-tws.fixture.ts";
 import { createTestBook, far } from "../test-support/order-book.fixture.ts";
 import { dial, within } from "../test-support/session.fixture.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 const account = "DU1234567";
 let sim: Simulator;
@@ -17,7 +18,7 @@ let book: ReturnType<typeof createTestBook>;
 beforeEach(async () => {
   sim = await startSimulator({ port: 0, accounts: [account] });
   ({ session } = dial(sim.port));
-  book = createTestBook(session, () => {});
+  book = createTestBook(session, silentLog);
   await session.whenConnected(2_000);
 });
 afterEach(async () => {

@@ -5,6 +5,7 @@ import { createQuoteStreams } from "../market-data/quotes.ts";
 import { refuse, startScriptedTws, welcome } from "../test-support/scripted-tws.fixture.ts";
 import type { ScriptedClient } from "../test-support/scripted-tws.fixture.ts";
 import { dial, within } from "../test-support/session.fixture.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 const apple: Contract = {
   conId: 265598,
@@ -46,7 +47,7 @@ async function streamsOn(
   const { session } = dial(tws.port);
   cleanups.push(() => session.close());
   const times = { competingRetryMs: 30, refusedRetryMs: 10, quietMs: 60, longestMs: 300, answerMs: 50 };
-  const streams = createQuoteStreams(session, { log: () => {}, times });
+  const streams = createQuoteStreams(session, { log: silentLog, times });
   await session.whenConnected(2_000);
   return { streams, asked, cancelled };
 }

@@ -5,6 +5,7 @@ import { meaningOf, twsErrorFor } from "./errors.ts";
 import { answersById } from "./event-types.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 import type { Pacer } from "./pacing.ts";
+import type { Log } from "../../process/log.ts";
 
 /**
  * Above every order id and below 2^31, so that a notice's id tells whose it is. TWS answers 322 to an id that it has
@@ -43,7 +44,7 @@ interface RequestMapOptions {
   readonly listen: <E extends TwsEventName>(event: E, listener: (...args: TwsEvents[E]) => void) => void;
   /** What an unanswered request has run into. */
   readonly timeoutError: (what: string, timeoutMs: number) => TwsError;
-  readonly log: (event: string, fields: Record<string, unknown>) => void;
+  readonly log: Log;
 }
 
 /** The requests that wait for answers, by id. */
@@ -116,14 +117,14 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
             spec.on[event]?.(control, ...args);
           } catch (error) {
             // left out, it would make the answer shorter than the truth
-            log("tws.answer_failed", { event, what, error });
+            log.error("tws.answer_failed", { event, what, error });
             control.reject(new TwsError("tws_error", `The agent could not read TWS's answer for ${what}.`));
           }
         },
         notice(notice) {
           if (spec.notice?.(notice, control) === true) return;
           const meaning = meaningOf(notice);
-          log("tws.notice", { id: notice.id, code: notice.code, text: notice.text, meaning, what });
+          log.info("tws.notice", { id: notice.id, code: notice.code, text: notice.text, meaning, what });
           if (meaning === "fatal" || meaning === "retry") control.reject(twsErrorFor(notice, what));
         },
         fail(error) {

@@ -92,6 +92,38 @@ test("keeps dialling while nothing listens, and says what to do", async () => {
   await session.whenConnected(2_000);
 });
 
+test("warns of a lost session and of a new reason, and not again of each attempt", async () => {
+  const sim = await simulator();
+  const { session, logged } = dial(sim.port);
+  cleanups.push(() => session.close());
+  const endings = () => logged.filter(({ event }) => event === "tws.disconnected").map(({ level }) => level);
+  await session.whenConnected(2_000);
+  await sim.faults.refuse(true);
+  sim.faults.dropConnections();
+  await vi.waitFor(() => expect(endings().slice(0, 4)).toEqual(["warn", "warn", "info", "info"]));
+  await sim.faults.refuse(false);
+  await session.whenConnected(2_000);
+  const before = endings().length;
+  await session.close();
+  expect(endings().slice(before)).toEqual(["info"]);
+});
+
+test("warns when TWS loses IBKR or the data of before, and of no other system message", async () => {
+  const sim = await simulator();
+  const { session, logged } = dial(sim.port);
+  cleanups.push(() => session.close());
+  await session.whenConnected(2_000);
+  sim.faults.announce(1100);
+  sim.faults.announce(1101);
+  sim.faults.announce(1102);
+  const notices = () =>
+    logged.flatMap(({ level, event, fields }) =>
+      event === "tws.notice" ? [`${level} ${String(fields["code"])}`] : [],
+    );
+  await vi.waitFor(() => expect(notices()).toContain("info 1102"));
+  expect(notices().filter((notice) => notice.startsWith("warn"))).toEqual(["warn 1100", "warn 1101"]);
+});
+
 test("gives up a server that accepts and says nothing, and dials again", async () => {
   const tws = await startScriptedTws({ answersHello: false });
   cleanups.push(() => tws.close());

@@ -3,10 +3,11 @@ import { createBackoff } from "../../../shared/backoff.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import { modeOf } from "../../../shared/status.ts";
 import type { SessionStatus, TwsState } from "../../../shared/status.ts";
+import type { Log } from "../../process/log.ts";
 import type { TwsNotice, TwsSession } from "./api.ts";
 import { openConnection } from "./connection.ts";
 import { upstreamDown } from "./errors.ts";
-import type { Accepted, Connection, ConnectionTimes, Ended, Log } from "./connection.ts";
+import type { Accepted, Connection, ConnectionTimes, Ended } from "./connection.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 import { farmOf } from "./data-farms.ts";
 import type { Farm } from "./data-farms.ts";
@@ -140,9 +141,9 @@ export function createSession(options: SessionOptions): TwsSession {
     connection.pacer.submit(
       "order",
       () => connection.ib.reqMarketDataType(marketDataTypes[marketDataType].code),
-      (error) => log("tws.market_data_type_not_sent", { error }),
+      (error) => log.warn("tws.market_data_type_not_sent", { error }),
     );
-    log("tws.connected", { connection: count, serverVersion, accounts });
+    log.info("tws.connected", { connection: count, serverVersion, accounts });
     tell(isUpstreamLost ? "upstream_down" : "connected");
     onConnected.tell(accepted.nextValidId);
   };
@@ -178,7 +179,8 @@ export function createSession(options: SessionOptions): TwsSession {
 
   const takeNotice = (notice: TwsNotice): void => {
     if (requests.notice(notice)) return;
-    log("tws.notice", { id: notice.id, code: notice.code, text: notice.text });
+    const { id, code, text } = notice;
+    log[lossCodes.has(code) ? "warn" : "info"]("tws.notice", { id, code, text });
     if (notice.id < 0) systemNotice(notice);
     onNotice.tell(notice);
   };
@@ -208,8 +210,10 @@ export function createSession(options: SessionOptions): TwsSession {
         serverVersion = null;
         farms = [];
         isUpstreamLost = false;
+        // asked for, or as every attempt before: neither is news
+        const isNews = !isStopped() && (acceptedAt !== null || ended.reason !== lastError);
         lastError = ended.reason;
-        log("tws.disconnected", { reason: ended.reason });
+        log[isNews ? "warn" : "info"]("tws.disconnected", { reason: ended.reason });
         tell(isStopped() ? "stopped" : "connecting");
         requests.failAll(offline());
         if (acceptedAt !== null) onDisconnected.tell();
@@ -345,6 +349,9 @@ const marketDataTypes = {
   4: { name: "delayed-frozen", code: MarketDataType.DELAYED_FROZEN },
 } as const;
 
+/** System messages after which something is missing: the line to IBKR, or the data of before. */
+const lossCodes: ReadonlySet<number> = new Set([1100, 1101, 2110]);
+
 /** Callbacks of our own: each is called in turn, and one that throws is logged and harms nobody. */
 function createListeners<Args extends readonly unknown[]>(log: Log) {
   const listeners = new Set<(...args: Args) => void>();
@@ -360,7 +367,7 @@ function createListeners<Args extends readonly unknown[]>(log: Log) {
         try {
           listener(...args);
         } catch (error) {
-          log("tws.listener_failed", { error });
+          log.error("tws.listener_failed", { error });
         }
       }
     },

@@ -8,6 +8,7 @@ import { accountPnl, positionPnl } from "../account/pnl.ts";
 import { createRead } from "./shared-reads.ts";
 import { createTestBook, spec } from "../test-support/order-book.fixture.ts";
 import { dial, within } from "../test-support/session.fixture.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 const account = "DU1234567";
 let sim: Simulator;
@@ -16,7 +17,7 @@ let book: ReturnType<typeof createTestBook>;
 beforeEach(async () => {
   sim = await startSimulator({ port: 0, accounts: [account] });
   ({ session } = dial(sim.port));
-  book = createTestBook(session, () => {});
+  book = createTestBook(session, silentLog);
   await session.whenConnected(2_000);
   await book.whenRead(new AbortController().signal);
 });

@@ -9,6 +9,7 @@ import type { OrderChanges } from "../orders/order-change.ts";
 import type { OrderSpec } from "../orders/order-wire.ts";
 import type { RequestContext } from "../session/api.ts";
 import { createSession } from "../session/session.ts";
+import { silentLog } from "../../process/log.fixture.ts";
 
 /** For tests of what TWS does with a message: nothing is written down before. */
 export const unwritten: SendSteps = { reserved: () => {}, sending: () => {} };
@@ -37,8 +38,8 @@ export async function startBook(world?: World) {
 /** For tests: one more order book at the same simulator, under the same client id. */
 export async function connectBook({ port }: Simulator) {
   const target = { host: "127.0.0.1", port, clientId: 1, isSimulator: true };
-  const session = createSession({ ...target, log: () => {}, times: { retryFirstMs: 20 } });
-  const book = createTestBook(session, () => {}, quick);
+  const session = createSession({ ...target, log: silentLog, times: { retryFirstMs: 20 } });
+  const book = createTestBook(session, silentLog, quick);
   onTestFinished(async () => {
     book.close();
     await session.close();

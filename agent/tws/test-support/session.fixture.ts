@@ -1,4 +1,5 @@
 import type { SessionStatus } from "../../../shared/status.ts";
+import { type LoggedEvent, recordingLog } from "../../process/log.fixture.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { createSession } from "../session/session.ts";
 import type { SessionTimes } from "../session/session.ts";
@@ -14,17 +15,17 @@ export const quickTimes: Partial<SessionTimes> = {
 
 export interface SessionFixture {
   readonly session: TwsSession;
-  readonly logged: readonly { readonly event: string; readonly fields: Record<string, unknown> }[];
+  readonly logged: readonly LoggedEvent[];
 }
 
 export function dial(port: number, times: Partial<SessionTimes> = {}, clientId = 7): SessionFixture {
-  const logged: { event: string; fields: Record<string, unknown> }[] = [];
+  const logged: LoggedEvent[] = [];
   const session = createSession({
     host: "127.0.0.1",
     port,
     clientId,
     isSimulator: true,
-    log: (event, fields) => void logged.push({ event, fields }),
+    log: recordingLog((event) => logged.push(event)),
     times: { ...quickTimes, ...times },
   });
   return { session, logged };
