@@ -26,7 +26,8 @@ export const walls: readonly Wall[] = [
       ["journal"],
       ["analysis", "streams"],
       ["call"],
-      ["tws", "process", "simulator"],
+      ["tws"],
+      ["process", "simulator"],
     ],
   },
   {
