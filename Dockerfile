@@ -1,7 +1,7 @@
-# syntax=docker/dockerfile:1
 # Two targets: `agent`, the process beside TWS; `local`, edge and agent and simulator in one, for trying it out.
 
-FROM node:24-slim AS base
+# docker buildx imagetools inspect node:24-slim    shows the digest of the newest
+FROM node:24-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6 AS base
 WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json package-lock.json ./
