@@ -69,6 +69,21 @@ describe("a plain POST", () => {
     ["tools/call", { name: "ibkr_get_status", arguments: "x" }, "params.arguments must be an object."],
     ["tools/call", { arguments: {} }, "params.name is required."],
     ["tools/list", { cursor: 5 }, "params.cursor must be text."],
+    [
+      "initialize",
+      {},
+      "params.protocolVersion is required. params.capabilities is required. params.clientInfo is required.",
+    ],
+    [
+      "initialize",
+      {
+        protocolVersion: "2025-11-25",
+        capabilities: { elicitation: 5 },
+        clientInfo: { name: "x", version: "1" },
+      },
+      "Not in the right form: params.capabilities.elicitation.",
+    ],
+    ["tools/list", { _meta: 4 }, "params._meta must be an object."],
     ["prompts/get", { name: "risk", arguments: { a: 1 } }, "params.arguments.a must be text."],
     ["resources/read", { uri: 7 }, "params.uri must be text."],
     [

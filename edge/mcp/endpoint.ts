@@ -10,7 +10,7 @@ import { idOf, isJsonObject, type JsonObject, readMessage, rpcCodes, rpcError } 
 import type { Exchange } from "./exchange.ts";
 import { answerLegacy, answerSessionRequest } from "./sessions-2025.ts";
 import { answerModern } from "./stateless-2026.ts";
-import { faultInParams, inPlainWords } from "./params.ts";
+import { faultInParams, inPlainWords, withoutDump } from "./params.ts";
 import { admitVisitor } from "../http/address-limits.ts";
 import { addressOf } from "../http/client-address.ts";
 import { stepUp } from "./step-up.ts";
@@ -59,7 +59,7 @@ export async function handleMcp(
     : await answerModern(asked, message);
   if (fault !== null) return inPlainWords(response, message, fault);
   return exchange.refusals[0] === undefined || isStream(response)
-    ? response
+    ? withoutDump(response, message)
     : limited(exchange.refusals[0], message);
 }
 

@@ -2,12 +2,18 @@ import { z } from "zod";
 import { faultsIn } from "../../shared/tools/input-errors.ts";
 import { idOf, type JsonObject, rpcCodes, rpcError } from "./message.ts";
 
-const Name = z.object({ name: z.string() });
-const Uri = z.object({ uri: z.string() });
-const Page = z.object({ cursor: z.string().optional() }).optional();
+const Meta = z.object({ _meta: z.record(z.string(), z.unknown()).optional() });
+const Name = Meta.extend({ name: z.string() });
+const Uri = Meta.extend({ uri: z.string() });
+const Page = Meta.extend({ cursor: z.string().optional() }).optional();
 
-/** What the methods take beside `_meta`, as the protocol has it. */
+/** What the methods take, as the protocol has it. */
 const shapes: Readonly<Record<string, z.ZodType>> = {
+  initialize: Meta.extend({
+    protocolVersion: z.string(),
+    capabilities: z.record(z.string(), z.unknown()),
+    clientInfo: z.object({ name: z.string(), version: z.string() }),
+  }),
   "tools/list": Page,
   "prompts/list": Page,
   "resources/list": Page,
@@ -17,7 +23,7 @@ const shapes: Readonly<Record<string, z.ZodType>> = {
   "resources/read": Uri,
   "resources/subscribe": Uri,
   "resources/unsubscribe": Uri,
-  "completion/complete": z.object({
+  "completion/complete": Meta.extend({
     ref: z.object({ type: z.enum(["ref/prompt", "ref/resource"]) }),
     argument: z.object({ name: z.string(), value: z.string() }),
   }),
@@ -35,7 +41,9 @@ export function faultInParams({ method, params }: JsonObject): string | null {
 }
 
 const codesOfSdk: ReadonlySet<unknown> = new Set([rpcCodes.invalidParams, rpcCodes.internalError]);
-const Failed = z.object({ error: z.object({ code: z.number() }) });
+const Failed = z.object({ error: z.object({ code: z.number(), message: z.string() }) });
+/** How the SDK writes down what its validator has found. */
+const Dump = z.array(z.object({ path: z.array(z.union([z.string(), z.number()])) })).min(1);
 
 /** The SDK's answer to parameters that are wrong, in our words: its own are the dump of a validator. */
 export async function inPlainWords(
@@ -49,4 +57,27 @@ export async function inPlainWords(
   if (!failed.success || !codesOfSdk.has(failed.data.error.code)) return response;
   await response.body?.cancel();
   return rpcError(response.status, rpcCodes.invalidParams, fault, { id: idOf(message) });
+}
+
+/** The answer, in which the dump of the SDK's validator has become a sentence; it looks deeper than we do. */
+export async function withoutDump(response: Response, message: JsonObject): Promise<Response> {
+  // the parameters of a call are all known to us, and its answer may be long
+  if (message["method"] === "tools/call" && response.ok) return response;
+  if (response.headers.get("content-type") !== "application/json") return response;
+  const failed = Failed.safeParse(await response.clone().json());
+  if (!failed.success || !codesOfSdk.has(failed.data.error.code)) return response;
+  const dump = Dump.safeParse(parsedOrNull(failed.data.error.message));
+  if (!dump.success) return response;
+  await response.body?.cancel();
+  const fields = [...new Set(dump.data.map(({ path }) => path.join(".").slice(0, 100)))].slice(0, mostFaults);
+  const fault = `Not in the right form: ${fields.join(", ")}.`;
+  return rpcError(response.status, rpcCodes.invalidParams, fault, { id: idOf(message) });
+}
+
+function parsedOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
