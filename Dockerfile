@@ -16,11 +16,17 @@ RUN mkdir .tws-edge && chown node .tws-edge
 USER node
 CMD ["node", "agent/main.ts", "start"]
 
+# docker build --build-arg SIMULATOR=yes .    keeps the simulator in the image of the agent
+FROM base AS agent-source
+COPY agent agent
+ARG SIMULATOR=no
+RUN [ "$SIMULATOR" = yes ] || rm -r agent/simulator
+
 # the last target is what a plain `docker build .` makes
 FROM base AS agent
 RUN npm ci --omit=dev
 COPY shared shared
-COPY agent agent
+COPY --from=agent-source /app/agent agent
 RUN mkdir .tws-edge && chown node .tws-edge
 USER node
 CMD ["node", "agent/main.ts", "agent"]

@@ -1,5 +1,7 @@
 /** The program `tws-edge`. Each command loads only what it needs. */
 
+import { existsSync } from "node:fs";
+
 const help = `tws-edge: your own Trader Workstation for MCP clients and browsers.
 
 Usage: npm run -s tws-edge -- COMMAND
@@ -73,6 +75,13 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
       process.stdout.write(help);
       return;
     case "sim": {
+      // the image of the agent is without it, unless asked for
+      if (!existsSync(new URL("./simulator/cli.ts", import.meta.url))) {
+        return fail(
+          "The simulator is not in this image. Build it with --build-arg SIMULATOR=yes, or the target `local`.",
+          1,
+        );
+      }
       const { runSimulator } = await import("./simulator/cli.ts");
       return runSimulator([...rest]);
     }

@@ -11,6 +11,7 @@ import {
   type Environment,
   type JournalConfig,
   loadConfig,
+  originAt,
   parseJournalConfig,
   parseKeyConfig,
   parseLinkConfig,
@@ -313,7 +314,7 @@ async function edgeFinding(origin: string): Promise<Finding> {
 async function localFinding({ server: { host, port } }: StartConfig): Promise<Finding> {
   const about = "edge";
   if (port === 0) return { about, state: "note", words: "npm start takes any free port.", nextStep: "" };
-  const origin = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const origin = originAt(host, port);
   const health = await askHealth(origin);
   return "reason" in health
     ? {

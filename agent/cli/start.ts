@@ -1,14 +1,17 @@
+import { existsSync } from "node:fs";
 import { TwsError } from "../../shared/errors.ts";
 import type { SessionStatus } from "../../shared/status.ts";
 import { authorizationFor } from "../link/credentials.ts";
 import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "../agent.ts";
 import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "../config/config.ts";
+import { isInContainer } from "../process/container.ts";
 import { createLog } from "../process/log.ts";
 import { JournalTakenError, openJournalFile } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
 import { closeOnSignal } from "../process/signals.ts";
 import { stateFolderOf } from "../config/state-folder.ts";
+import type { Simulator } from "../simulator/server.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import { version } from "../process/version.ts";
 
@@ -18,7 +21,10 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 export async function runStart(): Promise<string | null> {
   const config = orMistakes(() => loadConfig(parseStartConfig));
   if (typeof config === "string") return config;
+  if (config.server.isPublishedOnLoopback && !isInContainer()) return notInContainer;
   // the agent alone is installed without what the edge needs
+  if (!isHere("../local/local.ts") || !isHere("../../edge/worker.ts")) return withoutEdge;
+  if (config.tws === null && !isHere("../simulator/server.ts")) return withoutSimulator;
   const { AddressError, startLocal } = await import("../local/local.ts");
   try {
     const local = await startLocal({ config, persistTo: stateFolderOf(config.server.port) });
@@ -47,8 +53,8 @@ export async function runAgent(): Promise<string | null> {
   });
   const authorization = await orWords(() => authorizationFor(config));
   if (typeof authorization === "string") return authorization;
-  const { startSimulator } = await import("../simulator/server.ts");
-  const simulator = config.tws === null ? await startSimulator({ port: 0, seed: config.simSeed }) : null;
+  if (config.tws === null && !isHere("../simulator/server.ts")) return withoutSimulator;
+  const simulator = config.tws === null ? await startSimulator(config.simSeed) : null;
   const tws = config.tws ?? { host: "127.0.0.1", port: simulator?.port ?? 0 };
   const journalFile = orTaken(() => openJournalFile({ path: journalPathOf(config), exclusive: true }));
   if (typeof journalFile === "string") return journalFile;
@@ -70,6 +76,23 @@ export async function runAgent(): Promise<string | null> {
   sayChanges(agent.session, status, closing);
   return null;
 }
+
+/** The simulator is loaded where it is needed only: not every image has it. */
+async function startSimulator(seed: number): Promise<Simulator> {
+  const simulator = await import("../simulator/server.ts");
+  return simulator.startSimulator({ port: 0, seed });
+}
+
+const isHere = (file: string): boolean => existsSync(new URL(file, import.meta.url));
+
+const withoutEdge =
+  "There is no edge in this image, so only `agent` runs here. Set EDGE_URL to an edge elsewhere, or build the target `local`.";
+
+const withoutSimulator =
+  "TWS_HOST and TWS_PORT are not set, and there is no simulator in this image to stand in. Set them, or build the image with --build-arg SIMULATOR=yes.";
+
+const notInContainer =
+  "SERVER_PUBLISHED=loopback holds in a container alone, and this is none: the edge would answer other machines without a login. Remove it.";
 
 function orMistakes<T extends object>(load: () => T): T | string {
   try {

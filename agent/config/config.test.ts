@@ -26,7 +26,14 @@ test("an empty environment gives the documented defaults and the simulator", () 
     agentToken: null,
     logLevel: null,
     simSeed: 1,
-    server: { host: "127.0.0.1", port: 8000, allowedOrigins: [], publicUrl: null, owner: null },
+    server: {
+      host: "127.0.0.1",
+      isPublishedOnLoopback: false,
+      port: 8000,
+      allowedOrigins: [],
+      publicUrl: null,
+      owner: null,
+    },
   });
 });
 
@@ -200,6 +207,17 @@ test.each([
   expect(parseStartConfig({ SERVER_HOST }).server.host).toBe(host);
 });
 
+test("listens everywhere inside a container without login where its port is published on loopback alone", () => {
+  expect(parseStartConfig({ SERVER_PUBLISHED: "loopback" }).server).toMatchObject({
+    host: "0.0.0.0",
+    isPublishedOnLoopback: true,
+    owner: null,
+  });
+  expect(mistakesOf(parseStartConfig, { SERVER_PUBLISHED: "0.0.0.0" })).toEqual([
+    expect.stringContaining("published on 127.0.0.1 alone"),
+  ]);
+});
+
 describe("AUTH=on", () => {
   const owner = { AUTH: "on", OWNER_PASSPHRASE: "correct horse battery" };
 
@@ -222,6 +240,9 @@ describe("AUTH=on", () => {
   });
 
   test("takes this machine's own address where no other is given", () => {
+    expect(parseStartConfig({ ...owner, SERVER_PUBLISHED: "loopback" }).server.publicUrl).toBe(
+      "http://127.0.0.1:8000",
+    );
     expect(parseStartConfig({ ...owner, SERVER_PORT: "9000" }).server.publicUrl).toBe(
       "http://127.0.0.1:9000",
     );

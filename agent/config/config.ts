@@ -37,6 +37,8 @@ export interface AgentConfig {
 /** Where the edge listens when it runs in this process. */
 interface ServerConfig {
   readonly host: string;
+  /** In a container whose port is published on loopback alone: it listens everywhere inside and is open to nobody else. */
+  readonly isPublishedOnLoopback: boolean;
   readonly port: number;
   readonly allowedOrigins: readonly string[];
   readonly publicUrl: string | null;
@@ -144,6 +146,7 @@ interface Values extends LimitValues {
   readonly TWS_PAPER_ACCOUNT: string;
   readonly SERVER_HOST: string;
   readonly SERVER_PORT: number;
+  readonly SERVER_PUBLISHED: "loopback";
   readonly ALLOWED_ORIGINS: readonly string[];
   readonly PUBLIC_URL: string;
   readonly AUTH: "off" | "on";
@@ -174,6 +177,10 @@ const variables: {
   },
   SERVER_HOST: { schema: hostName, allowed: "an address of this machine, such as 127.0.0.1" },
   SERVER_PORT: { schema: integer(0, 65_535), allowed: `${portAllowed}, or 0 for any free one` },
+  SERVER_PUBLISHED: {
+    schema: z.literal("loopback"),
+    allowed: "loopback, in a container whose port is published on 127.0.0.1 alone",
+  },
   ALLOWED_ORIGINS: {
     schema: origins,
     allowed: "origins separated by commas, such as https://app.example.com,http://localhost:5173",
@@ -264,7 +271,9 @@ function readLimits({ read, mistakes }: Reader): Limits {
 const defaultPort = 8000;
 
 function readServer({ read, mistakes }: Reader): ServerConfig {
-  const host = read("SERVER_HOST") ?? "127.0.0.1";
+  const isPublishedOnLoopback = read("SERVER_PUBLISHED") === "loopback";
+  const host = read("SERVER_HOST") ?? (isPublishedOnLoopback ? "0.0.0.0" : "127.0.0.1");
+  const isLocal = isPublishedOnLoopback || isLoopback(host);
   const isAuthOn = read("AUTH") === "on";
   const port = read("SERVER_PORT") ?? defaultPort;
   const allowedOrigins = read("ALLOWED_ORIGINS") ?? [];
@@ -274,26 +283,31 @@ function readServer({ read, mistakes }: Reader): ServerConfig {
     if (owner === null && mistakes.every((mistake) => !mistake.startsWith("OWNER_PASSPHRASE"))) {
       mistakes.push("AUTH is on, and nobody could sign in: set OWNER_PASSPHRASE (12 characters or more).");
     }
-    if (publicUrl === null && (!isLoopback(host) || port === 0)) {
+    if (publicUrl === null && (!isLocal || port === 0)) {
       mistakes.push("AUTH is on, and PUBLIC_URL is not set: the address under which clients see the edge.");
     }
     if (publicUrl !== null && !publicUrl.startsWith("https:") && !isLoopback(new URL(publicUrl).hostname)) {
       mistakes.push(`PUBLIC_URL is ${publicUrl}, and AUTH is on: it must be https, except on localhost.`);
     }
-  } else if (!isLoopback(host)) {
+  } else if (!isLocal) {
     mistakes.push(
       `SERVER_HOST is ${host}, which other machines can reach, and there is no login (AUTH is off): anyone there could trade. Use 127.0.0.1.`,
     );
   }
   return {
     host,
+    isPublishedOnLoopback,
     port,
     allowedOrigins,
-    publicUrl: isAuthOn
-      ? (publicUrl ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`)
-      : publicUrl,
+    publicUrl: isAuthOn ? (publicUrl ?? originAt(host, port)) : publicUrl,
     owner: isAuthOn ? owner : null,
   };
+}
+
+/** The origin under which this machine reaches what listens there. */
+export function originAt(host: string, port: number): string {
+  if (host === "0.0.0.0" || host === "::") return `http://127.0.0.1:${port}`;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function readOwner(read: Reader["read"]): OwnerSecret | null {

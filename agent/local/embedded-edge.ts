@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, stop as stopEsbuild } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare, NoOpLog, Response } from "miniflare";
+import { originAt } from "../config/config.ts";
 import type { Log } from "../process/log.ts";
 import { getPublic, type Network } from "./public-fetch.ts";
 import { startWatchdog } from "./watchdog.ts";
@@ -43,9 +44,10 @@ export async function startEmbeddedEdge(options: EmbeddedEdgeOptions): Promise<E
   try {
     await miniflare.ready;
     const url = await miniflare.unsafeGetDirectURL();
+    const port = Number(url.port || 80);
     return {
-      origin: url.origin,
-      port: Number(url.port || 80),
+      origin: originAt(options.host, port),
+      port,
       async close() {
         await miniflare.dispose();
         guard.close();

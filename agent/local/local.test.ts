@@ -64,6 +64,16 @@ test("several run side by side in one process, and leave its signal handlers alo
   expect(process.listenerCount("SIGTERM")).toBe(before);
 });
 
+test("in a container it answers under names of loopback alone, whatever address it listens on", async () => {
+  const config = parseStartConfig({ SERVER_PORT: "0", SERVER_PUBLISHED: "loopback" });
+  const local = await start({ config });
+  expect(local.url).toBe(`http://127.0.0.1:${local.port}`);
+  expect(await callTool(local, "ibkr_get_managed_accounts")).toMatchObject({ accounts: ["DU1234567"] });
+  const stream = `ws://127.0.0.1:${local.port}/api/v1/stream/market-data`;
+  expect(await upgradeStatus(stream, { Host: "172.31.78.2:8000" })).toBe(403);
+  expect(await upgradeStatus(stream, { Origin: "https://evil.example" })).toBe(403);
+});
+
 test("nobody can pose as the agent who does not know its token", async () => {
   const local = await start();
   const url = `${local.url.replace("http", "ws")}/api/v1/agent`;

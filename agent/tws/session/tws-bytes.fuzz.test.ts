@@ -5,7 +5,7 @@ import { createServer, type Socket } from "node:net";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { startAgent } from "../handlers/handlers.fixture.ts";
+import { startAgent } from "../../handlers/handlers.fixture.ts";
 
 /** What a hostile TWS writes after its greeting, piece by piece, each piece in Latin-1. */
 const Hostile = z.array(z.string());
