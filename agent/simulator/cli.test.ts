@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { errorMessage, message, startedClient } from "./test-support/raw-client.fixture.ts";
 
-const CLI = fileURLToPath(new URL("cli.ts", import.meta.url));
+const cli = fileURLToPath(new URL("cli.ts", import.meta.url));
 const running = new Set<ChildProcess>();
 afterEach(() => {
   for (const child of running) child.kill("SIGKILL");
@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 function run(...argv: string[]) {
-  const code = `import { runSimulator } from ${JSON.stringify(CLI)}; await runSimulator(process.argv.slice(1));`;
+  const code = `import { runSimulator } from ${JSON.stringify(cli)}; await runSimulator(process.argv.slice(1));`;
   const args = ["--input-type=module", "--eval", code, "--", ...argv];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
   running.add(child);
@@ -53,11 +53,16 @@ describe("npm run sim", () => {
     },
   );
 
-  test("begins as it is told: accounts, clock, zone and scenes", async () => {
+  test("begins as it is told: accounts, clock, zone and scenarios", async () => {
     const named = ["--accounts", "DU7654321,U1", "--start-at", "2026-11-20T15:30:00Z"];
-    const scenes = ["--scene", "reply currentTime refuse 100 Too often", "--scene", "reply userInfo ignore"];
+    const scenarios = [
+      "--scene",
+      "reply currentTime refuse 100 Too often",
+      "--scene",
+      "reply userInfo ignore",
+    ];
     const zone = ["--time-zone", "Asia/Tokyo", "--max-messages", "5"];
-    const { stdout } = run("--port", "0", ...named, ...scenes, ...zone);
+    const { stdout } = run("--port", "0", ...named, ...scenarios, ...zone);
     const line = await firstLine(stdout);
     const port = Number(/:(\d+), account DU7654321, U1$/.exec(line)?.[1]);
     const client = await startedClient(port, 193, 1);
@@ -78,7 +83,7 @@ describe("npm run sim", () => {
     stdin.write("announce 2105\n\njump\nreply currentTime ignore\n");
     await client.waitFor(errorMessage(-1, 2105));
     expect(await said()).toBe("Played: announce 2105");
-    expect(await complained()).toBe("There is no scene 'jump'. See --help.");
+    expect(await complained()).toBe("There is no scenario 'jump'. See --help.");
     expect(await said()).toBe("Played: reply currentTime ignore");
     client.send(49, 1);
     client.send(17, 1);
@@ -106,7 +111,7 @@ describe("npm run sim", () => {
     [["--start-at", "soon"], "--start-at must be a time such as"],
     [["--time-zone", "Mars"], "--time-zone must be a zone such as"],
     [["--accounts", "DU1,"], "--accounts must be names separated by commas"],
-    [["--port", "0", "--scene", "jump"], "There is no scene 'jump'."],
+    [["--port", "0", "--scene", "jump"], "There is no scenario 'jump'."],
   ])("refuses %s", async (argv, complaint) => {
     const { exited, stderr } = run(...argv);
     expect(await text(stderr)).toContain(complaint);

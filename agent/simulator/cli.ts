@@ -1,11 +1,11 @@
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import { NEWEST_VERSION, OLDEST_VERSION } from "./wire/handshake.ts";
-import { ORDER_FAULTS_HELP, type OrderFaults, parseOrderFaults } from "./faults/order-faults.ts";
-import { playScene, SCENES_HELP } from "./faults/scenarios.ts";
+import { newestVersion, oldestVersion } from "./wire/handshake.ts";
+import { orderFaultsHelp, type OrderFaults, parseOrderFaults } from "./faults/order-faults.ts";
+import { playScenario, scenariosHelp } from "./faults/scenarios.ts";
 import { type Simulator, startSimulator, type SimulatorOptions } from "./server.ts";
 
-const HELP = `Simulated TWS: speaks the TWS socket protocol to any client.
+const help = `Simulated TWS: speaks the TWS socket protocol to any client.
 
   --port <n>             port to listen on (4002; 0 takes any free port)
   --host <address>       address to listen on (127.0.0.1)
@@ -14,22 +14,22 @@ const HELP = `Simulated TWS: speaks the TWS socket protocol to any client.
   --time-zone <name>     zone of the machine that TWS runs on (US/Eastern)
   --accounts <names>     names of the accounts, separated by commas (DU1234567); DU is paper
   --real-hours           orders wait for their exchange's hours; otherwise they trade at any hour
-  --server-version <n>   newest protocol version to offer, ${OLDEST_VERSION} to ${NEWEST_VERSION} (${NEWEST_VERSION})
+  --server-version <n>   newest protocol version to offer, ${oldestVersion} to ${newestVersion} (${newestVersion})
   --max-lines <n>        market data lines over all clients (100); each brings about 4 quotes a second
   --max-messages <n>     messages a second from one client before error 100 (50)
   --scanner-bytes <n>    length of the scanner's parameters, about (220000); a real TWS sends up to 2000000
-  --scene <line>         plays a scene at the start; may be given several times
-  --input                plays the scenes that come on standard input, one a line
+  --scene <line>         plays a scenario at the start; may be given several times
+  --input                plays the scenarios that come on standard input, one a line
   --help                 this text
-${ORDER_FAULTS_HELP}
-${SCENES_HELP}
+${orderFaultsHelp}
+${scenariosHelp}
 docs/simulator.md has examples, and how to use it from code.
 `;
 
 interface Command {
   readonly options: SimulatorOptions & { readonly host: string; readonly port: number };
   readonly faults: OrderFaults;
-  readonly scenes: readonly string[];
+  readonly scenarios: readonly string[];
   readonly readsInput: boolean;
 }
 
@@ -77,7 +77,7 @@ function parse(argv: readonly string[]): Command | "help" {
       "time-zone": { type: "string", default: "US/Eastern" },
       accounts: { type: "string", default: "DU1234567" },
       "real-hours": { type: "boolean", default: false },
-      "server-version": { type: "string", default: String(NEWEST_VERSION) },
+      "server-version": { type: "string", default: String(newestVersion) },
       "max-lines": { type: "string", default: "100" },
       "max-messages": { type: "string", default: "50" },
       "scanner-bytes": { type: "string", default: "220000" },
@@ -97,13 +97,13 @@ function parse(argv: readonly string[]): Command | "help" {
     timeZone: zone(values["time-zone"]),
     accounts: names(values.accounts),
     realHours: values["real-hours"],
-    serverVersion: integer("server-version", values["server-version"], OLDEST_VERSION, NEWEST_VERSION),
+    serverVersion: integer("server-version", values["server-version"], oldestVersion, newestVersion),
     maxMarketDataLines: integer("max-lines", values["max-lines"], 1, 100_000),
     maxMessagesPerSecond: integer("max-messages", values["max-messages"], 1, 1_000_000),
     scannerXmlBytes: integer("scanner-bytes", values["scanner-bytes"], 1, 10_000_000),
   };
   const faults = parseOrderFaults(values["order-faults"]);
-  return { options, faults, scenes: values.scene, readsInput: values.input };
+  return { options, faults, scenarios: values.scene, readsInput: values.input };
 }
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -124,14 +124,14 @@ function explain(error: unknown, options: Command["options"]): string {
   return `Cannot listen on ${where}: ${messageOf(error)}`;
 }
 
-/** Plays the scenes that come on standard input, one after the other. */
+/** Plays the scenarios that come on standard input, one after the other. */
 function playInput({ faults }: Simulator): () => void {
   const lines = createInterface({ input: process.stdin });
   let last = Promise.resolve();
   lines.on("line", (line) => {
     if (line.trim() === "") return;
     last = last
-      .then(() => playScene(faults, line))
+      .then(() => playScenario(faults, line))
       .then(
         () => say(`Played: ${line.trim()}`),
         (error: unknown) => complain(`${messageOf(error)} See --help.`),
@@ -155,10 +155,10 @@ export async function runSimulator(argv: string[]): Promise<void> {
   // whoever reads no further (| head) needs no more of it
   process.stdout.on("error", () => {});
   if (command === "help") {
-    process.stdout.write(HELP);
+    process.stdout.write(help);
     return;
   }
-  const { options, faults, scenes, readsInput } = command;
+  const { options, faults, scenarios, readsInput } = command;
   let simulator: Simulator;
   try {
     simulator = await startSimulator(options);
@@ -168,7 +168,7 @@ export async function runSimulator(argv: string[]): Promise<void> {
   }
   try {
     simulator.faults.orders(faults);
-    for (const scene of scenes) await playScene(simulator.faults, scene);
+    for (const scenario of scenarios) await playScenario(simulator.faults, scenario);
     const accounts = simulator.world.ledger.accounts.join(", ");
     say(`Simulated TWS on ${simulator.host}:${simulator.port}, account ${accounts}`);
     const { promise, resolve } = Promise.withResolvers<void>();

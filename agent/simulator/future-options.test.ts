@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import type { ContractQuery, Instrument } from "./model/instruments.ts";
 import type { World } from "./model/world.ts";
-import { ACCOUNT, createFixture, instrumentOf, MONDAY, query } from "./test-support/world.fixture.ts";
+import {
+  testAccount,
+  createFixture,
+  instrumentOf,
+  mondayMorning,
+  query,
+} from "./test-support/world.fixture.ts";
 
 const { world } = createFixture();
 const { universe, market } = world;
@@ -141,9 +147,9 @@ test.each([
 ])("prices %s by Black's formula at the price of its future", (localSymbol, days) => {
   const option = one({ localSymbol });
   const years = days / 365.25;
-  const { greeks, bid, ask } = market.quote(option, MONDAY);
+  const { greeks, bid, ask } = market.quote(option, mondayMorning);
   if (greeks === null || bid === null || ask === null) throw new Error("There is no price.");
-  const forward = market.quote(instrumentOf(world, option.underlyingConId), MONDAY);
+  const forward = market.quote(instrumentOf(world, option.underlyingConId), mondayMorning);
   expect(greeks.underlyingPrice).toBeCloseTo(((forward.bid ?? 0) + (forward.ask ?? 0)) / 2, 8);
   const { right, strike } = option;
   const at = (f: number, sigma: number, t = years) => black76(right ?? "", f, strike ?? 0, t, sigma);
@@ -167,7 +173,7 @@ test("keeps put-call parity: a call less its put is the discounted distance to t
   const years = (24 + 22.5 / 24) / 365.25;
   for (const call of find({ ...december, strike: null, right: "C" })) {
     const put = one({ ...december, strike: call.strike, right: "P" });
-    const [c, p] = [call, put].map((each) => market.quote(each, MONDAY).greeks);
+    const [c, p] = [call, put].map((each) => market.quote(each, mondayMorning).greeks);
     const distance = (c?.underlyingPrice ?? 0) - (call.strike ?? 0);
     expect((c?.price ?? 0) - (p?.price ?? 0)).toBeCloseTo(Math.exp(-0.04 * years) * distance, 7);
   }
@@ -183,7 +189,7 @@ test("keeps the hours of the product", () => {
   ]);
   const bars = market.bars({
     instrument: option,
-    endAt: MONDAY,
+    endAt: mondayMorning,
     duration: { count: 5, unit: "D" },
     barSizeMs: 86_400_000,
     calendar: "day",
@@ -191,12 +197,12 @@ test("keeps the hours of the product", () => {
     useRth: true,
   });
   expect(bars).toHaveLength(5);
-  expect(bars.at(-1)?.close).toBe(market.quote(option, MONDAY).last);
+  expect(bars.at(-1)?.close).toBe(market.quote(option, mondayMorning).last);
 });
 
 const figure = (from: World, key: string, currency = "USD") =>
   Number(
-    from.ledger.accountValues(ACCOUNT).find((row) => row.key === key && row.currency === currency)?.value,
+    from.ledger.accountValues(testAccount).find((row) => row.key === key && row.currency === currency)?.value,
   );
 
 test("pays the premium times the multiplier at once, and books it as the value of an option on a future", () => {
@@ -234,13 +240,13 @@ test("asks margin for a sold option as for its future, and none for a bought one
     if (found === undefined) throw new Error("There is no preview.");
     return found;
   };
-  const { last } = own.market.quote(option, MONDAY);
+  const { last } = own.market.quote(option, mondayMorning);
   const sold = preview("SELL");
   expect(sold.initAfter - sold.initBefore).toBeCloseTo(50 * (last ?? 0) + 0.07 * 50 * 6700, 2);
   expect(sold.maintAfter - sold.maintBefore).toBeCloseTo(50 * (last ?? 0) + 0.0636 * 50 * 6700, 2);
   const bought = preview("BUY");
   expect(bought.initAfter).toBeCloseTo(bought.initBefore, 2);
-  const { ask } = own.market.quote(option, MONDAY);
+  const { ask } = own.market.quote(option, mondayMorning);
   expect(bought.equityAfter - bought.equityBefore).toBeCloseTo(-50 * (ask ?? 0) - 1.42, 2);
 });
 

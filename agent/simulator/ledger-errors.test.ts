@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import type { OrderRequest } from "./model/ledger.ts";
-import { createFixture, instrumentOf, MONDAY } from "./test-support/world.fixture.ts";
+import { createFixture, instrumentOf, mondayMorning } from "./test-support/world.fixture.ts";
 
-const PRICE = "The price does not conform to the minimum price variation for this contract.";
+const priceText = "The price does not conform to the minimum price variation for this contract.";
 const limit = { orderType: "LMT", limitPrice: 10 } as const;
 
 const refusals: [name: string, change: Partial<OrderRequest>, code: number, text: RegExp | string][] = [
@@ -28,9 +28,9 @@ const refusals: [name: string, change: Partial<OrderRequest>, code: number, text
   ["an invented time in force", { tif: "SOON" }, 321, /Invalid time in force/],
   ["no size", { quantity: 0 }, 434, "The order size cannot be zero."],
   ["a fraction of a share", { quantity: 1.5 }, 10243, /^Fractional-sized order cannot be placed via API/],
-  ["a price between two ticks", { orderType: "LMT", limitPrice: 10.005 }, 110, PRICE],
-  ["a stop between two ticks", { orderType: "STP", auxPrice: 10.005 }, 110, PRICE],
-  ["a negative price", { orderType: "LMT", limitPrice: -1 }, 110, PRICE],
+  ["a price between two ticks", { orderType: "LMT", limitPrice: 10.005 }, 110, priceText],
+  ["a stop between two ticks", { orderType: "STP", auxPrice: 10.005 }, 110, priceText],
+  ["a negative price", { orderType: "LMT", limitPrice: -1 }, 110, priceText],
   ["a limit order without a limit", { orderType: "LMT" }, 321, /limit price is missing/],
   ["a stop without a stop price", { orderType: "STP" }, 321, /stop price is missing/],
   ["a trail without a distance", { orderType: "TRAIL" }, 321, /trailing amount is missing/],
@@ -66,12 +66,12 @@ test("wants prices on the tick of the instrument and of the price", () => {
   const future = world.universe.listed.find(({ localSymbol }) => localSymbol === "ESZ6");
   const order = { instrument: future ?? instrumentOf(world, 0), quantity: 1, orderType: "LMT" };
   place({ ...order, limitPrice: 5000.1 });
-  expect(said()).toEqual([`error 1 110 ${PRICE}`]);
+  expect(said()).toEqual([`error 1 110 ${priceText}`]);
   place({ ...order, orderId: 1, limitPrice: 5000.25 });
   expect(said()).toEqual(["order 1 PreSubmitted 0/1", "order 1 Submitted 0/1"]);
   const euro = { instrument: instrumentOf(world, 12087792), quantity: 20_000, orderType: "LMT" };
   place({ ...euro, limitPrice: 1.00003 });
-  expect(said()).toEqual([`error 2 110 ${PRICE}`]);
+  expect(said()).toEqual([`error 2 110 ${priceText}`]);
   place({ ...euro, orderId: 2, limitPrice: 1.00005 });
   expect(said()).toEqual(["order 2 PreSubmitted 0/20000", "order 2 Submitted 0/20000"]);
 });
@@ -102,7 +102,7 @@ test("lets an account that lacks margin sell what it holds, and buy nothing more
   const { place, pass, said, world } = createFixture();
   const funds = (key: string) =>
     Number(world.ledger.accountValues("DU1234567").find((row) => row.key === key)?.value);
-  const { ask } = world.market.quote(instrumentOf(world, 265598), MONDAY);
+  const { ask } = world.market.quote(instrumentOf(world, 265598), mondayMorning);
   place({ quantity: Math.floor((funds("BuyingPower") / (ask ?? 1)) * 0.99) });
   for (let step = 0; step < 100_000 && funds("AvailableFunds") > -5000; step += 1) pass(60_000);
   expect(funds("AvailableFunds")).toBeLessThan(-5000);
@@ -143,7 +143,7 @@ test("refuses to change an order's side or contract, or its price off the tick, 
   expect(said()).toEqual([
     "error 1 105 Order being modified does not match original order",
     "error 1 105 Order being modified does not match original order",
-    `error 1 110 ${PRICE}`,
+    `error 1 110 ${priceText}`,
     expect.stringMatching(/^error 1 201 /),
   ]);
   expect(world.ledger.openOrders()).toMatchObject([
@@ -153,7 +153,7 @@ test("refuses to change an order's side or contract, or its price off the tick, 
 
 test("refuses to shrink an order below what has filled", () => {
   const { place, said, world } = createFixture();
-  const { askSize } = world.market.quote(instrumentOf(world, 265598), MONDAY);
+  const { askSize } = world.market.quote(instrumentOf(world, 265598), mondayMorning);
   place({ orderId: 1, quantity: (askSize ?? 0) + 100 });
   said();
   place({ orderId: 1, quantity: 100 });
@@ -179,7 +179,7 @@ test("says what it cannot cancel, and why", () => {
 });
 
 test("asks for the account when there are two, and assumes the only one", () => {
-  const two = createFixture(MONDAY, { accounts: ["DU1", "DU2"] });
+  const two = createFixture(mondayMorning, { accounts: ["DU1", "DU2"] });
   two.place({ account: "" });
   expect(two.said()).toEqual(["error 1 435 You must specify an account."]);
   two.place({ orderId: 1, account: "DU2" });

@@ -11,8 +11,8 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Simulator, startSimulator } from "./server.ts";
 
-const STOCK: Contract = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
-const UNPROCESSED = 505;
+const stock: Contract = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
+const unprocessedCode = 505;
 
 let simulator: Simulator;
 let ib: IBApi;
@@ -44,7 +44,7 @@ beforeEach(async () => {
 afterEach(async () => {
   ib.disconnect();
   await simulator.close();
-  const unprocessed = errors.find(({ code }) => code === UNPROCESSED);
+  const unprocessed = errors.find(({ code }) => code === unprocessedCode);
   if (unprocessed !== undefined) throw new Error(unprocessed.text);
 });
 
@@ -56,7 +56,7 @@ describe("a library in use by many", () => {
   });
 
   test("resolves contracts, and gets no end after an unknown one", async () => {
-    ib.reqContractDetails(1001, STOCK);
+    ib.reqContractDetails(1001, stock);
     ib.reqContractDetails(1002, { symbol: "NOSUCH", secType: SecType.STK });
     ib.reqContractDetails(1003, { symbol: "ES", secType: SecType.FUT });
     await happened(EventName.contractDetailsEnd, 2);
@@ -83,7 +83,7 @@ describe("a library in use by many", () => {
   });
 
   test("streams quotes and stops", async () => {
-    ib.reqMktData(1001, STOCK, "233,236,165", false, false);
+    ib.reqMktData(1001, stock, "233,236,165", false, false);
     await happened(EventName.tickString, 4);
     expect(simulator.subscriptions()).toBe(1);
     ib.cancelMktData(1001);
@@ -92,7 +92,7 @@ describe("a library in use by many", () => {
   });
 
   test("loads history, follows the account, and trades", async () => {
-    ib.reqHistoricalData(1001, STOCK, "", "1 D", BarSizeSetting.HOURS_ONE, WhatToShow.TRADES, 1, 1, false);
+    ib.reqHistoricalData(1001, stock, "", "1 D", BarSizeSetting.HOURS_ONE, WhatToShow.TRADES, 1, 1, false);
     ib.reqAccountUpdates(true, "DU1234567");
     ib.reqPositions();
     ib.reqAccountSummary(1002, "All", "NetLiquidation");
@@ -101,8 +101,8 @@ describe("a library in use by many", () => {
     await happened(EventName.accountDownloadEnd);
     await happened(EventName.pnlSingle);
     const buy = { action: OrderAction.BUY, totalQuantity: 5, transmit: true, orderRef: "lib" };
-    ib.placeOrder(1, STOCK, { ...buy, orderType: OrderType.MKT });
-    ib.placeOrder(2, STOCK, { ...buy, orderType: OrderType.LMT, lmtPrice: 50 });
+    ib.placeOrder(1, stock, { ...buy, orderType: OrderType.MKT });
+    ib.placeOrder(2, stock, { ...buy, orderType: OrderType.LMT, lmtPrice: 50 });
     await happened(EventName.commissionReport);
     ib.cancelOrder(2, {});
     await vi.waitFor(() => expect(errors).toMatchObject([{ code: 202, id: 2 }]));

@@ -2,9 +2,9 @@ import { afterEach, expect, test } from "vitest";
 import { startedClient, message } from "./test-support/raw-client.fixture.ts";
 import { startSimulator } from "./server.ts";
 import { readStrictly } from "./test-support/message-layouts.fixture.ts";
-import { ACCOUNT, createFixture, instrumentOf, MONDAY } from "./test-support/world.fixture.ts";
+import { testAccount, createFixture, instrumentOf, mondayMorning } from "./test-support/world.fixture.ts";
 
-function priced(at = MONDAY, options = {}) {
+function priced(at = mondayMorning, options = {}) {
   const fixture = createFixture(at, options);
   const apple = instrumentOf(fixture.world, 265598);
   const quote = () => fixture.world.market.quote(apple, fixture.world.now());
@@ -86,7 +86,7 @@ test("outside regular hours is ignored with warning 2109 where the type cannot h
 test("a corrected fill comes again under the next version of its id, and the cash follows", () => {
   const { place, heard, ledger } = priced();
   const cash = () =>
-    Number(ledger.accountValues(ACCOUNT).find(({ key }) => key === "TotalCashBalance")?.value);
+    Number(ledger.accountValues(testAccount).find(({ key }) => key === "TotalCashBalance")?.value);
   place({});
   const [first] = ledger.executions();
   const before = cash();
@@ -135,7 +135,7 @@ test.for([151, 164, 177, 193])(
       auxPrice: 5,
       tif: "GTD",
       outsideRth: false,
-      account: ACCOUNT,
+      account: testAccount,
       transmit: true,
       parentId: 0,
       ocaGroup: "",

@@ -19,10 +19,10 @@ async function start(options: SimulatorOptions = {}): Promise<number> {
   return simulator.port;
 }
 
-const AAPL = [265598, "", "", "", "", "", "", "SMART", "", "", "", ""];
+const aapl = [265598, "", "", "", "", "", "", "SMART", "", "", "", ""];
 
 function subscribe(client: RawClient, reqId: number): void {
-  client.send(1, 11, reqId, ...AAPL, 0, "", 0, 0, "");
+  client.send(1, 11, reqId, ...aapl, 0, "", 0, 0, "");
 }
 
 async function isServed(client: RawClient): Promise<void> {
@@ -152,7 +152,7 @@ describe("clients that misbehave", () => {
     const held = unsent();
     const from = bystander.messages.length;
     await bystander.waitFor(() => bystander.messages.slice(from).filter(message(2)).length >= 4, from);
-    // The kernel may still take some of it; what must not happen is growth.
+    // the kernel may still take some of it; what must not happen is growth.
     expect(unsent()).toBeLessThanOrEqual(held);
     expect(held).toBeLessThan(4_000_000);
     expect(asked()).toBeLessThan(100);

@@ -2,9 +2,9 @@ import { createServer, type Server, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import type { Client } from "./wire/client.ts";
 import { type Connection, type Host, openConnection } from "./wire/connection.ts";
-import { createDesks } from "./handlers/dispatch.ts";
+import { createHandlers } from "./handlers/dispatch.ts";
 import { createFaults, type Faults, noFaults } from "./faults/faults.ts";
-import { NEWEST_VERSION } from "./wire/handshake.ts";
+import { newestVersion } from "./wire/handshake.ts";
 import { createListEnds } from "./faults/list-end-faults.ts";
 import * as messages from "./wire/messages.ts";
 import type { World } from "./model/world.ts";
@@ -17,10 +17,10 @@ import { MalformedRequest } from "./wire/wire.ts";
 import { createWorld } from "./world.ts";
 import { inZone } from "./time/zone-time.ts";
 
-const TICK_MS = 50;
-const MATCHING_MS = 100;
-const SLOW_TICK_MS = 1000;
-const LOG_LENGTH = 10_000;
+const tickMs = 50;
+const matchingMs = 100;
+const slowTickMs = 1000;
+const logLength = 10_000;
 
 export interface SimulatorOptions {
   /** 0, the default, takes any free port. */
@@ -105,7 +105,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const ghosts = new Map<number, number>();
   const log: ReceivedMessage[] = [];
 
-  const desks = createDesks({
+  const handlers = createHandlers({
     world,
     clients,
     timeZone,
@@ -118,12 +118,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   function welcome(client: Client): void {
     client.send(messages.managedAccounts(world.ledger.accounts));
-    desks.handle(client, { type: "nextValidId" });
+    handlers.handle(client, { type: "nextValidId" });
     for (const code of [2104, 2106, 2158]) client.error(-1, code, usualText(code));
   }
 
   const hostOfConnections: Host = {
-    newestVersion: Math.min(options.serverVersion ?? NEWEST_VERSION, NEWEST_VERSION),
+    newestVersion: Math.min(options.serverVersion ?? newestVersion, newestVersion),
     maxMessagesPerSecond: options.maxMessagesPerSecond ?? 50,
     connectionTime() {
       const { date, time } = inZone(world.now(), timeZone);
@@ -144,12 +144,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       const client = clients.get(clientId);
       if (client === undefined) return;
       log.push({ at: Date.now(), clientId: client.clientId, id: Number(fields[0]), fields });
-      if (log.length > LOG_LENGTH) log.splice(0, LOG_LENGTH / 2);
+      if (log.length > logLength) log.splice(0, logLength / 2);
       if (state.muted) return;
       try {
         orderFaults.receive(client, fields, () => {
           const request = decodeRequest(fields, client.serverVersion);
-          replies.handle(client, request, () => desks.handle(client, request));
+          replies.handle(client, request, () => handlers.handle(client, request));
         });
       } catch (error) {
         if (!(error instanceof MalformedRequest)) throw error;
@@ -160,7 +160,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       const client = clients.get(clientId);
       if (client === undefined) return;
       clients.delete(clientId);
-      desks.forget(client);
+      handlers.forget(client);
       if (state.ghostMs > 0) ghosts.set(clientId, Date.now() + state.ghostMs);
     },
   };
@@ -176,7 +176,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   async function listen(on: boolean): Promise<void> {
     if (!on) {
-      // The callback of close() would wait for every connection to end; the port is free a turn later.
+      // the callback of close() would wait for every connection to end; the port is free a turn later.
       server?.close();
       server = null;
       await setImmediate();
@@ -191,11 +191,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 
   const timers = [
-    setInterval(() => world.ledger.advance(), MATCHING_MS),
+    setInterval(() => world.ledger.advance(), matchingMs),
     setInterval(() => {
-      if (!state.upstreamLost) desks.tick();
-    }, TICK_MS),
-    setInterval(() => desks.slowTick(), SLOW_TICK_MS),
+      if (!state.upstreamLost) handlers.tick();
+    }, tickMs),
+    setInterval(() => handlers.slowTick(), slowTickMs),
   ];
 
   return {
@@ -209,14 +209,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       broadcast(code, text) {
         for (const client of clients.values()) client.error(-1, code, text);
       },
-      forgetData: () => desks.forgetData(),
+      forgetData: () => handlers.forgetData(),
       setListEnds: (fault) => listEnds.set(fault),
       setOrderFaults: (faults) => orderFaults.set(faults),
       correctExecution: (execId, price) => world.ledger.correct(execId, price),
-      resetDepth: () => desks.resetDepth(),
-      silence: (symbols, forGood) => desks.silence(symbols, forGood),
+      resetDepth: () => handlers.resetDepth(),
+      silence: (symbols, forGood) => handlers.silence(symbols, forGood),
       setReply: (kind, reply) => replies.set(kind, reply),
-      endStreams: (kind, code, text) => desks.endStreams(kind, code, text),
+      endStreams: (kind, code, text) => handlers.endStreams(kind, code, text),
     }),
     clients: () =>
       [...clients.values()].map((client) => ({
@@ -224,12 +224,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
         serverVersion: client.serverVersion,
         unsentBytes: client.unsentBytes(),
       })),
-    subscriptions: () => desks.lines(),
+    subscriptions: () => handlers.lines(),
     received: () => log,
     ticks: () => record?.ticks ?? [],
     async close() {
       for (const timer of timers) clearInterval(timer);
-      desks.close();
+      handlers.close();
       const closing = server;
       const closed = Promise.withResolvers<void>();
       if (closing === null) closed.resolve();

@@ -1,5 +1,5 @@
 import { createAccounts } from "./ledger/accounts.ts";
-import { REFERENCE_AT } from "./market/futures.ts";
+import { referenceAt } from "./market/futures.ts";
 import type { Listing } from "./market/instruments.ts";
 import { createLedger } from "./ledger/ledger.ts";
 import { createMarket } from "./market/market.ts";
@@ -21,7 +21,7 @@ export interface WorldOptions {
 export function createWorld(options: WorldOptions): World {
   const { seed, now, accounts: names = ["DU1234567"], realHours = false } = options;
   const createdAt = now();
-  const paths = createPaths(seed, REFERENCE_AT);
+  const paths = createPaths(seed, referenceAt);
   const centreOf = (listing: Listing) => paths(listing.motion)(createdAt);
   const universe = createUniverse(createdAt, centreOf);
   const market = createMarket(seed, universe, (listing) => paths(listing.motion), centreOf);

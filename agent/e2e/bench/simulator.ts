@@ -7,7 +7,7 @@ import { z } from "zod";
 import { type RawClient, startedClient } from "../../simulator/test-support/raw-client.fixture.ts";
 import { startSimulator } from "../../simulator/server.ts";
 
-const HELP = `Measures what the simulator, in a process of its own, sends to one client, and what processor time it takes.
+const help = `Measures what the simulator, in a process of its own, sends to one client, and what processor time it takes.
 
   --lines <n>     market data lines, the stocks first, then options (1500)
   --seconds <n>   how long to measure (8)
@@ -16,7 +16,7 @@ const HELP = `Measures what the simulator, in a process of its own, sends to one
 const Ready = z.object({ port: z.int(), conIds: z.array(z.int()) });
 const Usage = z.object({ cpuMicroseconds: z.number() });
 /** Price, size, option computation, generic and string ticks, each with the place of its request id. */
-const REQUEST_ID_AT = new Map([
+const requestIdAt = new Map([
   ["1", 2],
   ["2", 2],
   ["21", 1],
@@ -70,7 +70,7 @@ function count(messages: RawClient["messages"], from: number) {
   let quotes = 0;
   let line = "";
   for (const message of messages.slice(from)) {
-    const at = REQUEST_ID_AT.get(message[0] ?? "");
+    const at = requestIdAt.get(message[0] ?? "");
     if (at === undefined) continue;
     ticks += 1;
     if (message[at] !== line) quotes += 1;
@@ -124,6 +124,6 @@ const { values } = parseArgs({
   },
 });
 const whole = (text: string): number => z.coerce.number().int().positive().parse(text);
-if (values.help) process.stdout.write(HELP);
+if (values.help) process.stdout.write(help);
 else if (values.serve) await serve(whole(values.lines));
 else await measure(whole(values.lines), whole(values.seconds));

@@ -1,7 +1,7 @@
 import type { Instrument, OptionChain } from "../../simulator/model/instruments.ts";
 import type { AccountValue, Position } from "../../simulator/model/ledger.ts";
 import type { World } from "../../simulator/model/world.ts";
-import { ACCOUNT, createFixture, instrumentOf } from "../../simulator/test-support/world.fixture.ts";
+import { testAccount, createFixture, instrumentOf } from "../../simulator/test-support/world.fixture.ts";
 
 const stocks = 500;
 const firstConId = 900_000_000;
@@ -56,7 +56,7 @@ function stockLike(aapl: Instrument, index: number): Instrument {
 }
 
 const holdingOf = (instrument: Instrument, index: number): Position => ({
-  account: ACCOUNT,
+  account: testAccount,
   instrument,
   quantity: 1 + index,
   avgCost: 123.456_789,

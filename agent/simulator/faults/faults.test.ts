@@ -59,7 +59,7 @@ test("mute answers neither a hello nor a request, and does nothing of what it he
   subscribe(client);
   const heard = client.messages.length;
   await vi.waitFor(() => expect(simulator.received().at(-1)).toMatchObject({ clientId: 1, id: 1 }));
-  // Server and clients share this process, so the older bytes of the newcomer are read within the next turns.
+  // server and clients share this process, so the older bytes of the newcomer are read within the next turns.
   for (let turn = 0; turn < 5; turn++) await setImmediate();
   simulator.faults.mute(false);
   newcomer.send(71, 2, 2, "");
@@ -94,7 +94,7 @@ test("1100 stops the ticks and 1102 brings them back on the same line", async ()
   expect(lost[4]).toBe("Connectivity between IBKR and Trader Workstation has been lost.");
   const from = client.messages.length;
   client.send(92, 1002, "DU1234567", "");
-  // The profit and loss stream ticks once a second, so ticks would have come between two of its rows.
+  // the profit and loss stream ticks once a second, so ticks would have come between two of its rows.
   await client.waitFor(message(94), from);
   await client.waitFor(message(94), client.messages.length);
   expect(client.messages.slice(from).some((fields) => fields[0] === "1" || fields[0] === "2")).toBe(false);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { message, type RawClient, startedClient } from "../test-support/raw-client.fixture.ts";
-import { playScene } from "./scenarios.ts";
+import { playScenario } from "./scenarios.ts";
 import { type Simulator, startSimulator } from "../server.ts";
 
 let simulator: Simulator;
@@ -14,7 +14,7 @@ afterEach(() => simulator.close());
 const idsFrom = (from: number) => client.messages.slice(from).map(([id]) => id);
 
 test("late ends hold back what follows of the same list, and nothing else", async () => {
-  await playScene(simulator.faults, "list-ends late 80");
+  await playScenario(simulator.faults, "list-ends late 80");
   const from = client.messages.length;
   const askedAt = performance.now();
   client.send(61, 1);
@@ -33,7 +33,7 @@ test("late ends hold back what follows of the same list, and nothing else", asyn
 });
 
 test("lost ends never come, and come again when the fault is over", async () => {
-  await playScene(simulator.faults, "list-ends lost");
+  await playScenario(simulator.faults, "list-ends lost");
   const from = client.messages.length;
   client.send(16, 1);
   client.send(99, 0);
@@ -41,7 +41,7 @@ test("lost ends never come, and come again when the fault is over", async () => 
   client.send(49, 1);
   await client.waitFor(message(49), from);
   for (const end of ["53", "55", "102"]) expect(idsFrom(from)).not.toContain(end);
-  await playScene(simulator.faults, "list-ends in-time");
+  await playScenario(simulator.faults, "list-ends in-time");
   client.send(16, 1);
   await client.waitFor(message(53), from);
 });

@@ -25,7 +25,7 @@ export interface ListEnds {
   wrap(client: Client): Client;
 }
 
-/** Stands between the desks and the wire, and holds back or loses the ends of lists. */
+/** Stands between the handlers and the wire, and holds back or loses the ends of lists. */
 export function createListEnds(): ListEnds {
   let fault: ListEndFault = {};
 

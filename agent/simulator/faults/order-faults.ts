@@ -24,7 +24,7 @@ export interface OrderFaults {
 }
 
 /** For --help: the same as words of one option. */
-export const ORDER_FAULTS_HELP = `  --order-faults <list>  what goes wrong with orders from the start, separated by commas:
+export const orderFaultsHelp = `  --order-faults <list>  what goes wrong with orders from the start, separated by commas:
                            drop=before-reading|after-reading|after-acknowledging
                                         cuts the line around the next placeOrder, once
                            nth=<n>      makes that the nth placeOrder: 2 is between bracket legs
@@ -59,19 +59,19 @@ export function parseOrderFaults(text: string): OrderFaults {
   return faults;
 }
 
-const PLACE_ORDER = 3;
-const ERROR = 4;
-const OPEN_ORDER = 5;
-const EXEC_DETAILS = 11;
-const COMMISSION = 59;
-const COMPLETED_ORDER = 101;
+const placeOrder = 3;
+const errorId = 4;
+const openOrder = 5;
+const execDetails = 11;
+const commission = 59;
+const completedOrder = 101;
 /** Of an execDetails that nobody asked for. */
-const UNASKED = -1;
+const unasked = -1;
 /** openOrder, orderStatus, execDetails and commissionReport. */
-const news = new Set([OPEN_ORDER, 3, EXEC_DETAILS, COMMISSION]);
+const news = new Set([openOrder, 3, execDetails, commission]);
 const ends = new Set([53, 55, 102]);
 /** Request ids of clients are far above their order ids, and -1 is the system. */
-const isOrderError = ([id, , subject]: Message) => id === ERROR && Number(subject) > 0;
+const isOrderError = ([id, , subject]: Message) => id === errorId && Number(subject) > 0;
 
 export interface OrderFaultLine {
   set(faults: OrderFaults): void;
@@ -81,7 +81,7 @@ export interface OrderFaultLine {
   receive(client: Client, fields: readonly string[], handle: () => void): void;
 }
 
-/** Stands between the desks and the wire, and spoils what it is told to. */
+/** Stands between the handlers and the wire, and spoils what it is told to. */
 export function createOrderFaultLine(): OrderFaultLine {
   let faults: OrderFaults = {};
   let ordersLeft = 0;
@@ -90,7 +90,7 @@ export function createOrderFaultLine(): OrderFaultLine {
   let cutBehind: { readonly clientId: number; readonly orderId: number } | null = null;
 
   function takesOrder(fields: readonly string[]): boolean {
-    if (Number(fields[0]) !== PLACE_ORDER || faults.drop === undefined || ordersLeft === 0) return false;
+    if (Number(fields[0]) !== placeOrder || faults.drop === undefined || ordersLeft === 0) return false;
     ordersLeft -= 1;
     return ordersLeft === 0;
   }
@@ -102,8 +102,8 @@ export function createOrderFaultLine(): OrderFaultLine {
     /** A row of a list that is empty for now; a commission belongs to the execution before it. */
     function isLost([id, subject]: Message): boolean {
       if (performance.now() >= emptyUntil) return false;
-      if (id === EXEC_DETAILS) isRowLost = Number(subject) !== UNASKED;
-      return id === COMPLETED_ORDER || ((id === EXEC_DETAILS || id === COMMISSION) && isRowLost);
+      if (id === execDetails) isRowLost = Number(subject) !== unasked;
+      return id === completedOrder || ((id === execDetails || id === commission) && isRowLost);
     }
 
     const out = (message: Message) => {
@@ -112,7 +112,7 @@ export function createOrderFaultLine(): OrderFaultLine {
       else client.send(message);
       if (
         cutBehind?.clientId === client.clientId &&
-        message[0] === OPEN_ORDER &&
+        message[0] === openOrder &&
         message[1] === cutBehind.orderId
       ) {
         cutBehind = null;

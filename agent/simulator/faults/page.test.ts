@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, expect, test } from "vitest";
 import { parsePermissions } from "./permissions.ts";
-import { playScene } from "./scenarios.ts";
+import { playScenario } from "./scenarios.ts";
 import { startSimulator } from "../server.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -62,13 +62,15 @@ test("the one-line check prints the accounts", async () => {
   await simulator.close();
 });
 
-test("every scene of the page plays, and a correction says that it has no such fill", async () => {
+test("every scenario of the page plays, and a correction says that it has no such fill", async () => {
   const simulator = await startSimulator();
-  const scenes = column("to see how your program takes", 2);
-  expect(scenes.length).toBeGreaterThan(20);
-  const played = await Promise.allSettled(scenes.map((scene) => playScene(simulator.faults, scene)));
-  const failed = played.flatMap((one, index) => (one.status === "rejected" ? [scenes[index]] : []));
-  expect(failed).toEqual(scenes.filter((scene) => scene.startsWith("correct ")));
+  const scenarios = column("to see how your program takes", 2);
+  expect(scenarios.length).toBeGreaterThan(20);
+  const played = await Promise.allSettled(
+    scenarios.map((scenario) => playScenario(simulator.faults, scenario)),
+  );
+  const failed = played.flatMap((one, index) => (one.status === "rejected" ? [scenarios[index]] : []));
+  expect(failed).toEqual(scenarios.filter((scenario) => scenario.startsWith("correct ")));
   await simulator.close();
 });
 

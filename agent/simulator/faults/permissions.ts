@@ -30,7 +30,7 @@ export const everything: Permissions = {
   calendar: true,
 };
 
-const QUOTES: readonly Permissions["quotes"][] = [
+const quoteModes: readonly Permissions["quotes"][] = [
   "live",
   "delayed",
   "delayed-off",
@@ -39,15 +39,15 @@ const QUOTES: readonly Permissions["quotes"][] = [
   "part",
   "competing",
 ];
-const HISTORY: readonly Permissions["history"][] = ["allowed", "none", "pacing"];
+const historyModes: readonly Permissions["history"][] = ["allowed", "none", "pacing"];
 
 /** "quotes=delayed,depth=no"; throws an Error that names what it cannot read. */
 export function parsePermissions(text: string): Partial<Permissions> {
   const found: { -readonly [Key in keyof Permissions]?: Permissions[Key] } = {};
   for (const word of text.split(",").filter((part) => part !== "")) {
     const [name = "", value = ""] = word.split("=");
-    const quotes = QUOTES.find((one) => one === value);
-    const history = HISTORY.find((one) => one === value);
+    const quotes = quoteModes.find((one) => one === value);
+    const history = historyModes.find((one) => one === value);
     const isYesOrNo = value === "yes" || value === "no";
     if (name === "quotes" && quotes !== undefined) found.quotes = quotes;
     else if (name === "history" && history !== undefined) found.history = history;
@@ -73,10 +73,10 @@ export type Service =
   /** Nothing comes, and nothing more is said. */
   | { readonly type: "silent"; readonly remark: Refusal };
 
-const NOT_SUBSCRIBED = "Requested market data is not subscribed.";
-const NEEDS_API =
+const notSubscribed = "Requested market data is not subscribed.";
+const needsApi =
   "Requested market data requires additional subscription for API. See link in 'Market Data Connections' dialog for more details.";
-const PARTLY =
+const partly =
   "Part of requested market data is not subscribed. Subscription-independent ticks are still active.";
 
 const competing: Refusal = { code: 10197, text: "No market data during competing live session" };
@@ -90,16 +90,16 @@ const refused = (code: number, text: string): Service => ({ type: "refused", ref
 /** `asked` is the market data type: 1 live, 2 frozen, 3 delayed, 4 delayed frozen. */
 export function quoteService({ quotes }: Permissions, asked: number, name: string): Service {
   const takesDelayed = asked >= 3;
-  const plain = `${NOT_SUBSCRIBED} Check API status by selecting the Account menu then under Management choose Market Data Subscription Manager and/or availability of delayed data.${name}`;
+  const plain = `${notSubscribed} Check API status by selecting the Account menu then under Management choose Market Data Subscription Manager and/or availability of delayed data.${name}`;
   switch (quotes) {
     case "live":
       return { type: "served", from: "live", remark: null };
     case "part":
-      return { type: "served", from: "day", remark: { code: 10090, text: `${PARTLY}${name}` } };
+      return { type: "served", from: "day", remark: { code: 10090, text: `${partly}${name}` } };
     case "competing":
       return { type: "refused", refusal: competing };
     case "api": {
-      const text = `${NEEDS_API}Delayed market data is available.${name}`;
+      const text = `${needsApi}Delayed market data is available.${name}`;
       const remark = { code: 10089, text };
       return takesDelayed ? { type: "served", from: "delayed", remark } : { type: "silent", remark };
     }
@@ -108,15 +108,15 @@ export function quoteService({ quotes }: Permissions, asked: number, name: strin
       return {
         type: "served",
         from: "delayed",
-        remark: { code: 10167, text: `${NOT_SUBSCRIBED} Displaying delayed market data.` },
+        remark: { code: 10167, text: `${notSubscribed} Displaying delayed market data.` },
       };
     case "delayed-off":
       return takesDelayed
-        ? refused(10168, `${NOT_SUBSCRIBED} Delayed market data is not enabled.`)
+        ? refused(10168, `${notSubscribed} Delayed market data is not enabled.`)
         : refused(354, plain);
     case "none":
       return takesDelayed
-        ? refused(10186, `${NOT_SUBSCRIBED} Delayed market data is not available.`)
+        ? refused(10186, `${notSubscribed} Delayed market data is not available.`)
         : refused(354, plain);
     default:
       return quotes satisfies never;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { errorMessage, message, type RawClient, startedClient } from "../test-support/raw-client.fixture.ts";
 import { requestKinds } from "./scripted-replies.ts";
-import { playScene, SCENES_HELP } from "./scenarios.ts";
+import { playScenario, scenariosHelp } from "./scenarios.ts";
 import { type Simulator, startSimulator } from "../server.ts";
 
 let simulator: Simulator;
@@ -12,14 +12,14 @@ beforeEach(async () => {
 });
 afterEach(() => simulator.close());
 
-const play = (line: string): Promise<void> => playScene(simulator.faults, line);
-const AAPL = [265598, "", "", "", "", "", "", "SMART", "", "", "", ""];
-const quote = (reqId: number): void => client.send(1, 11, reqId, ...AAPL, 0, "", 0, 0, "");
-const book = (reqId: number): void => client.send(10, 5, reqId, ...AAPL, 5, 0, "");
-const ticks = (reqId: number): void => client.send(97, reqId, ...AAPL, "BidAsk", 0, 0);
-const bars = (reqId: number): void => client.send(50, 3, reqId, ...AAPL, 5, "TRADES", 1, "");
+const play = (line: string): Promise<void> => playScenario(simulator.faults, line);
+const aapl = [265598, "", "", "", "", "", "", "SMART", "", "", "", ""];
+const quote = (reqId: number): void => client.send(1, 11, reqId, ...aapl, 0, "", 0, 0, "");
+const book = (reqId: number): void => client.send(10, 5, reqId, ...aapl, 5, 0, "");
+const ticks = (reqId: number): void => client.send(97, reqId, ...aapl, "BidAsk", 0, 0);
+const bars = (reqId: number): void => client.send(50, 3, reqId, ...aapl, 5, "TRADES", 1, "");
 const history = (reqId: number): void =>
-  client.send(20, reqId, ...AAPL, 0, "", "1 min", "600 S", 0, "TRADES", 1, 1, "");
+  client.send(20, reqId, ...aapl, 0, "", "1 min", "600 S", 0, "TRADES", 1, 1, "");
 
 /** The codes under the id of all that has come by the time that TWS answers something else. */
 async function codesOf(reqId: number): Promise<number[]> {
@@ -119,7 +119,7 @@ test("announce sends a system message, and permissions take away and give back",
 });
 
 test.each([
-  ["jump", "There is no scene 'jump'."],
+  ["jump", "There is no scenario 'jump'."],
   ["mute", "mute needs on or off."],
   ["announce soon", "announce needs a code."],
   ["slow-hello -1", "slow-hello needs milliseconds."],
@@ -139,11 +139,11 @@ test.each([
 });
 
 test("the help has every request a reply can be about, and only lines that play", async () => {
-  for (const kind of requestKinds) expect(SCENES_HELP).toMatch(new RegExp(`\\b${kind}\\b`));
-  const [scenes = ""] = SCENES_HELP.split("Without a text");
-  const named = scenes.split("\n").flatMap((line) => /^ {4}([a-z-]+) .*/.exec(line)?.[1] ?? []);
+  for (const kind of requestKinds) expect(scenariosHelp).toMatch(new RegExp(`\\b${kind}\\b`));
+  const [scenarios = ""] = scenariosHelp.split("Without a text");
+  const named = scenarios.split("\n").flatMap((line) => /^ {4}([a-z-]+) .*/.exec(line)?.[1] ?? []);
   expect(named.length).toBeGreaterThan(10);
   const complaints = await Promise.allSettled(named.map(play));
   const texts = complaints.map((one) => (one.status === "rejected" ? String(one.reason) : ""));
-  expect(texts.filter((text) => text.includes("There is no scene"))).toEqual([]);
+  expect(texts.filter((text) => text.includes("There is no scenario"))).toEqual([]);
 });

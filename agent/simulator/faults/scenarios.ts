@@ -20,8 +20,8 @@ function wrapped(names: readonly string[], indent: string): string {
   return text;
 }
 
-/** For --help: what `playScene` takes. */
-export const SCENES_HELP = `Scenes, for --scene and --input:
+/** For --help: what `playScenario` takes. */
+export const scenariosHelp = `Scenarios, for --scene and --input:
 
   the connection
     drop                 cuts every connection
@@ -80,8 +80,8 @@ function number(words: readonly string[], at: number, name: string): number {
   return value;
 }
 
-function onOff([scene, word]: readonly string[]): boolean {
-  if (word !== "on" && word !== "off") throw new Error(`${scene} needs on or off.`);
+function onOff([scenario, word]: readonly string[]): boolean {
+  if (word !== "on" && word !== "off") throw new Error(`${scenario} needs on or off.`);
   return word === "on";
 }
 
@@ -109,10 +109,10 @@ function listEndsIn(words: readonly string[]): ListEndFault {
 }
 
 /** Does what a line says; resolves when it is done. Throws an Error that says what is wrong with the line. */
-export async function playScene(faults: Faults, line: string): Promise<void> {
+export async function playScenario(faults: Faults, line: string): Promise<void> {
   const words = line.trim().split(/\s+/);
-  const [scene, subject = ""] = words;
-  switch (scene) {
+  const [scenario, subject = ""] = words;
+  switch (scenario) {
     case "drop":
       return faults.dropConnections();
     case "restart":
@@ -154,6 +154,6 @@ export async function playScene(faults: Faults, line: string): Promise<void> {
         throw new Error(`There is no fill '${subject}' of today.`);
       return;
     default:
-      throw new Error(`There is no scene '${scene}'.`);
+      throw new Error(`There is no scenario '${scenario}'.`);
   }
 }

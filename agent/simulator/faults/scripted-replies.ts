@@ -93,7 +93,7 @@ function idOf(request: Request): number {
   return "orderId" in request ? request.orderId : -1;
 }
 
-/** Stands between the requests and the desks that answer them. */
+/** Stands between the requests and the handlers that answer them. */
 export function createReplies(): Replies {
   const replies = new Map<string, { readonly reply: Reply; left: number }>();
 

@@ -19,10 +19,10 @@ export interface TickRecord {
   wrap(client: Client): Client;
 }
 
-const TICK_PRICE = 1;
-const TICK_SIZE = 2;
+const tickPrice = 1;
+const tickSize = 2;
 /** A price tells its size too: bid, ask, last, and the same of delayed data. */
-const SIZE_OF: ReadonlyMap<number, number> = new Map([
+const sizeOf: ReadonlyMap<number, number> = new Map([
   [1, 0],
   [2, 3],
   [4, 5],
@@ -39,9 +39,9 @@ export function createTickRecord(isMuted: () => boolean): TickRecord {
     const [id, , reqId, tick, value, size] = message.map(Number);
     if (reqId === undefined || tick === undefined || value === undefined || isMuted()) return;
     const head = { at: Date.now(), clientId, reqId };
-    if (id === TICK_PRICE || id === TICK_SIZE) ticks.push({ ...head, tick, value });
-    const sizeTick = SIZE_OF.get(tick);
-    if (id === TICK_PRICE && sizeTick !== undefined && size !== undefined)
+    if (id === tickPrice || id === tickSize) ticks.push({ ...head, tick, value });
+    const sizeTick = sizeOf.get(tick);
+    if (id === tickPrice && sizeTick !== undefined && size !== undefined)
       ticks.push({ ...head, tick: sizeTick, value: size });
   }
 

@@ -1,7 +1,7 @@
 import type { AccountValue, Ledger } from "../model/ledger.ts";
 
 /** Values TWS keeps for each currency, which only the $LEDGER tag returns. */
-const LEDGER_KEYS: ReadonlySet<string> = new Set([
+const ledgerKeys: ReadonlySet<string> = new Set([
   "AccountOrGroup",
   "AccruedCash",
   "AccruedDividend",
@@ -42,7 +42,7 @@ function ledgerCurrency(tags: readonly string[]): string | null {
 
 function isAsked(value: AccountValue, tags: ReadonlySet<string>, ledger: string | null): boolean {
   if (tags.has(value.key) && value.currency !== "BASE") return true;
-  return ledger !== null && LEDGER_KEYS.has(value.key) && (ledger === "ALL" || value.currency === ledger);
+  return ledger !== null && ledgerKeys.has(value.key) && (ledger === "ALL" || value.currency === ledger);
 }
 
 /** The rows of one summary, ordered by account and tag as a gateway sends them. */

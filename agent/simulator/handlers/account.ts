@@ -7,9 +7,9 @@ import type { AccountSummaryRequest, AccountUpdatesMultiRequest } from "../wire/
 import { fieldText, type Message } from "../wire/wire.ts";
 import { inZone } from "../time/zone-time.ts";
 
-const MAX_SUMMARIES = 2;
+const maxSummaries = 2;
 /** TWS refreshes accounts every three minutes, and soon after something happened. */
-const REFRESH_MS = 180_000;
+const refreshMs = 180_000;
 
 export interface AccountFeed {
   updates(client: Client, on: boolean, account: string): void;
@@ -46,7 +46,7 @@ function rowKey(message: Message, valueAt: readonly number[]): string {
 }
 
 /** Where the changing fields of each message stand. */
-const VALUE_FIELDS: ReadonlyMap<number, readonly number[]> = new Map([
+const valueFields: ReadonlyMap<number, readonly number[]> = new Map([
   [6, [3]],
   [7, [13, 14, 15, 16, 17, 18]],
   [63, [5]],
@@ -56,7 +56,7 @@ const VALUE_FIELDS: ReadonlyMap<number, readonly number[]> = new Map([
 
 function changed(watch: Watch): Message[] {
   return watch.rows().filter((message) => {
-    const key = rowKey(message, VALUE_FIELDS.get(Number(message[0])) ?? []);
+    const key = rowKey(message, valueFields.get(Number(message[0])) ?? []);
     const text = fingerprint(message);
     if (watch.sent.get(key) === text) return false;
     watch.sent.set(key, text);
@@ -64,8 +64,8 @@ function changed(watch: Watch): Message[] {
   });
 }
 
-const POSITION_FEED = "positions";
-const UPDATES_FEED = "updates";
+const positionFeed = "positions";
+const updatesFeed = "updates";
 
 export function createAccountFeed(world: World, timeZone: string): AccountFeed {
   const { ledger } = world;
@@ -79,7 +79,7 @@ export function createAccountFeed(world: World, timeZone: string): AccountFeed {
   const remove = (client: Client, key: string): boolean => watches.get(client)?.delete(key) ?? false;
 
   function watchOf(client: Client, key: string, account: string, rows: () => readonly Message[]): Watch {
-    return { key, client, account, rows, sent: new Map(), dueAt: performance.now() + REFRESH_MS };
+    return { key, client, account, rows, sent: new Map(), dueAt: performance.now() + refreshMs };
   }
 
   /** An empty account means the only one, or the first. */
@@ -97,10 +97,10 @@ export function createAccountFeed(world: World, timeZone: string): AccountFeed {
   }
 
   function refresh(watch: Watch, now: number): void {
-    watch.dueAt = now + REFRESH_MS;
+    watch.dueAt = now + refreshMs;
     const rows = changed(watch);
     send(watch.client, rows);
-    if (watch.key === UPDATES_FEED && rows.length > 0) watch.client.send(messages.accountTime(clock()));
+    if (watch.key === updatesFeed && rows.length > 0) watch.client.send(messages.accountTime(clock()));
   }
 
   function touch(matches: (watch: Watch) => boolean): void {
@@ -112,7 +112,7 @@ export function createAccountFeed(world: World, timeZone: string): AccountFeed {
   return {
     updates(client, on, name) {
       if (!on) {
-        remove(client, UPDATES_FEED);
+        remove(client, updatesFeed);
         return;
       }
       const account = accountOf(name);
@@ -120,13 +120,13 @@ export function createAccountFeed(world: World, timeZone: string): AccountFeed {
         client.error(-1, 321, `Error validating request.-'bS' : cause - Invalid account code '${name}'.`);
         return;
       }
-      const previous = watches.get(client)?.get(UPDATES_FEED);
+      const previous = watches.get(client)?.get(updatesFeed);
       if (previous !== undefined && previous.account !== account) {
         const text =
           "New account data requested from TWS.  API client has been unsubscribed from account data.";
         client.error(-1, 2100, text);
       }
-      const watch = watchOf(client, UPDATES_FEED, account, () => updateRows(ledger, account));
+      const watch = watchOf(client, updatesFeed, account, () => updateRows(ledger, account));
       send(client, changed(watch));
       client.send(messages.accountTime(clock()));
       client.send(messages.accountDownloadEnd(account));
@@ -157,7 +157,7 @@ export function createAccountFeed(world: World, timeZone: string): AccountFeed {
         client.error(reqId, 322, "Error processing request.-'bP' : cause - Duplicate ticker id");
         return;
       }
-      if (own.length >= MAX_SUMMARIES) {
+      if (own.length >= maxSummaries) {
         const cause = "Maximum number of account summary requests exceeded";
         client.error(reqId, 322, `Error processing request.-'bP' : cause - ${cause}`);
         return;
@@ -179,14 +179,14 @@ export function createAccountFeed(world: World, timeZone: string): AccountFeed {
 
     positions(client, on) {
       if (!on) {
-        remove(client, POSITION_FEED);
+        remove(client, positionFeed);
         return;
       }
       const rows = (): Message[] => ledger.positions().map(messages.positionRow);
       send(client, rows());
       client.send(messages.positionEnd());
-      // What follows comes from the ledger's events, so there is nothing to refresh.
-      add({ ...watchOf(client, POSITION_FEED, "", () => []), dueAt: Number.POSITIVE_INFINITY });
+      // later rows come from the ledger's events, so there is nothing to refresh
+      add({ ...watchOf(client, positionFeed, "", () => []), dueAt: Number.POSITIVE_INFINITY });
     },
 
     positionsMulti(client, reqId, name) {
@@ -211,9 +211,9 @@ export function createAccountFeed(world: World, timeZone: string): AccountFeed {
       }
       if (event.type !== "position") return;
       for (const [client, own] of watches) {
-        if (own.has(POSITION_FEED)) client.send(messages.positionRow(event.position));
-        // A closed position is gone from the ledger's list, so its last row is sent from here.
-        const isFollowed = own.get(UPDATES_FEED)?.account === event.position.account;
+        if (own.has(positionFeed)) client.send(messages.positionRow(event.position));
+        // a closed position is gone from the ledger's list, so its last row is sent from here.
+        const isFollowed = own.get(updatesFeed)?.account === event.position.account;
         if (isFollowed && event.position.quantity === 0) client.send(messages.portfolioValue(event.position));
       }
       touch((watch) => watch.account === event.position.account);

@@ -4,7 +4,7 @@ import type { Instrument } from "../model/instruments.ts";
 import type { Quote } from "../model/market.ts";
 import type { Message } from "../wire/wire.ts";
 
-const YIELDS = [
+const yields = [
   { price: "bid", tick: 50 },
   { price: "ask", tick: 51 },
   { price: "last", tick: 52 },
@@ -12,7 +12,7 @@ const YIELDS = [
 
 /** A bond's yields to maturity, in percent, sent as prices are; nothing for what is no bond. */
 export function yieldTicks(reqId: number, instrument: Instrument, quote: Quote): Message[] {
-  return YIELDS.flatMap(({ price, tick }) => {
+  return yields.flatMap(({ price, tick }) => {
     const value = bondYield(instrument, quote[price], quote.at);
     return value === null ? [] : [tickPrice(reqId, tick, value, 0)];
   });

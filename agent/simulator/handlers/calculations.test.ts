@@ -1,14 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { AAPL, createDeskKit, type DeskKit, EURUSD, type Fields } from "../test-support/handlers.fixture.ts";
+import {
+  aapl,
+  createHandlersFixture,
+  type HandlersFixture,
+  eurusd,
+  type Fields,
+} from "../test-support/handlers.fixture.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 
-let kit: DeskKit;
+let fixture: HandlersFixture;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });
-  kit = createDeskKit();
+  fixture = createHandlersFixture();
 });
 afterEach(() => {
-  kit.desks.close();
+  fixture.handlers.close();
   vi.useRealTimers();
 });
 
@@ -27,9 +33,9 @@ const option = (right: "C" | "P", strike = 250): Fields => [
   "",
 ];
 const priceOf = (contract: Fields, volatility: Fields[number], spot: Fields[number], version = 193) =>
-  kit.ask(kit.clientAt(version), 55, 2, 1001, ...contract, volatility, spot, "");
+  fixture.ask(fixture.clientAt(version), 55, 2, 1001, ...contract, volatility, spot, "");
 const volatilityOf = (contract: Fields, price: Fields[number], spot: Fields[number], version = 193) =>
-  kit.ask(kit.clientAt(version), 54, 2, 1001, ...contract, price, spot, "");
+  fixture.ask(fixture.clientAt(version), 54, 2, 1001, ...contract, price, spot, "");
 const numbers = (row: readonly string[] | undefined, version = 193) =>
   Object.fromEntries(
     Object.entries(readStrictly(row ?? [], version)).map(([name, value]) => [name, Number(value)]),
@@ -98,8 +104,8 @@ describe("calculated options", () => {
   });
 
   test.each<readonly [string, () => string[][], number]>([
-    ["no option", () => priceOf(AAPL, 0.3, 250), 321],
-    ["a currency", () => volatilityOf(EURUSD, 1, 1), 321],
+    ["no option", () => priceOf(aapl, 0.3, 250), 321],
+    ["a currency", () => volatilityOf(eurusd, 1, 1), 321],
     ["a strike that is not listed", () => priceOf(option("C", 251), 0.3, 250), 200],
     [
       "several options",
@@ -114,7 +120,7 @@ describe("calculated options", () => {
   });
 
   test("a count where options of the request belong is refused, as gateways do", () => {
-    const client = kit.clientAt(193);
-    expect(() => kit.ask(client, 54, 3, 1001, ...option("C"), 9, 250, 0, "")).toThrow("Key=Value");
+    const client = fixture.clientAt(193);
+    expect(() => fixture.ask(client, 54, 3, 1001, ...option("C"), 9, 250, 0, "")).toThrow("Key=Value");
   });
 });

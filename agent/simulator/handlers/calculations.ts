@@ -6,15 +6,15 @@ import type { OptionCalculation } from "../wire/requests.ts";
 import { resolveOne } from "./resolve-contract.ts";
 
 /** Tick type of what a client asked to be computed, apart from the model's own. */
-const CUSTOM = 53;
+const custom = 53;
 
 /** Works options out for the clients: a price from a volatility (55), a volatility from a price (54). */
-export interface CalculationDesk {
+export interface CalculationHandlers {
   optionPrice(client: Client, request: OptionCalculation): void;
   impliedVolatility(client: Client, request: OptionCalculation): void;
 }
 
-export function createCalculationDesk({ universe, market, now }: World): CalculationDesk {
+export function createCalculationHandlers({ universe, market, now }: World): CalculationHandlers {
   /** Null when the client has been told why not. */
   function optionOf(
     client: Client,
@@ -41,7 +41,7 @@ export function createCalculationDesk({ universe, market, now }: World): Calcula
       if (instrument === null) return;
       const greeks = market.optionAt(instrument, now(), spot ?? 0, given ?? 0);
       if (greeks === null) return;
-      client.send(tickOptionComputation(client.serverVersion, reqId, CUSTOM, greeks, greeks.price));
+      client.send(tickOptionComputation(client.serverVersion, reqId, custom, greeks, greeks.price));
     },
 
     /** A gateway names the volatility alone, without greeks; -1 when no volatility gives the price. */
@@ -51,7 +51,7 @@ export function createCalculationDesk({ universe, market, now }: World): Calcula
       if (instrument === null) return;
       const volatility = market.volatilityFor(instrument, now(), spot ?? 0, given ?? 0);
       const row = { volatility: volatility ?? -1, price: given ?? 0, spot: spot ?? 0 };
-      client.send(tickOptionVolatility(client.serverVersion, reqId, CUSTOM, row));
+      client.send(tickOptionVolatility(client.serverVersion, reqId, custom, row));
     },
   };
 }

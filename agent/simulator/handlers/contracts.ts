@@ -5,11 +5,11 @@ import type { ContractQuery, Instrument } from "../model/instruments.ts";
 import type { World } from "../model/world.ts";
 import { smartComponents } from "../market/smart-components.ts";
 
-const HOURS_DAYS = 6;
-const DAY_MS = 86_400_000;
+const hoursDays = 6;
+const dayMs = 86_400_000;
 
 /** Answers what instruments there are. */
-export interface ContractDesk {
+export interface ContractHandlers {
   /** Of what a contract means, or of all that an issuer owes. */
   details(client: Client, reqId: number, contract: ContractQuery, issuerId: string | null): void;
   matchingSymbols(client: Client, reqId: number, pattern: string): void;
@@ -18,14 +18,14 @@ export interface ContractDesk {
   smartComponents(client: Client, reqId: number, bboExchange: string): void;
 }
 
-export function createContractDesk({ universe, market, now }: World): ContractDesk {
+export function createContractHandlers({ universe, market, now }: World): ContractHandlers {
   let hoursDay = 0;
   const hoursByKey = new Map<string, messages.TradingHours>();
 
   /** Every option of a series keeps the same hours, so a chain of thousands asks once. */
   function hoursOf(instrument: Instrument): messages.TradingHours {
     const at = now();
-    const day = Math.floor(at / DAY_MS);
+    const day = Math.floor(at / dayMs);
     if (day !== hoursDay) hoursByKey.clear();
     hoursDay = day;
     const isDerived = ["OPT", "FUT", "FOP"].includes(instrument.secType);
@@ -35,8 +35,8 @@ export function createContractDesk({ universe, market, now }: World): ContractDe
     if (known !== undefined) return known;
     const zone = instrument.timeZoneId;
     const hours = {
-      trading: messages.hoursText(market.sessions(instrument, at, HOURS_DAYS, false), zone),
-      liquid: messages.hoursText(market.sessions(instrument, at, HOURS_DAYS, true), zone),
+      trading: messages.hoursText(market.sessions(instrument, at, hoursDays, false), zone),
+      liquid: messages.hoursText(market.sessions(instrument, at, hoursDays, true), zone),
     };
     hoursByKey.set(key, hours);
     return hours;

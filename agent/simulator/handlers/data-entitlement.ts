@@ -2,10 +2,10 @@ import type { Instrument } from "../model/instruments.ts";
 import type { Market } from "../model/market.ts";
 import type { Message } from "../wire/wire.ts";
 
-const DELAY_MS = 15 * 60_000;
-const DAY_MS = 86_400_000;
+const delayMs = 15 * 60_000;
+const dayMs = 86_400_000;
 /** Longer than any row of closed days. */
-const DAYS_BACK = 12;
+const daysBack = 12;
 
 /** What kind of data a line shows at the moment, in TWS's number for it, and the instant that it shows. */
 export interface Stand {
@@ -16,7 +16,7 @@ export interface Stand {
 
 function lastClose(market: Market, instrument: Instrument, at: number): number {
   const closes = market
-    .sessions(instrument, at - DAYS_BACK * DAY_MS, DAYS_BACK + 1, false)
+    .sessions(instrument, at - daysBack * dayMs, daysBack + 1, false)
     .flatMap(({ close }) => (close === null || close > at ? [] : [close]));
   return closes.at(-1) ?? at;
 }
@@ -29,7 +29,7 @@ export function standOf(
   asked: number,
   now: number,
 ): Stand {
-  const at = from === "delayed" ? now - DELAY_MS : now;
+  const at = from === "delayed" ? now - delayMs : now;
   const isFrozen = asked === (from === "delayed" ? 4 : 2) && !market.isOpen(instrument, at, false);
   const shown = isFrozen ? lastClose(market, instrument, at) : at;
   if (from === "delayed") return { type: isFrozen ? 4 : 3, at: shown };
@@ -37,7 +37,7 @@ export function standOf(
 }
 
 /** By live tick id; what is not here does not come with delayed data. */
-const DELAYED_TICKS: ReadonlyMap<number, number> = new Map([
+const delayedTicks: ReadonlyMap<number, number> = new Map([
   [1, 66],
   [2, 67],
   [4, 68],
@@ -57,13 +57,13 @@ const DELAYED_TICKS: ReadonlyMap<number, number> = new Map([
   [50, 103],
   [51, 104],
 ]);
-const TICK_MESSAGES: ReadonlySet<unknown> = new Set([1, 2, 21, 45, 46]);
+const tickMessages: ReadonlySet<unknown> = new Set([1, 2, 21, 45, 46]);
 
 /** A tick message under the id of its delayed kind; null for ticks that are live only. */
 export function asDelayed(message: Message, serverVersion: number): Message | null {
   const [id] = message;
-  if (!TICK_MESSAGES.has(id)) return message;
+  if (!tickMessages.has(id)) return message;
   const place = id === 21 && serverVersion >= 156 ? 2 : 3;
-  const tick = DELAYED_TICKS.get(Number(message[place]));
+  const tick = delayedTicks.get(Number(message[place]));
   return tick === undefined ? null : message.with(place, tick);
 }

@@ -9,10 +9,10 @@ import { historyRefusal } from "../faults/permissions.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { DataRequest, FundamentalsRequest, HistogramRequest } from "../wire/requests-data.ts";
 import { resolveOne } from "./resolve-contract.ts";
-import { createTickDesk } from "./tick-by-tick.ts";
+import { createTickHandlers } from "./tick-by-tick.ts";
 
-const MINUTE_MS = 60_000;
-const UNITS: ReadonlyMap<string, "S" | "D" | "W" | "M" | "Y"> = new Map([
+const minuteMs = 60_000;
+const units: ReadonlyMap<string, "S" | "D" | "W" | "M" | "Y"> = new Map([
   ["second", "S"],
   ["day", "D"],
   ["week", "W"],
@@ -21,7 +21,7 @@ const UNITS: ReadonlyMap<string, "S" | "D" | "W" | "M" | "Y"> = new Map([
 ]);
 
 /** Books, ticks, bars as they come, histograms and companies. */
-export interface DataDesk {
+export interface DataHandlers {
   handle(client: Client, request: DataRequest): void;
   resetDepth(): void;
   endStreams(kind: "marketDepth" | "tickByTick" | "realTimeBars", code: number, text: string | null): void;
@@ -29,9 +29,9 @@ export interface DataDesk {
   forget(client?: Client): void;
 }
 
-export function createDataDesk(world: World, permissions: () => Permissions): DataDesk {
+export function createDataHandlers(world: World, permissions: () => Permissions): DataHandlers {
   const { market, universe } = world;
-  const ticks = createTickDesk(world, permissions);
+  const ticks = createTickHandlers(world, permissions);
   const depth = createDepthFeed(world, permissions);
   const bars = createLiveBars(world, permissions);
 
@@ -40,7 +40,7 @@ export function createDataDesk(world: World, permissions: () => Permissions): Da
     const instrument = resolveOne(universe, client, reqId, contract);
     if (instrument === null) return;
     const match = /^(\d{1,4}) (second|day|week|month|year)s?$/.exec(period.trim());
-    const unit = UNITS.get(match?.[2] ?? "");
+    const unit = units.get(match?.[2] ?? "");
     if (unit === undefined) {
       client.error(reqId, 321, "Error validating request.-'b7' : cause - Invalid time period");
       return;
@@ -56,7 +56,7 @@ export function createDataDesk(world: World, permissions: () => Permissions): Da
       useRth,
       endAt: world.now(),
       duration: { count: Number(match?.[1]), unit },
-      barSizeMs: unit === "M" || unit === "Y" ? 60 * MINUTE_MS : 5 * MINUTE_MS,
+      barSizeMs: unit === "M" || unit === "Y" ? 60 * minuteMs : 5 * minuteMs,
       calendar: null,
     });
     const sizes = new Map<number, number>();

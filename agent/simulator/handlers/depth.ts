@@ -11,11 +11,11 @@ import { ruleOf } from "../ledger/order-checks.ts";
 import { resolveOne } from "./resolve-contract.ts";
 import { usualText } from "../wire/tws-texts.ts";
 
-const MOST_BOOKS = 3;
-const MOST_ROWS = 20;
-const UPDATE_MS = 500;
-const NOT_SUPPORTED = "Deep market data is not supported for this combination of security type/exchange";
-const RESET =
+const mostBooks = 3;
+const mostRows = 20;
+const updateMs = 500;
+const notSupported = "Deep market data is not supported for this combination of security type/exchange";
+const reset =
   "Market depth data has been RESET. Please empty deep book contents before applying any new entries.";
 
 /** The levels of one side, best first. */
@@ -99,11 +99,11 @@ export function createDepthFeed(world: World, permissions: () => Permissions): D
       const instrument = resolveOne(universe, client, reqId, contract);
       if (instrument === null) return;
       if (!permissions().depth || ["IND", "BOND"].includes(instrument.secType)) {
-        client.error(reqId, 10092, NOT_SUPPORTED);
+        client.error(reqId, 10092, notSupported);
         return;
       }
-      if (books.length >= MOST_BOOKS) {
-        client.error(reqId, 309, `Max number (${MOST_BOOKS}) of market depth requests has been reached`);
+      if (books.length >= mostBooks) {
+        client.error(reqId, 309, `Max number (${mostBooks}) of market depth requests has been reached`);
         return;
       }
       if (isSmart) {
@@ -115,10 +115,10 @@ export function createDepthFeed(world: World, permissions: () => Permissions): D
         client,
         reqId,
         instrument,
-        rows: Math.min(Math.max(1, rows), MOST_ROWS),
+        rows: Math.min(Math.max(1, rows), mostRows),
         isSmart,
         sent: [[], []],
-        dueAt: performance.now() + UPDATE_MS,
+        dueAt: performance.now() + updateMs,
       };
       books.push(book);
       send(book, levels(market, instrument, world.now(), book.rows));
@@ -134,7 +134,7 @@ export function createDepthFeed(world: World, permissions: () => Permissions): D
 
     reset() {
       for (const book of books) {
-        book.client.error(book.reqId, 317, RESET);
+        book.client.error(book.reqId, 317, reset);
         book.sent = [[], []];
         send(book, levels(market, book.instrument, world.now(), book.rows));
       }
@@ -144,7 +144,7 @@ export function createDepthFeed(world: World, permissions: () => Permissions): D
       const now = performance.now();
       for (const book of books) {
         if (now < book.dueAt) continue;
-        book.dueAt = now + UPDATE_MS;
+        book.dueAt = now + updateMs;
         send(book, levels(market, book.instrument, world.now(), book.rows));
       }
     },

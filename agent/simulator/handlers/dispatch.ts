@@ -1,22 +1,22 @@
 import { createAccountFeed } from "./account.ts";
-import { createCalculationDesk } from "./calculations.ts";
+import { createCalculationHandlers } from "./calculations.ts";
 import type { Client } from "../wire/client.ts";
-import { createContractDesk } from "./contracts.ts";
-import { createDataDesk } from "./data.ts";
+import { createContractHandlers } from "./contracts.ts";
+import { createDataHandlers } from "./data.ts";
 import type { StreamKind } from "../faults/faults.ts";
-import { createHistoryDesk } from "./history.ts";
-import { createInformationDesk } from "./information.ts";
+import { createHistoryHandlers } from "./history.ts";
+import { createInformationHandlers } from "./information.ts";
 import { createMarketDataFeed } from "./market-data.ts";
 import * as messages from "../wire/messages.ts";
 import type { World } from "../model/world.ts";
-import { createOrderDesk } from "./orders.ts";
+import { createOrderHandlers } from "./orders.ts";
 import { everything } from "../faults/permissions.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import { createPnlFeed } from "./pnl.ts";
 import type { Request } from "../wire/requests.ts";
 
 /** Every conversation a client can have, behind one door. */
-export interface Desks {
+export interface Handlers {
   handle(client: Client, request: Request): void;
   /** Sends the ticks and bars that are due. */
   tick(): void;
@@ -35,7 +35,7 @@ export interface Desks {
   close(): void;
 }
 
-export interface DeskOptions {
+export interface HandlersOptions {
   readonly world: World;
   readonly clients: ReadonlyMap<number, Client>;
   readonly timeZone: string;
@@ -49,7 +49,7 @@ export interface DeskOptions {
   readonly scannerXmlBytes?: number;
 }
 
-export function createDesks({
+export function createHandlers({
   world,
   clients,
   timeZone,
@@ -57,18 +57,18 @@ export function createDesks({
   nextValidId,
   permissions = () => everything,
   ...rest
-}: DeskOptions): Desks {
+}: HandlersOptions): Handlers {
   const { ledger } = world;
-  const contracts = createContractDesk(world);
-  const calculations = createCalculationDesk(world);
-  const information = createInformationDesk({ world, permissions, ...rest });
+  const contracts = createContractHandlers(world);
+  const calculations = createCalculationHandlers(world);
+  const information = createInformationHandlers({ world, permissions, ...rest });
   const { news } = information;
   const quotes = createMarketDataFeed(world, maxLines, permissions, news);
-  const history = createHistoryDesk(world, permissions);
-  const data = createDataDesk(world, permissions);
+  const history = createHistoryHandlers(world, permissions);
+  const data = createDataHandlers(world, permissions);
   const accounts = createAccountFeed(world, timeZone);
   const pnl = createPnlFeed(world);
-  const orders = createOrderDesk(world, clients);
+  const orders = createOrderHandlers(world, clients);
   const stopListening = ledger.listen((event) => {
     orders.ledgerEvent(event);
     accounts.ledgerEvent(event);

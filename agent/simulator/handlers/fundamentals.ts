@@ -4,7 +4,7 @@ import { unit } from "../market/noise.ts";
 const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escaped = (text: string): string => text.replaceAll(/[&<>"]/g, (one) => escapes[one] ?? one);
 
-const QUARTERS = [
+const quarters = [
   ["03-31", "Q1"],
   ["06-30", "Q2"],
   ["09-30", "Q3"],
@@ -12,7 +12,7 @@ const QUARTERS = [
 ] as const;
 
 /** Income, balance sheet and cash flow, each by TWS's codes for its lines. */
-const STATEMENTS = [
+const statements = [
   ["INC", ["RTLR", "SCOR", "SGRP", "SSGA", "ERAD", "SOPI", "EIBT", "TTAX", "NINC", "VDES"]],
   ["BAL", ["SCSI", "AACR", "AITL", "ATCA", "APPN", "ATOT", "LAPB", "LTCL", "STLD", "LTLL", "QTLE", "QTCO"]],
   ["CAS", ["ONET", "SDED", "SOCF", "OTLO", "SCEX", "ITLI", "FCDP", "FPSS", "FTLF", "SNCC"]],
@@ -24,7 +24,7 @@ export function reportOf(instrument: Instrument, reportType: string, now: number
   const year = new Date(now).getUTCFullYear();
   const head = '<?xml version="1.0" encoding="UTF-8"?>\n';
   const periods = [year - 2, year - 1].flatMap((each) =>
-    QUARTERS.map(([day, quarter]) => ({
+    quarters.map(([day, quarter]) => ({
       date: `${each}-${day}`,
       quarter,
       salt: each * 10 + Number(quarter[1]),
@@ -45,7 +45,7 @@ export function reportOf(instrument: Instrument, reportType: string, now: number
     case "ReportSnapshot":
       return `${head}<ReportSnapshot Major="1" Minor="0">${ids}<TextInfo><Text Type="Business Summary">${escaped(instrument.longName)} is a company of this simulator, in ${escaped(instrument.industry)} &amp; ${escaped(instrument.category)}.</Text></TextInfo><Ratios PriceCurrency="USD"><Group ID="Income Statement"><Ratio FieldName="TTMEPSXCLX" Type="N">${(6 * (0.5 + draw(1))).toFixed(5)}</Ratio><Ratio FieldName="TTMREV" Type="N">${(3e5 * draw(2)).toFixed(5)}</Ratio></Group></Ratios></ReportSnapshot>`;
     case "ReportsFinStatements": {
-      const statement = ([type, codes]: (typeof STATEMENTS)[number], salt: number): string =>
+      const statement = ([type, codes]: (typeof statements)[number], salt: number): string =>
         `<Statement Type="${type}">${codes
           .map((code, index) => {
             const value = (4e5 * draw(salt + index)).toFixed(2);
@@ -53,7 +53,7 @@ export function reportOf(instrument: Instrument, reportType: string, now: number
           })
           .join("")}</Statement>`;
       const period = (type: "Annual" | "Interim", date: string, salt: number): string =>
-        `<FiscalPeriod Type="${type}" EndDate="${date}">${STATEMENTS.map((one, index) => statement(one, salt + 100 * index)).join("")}</FiscalPeriod>`;
+        `<FiscalPeriod Type="${type}" EndDate="${date}">${statements.map((one, index) => statement(one, salt + 100 * index)).join("")}</FiscalPeriod>`;
       const annual = [1, 2, 3, 4, 5, 6].map((ago) =>
         period("Annual", `${year - ago}-12-31`, 1_000 * (year - ago)),
       );

@@ -3,11 +3,11 @@ import type { Market, Quote } from "../model/market.ts";
 import { tickGeneric, tickPrice, tickSize, tickString } from "../wire/messages.ts";
 import type { Message } from "../wire/wire.ts";
 
-const DAY_MS = 86_400_000;
-const LEGAL_FOR_STOCKS =
+const dayMs = 86_400_000;
+const legalForStocks =
   "100(Option Volume),101(Option Open Interest),104(Historical Volatility),105(Average Opt Volume),106(impvolat),165(Misc. Stats),221(Mark Price),225(Auction),232(Pl Price),233(RTVolume),236(inventory),258(Fundamentals),292(Wide_news),293(TradeCount),294(TradeRate),295(VolumeRate),318(LastRTHTrade),375(RTTrdVolume),411(rthistvol),456(IBDividends),460(Bond Factor Multiplier),586(IPOHLMPRC),587(Pl Price Delayed),588(Futures Open Interest),595(Short-Term Volume X Mins),614(EtfNavMisc),619(Creditman Slow Mark Price)";
-const LEGAL: ReadonlySet<string> = new Set(
-  [...LEGAL_FOR_STOCKS.matchAll(/(\d+)\(/g)].flatMap((match) => match[1] ?? []),
+const legal: ReadonlySet<string> = new Set(
+  [...legalForStocks.matchAll(/(\d+)\(/g)].flatMap((match) => match[1] ?? []),
 );
 
 export type GenericTicks =
@@ -20,10 +20,10 @@ export function parseGenericTicks(list: string, secType: SecType): GenericTicks 
   for (const part of list.split(",")) {
     const name = part.trim().split(":")[0] ?? "";
     if (name === "") continue;
-    if (name !== "mdoff" && !LEGAL.has(name)) {
+    if (name !== "mdoff" && !legal.has(name)) {
       return {
         type: "illegal",
-        text: `Error validating request.-'bO' : cause - Incorrect generic tick list of ${list}.  Legal ones for (${secType}) are: ${LEGAL_FOR_STOCKS}`,
+        text: `Error validating request.-'bO' : cause - Incorrect generic tick list of ${list}.  Legal ones for (${secType}) are: ${legalForStocks}`,
       };
     }
     ticks.add(name);
@@ -42,7 +42,7 @@ function miscStats(market: Market, instrument: Instrument, reqId: number, at: nu
     instrument,
     endAt: at,
     duration: { count: 1, unit: "Y" },
-    barSizeMs: DAY_MS,
+    barSizeMs: dayMs,
     calendar: "day",
     source: "TRADES",
     useRth: true,

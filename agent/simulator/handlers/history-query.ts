@@ -3,10 +3,10 @@ import type { BarQuery, BarSource } from "../model/market.ts";
 import type { HistoricalDataRequest } from "../wire/requests.ts";
 import { parseStamp } from "../time/zone-time.ts";
 
-const SECOND_MS = 1000;
-const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
+const secondMs = 1000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
 
 interface BarSize {
   readonly ms: number;
@@ -17,36 +17,36 @@ function timed(ms: number): BarSize {
   return { ms, calendar: null };
 }
 
-const WEEK: BarSize = { ms: 7 * DAY_MS, calendar: "week" };
-const MONTH: BarSize = { ms: 30 * DAY_MS, calendar: "month" };
+const week: BarSize = { ms: 7 * dayMs, calendar: "week" };
+const month: BarSize = { ms: 30 * dayMs, calendar: "month" };
 
-const BAR_SIZES: ReadonlyMap<string, BarSize> = new Map([
-  ["1 secs", timed(SECOND_MS)],
-  ["5 secs", timed(5 * SECOND_MS)],
-  ["10 secs", timed(10 * SECOND_MS)],
-  ["15 secs", timed(15 * SECOND_MS)],
-  ["30 secs", timed(30 * SECOND_MS)],
-  ["1 min", timed(MINUTE_MS)],
-  ["2 mins", timed(2 * MINUTE_MS)],
-  ["3 mins", timed(3 * MINUTE_MS)],
-  ["5 mins", timed(5 * MINUTE_MS)],
-  ["10 mins", timed(10 * MINUTE_MS)],
-  ["15 mins", timed(15 * MINUTE_MS)],
-  ["20 mins", timed(20 * MINUTE_MS)],
-  ["30 mins", timed(30 * MINUTE_MS)],
-  ["1 hour", timed(HOUR_MS)],
-  ["2 hours", timed(2 * HOUR_MS)],
-  ["3 hours", timed(3 * HOUR_MS)],
-  ["4 hours", timed(4 * HOUR_MS)],
-  ["8 hours", timed(8 * HOUR_MS)],
-  ["1 day", { ms: DAY_MS, calendar: "day" }],
-  ["1 week", WEEK],
-  ["1W", WEEK],
-  ["1 month", MONTH],
-  ["1M", MONTH],
+const barSizes: ReadonlyMap<string, BarSize> = new Map([
+  ["1 secs", timed(secondMs)],
+  ["5 secs", timed(5 * secondMs)],
+  ["10 secs", timed(10 * secondMs)],
+  ["15 secs", timed(15 * secondMs)],
+  ["30 secs", timed(30 * secondMs)],
+  ["1 min", timed(minuteMs)],
+  ["2 mins", timed(2 * minuteMs)],
+  ["3 mins", timed(3 * minuteMs)],
+  ["5 mins", timed(5 * minuteMs)],
+  ["10 mins", timed(10 * minuteMs)],
+  ["15 mins", timed(15 * minuteMs)],
+  ["20 mins", timed(20 * minuteMs)],
+  ["30 mins", timed(30 * minuteMs)],
+  ["1 hour", timed(hourMs)],
+  ["2 hours", timed(2 * hourMs)],
+  ["3 hours", timed(3 * hourMs)],
+  ["4 hours", timed(4 * hourMs)],
+  ["8 hours", timed(8 * hourMs)],
+  ["1 day", { ms: dayMs, calendar: "day" }],
+  ["1 week", week],
+  ["1W", week],
+  ["1 month", month],
+  ["1M", month],
 ]);
 
-const SOURCES: ReadonlyMap<string, BarSource> = new Map([
+const sources: ReadonlyMap<string, BarSource> = new Map([
   ["TRADES", "TRADES"],
   ["MIDPOINT", "MIDPOINT"],
   ["BID", "BID"],
@@ -56,7 +56,7 @@ const SOURCES: ReadonlyMap<string, BarSource> = new Map([
 ]);
 
 /** Kinds of data TWS knows and this market does not keep. */
-const NOT_KEPT: ReadonlySet<string> = new Set([
+const notKept: ReadonlySet<string> = new Set([
   "HISTORICAL_VOLATILITY",
   "OPTION_IMPLIED_VOLATILITY",
   "FEE_RATE",
@@ -64,14 +64,14 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
 ]);
 
 /** Yields of bonds are worked out from these prices. */
-const YIELD_SOURCES: ReadonlyMap<string, BarSource> = new Map([
+const yieldSources: ReadonlyMap<string, BarSource> = new Map([
   ["YIELD_BID", "BID"],
   ["YIELD_ASK", "ASK"],
   ["YIELD_BID_ASK", "BID_ASK"],
   ["YIELD_LAST", "TRADES"],
 ]);
 
-const UNITS: ReadonlyMap<string, BarQuery["duration"]["unit"]> = new Map([
+const units: ReadonlyMap<string, BarQuery["duration"]["unit"]> = new Map([
   ["S", "S"],
   ["D", "D"],
   ["W", "W"],
@@ -79,7 +79,7 @@ const UNITS: ReadonlyMap<string, BarQuery["duration"]["unit"]> = new Map([
   ["Y", "Y"],
 ]);
 
-const BAD_END_TIME =
+const badEndTimeText =
   "End Date/Time: The date, time, or time-zone entered is invalid. The correct format is yyyymmdd hh:mm:ss xx/xxxx where yyyymmdd and xx/xxxx are optional. E.g.: 20031126 15:59:00 US/Eastern  Note that there is a space between the date and time, and between the time and time-zone.  If no date is specified, current date is assumed. If no time-zone is specified, local time-zone is assumed(deprecated).  You can also provide yyyymmddd-hh:mm:ss time is in UTC. Note that there is a dash between the date and time in UTC notation.";
 
 export type HistoryQuery =
@@ -104,20 +104,20 @@ export function noData(instrument: Instrument, whatToShow: string): string {
 
 function parseDuration(text: string): BarQuery["duration"] | null {
   const match = /^(\d{1,6}) ([SDWMY])$/.exec(text.trim().toUpperCase());
-  const unit = UNITS.get(match?.[2] ?? "");
+  const unit = units.get(match?.[2] ?? "");
   const count = Number(match?.[1] ?? 0);
   return unit === undefined || count === 0 ? null : { count, unit };
 }
 
-const DAYS_OF_UNIT = { S: 0, D: 1, W: 7, M: 30, Y: 365 } as const;
+const daysOfUnit = { S: 0, D: 1, W: 7, M: 30, Y: 365 } as const;
 
 /** TWS answers no query of a year in seconds, and we could not hold the answer. */
-const MOST_BARS = 100_000;
-const MOST_SHORT_BARS = 20_000;
+const mostBars = 100_000;
+const mostShortBars = 20_000;
 
 function isTooLong({ count, unit }: BarQuery["duration"], { ms, calendar }: BarSize): boolean {
-  const durationMs = unit === "S" ? count * SECOND_MS : count * DAYS_OF_UNIT[unit] * DAY_MS;
-  return calendar === null && durationMs / ms > (ms < MINUTE_MS ? MOST_SHORT_BARS : MOST_BARS);
+  const durationMs = unit === "S" ? count * secondMs : count * daysOfUnit[unit] * dayMs;
+  return calendar === null && durationMs / ms > (ms < minuteMs ? mostShortBars : mostBars);
 }
 
 function endOf(request: HistoricalDataRequest, instrument: Instrument, now: number): number | null {
@@ -128,7 +128,7 @@ function endOf(request: HistoricalDataRequest, instrument: Instrument, now: numb
 
 function badEndTime(serverVersion: number): HistoryQuery {
   return serverVersion >= 174
-    ? { type: "invalid", code: 10314, text: BAD_END_TIME }
+    ? { type: "invalid", code: 10314, text: badEndTimeText }
     : invalid("Invalid endDateTime, the format is yyyymmdd{space}{space}hh:mm:ss");
 }
 
@@ -139,9 +139,9 @@ export function historyQuery(
   serverVersion: number,
   now: number,
 ): HistoryQuery {
-  const size = BAR_SIZES.get(request.barSize.trim());
+  const size = barSizes.get(request.barSize.trim());
   if (size === undefined) {
-    const legal = [...BAR_SIZES.keys()].join(",");
+    const legal = [...barSizes.keys()].join(",");
     return invalid(`Historical data bar size setting is invalid. Legal ones are: ${legal}`);
   }
   const duration = parseDuration(request.duration);
@@ -162,14 +162,14 @@ export function historyQuery(
   if (endAt === null) return badEndTime(serverVersion);
   if (request.whatToShow === "SCHEDULE") {
     if (size.calendar !== "day") return invalid("Only a bar size of 1 day is supported for a schedule");
-    return { type: "schedule", endAt, days: Math.max(1, duration.count * DAYS_OF_UNIT[duration.unit]) };
+    return { type: "schedule", endAt, days: Math.max(1, duration.count * daysOfUnit[duration.unit]) };
   }
-  const yieldSource = YIELD_SOURCES.get(request.whatToShow);
+  const yieldSource = yieldSources.get(request.whatToShow);
   const isOfOthers = yieldSource !== undefined && instrument.secType !== "BOND";
-  if (NOT_KEPT.has(request.whatToShow) || isOfOthers) {
+  if (notKept.has(request.whatToShow) || isOfOthers) {
     return { type: "invalid", code: 162, text: noData(instrument, request.whatToShow) };
   }
-  const source = yieldSource ?? SOURCES.get(request.whatToShow);
+  const source = yieldSource ?? sources.get(request.whatToShow);
   if (source === undefined)
     return invalid(`Historical data request for '${request.whatToShow}' is not supported`);
   if (source === "ADJUSTED_LAST" && request.endDateTime !== "") {

@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
-  AAPL,
-  createDeskKit,
-  type DeskKit,
-  EURUSD,
+  aapl,
+  createHandlersFixture,
+  type HandlersFixture,
+  eurusd,
   type FakeClient,
 } from "../test-support/handlers.fixture.ts";
 
-let kit: DeskKit;
+let fixture: HandlersFixture;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });
-  kit = createDeskKit();
+  fixture = createHandlersFixture();
 });
 afterEach(() => {
-  kit.desks.close();
+  fixture.handlers.close();
   vi.useRealTimers();
 });
 
@@ -26,16 +26,16 @@ interface Draft {
   readonly live?: number;
 }
 
-function history(client: FakeClient, reqId: number, draft: Draft = {}, contract = AAPL): string[][] {
+function history(client: FakeClient, reqId: number, draft: Draft = {}, contract = aapl): string[][] {
   const { end = "", bar = "1 hour", span = "1 D", what = "TRADES", format = 1, live = 0 } = draft;
-  return kit.ask(client, 20, reqId, ...contract, 0, end, bar, span, 1, what, format, live, "");
+  return fixture.ask(client, 20, reqId, ...contract, 0, end, bar, span, 1, what, format, live, "");
 }
 
 describe("history", () => {
   test("writes dates as each version and format wants them", () => {
     const end = "20261119 16:00:00 US/Eastern";
     const first = (version: number, draft: Draft) =>
-      history(kit.clientAt(version), 1001, { end, ...draft })[0]?.[5];
+      history(fixture.clientAt(version), 1001, { end, ...draft })[0]?.[5];
     expect(first(173, {})).toBe("20261119  09:30:00");
     expect(first(174, {})).toBe("20261119 09:30:00 US/Eastern");
     expect(first(193, { format: 2 })).toBe(String(Date.parse("2026-11-19T14:30:00Z") / 1000));
@@ -49,7 +49,7 @@ describe("history", () => {
       "20261119 16:00:00",
       "20261119 15:00:00 US/Central",
     ];
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     const answers = ends.map((end, index) =>
       history(client, 1001 + index, { end })[0]
         ?.slice(2)
@@ -65,14 +65,14 @@ describe("history", () => {
     { bar: "1 min", span: "20 Y" },
   ])("refuses more bars than TWS would send: %j", (draft) => {
     const text = "Historical Market Data Service error message:Time length exceed max.";
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     expect(history(client, 1001, draft)).toEqual([["4", "2", "1001", "162", text, ""]]);
   });
 
   test("counts volume in lots before 175 and in shares from then on", () => {
     const end = "20261119-21:00:00";
-    const before = Number(history(kit.clientAt(174), 1001, { end })[0]?.[10]);
-    const after = Number(history(kit.clientAt(175), 1001, { end })[0]?.[10]);
+    const before = Number(history(fixture.clientAt(174), 1001, { end })[0]?.[10]);
+    const after = Number(history(fixture.clientAt(175), 1001, { end })[0]?.[10]);
     expect(before).toBe(Math.floor(after / 100));
   });
 
@@ -89,37 +89,37 @@ describe("history", () => {
     ["a time before all data", { end: "19700101-00:00:00" }, 193, 162],
     ["a schedule in a version without one", { what: "SCHEDULE", bar: "1 day" }, 164, 162],
   ])("refuses %s", (_what, draft, version, code) => {
-    const rows = history(kit.clientAt(version), 1001, draft);
+    const rows = history(fixture.clientAt(version), 1001, draft);
     expect(rows.map((row) => row.slice(0, 4))).toEqual([["4", "2", "1001", String(code)]]);
   });
 
   test("names what has no data", () => {
-    const [row] = history(kit.clientAt(193), 1001, {}, EURUSD);
+    const [row] = history(fixture.clientAt(193), 1001, {}, eurusd);
     expect(row?.[4]).toBe(
       "Historical Market Data Service error message:HMDS query returned no data: EUR.USD@IDEALPRO Trades",
     );
   });
 
   test("keeps bars up to date every five seconds until cancelled", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     history(client, 1001, { bar: "5 secs", span: "60 S", live: 1 });
     const from = client.rows.length;
-    kit.pass(21_000);
+    fixture.pass(21_000);
     const updates = client.rows.slice(from);
     expect(updates.every((row) => row[0] === "90" && row.length === 10)).toBe(true);
     const starts = updates.map((row) => row[3] ?? "");
     expect(starts).toEqual(starts.toSorted());
     expect(new Set(starts).size).toBeGreaterThanOrEqual(4);
-    expect(kit.ask(client, 25, 1, 1001)[0]?.slice(2, 4)).toEqual(["1001", "162"]);
+    expect(fixture.ask(client, 25, 1, 1001)[0]?.slice(2, 4)).toEqual(["1001", "162"]);
     const after = client.rows.length;
-    kit.pass(10_000);
+    fixture.pass(10_000);
     expect(client.rows).toHaveLength(after);
-    expect(kit.ask(client, 25, 1, 1001)[0]?.[3]).toBe("366");
+    expect(fixture.ask(client, 25, 1, 1001)[0]?.[3]).toBe("366");
   });
 
   test("sends a schedule of sessions", () => {
     const draft = { what: "SCHEDULE", bar: "1 day", span: "5 D", end: "20261120-15:00:00" };
-    const [row] = history(kit.clientAt(193), 1001, draft);
+    const [row] = history(fixture.clientAt(193), 1001, draft);
     expect(row?.slice(0, 2)).toEqual(["106", "1001"]);
     expect(row?.[3]).toBe("20261120-16:00:00");
     expect(row?.[4]).toBe("US/Eastern");
@@ -128,7 +128,7 @@ describe("history", () => {
 
   test("knows the first instant in both formats", () => {
     const head = (format: number) =>
-      kit.ask(kit.clientAt(193), 87, 1001, ...AAPL, 0, 1, "TRADES", format)[0]?.[2];
+      fixture.ask(fixture.clientAt(193), 87, 1001, ...aapl, 0, 1, "TRADES", format)[0]?.[2];
     expect(head(1)).toMatch(/^\d{8}-\d\d:\d\d:\d\d$/);
     expect(head(2)).toMatch(/^\d+$/);
   });

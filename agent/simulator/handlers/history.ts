@@ -13,13 +13,13 @@ import { resolveOne } from "./resolve-contract.ts";
 import { usualText } from "../wire/tws-texts.ts";
 import { inZone, stamp, utcStamp } from "../time/zone-time.ts";
 
-const UPDATE_MS = 5000;
-const DAY_MS = 86_400_000;
-const EPOCH_SECONDS = 2;
-const PACED = "Historical Market Data Service error message:Historical data request pacing violation";
+const updateMs = 5000;
+const dayMs = 86_400_000;
+const epochSeconds = 2;
+const paced = "Historical Market Data Service error message:Historical data request pacing violation";
 
 /** Answers history requests, and keeps those up to date that ask for it. */
-export interface HistoryDesk {
+export interface HistoryHandlers {
   request(client: Client, request: HistoricalDataRequest): void;
   cancel(client: Client, reqId: number): void;
   headTimestamp(client: Client, request: HeadTimestampRequest): void;
@@ -57,12 +57,12 @@ function dateOf(
   zone: string,
   serverVersion: number,
 ): string {
-  // Bars of a day and longer are dates in either format.
+  // bars of a day and longer are dates in either format.
   if (query.calendar !== null) return inZone(at, zone).date;
-  return formatDate === EPOCH_SECONDS ? String(Math.floor(at / 1000)) : stamp(at, zone, serverVersion);
+  return formatDate === epochSeconds ? String(Math.floor(at / 1000)) : stamp(at, zone, serverVersion);
 }
 
-export function createHistoryDesk(world: World, permissions: () => Permissions): HistoryDesk {
+export function createHistoryHandlers(world: World, permissions: () => Permissions): HistoryHandlers {
   const { market, universe } = world;
   const growing = new Map<Client, Map<number, Growing>>();
   const pace = createHistoryPace();
@@ -93,7 +93,7 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
       return `${date}-${time}`;
     };
     const sessions = market
-      .sessions(instrument, endAt - (days - 1) * DAY_MS, days, useRth)
+      .sessions(instrument, endAt - (days - 1) * dayMs, days, useRth)
       .flatMap(({ date, open, close }) =>
         open === null || close === null ? [] : [{ start: text(open), end: text(close), date }],
       );
@@ -128,13 +128,13 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
     client.send(messages.historicalData(reqId, start, end, rows));
     if (!request.keepUpToDate) return;
     const own = growing.get(client) ?? new Map<number, Growing>();
-    const dueAt = performance.now() + UPDATE_MS;
+    const dueAt = performance.now() + updateMs;
     const entry = { client, reqId, query, inYields, formatDate, lastBarAt: last.at, dueAt };
     growing.set(client, own.set(reqId, entry));
   }
 
   function update(entry: Growing, now: number): void {
-    entry.dueAt = now + UPDATE_MS;
+    entry.dueAt = now + updateMs;
     const { client, query, formatDate, inYields } = entry;
     const fresh = barsFor({ ...query, endAt: world.now(), duration: shortly(query) }, inYields).filter(
       (bar) => bar.at >= entry.lastBarAt,
@@ -160,7 +160,7 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
       else if (refuse(client, reqId, instrument)) return;
       else if (asked.type === "bars") {
         if (pace.allows(asked.query, request, performance.now())) sendBars(client, request, asked);
-        else client.error(reqId, 162, PACED);
+        else client.error(reqId, 162, paced);
       } else if (client.serverVersion >= 165)
         sendSchedule(client, reqId, instrument, asked.endAt, asked.days, request.useRth);
       else client.error(reqId, 162, noData(instrument, request.whatToShow));
@@ -185,7 +185,7 @@ export function createHistoryDesk(world: World, permissions: () => Permissions):
       }
       if (refuse(client, request.reqId, instrument)) return;
       const at = market.headAt(instrument);
-      const text = request.formatDate === EPOCH_SECONDS ? String(Math.floor(at / 1000)) : utcStamp(at);
+      const text = request.formatDate === epochSeconds ? String(Math.floor(at / 1000)) : utcStamp(at);
       client.send(messages.headTimestamp(request.reqId, text));
     },
 

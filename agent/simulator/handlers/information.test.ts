@@ -3,9 +3,9 @@ import { Encoder } from "@stoqey/ib/dist/core/io/encoder.js";
 import { Instrument, LocationCode, ScanCode, WshEventData } from "@stoqey/ib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
-  AAPL,
-  createDeskKit,
-  type DeskKit,
+  aapl,
+  createHandlersFixture,
+  type HandlersFixture,
   type FakeClient,
   type Fields,
 } from "../test-support/handlers.fixture.ts";
@@ -13,24 +13,24 @@ import { tokenFields } from "../test-support/raw-client.fixture.ts";
 import { scannerXml } from "./scanner-xml.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 
-let kit: DeskKit;
+let fixture: HandlersFixture;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });
-  kit = createDeskKit();
+  fixture = createHandlersFixture();
 });
 afterEach(() => {
-  kit.desks.close();
+  fixture.handlers.close();
   vi.useRealTimers();
 });
 
 const errors = (rows: readonly string[][]) => rows.filter(([id]) => id === "4").map((row) => Number(row[3]));
 const only = (rows: readonly string[][], id: number) => rows.filter((row) => row[0] === String(id));
-const HOUR_MS = 3_600_000;
+const hourMs = 3_600_000;
 /** The version from which clients know the calendar of events. */
-const WSH = 161;
+const wsh = 161;
 
 function history(client: FakeClient, providers = "BRFG+DJNL", start = "", end = "", count = 10): string[][] {
-  return kit.ask(client, 86, 1001, 265598, providers, start, end, count, "");
+  return fixture.ask(client, 86, 1001, 265598, providers, start, end, count, "");
 }
 
 function scan(
@@ -41,7 +41,7 @@ function scan(
   reqId = 1001,
 ) {
   const where = [50, "STK", "STK.US.MAJOR", code];
-  return kit.ask(client, 22, reqId, ...where, ...filters, ...Array(11).fill(""), type, "", "");
+  return fixture.ask(client, 22, reqId, ...where, ...filters, ...Array(11).fill(""), type, "", "");
 }
 
 const symbols = (rows: readonly string[][]): string[] => {
@@ -51,7 +51,7 @@ const symbols = (rows: readonly string[][]): string[] => {
 
 /** What a widely used client makes of everything here at one version: its complaints, and the names of its events. */
 function talk(version: number): { readonly complaints: string[]; readonly rows: string[][] } {
-  const client = kit.clientAt(version, version);
+  const client = fixture.clientAt(version, version);
   const complaints: string[] = [];
   const decoder = new Decoder({
     serverVersion: version,
@@ -61,7 +61,7 @@ function talk(version: number): { readonly complaints: string[]; readonly rows: 
   });
   const encoder = new Encoder({
     serverVersion: version,
-    sendMsg: (...tokens) => void kit.ask(client, ...tokenFields(tokens)),
+    sendMsg: (...tokens) => void fixture.ask(client, ...tokenFields(tokens)),
     emitError: (text) => void complaints.push(text),
   });
   encoder.reqNewsProviders();
@@ -76,19 +76,19 @@ function talk(version: number): { readonly complaints: string[]; readonly rows: 
   const place = { instrument: Instrument.STK, locationCode: LocationCode.STK_US_MAJOR };
   encoder.reqScannerSubscription(1006, { ...place, scanCode: ScanCode.MOST_ACTIVE }, [], []);
   encoder.cancelScannerSubscription(1006);
-  if (version >= WSH) {
+  if (version >= wsh) {
     encoder.reqWshMetaData(1007);
     const [start, end, count] =
       version >= 173 ? (["20261101", "20271101", 3] as const) : (["", "", 0] as const);
     encoder.reqWshEventData(1008, new WshEventData(265598, false, false, false, start, end, count));
   }
-  kit.pass(HOUR_MS / 4);
+  fixture.pass(hourMs / 4);
   encoder.cancelNewsBulletins();
   for (const row of client.rows) {
     decoder.enqueueMessage([...row]);
     decoder.process();
   }
-  kit.desks.forget(client);
+  fixture.handlers.forget(client);
   return { complaints, rows: client.rows };
 }
 
@@ -106,7 +106,7 @@ test.each([151, 161, 163, 170, 171, 172, 173, 186, 193])("speaks each message ex
     "85",
     "86",
     "87",
-    ...(version >= WSH ? ["104", "105"] : []),
+    ...(version >= wsh ? ["104", "105"] : []),
   ];
   expect(expected.filter((id) => !seen.has(id))).toEqual([]);
   // the one error is the end of the scan that was cancelled, after one without instrument and place
@@ -115,7 +115,13 @@ test.each([151, 161, 163, 170, 171, 172, 173, 186, 193])("speaks each message ex
 
 describe("news", () => {
   test("of the past come newest first, within their period, and say when there is more", () => {
-    const rows = history(kit.clientAt(193), "BRFG+DJNL", "2026-11-18 00:00:00.0", "2026-11-19 00:00:00.0", 5);
+    const rows = history(
+      fixture.clientAt(193),
+      "BRFG+DJNL",
+      "2026-11-18 00:00:00.0",
+      "2026-11-19 00:00:00.0",
+      5,
+    );
     const times = only(rows, 86).map((row) => String(row[2]));
     expect(times).toHaveLength(5);
     expect(times).toEqual(times.toSorted().toReversed());
@@ -124,28 +130,28 @@ describe("news", () => {
   });
 
   test("are the same for the same seed, and each leads to its article", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     const rows = history(client, "BRFG");
     expect(history(client, "BRFG")).toEqual(rows);
     for (const [, , , provider = "", id = ""] of only(rows, 86))
-      expect(kit.ask(client, 84, 1002, provider, id, "")[0]?.slice(0, 2)).toEqual(["83", "1002"]);
-    expect(errors(kit.ask(client, 84, 1002, "BRFG", "BRFG$nothing", ""))).toEqual([10172]);
+      expect(fixture.ask(client, 84, 1002, provider, id, "")[0]?.slice(0, 2)).toEqual(["83", "1002"]);
+    expect(errors(fixture.ask(client, 84, 1002, "BRFG", "BRFG$nothing", ""))).toEqual([10172]);
   });
 
   test("are refused for unknown contracts and providers, and without permission", () => {
-    const client = kit.clientAt(193);
-    expect(errors(kit.ask(client, 86, 1001, 1, "BRFG", "", "", 5, ""))).toEqual([321]);
+    const client = fixture.clientAt(193);
+    expect(errors(fixture.ask(client, 86, 1001, 1, "BRFG", "", "", 5, ""))).toEqual([321]);
     expect(errors(history(client, "NOSUCH"))).toEqual([321]);
-    kit.permissions = { ...kit.permissions, news: false };
+    fixture.permissions = { ...fixture.permissions, news: false };
     expect(errors(history(client))).toEqual([10276]);
-    expect(kit.ask(client, 85)).toEqual([["85", "0"]]);
+    expect(fixture.ask(client, 85)).toEqual([["85", "0"]]);
   });
 
   test("of an instrument come as they are published, from the providers named, without prices", () => {
-    const client = kit.clientAt(193);
-    const from = kit.now();
-    kit.ask(client, 1, 11, 1001, ...AAPL, 0, "mdoff,292:BRFG", 0, 0, "");
-    kit.pass(6 * HOUR_MS);
+    const client = fixture.clientAt(193);
+    const from = fixture.now();
+    fixture.ask(client, 1, 11, 1001, ...aapl, 0, "mdoff,292:BRFG", 0, 0, "");
+    fixture.pass(6 * hourMs);
     const live = only(client.rows, 84);
     expect(live.length).toBeGreaterThan(0);
     expect(live.every((row) => row[3] === "BRFG" && Number(row[2]) > from)).toBe(true);
@@ -154,35 +160,35 @@ describe("news", () => {
       (row) => Date.parse(`${row[2]}Z`) > from,
     );
     expect(live.map((row) => row[4]).toReversed()).toEqual(past.map((row) => row[4]));
-    kit.ask(client, 2, 1, 1001);
+    fixture.ask(client, 2, 1, 1001);
     const before = client.rows.length;
-    kit.pass(6 * HOUR_MS);
+    fixture.pass(6 * hourMs);
     expect(client.rows.length).toBe(before);
   });
 
   test("of a whole provider are an instrument of their own", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     const tape = ["", "DJNL:DJNL_ALL", "NEWS", "", "", "", "", "DJNL", "", "", "", ""];
-    const [details = []] = kit.ask(client, 9, 8, 1001, ...tape, 0, "", "", "");
+    const [details = []] = fixture.ask(client, 9, 8, 1001, ...tape, 0, "", "", "");
     expect(readStrictly(details, 193)).toMatchObject({
       symbol: "DJNL:DJNL_ALL",
       secType: "NEWS",
       currency: "",
     });
-    kit.ask(client, 1, 11, 1002, ...tape, 0, "mdoff,292", 0, 0, "");
-    kit.pass(HOUR_MS);
+    fixture.ask(client, 1, 11, 1002, ...tape, 0, "mdoff,292", 0, 0, "");
+    fixture.pass(hourMs);
     expect(only(client.rows, 84).length).toBeGreaterThan(3);
     expect(new Set(only(client.rows, 84).map((row) => row[3]))).toEqual(new Set(["DJNL"]));
-    expect(kit.ask(client, 2, 1, 1002)).toEqual([]);
-    expect(errors(kit.ask(client, 2, 1, 1002))).toEqual([300]);
+    expect(fixture.ask(client, 2, 1, 1002)).toEqual([]);
+    expect(errors(fixture.ask(client, 2, 1, 1002))).toEqual([300]);
   });
 
   test("of the exchange come to those who asked for bulletins, those of today first if wanted", () => {
-    const [all, fresh] = [kit.clientAt(193, 1), kit.clientAt(193, 2)];
-    const today = kit.ask(all, 12, 1, 1);
+    const [all, fresh] = [fixture.clientAt(193, 1), fixture.clientAt(193, 2)];
+    const today = fixture.ask(all, 12, 1, 1);
     expect(only(today, 14).length).toBeGreaterThan(0);
-    expect(kit.ask(fresh, 12, 1, 0)).toEqual([]);
-    kit.pass(8 * HOUR_MS);
+    expect(fixture.ask(fresh, 12, 1, 0)).toEqual([]);
+    fixture.pass(8 * hourMs);
     expect(only(fresh.rows, 14).length).toBeGreaterThan(0);
     expect(only(all.rows, 14).length).toBe(today.length + fresh.rows.length);
   });
@@ -190,12 +196,14 @@ describe("news", () => {
 
 describe("scans", () => {
   const priceOf = (symbol: string) => {
-    const found = kit.world.universe.listed.find((one) => one.symbol === symbol && one.currency === "USD");
-    return kit.world.market.quote(found ?? expect.fail(symbol), kit.now());
+    const found = fixture.world.universe.listed.find(
+      (one) => one.symbol === symbol && one.currency === "USD",
+    );
+    return fixture.world.market.quote(found ?? expect.fail(symbol), fixture.now());
   };
 
   test("rank by what their code says", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     const gains = symbols(scan(client, "TOP_PERC_GAIN")).map((symbol) => {
       const { last, close } = priceOf(symbol);
       return (last ?? 0) / close;
@@ -214,7 +222,7 @@ describe("scans", () => {
   });
 
   test("honour every filter", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     const priced = symbols(scan(client, "MOST_ACTIVE", [100, 300, 5_000_000, "", ""])).map(priceOf);
     expect(priced.length).toBeGreaterThan(0);
     expect(
@@ -230,17 +238,17 @@ describe("scans", () => {
   });
 
   test("come again every half minute until they are cancelled", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     scan(client, "MOST_ACTIVE");
-    kit.pass(61_000);
+    fixture.pass(61_000);
     expect(only(client.rows, 20)).toHaveLength(3);
-    expect(errors(kit.ask(client, 23, 1, 1001))).toEqual([162]);
-    kit.pass(61_000);
+    expect(errors(fixture.ask(client, 23, 1, 1001))).toEqual([162]);
+    fixture.pass(61_000);
     expect(only(client.rows, 20)).toHaveLength(3);
   });
 
   test("are refused by an unknown code, and the eleventh; one that finds nothing says so", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     expect(errors(scan(client, "NO_SUCH_SCAN"))).toEqual([162]);
     const nothing = scan(client, "MOST_ACTIVE", [1_000_000, "", "", "", ""]);
     expect(errors(nothing)).toEqual([165]);
@@ -250,10 +258,10 @@ describe("scans", () => {
   });
 
   test("of the day's heat warn of low precision while the market is closed", () => {
-    kit.pass(0);
-    const client = kit.clientAt(193);
+    fixture.pass(0);
+    const client = fixture.clientAt(193);
     expect(errors(scan(client, "HOT_BY_VOLUME"))).toEqual([]);
-    kit.match(9 * HOUR_MS);
+    fixture.match(9 * hourMs);
     expect(errors(scan(client, "HOT_BY_VOLUME", undefined, "", 1002))).toEqual([492]);
   });
 
@@ -265,13 +273,13 @@ describe("scans", () => {
 });
 
 describe("the calendar of events", () => {
-  const events = (client: FakeClient, ...rest: Fields) => kit.ask(client, 102, 1002, ...rest);
+  const events = (client: FakeClient, ...rest: Fields) => fixture.ask(client, 102, 1002, ...rest);
 
   test("answers events only after their types were asked for", () => {
-    const client = kit.clientAt(193);
+    const client = fixture.clientAt(193);
     const ask = () => events(client, 265598, "", 0, 0, 0, "20261201", "20270201", 5);
     expect(errors(ask())).toEqual([10282]);
-    kit.ask(client, 100, 1001);
+    fixture.ask(client, 100, 1001);
     const [row] = ask();
     const found: unknown = JSON.parse(row?.[2] ?? "");
     expect(found).toHaveLength(5);
@@ -281,16 +289,16 @@ describe("the calendar of events", () => {
   });
 
   test("takes companies from a filter too, and refuses what it cannot read", () => {
-    const client = kit.clientAt(171);
-    kit.ask(client, 100, 1001);
+    const client = fixture.clientAt(171);
+    fixture.ask(client, 100, 1001);
     expect(events(client, "", '{"watchlist":["8314"]}', 0, 0, 0)[0]?.[0]).toBe("105");
     expect(errors(events(client, "", "{", 0, 0, 0))).toEqual([10283]);
     expect(errors(events(client, "", "", 0, 0, 0))).toEqual([10283]);
   });
 
   test("is closed to those without permission", () => {
-    kit.permissions = { ...kit.permissions, calendar: false };
-    expect(kit.ask(kit.clientAt(193), 100, 1001)[0]?.slice(2, 5)).toEqual([
+    fixture.permissions = { ...fixture.permissions, calendar: false };
+    expect(fixture.ask(fixture.clientAt(193), 100, 1001)[0]?.slice(2, 5)).toEqual([
       "1001",
       "10276",
       "News is not allowed.",

@@ -1,32 +1,32 @@
 import type { Client } from "../wire/client.ts";
-import { createEventsDesk } from "./wsh-events.ts";
+import { createEventsHandlers } from "./wsh-events.ts";
 import type { World } from "../model/world.ts";
-import { createNewsDesk, type NewsDesk } from "./news.ts";
+import { createNewsHandlers, type NewsHandlers } from "./news.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { InformationRequest } from "../wire/requests-information.ts";
-import { createScannerDesk } from "./scanner.ts";
+import { createScannerHandlers } from "./scanner.ts";
 
 /** News, scans of the market and the calendar of events. */
-export interface InformationDesk {
-  readonly news: NewsDesk;
+export interface InformationHandlers {
+  readonly news: NewsHandlers;
   handle(client: Client, request: InformationRequest): void;
   tick(): void;
   /** Ends what goes on for a client, or for everyone; bulletins stay for everyone. */
   forget(client?: Client): void;
 }
 
-interface InformationDeskOptions {
+interface InformationHandlersOptions {
   readonly world: World;
   readonly permissions: () => Permissions;
   readonly seed?: number;
   readonly scannerXmlBytes?: number;
 }
 
-export function createInformationDesk(options: InformationDeskOptions): InformationDesk {
+export function createInformationHandlers(options: InformationHandlersOptions): InformationHandlers {
   const { world, permissions, seed = 1, scannerXmlBytes = 220_000 } = options;
-  const news = createNewsDesk(world, seed, permissions);
-  const scanner = createScannerDesk(world, scannerXmlBytes);
-  const events = createEventsDesk(world, seed, permissions);
+  const news = createNewsHandlers(world, seed, permissions);
+  const scanner = createScannerHandlers(world, scannerXmlBytes);
+  const events = createEventsHandlers(world, seed, permissions);
 
   return {
     news,

@@ -9,8 +9,8 @@ import type { RealTimeBarsRequest } from "../wire/requests-data.ts";
 import { resolveOne } from "./resolve-contract.ts";
 import { usualText } from "../wire/tws-texts.ts";
 
-const BAR_MS = 5000;
-const SOURCES: ReadonlyMap<string, BarSource> = new Map([
+const barMs = 5000;
+const sources: ReadonlyMap<string, BarSource> = new Map([
   ["TRADES", "TRADES"],
   ["MIDPOINT", "MIDPOINT"],
   ["BID", "BID"],
@@ -40,13 +40,13 @@ export interface LiveBars {
 export function createLiveBars(world: World, permissions: () => Permissions): LiveBars {
   const { market, universe } = world;
   let streams: Stream[] = [];
-  const lastComplete = (): number => Math.floor(world.now() / BAR_MS) * BAR_MS - BAR_MS;
+  const lastComplete = (): number => Math.floor(world.now() / barMs) * barMs - barMs;
 
   return {
     subscribe(client, { reqId, contract, whatToShow, useRth }) {
       const instrument = resolveOne(universe, client, reqId, contract);
       if (instrument === null) return;
-      const source = SOURCES.get(whatToShow);
+      const source = sources.get(whatToShow);
       if (source === undefined || (source === "TRADES" && instrument.secType === "CASH")) {
         const cause = `Real time bars of '${whatToShow}' are not supported`;
         client.error(reqId, 321, `Error validating request.-'bZ' : cause - ${cause}`);
@@ -82,9 +82,9 @@ export function createLiveBars(world: World, permissions: () => Permissions): Li
             instrument,
             source,
             useRth: false,
-            endAt: at + BAR_MS,
-            duration: { count: BAR_MS / 1000, unit: "S" },
-            barSizeMs: BAR_MS,
+            endAt: at + barMs,
+            duration: { count: barMs / 1000, unit: "S" },
+            barSizeMs: barMs,
             calendar: null,
           })
           .find((one) => one.at === at);

@@ -7,7 +7,7 @@ import * as messages from "../wire/messages.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { Quote } from "../model/market.ts";
 import type { World } from "../model/world.ts";
-import type { NewsDesk } from "./news.ts";
+import type { NewsHandlers } from "./news.ts";
 import { quoteService, takenAway } from "../faults/permissions.ts";
 import type { Permissions, Service } from "../faults/permissions.ts";
 import type { MarketDataRequest } from "../wire/requests.ts";
@@ -16,8 +16,8 @@ import { bboExchangeOf } from "../market/smart-components.ts";
 import { usualText } from "../wire/tws-texts.ts";
 import type { Message } from "../wire/wire.ts";
 
-const SNAPSHOT_WAIT_MS = 11_000;
-const LIVE = 1;
+const snapshotWaitMs = 11_000;
+const live = 1;
 
 export interface MarketDataFeed {
   subscribe(client: Client, request: MarketDataRequest): void;
@@ -69,19 +69,19 @@ function lotOf(client: Client, instrument: Instrument): number {
   return client.serverVersion < 159 && isUsStock ? 100 : 1;
 }
 
-const PRICED = [
+const priced = [
   { price: "bid", size: "bidSize", tick: 1, sizeTick: 0 },
   { price: "ask", size: "askSize", tick: 2, sizeTick: 3 },
   { price: "last", size: "lastSize", tick: 4, sizeTick: 5 },
 ] as const;
 
-const GREEK_TICKS = [
+const greekTickTypes = [
   { price: "bid", tick: 10 },
   { price: "ask", tick: 11 },
   { price: "last", tick: 12 },
 ] as const;
 
-const DAY_TICKS = [
+const dayTickTypes = [
   { price: "high", tick: 6 },
   { price: "low", tick: 7 },
   { price: "close", tick: 9 },
@@ -92,7 +92,7 @@ const DAY_TICKS = [
 function priceTicks(line: Line, quote: Quote, before: Quote | null): Message[] {
   const out: Message[] = [];
   const isTraded = line.instrument.secType !== "CASH";
-  for (const { price, size, tick, sizeTick } of PRICED) {
+  for (const { price, size, tick, sizeTick } of priced) {
     if (price === "last" && !isTraded) continue;
     const shown = Math.floor((quote[size] ?? 0) / line.lot);
     const moved = before === null || quote[price] !== before[price];
@@ -110,7 +110,7 @@ function greekTicks(line: Line, quote: Quote): Message[] {
   if (greeks === null) return [];
   const version = line.client.serverVersion;
   const out: Message[] = [];
-  for (const { price, tick } of GREEK_TICKS) {
+  for (const { price, tick } of greekTickTypes) {
     const value = quote[price];
     if (value !== null) out.push(messages.tickOptionComputation(version, line.reqId, tick, greeks, value));
   }
@@ -129,7 +129,7 @@ function dayTicks(line: Line, quote: Quote, before: Quote | null): Message[] {
   if (quote.volume !== null && quote.volume !== before?.volume) {
     out.push(messages.tickSize(line.reqId, 8, Math.floor(quote.volume / line.lot)));
   }
-  for (const { price, tick } of DAY_TICKS) {
+  for (const { price, tick } of dayTickTypes) {
     if (quote[price] !== before?.[price]) out.push(messages.tickPrice(line.reqId, tick, quote[price], 0));
   }
   if (quote.last !== null && quote.lastAt !== before?.lastAt && line.instrument.secType !== "CASH") {
@@ -155,7 +155,7 @@ export function createMarketDataFeed(
   world: World,
   maxLines: number,
   permissions: () => Permissions,
-  news: Pick<NewsDesk, "follow">,
+  news: Pick<NewsHandlers, "follow">,
 ): MarketDataFeed {
   const { market, universe } = world;
   const lines = new Map<Client, Map<number, Line>>();
@@ -221,7 +221,7 @@ export function createMarketDataFeed(
     line.dueAt = now + line.intervalMs;
     if (line.generic.has("mdoff")) return;
     const due = changes(line, quote);
-    // A client that does not read misses this turn and sees the difference at a later one.
+    // a client that does not read misses this turn and sees the difference at a later one.
     if (due.every((message) => line.client.sendTick(message))) line.sent = quote;
     snapshotOf(line, quote, now);
   }
@@ -251,7 +251,7 @@ export function createMarketDataFeed(
         client.error(reqId, 101, "Max number of tickers has been reached");
         return;
       }
-      const asked = types.get(client) ?? LIVE;
+      const asked = types.get(client) ?? live;
       const service = quoteService(permissions(), asked, nameOf(instrument));
       if (service.type === "refused") {
         client.error(reqId, service.refusal.code, service.refusal.text);
@@ -260,7 +260,7 @@ export function createMarketDataFeed(
       if (service.remark !== null) client.error(reqId, service.remark.code, service.remark.text);
       if (service.type === "silent") return;
       if (generic.wantsNews) news.follow(client, request, instrument);
-      // Turns and waits follow the machine's clock, prices the world's, which may stand still or run fast.
+      // turns and waits follow the machine's clock, prices the world's, which may stand still or run fast.
       const now = performance.now();
       const stand = standOf(market, instrument, service.from, asked, world.now());
       const quote = market.quote(instrument, stand.at);
@@ -271,7 +271,7 @@ export function createMarketDataFeed(
         instrument,
         generic: generic.ticks,
         intervalMs: interval,
-        snapshotEndsAt: request.snapshot ? now + SNAPSHOT_WAIT_MS : null,
+        snapshotEndsAt: request.snapshot ? now + snapshotWaitMs : null,
         lot: lotOf(client, instrument),
         dueAt: now + interval,
         isDead: deaf.has(instrument.symbol),

@@ -3,26 +3,26 @@ import { contractData, contractDataEnd } from "../wire/messages-contract.ts";
 import type { Listed } from "../wire/messages-contract.ts";
 import * as messages from "../wire/messages-information.ts";
 import { marketDataType, tickReqParams } from "../wire/messages.ts";
-import { EMPTY } from "../market/instruments.ts";
+import { blankFields } from "../market/instruments.ts";
 import type { ContractQuery, Instrument } from "../model/instruments.ts";
 import type { World } from "../model/world.ts";
-import { createNewsArchive, NEWS_PROVIDERS } from "../market/news-archive.ts";
+import { createNewsArchive, newsProviders } from "../market/news-archive.ts";
 import { unit } from "../market/noise.ts";
 import type { Permissions } from "../faults/permissions.ts";
 import type { HistoricalNewsRequest } from "../wire/requests-information.ts";
 import type { MarketDataRequest } from "../wire/requests.ts";
 import type { Message } from "../wire/wire.ts";
 
-const MOST_RESULTS = 300;
-const DAY_MS = 86_400_000;
-const BULLETIN_SLOT_MS = 3 * 3_600_000;
-const LOOK_EVERY_MS = 500;
-const NOT_ALLOWED = "News feed is not allowed.";
+const mostResults = 300;
+const dayMs = 86_400_000;
+const bulletinSlotMs = 3 * 3_600_000;
+const lookEveryMs = 500;
+const notAllowed = "News feed is not allowed.";
 /** Contract ids of the providers' whole feeds. */
-const FIRST_FEED_ID = 890_000_001;
+const firstFeedId = 890_000_001;
 
 /** Headlines of the past and of now, articles, bulletins, and the providers' whole feeds as instruments of their own. */
-export interface NewsDesk {
+export interface NewsHandlers {
   providers(client: Client): void;
   historical(client: Client, request: HistoricalNewsRequest): void;
   article(client: Client, reqId: number, provider: string, articleId: string): void;
@@ -49,8 +49,8 @@ interface Following {
 
 function feedOf(provider: string, name: string, index: number): Listed {
   return {
-    ...EMPTY,
-    conId: FIRST_FEED_ID + index,
+    ...blankFields,
+    conId: firstFeedId + index,
     symbol: `${provider}:${provider}_ALL`,
     secType: "NEWS",
     exchange: provider,
@@ -67,15 +67,15 @@ function feedOf(provider: string, name: string, index: number): Listed {
   };
 }
 
-export function createNewsDesk(world: World, seed: number, permissions: () => Permissions): NewsDesk {
+export function createNewsHandlers(world: World, seed: number, permissions: () => Permissions): NewsHandlers {
   const { universe, now } = world;
   const archive = createNewsArchive(seed, universe, world.market);
-  const codes: readonly string[] = NEWS_PROVIDERS.map(([code]) => code);
-  const feeds = NEWS_PROVIDERS.map(([code, name], index) => feedOf(code, name, index));
+  const codes: readonly string[] = newsProviders.map(([code]) => code);
+  const feeds = newsProviders.map(([code, name], index) => feedOf(code, name, index));
   const following = new Map<Client, Map<number, Following>>();
   const reading = new Set<Client>();
   let seenUntil = now();
-  let lookAt = performance.now() + LOOK_EVERY_MS;
+  let lookAt = performance.now() + lookEveryMs;
 
   const feedFor = ({ conId, secType, exchange, symbol }: ContractQuery): Listed | "none" | null => {
     if (conId !== null) return feeds.find((feed) => feed.conId === conId) ?? null;
@@ -95,14 +95,14 @@ export function createNewsDesk(world: World, seed: number, permissions: () => Pe
   /** False, and the client told so, when the account may not have news. */
   function mayRead(client: Client, reqId: number): boolean {
     if (permissions().news) return true;
-    client.error(reqId, 10276, NOT_ALLOWED);
+    client.error(reqId, 10276, notAllowed);
     return false;
   }
 
   function bulletinsWithin(from: number, to: number): Message[] {
     const out: Message[] = [];
-    for (let slot = Math.floor(from / BULLETIN_SLOT_MS); slot * BULLETIN_SLOT_MS < to; slot += 1) {
-      const at = (slot + unit(seed, slot, 41)) * BULLETIN_SLOT_MS;
+    for (let slot = Math.floor(from / bulletinSlotMs); slot * bulletinSlotMs < to; slot += 1) {
+      const at = (slot + unit(seed, slot, 41)) * bulletinSlotMs;
       if (at >= from && at < to) out.push(bulletin(slot, seed));
     }
     return out;
@@ -110,7 +110,7 @@ export function createNewsDesk(world: World, seed: number, permissions: () => Pe
 
   return {
     providers(client) {
-      client.send(messages.newsProviders(permissions().news ? NEWS_PROVIDERS : []));
+      client.send(messages.newsProviders(permissions().news ? newsProviders : []));
     },
 
     historical(client, { reqId, conId, providers, start: startText, end: endText, count }) {
@@ -127,8 +127,8 @@ export function createNewsDesk(world: World, seed: number, permissions: () => Pe
         client.error(reqId, 321, `Error validating request.-'cw' : cause - ${cause ?? ""}`);
         return;
       }
-      const most = Math.min(MOST_RESULTS, Math.max(1, count));
-      const earliest = Math.max(from, now() - 366 * DAY_MS);
+      const most = Math.min(mostResults, Math.max(1, count));
+      const earliest = Math.max(from, now() - 366 * dayMs);
       const found = archive.about(conId, providers, earliest, Math.min(to, now() + 1), most + 1);
       for (const item of found.slice(0, most)) client.send(messages.historicalNews(reqId, item));
       client.send(messages.historicalNewsEnd(reqId, found.length > most));
@@ -146,7 +146,7 @@ export function createNewsDesk(world: World, seed: number, permissions: () => Pe
         return;
       }
       reading.add(client);
-      const today = Math.floor(now() / DAY_MS) * DAY_MS;
+      const today = Math.floor(now() / dayMs) * dayMs;
       if (all) for (const message of bulletinsWithin(today, seenUntil)) client.send(message);
     },
 
@@ -196,17 +196,17 @@ export function createNewsDesk(world: World, seed: number, permissions: () => Pe
     tick() {
       const clock = performance.now();
       if (clock < lookAt) return;
-      lookAt = clock + LOOK_EVERY_MS;
+      lookAt = clock + lookEveryMs;
       const from = seenUntil;
       seenUntil = Math.max(from, now());
       // a clock that was set forward by days is not caught up with
-      const since = Math.max(from, seenUntil - DAY_MS);
+      const since = Math.max(from, seenUntil - dayMs);
       for (const own of following.values())
         for (const { client, reqId, conId, providers } of own.values()) {
           const fresh =
             conId === null
               ? providers.flatMap((provider) => archive.everything(provider, since, seenUntil))
-              : archive.about(conId, providers, since, seenUntil, MOST_RESULTS).toReversed();
+              : archive.about(conId, providers, since, seenUntil, mostResults).toReversed();
           for (const item of fresh) client.sendTick(messages.tickNews(reqId, item));
         }
       if (reading.size === 0) return;

@@ -20,7 +20,7 @@ import {
 import { type Simulator, startSimulator } from "../server.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 
-const VERSION = 193;
+const version = 193;
 let simulator: Simulator;
 beforeEach(async () => {
   const offset = Date.parse("2026-11-20T15:30:00Z") - Date.now();
@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => simulator.close());
 
-const start = (clientId: number): Promise<RawClient> => startedClient(simulator.port, VERSION, clientId);
+const start = (clientId: number): Promise<RawClient> => startedClient(simulator.port, version, clientId);
 
 type Draft = Partial<Order> & { readonly id: number; readonly contract?: Contract };
 
@@ -38,7 +38,7 @@ function place(
   { id, contract = { conId: 265598, exchange: "SMART" }, ...order }: Draft,
 ): void {
   const encoder = new Encoder({
-    serverVersion: VERSION,
+    serverVersion: version,
     sendMsg(...tokens) {
       client.send(...tokenFields(tokens));
     },
@@ -61,7 +61,7 @@ const status = (orderId: number, text: string) => message(3, { 1: orderId, 2: te
 test("an order comes back as openOrder and orderStatus with all its values", async () => {
   const client = await start(1);
   place(client, { id: 1 });
-  const open = readStrictly(await client.waitFor(message(5)), VERSION);
+  const open = readStrictly(await client.waitFor(message(5)), version);
   expect(open).toMatchObject({
     orderId: "1",
     symbol: "AAPL",
@@ -82,7 +82,7 @@ test("an order comes back as openOrder and orderStatus with all its values", asy
 test("a fill tells its owner alone, with the execution unasked for", async () => {
   const [owner, other] = [await start(1), await start(2)];
   place(owner, { id: 1, orderType: OrderType.MKT });
-  const execution = readStrictly(await owner.waitFor(message(11)), VERSION);
+  const execution = readStrictly(await owner.waitFor(message(11)), version);
   expect(execution).toMatchObject({
     reqId: "-1",
     orderId: "1",
@@ -91,7 +91,7 @@ test("a fill tells its owner alone, with the execution unasked for", async () =>
     orderRef: "ref 1",
   });
   expect(execution["time"]).toMatch(/^20261120 10:\d\d:\d\d US\/Eastern$/);
-  const commission = readStrictly(await owner.waitFor(message(59)), VERSION);
+  const commission = readStrictly(await owner.waitFor(message(59)), version);
   expect(commission["execId"]).toBe(execution["execId"]);
   await owner.waitFor(status(1, "Filled"));
   other.send(49, 1);
@@ -111,7 +111,7 @@ test("openOrders shows one's own, allOpenOrders everyone's under their own ids",
     await two.waitFor(message(53), from);
     const rows = two.messages.slice(from).filter(message(5));
     return rows
-      .map((fields) => readStrictly(fields, VERSION))
+      .map((fields) => readStrictly(fields, version))
       .map((row) => `${row["clientId"]}/${row["orderId"]}`);
   };
   expect(await listed(5)).toEqual(["2/4"]);
@@ -125,8 +125,8 @@ test("cancelling someone else's order ends it for both, each under its own clien
   canceller.send(4, 9, "", "", "");
   const toOwner = await owner.waitFor(status(9, "Cancelled"));
   const toCanceller = await canceller.waitFor(status(9, "Cancelled"));
-  expect(readStrictly(toOwner, VERSION)["clientId"]).toBe("1");
-  expect(readStrictly(toCanceller, VERSION)["clientId"]).toBe("2");
+  expect(readStrictly(toOwner, version)["clientId"]).toBe("1");
+  expect(readStrictly(toCanceller, version)["clientId"]).toBe("2");
   await canceller.waitFor(errorMessage(9, 202));
 });
 
@@ -139,7 +139,7 @@ test("an order outlives its connection and is found again after a new one", asyn
   const again = await start(1);
   expect(Number(again.messages.find(message(9))?.[2])).toBeGreaterThan(1);
   again.send(5, 1);
-  const open = readStrictly(await again.waitFor(message(5)), VERSION);
+  const open = readStrictly(await again.waitFor(message(5)), version);
   expect(open).toMatchObject({ orderId: "1", orderRef: "ref 1", clientId: "1" });
 });
 
@@ -149,14 +149,14 @@ test("client 0 with automatic binding hears of everyone's orders, others may not
   one.send(15, 1, 1);
   await one.waitFor(errorMessage(-1, 321));
   place(one, { id: 3 });
-  const seen = readStrictly(await zero.waitFor(status(3, "Submitted")), VERSION);
+  const seen = readStrictly(await zero.waitFor(status(3, "Submitted")), version);
   expect(seen["clientId"]).toBe("1");
 });
 
 test("a what-if answers with margins only and leaves no order", async () => {
   const client = await start(1);
   place(client, { id: 1, whatIf: true });
-  const open = readStrictly(await client.waitFor(message(5)), VERSION);
+  const open = readStrictly(await client.waitFor(message(5)), version);
   expect(open).toMatchObject({ whatIf: "1", status: "PreSubmitted" });
   expect(Number(open["initMarginAfter"])).toBeGreaterThan(0);
   expect(Number(open["initMarginChange"])).toBeLessThan(Number(open["initMarginAfter"]));
@@ -191,7 +191,7 @@ describe("executions", () => {
   });
 });
 
-const LATER = new TimeCondition("20261120 15:00:00 US/Eastern", true, ConjunctionConnection.AND);
+const later = new TimeCondition("20261120 15:00:00 US/Eastern", true, ConjunctionConnection.AND);
 
 describe("orders it cannot take", () => {
   test.each<readonly [string, Draft, number]>([
@@ -201,7 +201,7 @@ describe("orders it cannot take", () => {
       200,
     ],
     ["a combination", { id: 5, contract: { symbol: "AAPL", secType: SecType.BAG, exchange: "SMART" } }, 321],
-    ["a conditional order", { id: 5, conditions: [LATER] }, 201],
+    ["a conditional order", { id: 5, conditions: [later] }, 201],
     ["an unknown account", { id: 5, account: "U999" }, 321],
     ["a kind of order nobody trades here", { id: 5, orderType: OrderType.PEG_BENCH }, 321],
     ["an order id of zero", { id: 0 }, 10149],

@@ -9,7 +9,7 @@ import type { ExecutionsRequest } from "../wire/requests.ts";
 import { resolveOne } from "./resolve-contract.ts";
 
 /** Takes orders to the ledger and brings its news to the clients they concern. */
-export interface OrderDesk {
+export interface OrderHandlers {
   place(client: Client, request: PlaceOrder): void;
   cancel(client: Client, orderId: number): void;
   cancelAll(client: Client): void;
@@ -22,11 +22,11 @@ export interface OrderDesk {
   forget(client: Client): void;
 }
 
-const INVALID = "Error validating request.-'bF' : cause - ";
+const invalidRequest = "Error validating request.-'bF' : cause - ";
 
 function parseAction(text: string): Action | null {
   if (text === "BUY" || text === "SELL") return text;
-  // Short sales are marked as such in some accounts; the book does not care.
+  // short sales are marked as such in some accounts; the book does not care.
   return text === "SSHORT" || text === "SSHORTX" ? "SELL" : null;
 }
 
@@ -39,7 +39,7 @@ interface Refusal {
 function refusal(request: PlaceOrder): Refusal | null {
   if (request.orderId <= 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
   if (request.contract.secType === "BAG") {
-    return { code: 321, text: `${INVALID}Combination orders are not supported` };
+    return { code: 321, text: `${invalidRequest}Combination orders are not supported` };
   }
   if (request.conditions > 0) {
     return { code: 201, text: "Order rejected - reason:Conditional orders are not supported" };
@@ -50,11 +50,11 @@ function refusal(request: PlaceOrder): Refusal | null {
     return { code: 201, text: "Order rejected - reason:Scale orders are not supported" };
   }
   if (hedgeType !== "") return { code: 201, text: "Order rejected - reason:Hedge orders are not supported" };
-  if (request.orderType === "") return { code: 321, text: `${INVALID}Invalid order type was entered` };
+  if (request.orderType === "") return { code: 321, text: `${invalidRequest}Invalid order type was entered` };
   return null;
 }
 
-export function createOrderDesk(world: World, clients: ReadonlyMap<number, Client>): OrderDesk {
+export function createOrderHandlers(world: World, clients: ReadonlyMap<number, Client>): OrderHandlers {
   const { ledger, universe } = world;
   /** Clients that cancelled an order of someone else hear how it ends, under their own client id. */
   const cancellers = new Map<number, Set<Client>>();
@@ -66,12 +66,12 @@ export function createOrderDesk(world: World, clients: ReadonlyMap<number, Clien
     if (instrument === null) return null;
     const action = parseAction(request.action);
     if (action === null) {
-      client.error(orderId, 321, `${INVALID}Invalid side was entered`);
+      client.error(orderId, 321, `${invalidRequest}Invalid side was entered`);
       return null;
     }
     const account = request.account === "" ? (ledger.accounts[0] ?? "") : request.account;
     if (!ledger.accounts.includes(account)) {
-      client.error(orderId, 321, `${INVALID}Invalid account code '${account}'.`);
+      client.error(orderId, 321, `${invalidRequest}Invalid account code '${account}'.`);
       return null;
     }
     return {

@@ -3,10 +3,10 @@ import type { Instrument } from "../model/instruments.ts";
 import type { Market } from "../model/market.ts";
 import { unit } from "../market/noise.ts";
 
-const SECOND_MS = 1000;
-const DAY_MS = 86_400_000;
+const secondMs = 1000;
+const dayMs = 86_400_000;
 /** How far TWS looks for ticks of regular hours: over a long weekend and then some. */
-const DAYS_LOOKED = 10;
+const daysLooked = 10;
 
 export interface TickQuery {
   readonly instrument: Instrument;
@@ -22,20 +22,20 @@ function secondsOf(market: Market, query: TickQuery, now: number): number[] {
   const { instrument, from, count, useRth } = query;
   const head = market.headAt(instrument);
   const last = Math.min(query.to ?? now, now);
-  const first = Math.max(from ?? last - DAYS_LOOKED * DAY_MS, head);
+  const first = Math.max(from ?? last - daysLooked * dayMs, head);
   const spans = useRth
     ? market
-        .sessions(instrument, first, DAYS_LOOKED + 2, true)
+        .sessions(instrument, first, daysLooked + 2, true)
         .flatMap(({ open, close }) => (open === null || close === null ? [] : [{ open, close }]))
     : [{ open: first, close: last }];
   const found: number[] = [];
   for (const { open, close } of from === null ? spans.toReversed() : spans) {
-    const start = Math.ceil(Math.max(open, first) / SECOND_MS);
-    const end = Math.floor(Math.min(close, last) / SECOND_MS);
+    const start = Math.ceil(Math.max(open, first) / secondMs);
+    const end = Math.floor(Math.min(close, last) / secondMs);
     const wanted = count - found.length;
     const length = Math.max(0, Math.min(wanted, end - start));
     const begin = from === null ? end - length : start;
-    const seconds = Array.from({ length }, (_, index) => (begin + index) * SECOND_MS);
+    const seconds = Array.from({ length }, (_, index) => (begin + index) * secondMs);
     if (from === null) found.unshift(...seconds);
     else found.push(...seconds);
   }
@@ -46,7 +46,7 @@ function secondsOf(market: Market, query: TickQuery, now: number): number[] {
 export function tradeAt(market: Market, instrument: Instrument, at: number): TradeTick | null {
   const { last, lastSize } = market.quote(instrument, at);
   if (last === null) return null;
-  const draw = (salt: number): number => unit(instrument.conId, at / SECOND_MS, salt);
+  const draw = (salt: number): number => unit(instrument.conId, at / secondMs, salt);
   const venues = instrument.validExchanges.filter((venue) => venue !== "SMART");
   const size = lastSize ?? 0;
   return {

@@ -1,6 +1,6 @@
 /** What the simulated TWS says can be scanned, in the layout and about the length of the real document. */
 
-const INSTRUMENTS = [
+const instrumentRows = [
   ["STK", "US Stocks"],
   ["ETF.EQ.US", "US Equity ETFs"],
   ["ETF.FI.US", "US Fixed Income ETFs"],
@@ -20,9 +20,9 @@ const INSTRUMENTS = [
   ["NATCOMB", "Native Combos"],
 ] as const;
 
-const STOCKS = ["STK", "ETF.EQ.US", "ETF.FI.US", "STOCK.NA", "STOCK.EU", "STOCK.HK"];
-const PRICED = [...STOCKS, "FUT.US", "IND.US", "FUT.NA", "FUT.EU", "IND.EU", "FUT.HK", "IND.HK"];
-const OPTIONABLE = ["STK", "ETF.EQ.US", "IND.US", "STOCK.EU", "IND.EU", "STOCK.HK", "IND.HK"];
+const stocks = ["STK", "ETF.EQ.US", "ETF.FI.US", "STOCK.NA", "STOCK.EU", "STOCK.HK"];
+const priced = [...stocks, "FUT.US", "IND.US", "FUT.NA", "FUT.EU", "IND.EU", "FUT.HK", "IND.HK"];
+const optionable = ["STK", "ETF.EQ.US", "IND.US", "STOCK.EU", "IND.EU", "STOCK.HK", "IND.HK"];
 
 interface Place {
   readonly code: string;
@@ -31,7 +31,7 @@ interface Place {
   readonly inside?: readonly Place[];
 }
 
-const LOCATIONS: readonly Place[] = [
+const locations: readonly Place[] = [
   {
     code: "STK.US",
     name: "US Stocks",
@@ -95,39 +95,39 @@ const LOCATIONS: readonly Place[] = [
   },
 ];
 
-const SCANS: readonly (readonly [code: string, name: string, instruments: readonly string[]])[] = [
-  ["TOP_PERC_GAIN", "Top % Gainers", PRICED],
-  ["TOP_PERC_LOSE", "Top % Losers", PRICED],
-  ["MOST_ACTIVE", "Most Active", PRICED],
-  ["MOST_ACTIVE_USD", "Most Active ($)", STOCKS],
-  ["HOT_BY_VOLUME", "Hot Contracts by Volume", PRICED],
-  ["HOT_BY_PRICE", "Hot Contracts by Price", PRICED],
-  ["HIGH_OPT_IMP_VOLAT", "Highest Option Imp Vol", OPTIONABLE],
-  ["LOW_OPT_IMP_VOLAT", "Lowest Option Imp Vol", OPTIONABLE],
-  ["TOP_OPEN_PERC_GAIN", "Top % Gainers Since Open", PRICED],
-  ["TOP_OPEN_PERC_LOSE", "Top % Losers Since Open", PRICED],
-  ["HIGH_OPEN_GAP", "Top Close-to-Open % Gainers", PRICED],
-  ["LOW_OPEN_GAP", "Top Close-to-Open % Losers", PRICED],
-  ["TOP_PRICE_RANGE", "Top Price Range", PRICED],
-  ["TOP_TRADE_COUNT", "Top Trade Count", PRICED],
-  ["TOP_TRADE_RATE", "Top Trade Rate", PRICED],
-  ["TOP_VOLUME_RATE", "Top Volume Rate", PRICED],
-  ["HIGH_VS_13W_HL", "13-Week High", STOCKS],
-  ["LOW_VS_13W_HL", "13-Week Low", STOCKS],
-  ["HIGH_VS_52W_HL", "52-Week High", STOCKS],
-  ["LOW_VS_52W_HL", "52-Week Low", STOCKS],
-  ["HIGH_DIVIDEND_YIELD_IB", "High Dividend Yield", STOCKS],
-  ["HIGH_OPT_VOLUME_PUT_CALL_RATIO", "High Option Volume P/C Ratio", OPTIONABLE],
-  ["OPT_VOLUME_MOST_ACTIVE", "Most Active by Opt Volume", OPTIONABLE],
-  ["OPT_OPEN_INTEREST_MOST_ACTIVE", "Most Active by Opt Open Interest", OPTIONABLE],
-  ["TOP_OPT_IMP_VOLAT_GAIN", "Top Option Imp Vol % Gainers", OPTIONABLE],
-  ["TOP_OPT_IMP_VOLAT_LOSE", "Top Option Imp Vol % Losers", OPTIONABLE],
-  ["HALTED", "Halted", STOCKS],
+const scans: readonly (readonly [code: string, name: string, instruments: readonly string[]])[] = [
+  ["TOP_PERC_GAIN", "Top % Gainers", priced],
+  ["TOP_PERC_LOSE", "Top % Losers", priced],
+  ["MOST_ACTIVE", "Most Active", priced],
+  ["MOST_ACTIVE_USD", "Most Active ($)", stocks],
+  ["HOT_BY_VOLUME", "Hot Contracts by Volume", priced],
+  ["HOT_BY_PRICE", "Hot Contracts by Price", priced],
+  ["HIGH_OPT_IMP_VOLAT", "Highest Option Imp Vol", optionable],
+  ["LOW_OPT_IMP_VOLAT", "Lowest Option Imp Vol", optionable],
+  ["TOP_OPEN_PERC_GAIN", "Top % Gainers Since Open", priced],
+  ["TOP_OPEN_PERC_LOSE", "Top % Losers Since Open", priced],
+  ["HIGH_OPEN_GAP", "Top Close-to-Open % Gainers", priced],
+  ["LOW_OPEN_GAP", "Top Close-to-Open % Losers", priced],
+  ["TOP_PRICE_RANGE", "Top Price Range", priced],
+  ["TOP_TRADE_COUNT", "Top Trade Count", priced],
+  ["TOP_TRADE_RATE", "Top Trade Rate", priced],
+  ["TOP_VOLUME_RATE", "Top Volume Rate", priced],
+  ["HIGH_VS_13W_HL", "13-Week High", stocks],
+  ["LOW_VS_13W_HL", "13-Week Low", stocks],
+  ["HIGH_VS_52W_HL", "52-Week High", stocks],
+  ["LOW_VS_52W_HL", "52-Week Low", stocks],
+  ["HIGH_DIVIDEND_YIELD_IB", "High Dividend Yield", stocks],
+  ["HIGH_OPT_VOLUME_PUT_CALL_RATIO", "High Option Volume P/C Ratio", optionable],
+  ["OPT_VOLUME_MOST_ACTIVE", "Most Active by Opt Volume", optionable],
+  ["OPT_OPEN_INTEREST_MOST_ACTIVE", "Most Active by Opt Open Interest", optionable],
+  ["TOP_OPT_IMP_VOLAT_GAIN", "Top Option Imp Vol % Gainers", optionable],
+  ["TOP_OPT_IMP_VOLAT_LOSE", "Top Option Imp Vol % Losers", optionable],
+  ["HALTED", "Halted", stocks],
   ["BOND_CUSIP_AZ", "Bond CUSIP A-Z", ["BOND", "BOND.GOVT"]],
 ];
 
 /** Each may be the highest or the lowest, and each is a filter too. */
-const MEASURES = [
+const measures = [
   "price",
   "volume",
   "marketCap",
@@ -218,7 +218,7 @@ function column(index: number): string {
   return element(
     "Column",
     element("colId", String(index)),
-    element("name", index < MEASURES.length ? words(MEASURES[index] ?? "") : `Reserved Column ${index}`),
+    element("name", index < measures.length ? words(measures[index] ?? "") : `Reserved Column ${index}`),
     element("display", index < 4 ? "true" : "false"),
     element("section", index % 3 === 0 ? "Fundamentals" : "Technical"),
     element("displayType", "DATA"),
@@ -279,15 +279,15 @@ function rangeFilter(measure: string): string {
   );
 }
 
-const filters = ["STKTYPE", ...MEASURES.map((measure) => measure.toUpperCase())].join(",");
+const filters = ["STKTYPE", ...measures.map((measure) => measure.toUpperCase())].join(",");
 
-export const SCAN_CODES: ReadonlySet<string> = new Set([
-  ...SCANS.map(([code]) => code),
-  ...MEASURES.flatMap((measure) => [`SCAN_${measure}_DESC`, `SCAN_${measure}_ASC`]),
+export const scanCodes: ReadonlySet<string> = new Set([
+  ...scans.map(([code]) => code),
+  ...measures.flatMap((measure) => [`SCAN_${measure}_DESC`, `SCAN_${measure}_ASC`]),
 ]);
 
 function documentWith(columns: number): string {
-  const instruments = INSTRUMENTS.map(([type, name]) =>
+  const instruments = instrumentRows.map(([type, name]) =>
     element(
       "Instrument",
       element("name", name),
@@ -298,18 +298,18 @@ function documentWith(columns: number): string {
       element("cloudScanNotSupported", "false"),
     ),
   );
-  const generated = MEASURES.flatMap((measure) => [
-    scanType(`SCAN_${measure}_DESC`, `${words(measure)}: highest`, STOCKS, columns),
-    scanType(`SCAN_${measure}_ASC`, `${words(measure)}: lowest`, STOCKS, columns),
+  const generated = measures.flatMap((measure) => [
+    scanType(`SCAN_${measure}_DESC`, `${words(measure)}: highest`, stocks, columns),
+    scanType(`SCAN_${measure}_ASC`, `${words(measure)}: lowest`, stocks, columns),
   ]);
-  const listed = SCANS.map(([code, name, where]) => scanType(code, name, where, columns));
+  const listed = scans.map(([code, name, where]) => scanType(code, name, where, columns));
   return [
     `<?xml version="1.0" encoding="UTF-8"?>\n<ScanParameterResponse>\n`,
     `<InstrumentList varName="fullInstrumentList">\n${instruments.join("")}</InstrumentList>\n`,
     `<InstrumentList varName="instrumentList">\n${instruments.slice(0, 6).join("")}</InstrumentList>\n`,
-    `<LocationTree varName="locationTree">\n${LOCATIONS.map(location).join("")}</LocationTree>\n`,
+    `<LocationTree varName="locationTree">\n${locations.map(location).join("")}</LocationTree>\n`,
     `<ScanTypeList varName="scanTypeList">\n${[...listed, ...generated].join("")}</ScanTypeList>\n`,
-    `<FilterList varName="filterList">\n${MEASURES.map(rangeFilter).join("")}</FilterList>\n`,
+    `<FilterList varName="filterList">\n${measures.map(rangeFilter).join("")}</FilterList>\n`,
     `</ScanParameterResponse>\n`,
   ].join("");
 }

@@ -4,14 +4,14 @@ import type { Instrument } from "../model/instruments.ts";
 import type { World } from "../model/world.ts";
 import type { ScanRequest } from "../wire/requests-information.ts";
 import { createMeasures, marketCap } from "../market/scanner-measures.ts";
-import { SCAN_CODES, scannerXml } from "./scanner-xml.ts";
+import { scanCodes, scannerXml } from "./scanner-xml.ts";
 
-const REPEAT_MS = 30_000;
-const MOST_SCANS = 10;
-const SERVICE = "Historical Market Data Service";
+const repeatMs = 30_000;
+const mostScans = 10;
+const service = "Historical Market Data Service";
 
 /** Says what can be scanned, and ranks the simulated market. */
-export interface ScannerDesk {
+export interface ScannerHandlers {
   parameters(client: Client): void;
   subscribe(client: Client, request: ScanRequest): void;
   cancel(client: Client, reqId: number): void;
@@ -26,7 +26,7 @@ interface Scan {
   dueAt: number;
 }
 
-const LISTED_IN: Readonly<Record<string, readonly string[]>> = {
+const listedIn: Readonly<Record<string, readonly string[]>> = {
   "STK.US": ["NASDAQ", "NYSE", "ARCA", "AMEX"],
   "STK.US.MAJOR": ["NASDAQ", "NYSE", "ARCA", "AMEX"],
   "ETF.EQ.US.MAJOR": ["NASDAQ", "NYSE", "ARCA", "AMEX"],
@@ -37,7 +37,7 @@ const LISTED_IN: Readonly<Record<string, readonly string[]>> = {
   "IND.US": ["CBOE", "NASDAQ", "NYSE"],
 };
 
-const KIND_OF: Readonly<Record<string, Instrument["secType"]>> = {
+const kindOf: Readonly<Record<string, Instrument["secType"]>> = {
   STK: "STK",
   "ETF.EQ.US": "STK",
   "STOCK.NA": "STK",
@@ -48,7 +48,7 @@ const KIND_OF: Readonly<Record<string, Instrument["secType"]>> = {
 /** Where something is listed, and whether the location takes it in: "STK.NASDAQ" names its exchange itself. */
 function isWithin(instrument: Instrument, location: string): boolean {
   const venue = instrument.primaryExchange === "" ? instrument.exchange : instrument.primaryExchange;
-  const venues = LISTED_IN[location] ?? [location.split(".").at(-1) ?? ""];
+  const venues = listedIn[location] ?? [location.split(".").at(-1) ?? ""];
   return venues.includes(venue);
 }
 
@@ -69,7 +69,7 @@ function isOfType(instrument: Instrument, { instrument: kind, stockType }: ScanR
   }
 }
 
-export function createScannerDesk(world: World, xmlBytes: number): ScannerDesk {
+export function createScannerHandlers(world: World, xmlBytes: number): ScannerHandlers {
   const { universe, market, now } = world;
   const measures = createMeasures(world);
   const scans = new Map<Client, Map<number, Scan>>();
@@ -91,7 +91,7 @@ export function createScannerDesk(world: World, xmlBytes: number): ScannerDesk {
 
   function ranked(request: ScanRequest): Instrument[] {
     const measure = measures(request.scanCode);
-    const kind = KIND_OF[request.instrument];
+    const kind = kindOf[request.instrument];
     if (measure === null || kind === undefined) return [];
     return universe.listed
       .filter((one) => one.secType === kind && isWithin(one, request.location) && isOfType(one, request))
@@ -108,7 +108,7 @@ export function createScannerDesk(world: World, xmlBytes: number): ScannerDesk {
   function answer({ client, request }: Scan): void {
     const found = ranked(request);
     const { reqId } = request;
-    if (found.length === 0) client.error(reqId, 165, `${SERVICE} query message:no items retrieved`);
+    if (found.length === 0) client.error(reqId, 165, `${service} query message:no items retrieved`);
     client.send(messages.scannerData(reqId, found));
   }
 
@@ -125,8 +125,8 @@ export function createScannerDesk(world: World, xmlBytes: number): ScannerDesk {
         client.error(reqId, 322, "Error processing request.-'bM' : cause - Duplicate ticker id");
         return;
       }
-      if (!SCAN_CODES.has(scanCode)) {
-        client.error(reqId, 162, `${SERVICE} error message:Scanner type with code ${scanCode} is disabled`);
+      if (!scanCodes.has(scanCode)) {
+        client.error(reqId, 162, `${service} error message:Scanner type with code ${scanCode} is disabled`);
         return;
       }
       if (location === "" || request.instrument === "") {
@@ -138,12 +138,12 @@ export function createScannerDesk(world: World, xmlBytes: number): ScannerDesk {
         return;
       }
       const active = [...scans.values()].reduce((sum, each) => sum + each.size, 0);
-      if (active >= MOST_SCANS) {
-        const text = `Only ${MOST_SCANS} simultaneous API scanner subscriptions allowed.`;
-        client.error(reqId, 162, `${SERVICE} error message:${text}`);
+      if (active >= mostScans) {
+        const text = `Only ${mostScans} simultaneous API scanner subscriptions allowed.`;
+        client.error(reqId, 162, `${service} error message:${text}`);
         return;
       }
-      const scan = { client, request, dueAt: performance.now() + REPEAT_MS };
+      const scan = { client, request, dueAt: performance.now() + repeatMs };
       scans.set(client, own.set(reqId, scan));
       const isOpen = universe.listed.some((one) => one.secType === "STK" && market.isOpen(one, now(), true));
       if (!isOpen && scanCode.startsWith("HOT_BY"))
@@ -153,7 +153,7 @@ export function createScannerDesk(world: World, xmlBytes: number): ScannerDesk {
 
     cancel(client, reqId) {
       if (scans.get(client)?.delete(reqId) === true) {
-        client.error(reqId, 162, `${SERVICE} error message:API scanner subscription cancelled: ${reqId}`);
+        client.error(reqId, 162, `${service} error message:API scanner subscription cancelled: ${reqId}`);
       } else client.error(reqId, 300, `Can't find EId with tickerId:${reqId}`);
     },
 
@@ -162,7 +162,7 @@ export function createScannerDesk(world: World, xmlBytes: number): ScannerDesk {
       for (const own of scans.values())
         for (const scan of own.values()) {
           if (at < scan.dueAt) continue;
-          scan.dueAt = at + REPEAT_MS;
+          scan.dueAt = at + repeatMs;
           answer(scan);
         }
     },

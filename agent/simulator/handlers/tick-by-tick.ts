@@ -13,13 +13,13 @@ import { usualText } from "../wire/tws-texts.ts";
 import type { Message } from "../wire/wire.ts";
 import { parseStamp } from "../time/zone-time.ts";
 
-const SECOND_MS = 1000;
-const MOST_TICKS = 1000;
+const secondMs = 1000;
+const mostTicks = 1000;
 /** A twentieth of the market data lines, and that is what TWS allows. */
-const MOST_STREAMS = 5;
+const mostStreams = 5;
 
 type TickType = "Last" | "AllLast" | "BidAsk" | "MidPoint";
-const TICK_TYPES: ReadonlyMap<string, TickType> = new Map([
+const tickTypes: ReadonlyMap<string, TickType> = new Map([
   ["Last", "Last"],
   ["AllLast", "AllLast"],
   ["BidAsk", "BidAsk"],
@@ -35,7 +35,7 @@ interface Stream {
 }
 
 /** Ticks of the past, and each as it comes. */
-export interface TickDesk {
+export interface TickHandlers {
   past(client: Client, request: HistoricalTicksRequest): void;
   subscribe(client: Client, request: TickByTickRequest): void;
   cancel(client: Client, reqId: number): void;
@@ -45,7 +45,7 @@ export interface TickDesk {
   forget(client?: Client): void;
 }
 
-export function createTickDesk(world: World, permissions: () => Permissions): TickDesk {
+export function createTickHandlers(world: World, permissions: () => Permissions): TickHandlers {
   const { market, universe } = world;
   let streams: Stream[] = [];
 
@@ -88,8 +88,8 @@ export function createTickDesk(world: World, permissions: () => Permissions): Ti
         client.error(reqId, 321, invalid("Please specify either start or end date-time, not both"));
         return;
       }
-      if (count < 1 || count > MOST_TICKS) {
-        client.error(reqId, 321, invalid(`Number of ticks must be between 1 and ${MOST_TICKS}`));
+      if (count < 1 || count > mostTicks) {
+        client.error(reqId, 321, invalid(`Number of ticks must be between 1 and ${mostTicks}`));
         return;
       }
       if (whatToShow !== "TRADES" && whatToShow !== "BID_ASK" && whatToShow !== "MIDPOINT") {
@@ -117,7 +117,7 @@ export function createTickDesk(world: World, permissions: () => Permissions): Ti
     },
 
     subscribe(client, { reqId, contract, tickType, count }) {
-      const type = TICK_TYPES.get(tickType);
+      const type = tickTypes.get(tickType);
       if (type === undefined) {
         client.error(reqId, 321, invalid("Invalid tick type"));
         return;
@@ -135,7 +135,7 @@ export function createTickDesk(world: World, permissions: () => Permissions): Ti
         );
         return;
       }
-      if (streams.length >= MOST_STREAMS) {
+      if (streams.length >= mostStreams) {
         client.error(reqId, 10190, "Max number of tick-by-tick requests has been reached.");
         return;
       }
@@ -145,12 +145,12 @@ export function createTickDesk(world: World, permissions: () => Permissions): Ti
           instrument,
           from: null,
           to: now,
-          count: Math.min(count, MOST_TICKS),
+          count: Math.min(count, mostTicks),
           useRth: false,
         };
         answer(client, reqId, trades ? "TRADES" : type === "BidAsk" ? "BID_ASK" : "MIDPOINT", query);
       }
-      streams.push({ client, reqId, instrument, type, sentAt: Math.floor(now / SECOND_MS) * SECOND_MS });
+      streams.push({ client, reqId, instrument, type, sentAt: Math.floor(now / secondMs) * secondMs });
     },
 
     cancel(client, reqId) {
@@ -165,8 +165,8 @@ export function createTickDesk(world: World, permissions: () => Permissions): Ti
       const now = world.now();
       for (const stream of streams) {
         // a client that does not read misses ticks, as it would at a real TWS that cuts it off
-        const from = Math.max(stream.sentAt, now - 5 * SECOND_MS);
-        for (let at = from + SECOND_MS; at <= now; at += SECOND_MS) {
+        const from = Math.max(stream.sentAt, now - 5 * secondMs);
+        for (let at = from + secondMs; at <= now; at += secondMs) {
           const message = ticksOf(stream, at);
           if (message !== null) stream.client.sendTick(message);
           stream.sentAt = at;

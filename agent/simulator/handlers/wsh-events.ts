@@ -7,9 +7,9 @@ import type { Permissions } from "../faults/permissions.ts";
 import type { EventsRequest } from "../wire/requests-information.ts";
 import { usualText } from "../wire/tws-texts.ts";
 
-const DAY_MS = 86_400_000;
-const YEAR_DAYS = 365;
-const MOST_EVENTS = 100;
+const dayMs = 86_400_000;
+const yearDays = 365;
+const mostEvents = 100;
 
 interface Kind {
   readonly tag: string;
@@ -19,7 +19,7 @@ interface Kind {
   readonly everyDays: number;
 }
 
-const KINDS: readonly Kind[] = [
+const kinds: readonly Kind[] = [
   {
     tag: "wshe_ed",
     name: "Earnings Date",
@@ -45,7 +45,7 @@ const KINDS: readonly Kind[] = [
     everyDays: 91,
   },
   { tag: "wshe_bod", name: "Board of Directors Meeting", fields: ["date", "location"], everyDays: 122 },
-  { tag: "wshe_sh", name: "Shareholder Meeting", fields: ["date", "location"], everyDays: YEAR_DAYS },
+  { tag: "wshe_sh", name: "Shareholder Meeting", fields: ["date", "location"], everyDays: yearDays },
   {
     tag: "wshe_ic",
     name: "Investors Conference",
@@ -57,32 +57,31 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** The calendar of corporate events, as JSON. */
-export interface EventsDesk {
+export interface EventsHandlers {
   types(client: Client, reqId: number): void;
   events(client: Client, request: EventsRequest): void;
   forget(client: Client): void;
 }
 
-const dayText = (day: number): string =>
-  new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "");
+const dayText = (day: number): string => new Date(day * dayMs).toISOString().slice(0, 10).replaceAll("-", "");
 
 const dayIn = (text: string): number | null => {
   const match = /^(\d{4})(\d\d)(\d\d)$/.exec(text);
   if (match === null) return null;
-  return Math.floor(Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3])) / DAY_MS);
+  return Math.floor(Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3])) / dayMs);
 };
 
-export function createEventsDesk(
+export function createEventsHandlers(
   { universe, now }: World,
   seed: number,
   permissions: () => Permissions,
-): EventsDesk {
+): EventsHandlers {
   /** TWS answers events only to those who have asked for their types in this session. */
   const introduced = new WeakSet<Client>();
   const meta = JSON.stringify({
     validated: true,
     meta_data: {
-      event_types: KINDS.map(({ tag, name, fields }) => ({
+      event_types: kinds.map(({ tag, name, fields }) => ({
         tag,
         name,
         type: "event",
@@ -99,7 +98,7 @@ export function createEventsDesk(
   }
 
   function eventsOf(instrument: Instrument, from: number, to: number): { day: number; json: object }[] {
-    return KINDS.flatMap((kind, index) => {
+    return kinds.flatMap((kind, index) => {
       const salt = seed + index * 101;
       const offset = Math.floor(unit(salt, instrument.conId) * kind.everyDays);
       const first = Math.ceil((from - offset) / kind.everyDays);
@@ -133,15 +132,15 @@ export function createEventsDesk(
         client.error(reqId, 10283, usualText(10283));
         return;
       }
-      const today = Math.floor(now() / DAY_MS);
+      const today = Math.floor(now() / dayMs);
       const from = dayIn(start) ?? today;
-      const to = dayIn(end) ?? from + YEAR_DAYS;
+      const to = dayIn(end) ?? from + yearDays;
       const found = companies
         .filter((one) => one !== undefined)
         .filter(({ secType }) => secType === "STK")
         .flatMap((one) => eventsOf(one, from, to))
         .sort((a, b) => a.day - b.day);
-      const most = Math.min(MOST_EVENTS, Math.max(1, count));
+      const most = Math.min(mostEvents, Math.max(1, count));
       client.send(messages.wshEventData(reqId, JSON.stringify(found.slice(0, most).map(({ json }) => json))));
     },
 

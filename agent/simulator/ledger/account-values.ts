@@ -1,12 +1,12 @@
 import type { Book } from "./positions.ts";
-import { BASE, valueOf } from "./positions.ts";
+import { baseCurrency, valueOf } from "./positions.ts";
 import type { AccountValue } from "../model/ledger.ts";
 import { sumCents, toCents } from "./money.ts";
 import type { Marks, Worth } from "./valuation.ts";
 import { worthOf } from "./valuation.ts";
 
 /** Funds that margin leaves buy this many times their value of stock. */
-const LEVERAGE = 4;
+const leverage = 4;
 
 export interface AccountFigures {
   readonly book: Book;
@@ -27,7 +27,7 @@ export function accountValuesOf(figures: AccountFigures): AccountValue[] {
   const money = (key: string, amount: number): AccountValue => ({
     key,
     value: amount.toFixed(2),
-    currency: BASE,
+    currency: baseCurrency,
   });
   const plain = (key: string, value: string): AccountValue => ({ key, value, currency: "" });
   const lookAhead = ["", "Full", "LookAhead"].flatMap((prefix) => [
@@ -54,7 +54,7 @@ export function accountValuesOf(figures: AccountFigures): AccountValue[] {
     money("PreviousDayEquityWithLoanValue", previousEquity),
     money("PreviousEquityWithLoanValue", previousEquity),
     money("GrossPositionValue", worth.gross),
-    money("BuyingPower", Math.max(0, sumCents([available * LEVERAGE]))),
+    money("BuyingPower", Math.max(0, sumCents([available * leverage]))),
     money("RegTEquity", worth.loanable),
     money("RegTMargin", sumCents([Math.abs(worth.stocks) / 2])),
     money("SMA", Math.max(0, sumCents([worth.loanable, -Math.abs(worth.stocks) / 2]))),
@@ -71,7 +71,7 @@ function ledgerRows(
   realized: number,
   unrealized: number,
 ): AccountValue[] {
-  const currencies = new Set([BASE, ...book.cash.keys()]);
+  const currencies = new Set([baseCurrency, ...book.cash.keys()]);
   for (const { instrument } of book.holdings.values()) currencies.add(instrument.currency);
   const native: Marks = { ...marks, rate: () => 1 };
   const total = { ...worth, realized, unrealized };

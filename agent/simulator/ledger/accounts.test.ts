@@ -2,9 +2,15 @@ import { expect, test } from "vitest";
 import type { Execution } from "../model/ledger.ts";
 import type { World } from "../model/world.ts";
 import { unit } from "../market/noise.ts";
-import { ACCOUNT, createFixture, instrumentOf, MONDAY, query } from "../test-support/world.fixture.ts";
+import {
+  testAccount,
+  createFixture,
+  instrumentOf,
+  mondayMorning,
+  query,
+} from "../test-support/world.fixture.ts";
 
-const value = (world: World, key: string, currency = "USD", account = ACCOUNT) => {
+const value = (world: World, key: string, currency = "USD", account = testAccount) => {
   const found = world.ledger
     .accountValues(account)
     .find((row) => row.key === key && row.currency === currency);
@@ -46,7 +52,7 @@ function checkSums(world: World) {
   );
   const gross = [...of("STK"), ...of("OPT")].map(({ marketValue }) => Math.abs(marketValue));
   expect(cents(value(world, "GrossPositionValue"))).toBe(sum(gross));
-  const { daily, unrealized, realized } = ledger.pnl(ACCOUNT);
+  const { daily, unrealized, realized } = ledger.pnl(testAccount);
   expect(cents(unrealized)).toBe(sum(positions.map((position) => position.unrealizedPnl)));
   expect(cents(value(world, "UnrealizedPnL", "BASE"))).toBe(cents(unrealized));
   expect(cents(value(world, "RealizedPnL", "BASE"))).toBe(cents(realized));
@@ -58,10 +64,10 @@ function checkSums(world: World) {
 }
 
 test.each([1, 2, 3])("keeps every sum to the cent through random trading (%s)", (round) => {
-  const { world, place, pass } = createFixture(MONDAY, { seed: round });
+  const { world, place, pass } = createFixture(mondayMorning, { seed: round });
   const { ledger, universe } = world;
   const startCash = value(world, "TotalCashValue");
-  const startUnrealized = ledger.pnl(ACCOUNT).unrealized;
+  const startUnrealized = ledger.pnl(testAccount).unrealized;
   const startNet = value(world, "NetLiquidation");
   const [call] = universe
     .find(query({ symbol: "SPY", secType: "OPT", expiration: "20261218", right: "C" }))
@@ -95,8 +101,8 @@ test.each([1, 2, 3])("keeps every sum to the cent through random trading (%s)", 
   );
 
   const realized = fills.reduce((total, { realizedPnl }) => total + (realizedPnl ?? 0), 0);
-  expect(cents(ledger.pnl(ACCOUNT).realized)).toBe(cents(realized));
-  const { unrealized } = ledger.pnl(ACCOUNT);
+  expect(cents(ledger.pnl(testAccount).realized)).toBe(cents(realized));
+  const { unrealized } = ledger.pnl(testAccount);
   expect(cents(value(world, "NetLiquidation") - startNet)).toBe(
     cents(realized + unrealized - startUnrealized),
   );
@@ -118,7 +124,7 @@ test("carries a position through zero: what closes is realized, what opens start
   expect(position?.avgCost).toBeCloseTo((40 * sold.price - 0.4) / 40, 6);
   place({ instrument: ibm, quantity: 40 });
   expect(world.ledger.positions().some(({ instrument }) => instrument.conId === 8314)).toBe(false);
-  expect(world.ledger.pnlSingle(ACCOUNT, 8314)).toMatchObject({ position: 0, value: 0, unrealized: 0 });
+  expect(world.ledger.pnlSingle(testAccount, 8314)).toMatchObject({ position: 0, value: 0, unrealized: 0 });
 });
 
 test("averages cost over purchases, commissions included", () => {
@@ -170,17 +176,17 @@ test("starts a new day at midnight in New York with nothing realized and nothing
   const { ledger, market } = world;
   place({ quantity: 10, action: "SELL" });
   const apple = instrumentOf(world, 265598);
-  expect(ledger.pnlSingle(ACCOUNT, 265598)?.realized).not.toBe(0);
+  expect(ledger.pnlSingle(testAccount, 265598)?.realized).not.toBe(0);
   expect(ledger.executions()).toHaveLength(1);
   moveTo(Date.UTC(2026, 10, 24, 5));
   pass(0);
-  expect(ledger.pnl(ACCOUNT)).toMatchObject({ daily: 0, realized: 0 });
+  expect(ledger.pnl(testAccount)).toMatchObject({ daily: 0, realized: 0 });
   expect(ledger.executions()).toEqual([]);
   expect(ledger.completedOrders()).toEqual([]);
   pass(3_600_000);
   const then = market.quote(apple, Date.UTC(2026, 10, 24, 5)).last ?? 0;
   const now = market.quote(apple, world.now()).last ?? 0;
-  expect(ledger.pnlSingle(ACCOUNT, 265598)?.daily).toBeCloseTo(90 * (now - then), 2);
+  expect(ledger.pnlSingle(testAccount, 265598)?.daily).toBeCloseTo(90 * (now - then), 2);
 });
 
 test("counts daily profit from midnight, trades and commissions included", () => {
@@ -193,19 +199,19 @@ test("counts daily profit from midnight, trades and commissions included", () =>
   const start = world.market.quote(apple, Date.UTC(2026, 10, 23, 5)).last ?? 0;
   const now = world.market.quote(apple, world.now()).last ?? 0;
   const flows = fills.reduce((total, fill) => total - spent(fill) - fill.commission, 0);
-  expect(world.ledger.pnlSingle(ACCOUNT, 265598)?.daily).toBeCloseTo(30 * now - 100 * start + flows, 2);
+  expect(world.ledger.pnlSingle(testAccount, 265598)?.daily).toBeCloseTo(30 * now - 100 * start + flows, 2);
 });
 
 test("adds up to the account's profit what each position tells", () => {
   const { world, place, pass } = createFixture();
   place({ quantity: 120, action: "SELL" });
   pass(600_000);
-  const singles = [265598, 272093, 756733].map((conId) => world.ledger.pnlSingle(ACCOUNT, conId));
-  const { daily, unrealized, realized } = world.ledger.pnl(ACCOUNT);
+  const singles = [265598, 272093, 756733].map((conId) => world.ledger.pnlSingle(testAccount, conId));
+  const { daily, unrealized, realized } = world.ledger.pnl(testAccount);
   expect(cents(daily)).toBe(sum(singles.map((pnl) => pnl?.daily ?? 0)));
   expect(cents(unrealized)).toBe(sum(singles.map((pnl) => pnl?.unrealized ?? 0)));
   expect(cents(realized)).toBe(sum(singles.map((pnl) => pnl?.realized ?? 0)));
-  expect(world.ledger.pnlSingle(ACCOUNT, 8314)).toBeUndefined();
+  expect(world.ledger.pnlSingle(testAccount, 8314)).toBeUndefined();
 });
 
 test("bills a future, an option and a stock by the broker's schedule", () => {

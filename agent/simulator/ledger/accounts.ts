@@ -1,6 +1,6 @@
 import { accountValuesOf } from "./account-values.ts";
 import type { Book, Fill } from "./positions.ts";
-import { applyFill, BASE, cloneBook, valueOf } from "./positions.ts";
+import { applyFill, baseCurrency, cloneBook, valueOf } from "./positions.ts";
 import { commissionCurrency, commissionOf } from "./commission.ts";
 import type { Instrument, Universe } from "../model/instruments.ts";
 import type { Ledger, MarginPreview, OrderRequest, Position } from "../model/ledger.ts";
@@ -10,9 +10,9 @@ import { micros, toAmount } from "./money.ts";
 import type { DayStart, Marks } from "./valuation.ts";
 import { bookPnl, holdingPnl, marksAt, positionOf, startDay, worthOf } from "./valuation.ts";
 
-const START_CASH = 1_000_000;
-const BOUGHT_DAYS_AGO = 60;
-const STARTING: readonly { conId: number; quantity: number }[] = [
+const startCash = 1_000_000;
+const boughtDaysAgo = 60;
+const starting: readonly { conId: number; quantity: number }[] = [
   { conId: 265598, quantity: 100 },
   { conId: 272093, quantity: 50 },
   { conId: 756733, quantity: 200 },
@@ -44,10 +44,10 @@ export function createAccounts({ names, universe, market, now }: AccountsOptions
   const createdAt = now();
   const books = new Map<string, Book>();
   for (const account of names) {
-    books.set(account, { account, cash: new Map([[BASE, micros(START_CASH)]]), holdings: new Map() });
+    books.set(account, { account, cash: new Map([[baseCurrency, micros(startCash)]]), holdings: new Map() });
   }
-  const boughtAt = createdAt - BOUGHT_DAYS_AGO * 86_400_000;
-  for (const { conId, quantity } of STARTING) {
+  const boughtAt = createdAt - boughtDaysAgo * 86_400_000;
+  for (const { conId, quantity } of starting) {
     const instrument = universe.byConId(conId);
     const book = books.get(names[0] ?? "");
     if (instrument === undefined || book === undefined) continue;
@@ -103,7 +103,7 @@ export function createAccounts({ names, universe, market, now }: AccountsOptions
       (is.initial > was.initial - 0.005 && is.loanable < was.loanable - commission - 0.005);
     const refusal =
       isBurden && is.initial > is.loanable
-        ? `YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE [${is.loanable.toFixed(2)} ${BASE}] MUST EXCEED THE INITIAL MARGIN OF [${is.initial.toFixed(2)} ${BASE}]`
+        ? `YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE [${is.loanable.toFixed(2)} ${baseCurrency}] MUST EXCEED THE INITIAL MARGIN OF [${is.initial.toFixed(2)} ${baseCurrency}]`
         : null;
     return {
       preview: {

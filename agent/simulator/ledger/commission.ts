@@ -3,7 +3,7 @@ import type { Instrument, SecType } from "../model/instruments.ts";
 
 type Fee = (quantity: number, valueInUsd: number, currency: string, instrument: Instrument) => number;
 
-const SCHEDULE: Record<SecType, Fee> = {
+const schedule: Record<SecType, Fee> = {
   STK: (quantity, _, currency) => Math.max(1, quantity * (currency === "CAD" ? 0.01 : 0.005)),
   OPT: (quantity) => Math.max(1, quantity * 0.65),
   FUT: (quantity) => quantity * 2.25,
@@ -26,7 +26,7 @@ function bondFee(face: number, type: "CORP" | "GOVT" | undefined): number {
  */
 export function commissionOf(instrument: Instrument, quantity: number, valueInUsd: number): number {
   if (quantity === 0) return 0;
-  const due = SCHEDULE[instrument.secType](quantity, valueInUsd, instrument.currency, instrument);
+  const due = schedule[instrument.secType](quantity, valueInUsd, instrument.currency, instrument);
   return Math.round(due * 100) / 100;
 }
 

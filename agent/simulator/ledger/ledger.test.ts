@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { ACCOUNT, createFixture, instrumentOf, MONDAY } from "../test-support/world.fixture.ts";
+import { testAccount, createFixture, instrumentOf, mondayMorning } from "../test-support/world.fixture.ts";
 
-const CANCELED = "Order Canceled - reason:";
+const canceled = "Order Canceled - reason:";
 
-function priced(at = MONDAY, options = {}) {
+function priced(at = mondayMorning, options = {}) {
   const fixture = createFixture(at, options);
   const apple = instrumentOf(fixture.world, 265598);
   const quote = () => fixture.world.market.quote(apple, fixture.world.now());
@@ -38,7 +38,7 @@ test("fills a market order in place, and tells it in a gateway's order", () => {
     "order 2 Filled 10/0",
     "commission 2 10",
     "position AAPL 120",
-    `account ${ACCOUNT}`,
+    `account ${testAccount}`,
   ]);
 });
 
@@ -63,7 +63,7 @@ test("fills an order larger than the displayed size in parts, a slice for each l
     `order 1 Submitted ${displayed}/100`,
     `commission 1 ${displayed}`,
     `position AAPL ${displayed + 100}`,
-    `account ${ACCOUNT}`,
+    `account ${testAccount}`,
   ]);
   // the same instant has nothing more to give
   pass(0);
@@ -207,7 +207,7 @@ test("cancels the stop of a bracket when its target fills", () => {
   placeBracket(fixture, { orderType: "MKT", limitPrice: null });
   fixture.said();
   fixture.place({ orderId: 2, action: "SELL", orderType: "LMT", limitPrice: fixture.bid(), parentId: 1 });
-  expect(fixture.said().slice(-2)).toEqual(["status 3 Cancelled 0/10", `error 3 202 ${CANCELED}`]);
+  expect(fixture.said().slice(-2)).toEqual(["status 3 Cancelled 0/10", `error 3 202 ${canceled}`]);
   expect(fixture.ledger.openOrders()).toEqual([]);
   expect(fixture.ledger.completedOrders().map(({ completedStatus }) => completedStatus)).toContain(
     "Filled Size: 10",
@@ -222,11 +222,11 @@ test("cancels the children with their parent", () => {
   expect(fixture.said()).toEqual([
     "status 1 PendingCancel 0/10",
     "status 1 Cancelled 0/10",
-    `error 1 202 ${CANCELED}`,
+    `error 1 202 ${canceled}`,
     "status 2 Cancelled 0/10",
-    `error 2 202 ${CANCELED}`,
+    `error 2 202 ${canceled}`,
     "status 3 Cancelled 0/10",
-    `error 3 202 ${CANCELED}`,
+    `error 3 202 ${canceled}`,
   ]);
 });
 
@@ -236,7 +236,7 @@ test("cancels the rest of an OCA group when one of it fills", () => {
   place({ orderType: "LMT", limitPrice: 11, ocaGroup: "other", ocaType: 1 });
   said();
   place({ ocaGroup: "either", ocaType: 1 });
-  expect(said().slice(-2)).toEqual(["status 1 Cancelled 0/30", `error 1 202 ${CANCELED}`]);
+  expect(said().slice(-2)).toEqual(["status 1 Cancelled 0/30", `error 1 202 ${canceled}`]);
   expect(ledger.openOrders().map(({ request }) => request.orderId)).toEqual([2]);
   // types 2 and 3 shrink the others by what was filled
   const quantity = quote().askSize ?? 0;
@@ -266,12 +266,12 @@ test("cancels an order for its owner, and for anybody else who names it", () => 
   expect(said()).toEqual([
     "status 1 PendingCancel 0/10",
     "status 1 Cancelled 0/10",
-    `error 1 202 ${CANCELED}`,
+    `error 1 202 ${canceled}`,
   ]);
   place({ orderType: "LMT", limitPrice: 10 });
   heard();
   ledger.cancel(5, 2);
-  expect(heard()).toContainEqual({ type: "error", clientId: 5, orderId: 2, code: 202, text: CANCELED });
+  expect(heard()).toContainEqual({ type: "error", clientId: 5, orderId: 2, code: 202, text: canceled });
   expect(ledger.completedOrders().map(({ completedStatus }) => completedStatus)).toEqual([
     "Cancelled by Trader",
     "Cancelled by Trader",
@@ -297,7 +297,7 @@ test("lets a DAY order lapse at midnight in New York and keeps a GTC order", () 
   pass(0);
   expect(said()).toEqual([]);
   pass(1000);
-  expect(said()).toEqual(["status 1 Cancelled 0/10", `error 1 202 ${CANCELED}`]);
+  expect(said()).toEqual(["status 1 Cancelled 0/10", `error 1 202 ${canceled}`]);
   expect(ledger.openOrders().map(({ request }) => request.orderId)).toEqual([2]);
 });
 

@@ -9,7 +9,7 @@ import { hash } from "../market/noise.ts";
 import type { OrderBook } from "./order-book.ts";
 import { createOrderBook } from "./order-book.ts";
 import { mismatchOf, refusalOf } from "./order-checks.ts";
-import { heldNotice, ignoresOutsideRth, orderTimes, OUTSIDE_IGNORED } from "./order-times.ts";
+import { heldNotice, ignoresOutsideRth, orderTimes, outsideIgnored } from "./order-times.ts";
 import type { WorkingOrder } from "./working-order.ts";
 import { needsTrigger, newWorkingOrder, remainingOf, snapshot } from "./working-order.ts";
 
@@ -22,14 +22,14 @@ export interface LedgerOptions {
   readonly realHours: boolean;
 }
 
-const FIRST_PERM_ID = 1_400_000_000;
-const CANCELED = "Order Canceled - reason:";
+const firstPermId = 1_400_000_000;
+const canceled = "Order Canceled - reason:";
 
 export function createLedger({ seed, now, market, accounts, realHours }: LedgerOptions): Ledger {
   const orders: OrderBook = createOrderBook();
   const executions: Execution[] = [];
   const listeners = new Set<(event: LedgerEvent) => void>();
-  let permId = FIRST_PERM_ID + (hash(seed, 1) % 1_000_000) * 64;
+  let permId = firstPermId + (hash(seed, 1) % 1_000_000) * 64;
   let executed = Math.floor(now() / 1000);
 
   const emit = (event: LedgerEvent) => {
@@ -138,7 +138,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     order.held = parent === undefined ? null : "parent";
     if (realHours && ignoresOutsideRth(request)) {
       order.request = { ...request, outsideRth: false };
-      fail(request, 2109, OUTSIDE_IGNORED);
+      fail(request, 2109, outsideIgnored);
     }
     schedule(order);
     tell(order, "PreSubmitted");
@@ -199,7 +199,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
   function lapse(order: WorkingOrder, at: number): void {
     if (order.completedAt !== null || order.lapsesAt === null || at < order.lapsesAt) return;
     finishCancel(order, "Cancelled by System:\n");
-    fail(order.request, 202, CANCELED);
+    fail(order.request, 202, canceled);
   }
 
   function fill(order: WorkingOrder, shares: number, price: number): void {
@@ -259,7 +259,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
       const cancels = other.request.ocaGroup !== "" && other.request.ocaType < 2;
       if (cancels || remainingOf(other) <= shares) {
         finishCancel(other, "Cancelled by System:\n");
-        fail(other.request, 202, CANCELED);
+        fail(other.request, 202, canceled);
         continue;
       }
       other.request = { ...other.request, quantity: other.request.quantity - shares };
@@ -281,7 +281,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     for (const child of orders.children(parent)) {
       if (child.completedAt !== null) continue;
       finishCancel(child, "Cancelled by System:\n");
-      fail(child.request, 202, CANCELED);
+      fail(child.request, 202, canceled);
     }
   }
 
@@ -321,7 +321,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     // the children of a cancelled parent are confirmed after it
     end(order, "Cancelled", "Cancelled by Trader");
     emit({ type: "status", order: snapshot(order) });
-    fail({ clientId, orderId: order.request.orderId }, 202, CANCELED);
+    fail({ clientId, orderId: order.request.orderId }, 202, canceled);
     cancelChildren(order);
   }
 

@@ -1,7 +1,7 @@
 import { cleanPrice, incrementAt } from "../market/market-rules.ts";
 import type { Quote } from "../model/market.ts";
 import { ruleOf, trailingPercent } from "./order-checks.ts";
-import { SLOT_MS } from "../market/tape.ts";
+import { slotMs } from "../market/tape.ts";
 import type { WorkingOrder } from "./working-order.ts";
 import { needsTrigger, remainingOf } from "./working-order.ts";
 
@@ -104,7 +104,7 @@ function relativeOffer(order: WorkingOrder, quote: Quote): { shares: number; pri
 /** What the market gives an order at one instant; null when it gives nothing. */
 export function offer(order: WorkingOrder, quote: Quote): { shares: number; price: number } | null {
   if (needsTrigger(order) || quote.at < order.releasedAt) return null;
-  const slot = Math.floor(quote.at / SLOT_MS);
+  const slot = Math.floor(quote.at / slotMs);
   if (order.request.orderType === "REL") {
     if (order.tookAt === slot) return null;
     const found = relativeOffer(order, quote);

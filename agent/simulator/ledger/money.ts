@@ -1,10 +1,10 @@
 /** Money as whole millionths, so that sums are exact; people are shown cents. */
 export type Micros = number;
 
-const MILLION = 1_000_000;
+const million = 1_000_000;
 
 export function micros(amount: number): Micros {
-  return Math.round(amount * MILLION);
+  return Math.round(amount * million);
 }
 
 /** The nearest cent, as an amount. */
@@ -19,7 +19,7 @@ export function wholeCents(value: Micros): Micros {
 }
 
 export function toAmount(value: Micros): number {
-  return value / MILLION + 0;
+  return value / million + 0;
 }
 
 /** Adds amounts of whole cents without the dust of binary fractions. */

@@ -9,15 +9,15 @@ export interface Refusal {
 }
 
 /** Everything TWS would understand; what the simulator does not trade among these is error 387. */
-const KNOWN_TYPES = new Set(
+const knownTypes = new Set(
   "MKT,LMT,STP,STP LMT,TRAIL,TRAIL LIMIT,MIT,LIT,MOC,LOC,MTL,MKT PRT,STP PRT,REL,MIDPRICE,PEG MID,PEG MKT,PEG BEST,PASSV REL,BOX TOP,VOL,SNAP MKT,SNAP MID,SNAP PRIM,BENCH,MKT PROT".split(
     ",",
   ),
 );
-const LIMIT_TYPES = new Set(["LMT", "STP LMT", "LIT", "LOC"]);
-const TRAILING_TYPES = new Set(["TRAIL", "TRAIL LIMIT"]);
-const TRIGGER_TYPES = new Set(["STP", "STP LMT", "MIT", "LIT"]);
-const TIFS = new Set(["", "DAY", "GTC", "IOC", "FOK", "GTD", "OPG"]);
+const limitTypes = new Set(["LMT", "STP LMT", "LIT", "LOC"]);
+const trailingTypes = new Set(["TRAIL", "TRAIL LIMIT"]);
+const triggerTypes = new Set(["STP", "STP LMT", "MIT", "LIT"]);
+const tifs = new Set(["", "DAY", "GTC", "IOC", "FOK", "GTD", "OPG"]);
 /** TWS lists order types under names of their own. */
 const listedName = (orderType: string) =>
   orderType === "TRAIL LIMIT" ? "TRAILLMT" : orderType.replaceAll(" ", "");
@@ -33,8 +33,8 @@ export function refusalOf(request: OrderRequest, accounts: readonly string[], at
   if (request.orderId <= 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
   if (account === "" && accounts.length > 1) return { code: 435, text: "You must specify an account." };
   if (account !== "" && !accounts.includes(account)) return invalid(`Invalid account code '${account}'`);
-  if (!KNOWN_TYPES.has(orderType)) return invalid("Invalid order type was entered");
-  if (!TIFS.has(request.tif)) return invalid("Invalid time in force was entered");
+  if (!knownTypes.has(orderType)) return invalid("Invalid order type was entered");
+  if (!tifs.has(request.tif)) return invalid("Invalid time in force was entered");
   if (!instrument.orderTypes.includes(listedName(orderType))) {
     return { code: 387, text: "Unsupported order type for this exchange and security type." };
   }
@@ -71,9 +71,9 @@ function timeRefusal({ instrument, orderType, tif, echo }: OrderRequest, at: num
 }
 
 function priceRefusal({ instrument, orderType, limitPrice, auxPrice, echo }: OrderRequest): Refusal | null {
-  if (LIMIT_TYPES.has(orderType) && limitPrice === null) return invalid("The limit price is missing");
-  if (TRIGGER_TYPES.has(orderType) && auxPrice === null) return invalid("The stop price is missing");
-  if (TRAILING_TYPES.has(orderType) && auxPrice === null && trailingPercent(echo) === null) {
+  if (limitTypes.has(orderType) && limitPrice === null) return invalid("The limit price is missing");
+  if (triggerTypes.has(orderType) && auxPrice === null) return invalid("The stop price is missing");
+  if (trailingTypes.has(orderType) && auxPrice === null && trailingPercent(echo) === null) {
     return invalid("The trailing amount is missing");
   }
   if (orderType === "TRAIL LIMIT" && !isGiven(echo["trailStopPrice"])) {
@@ -83,8 +83,8 @@ function priceRefusal({ instrument, orderType, limitPrice, auxPrice, echo }: Ord
     return invalid("The limit price offset is missing");
   }
   const prices = [
-    LIMIT_TYPES.has(orderType) ? limitPrice : null,
-    TRIGGER_TYPES.has(orderType) ? auxPrice : null,
+    limitTypes.has(orderType) ? limitPrice : null,
+    triggerTypes.has(orderType) ? auxPrice : null,
   ];
   const rule = ruleOf(instrument);
   if (prices.every((price) => price === null || (price > 0 && conforms(rule, price)))) return null;

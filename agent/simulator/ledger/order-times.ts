@@ -1,13 +1,13 @@
 import { zoneOffset } from "../time/calendar.ts";
-import { dayAt, STOCK_HOURS } from "../market/hours.ts";
+import { dayAt, stockHours } from "../market/hours.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { OrderRequest } from "../model/ledger.ts";
 import type { Market } from "../model/market.ts";
 import { parseStamp } from "../time/zone-time.ts";
 
-const LOOK_AHEAD_DAYS = 10;
+const lookAheadDays = 10;
 /** An order for the opening auction that got nothing there is over. */
-const AUCTION_MS = 60_000;
+const auctionMs = 60_000;
 
 export interface OrderTimes {
   /** The exchange is closed to it now. */
@@ -33,7 +33,7 @@ export function orderTimes(
 }
 
 function auctionAt(market: Market, { instrument, orderType, tif }: OrderRequest, at: number): number {
-  const sessions = market.sessions(instrument, at, LOOK_AHEAD_DAYS, true);
+  const sessions = market.sessions(instrument, at, lookAheadDays, true);
   if (tif === "OPG") return sessions.find(({ open }) => open !== null && open > at)?.open ?? at;
   if (orderType !== "MOC" && orderType !== "LOC") return 0;
   return sessions.find(({ close }) => close !== null && close > at)?.close ?? at;
@@ -46,15 +46,15 @@ function lapseOf({ instrument, tif, echo }: OrderRequest, tradesAt: number): num
     case "GTD":
       return parseStamp(echo["goodTillDate"] ?? "", instrument.timeZoneId);
     case "OPG":
-      return tradesAt + AUCTION_MS;
+      return tradesAt + auctionMs;
     default:
-      return dayAt(STOCK_HOURS, tradesAt).end;
+      return dayAt(stockHours, tradesAt).end;
   }
 }
 
 /** When the exchange opens next for an order that may or may not trade outside regular hours. */
 function nextOpen(market: Market, { instrument, outsideRth }: OrderRequest, at: number): number {
-  const sessions = market.sessions(instrument, at, LOOK_AHEAD_DAYS, !outsideRth);
+  const sessions = market.sessions(instrument, at, lookAheadDays, !outsideRth);
   return sessions.find(({ open }) => open !== null && open > at)?.open ?? at;
 }
 
@@ -68,7 +68,7 @@ export function ignoresOutsideRth({ instrument, orderType, outsideRth, tif }: Or
   );
 }
 
-export const OUTSIDE_IGNORED =
+export const outsideIgnored =
   "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order type and destination. PlaceOrder is now being processed.";
 
 /** The text of warning 399 for an order that waits for its exchange. */

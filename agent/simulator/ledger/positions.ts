@@ -1,11 +1,11 @@
-import { BOND_UNIT } from "../market/bonds.ts";
+import { bondUnit } from "../market/bonds.ts";
 import { commissionCurrency } from "./commission.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { Micros } from "./money.ts";
 import { micros, wholeCents } from "./money.ts";
 
 /** Currency that accounts are kept in. */
-export const BASE = "USD";
+export const baseCurrency = "USD";
 
 export interface Holding {
   readonly instrument: Instrument;
@@ -45,7 +45,7 @@ function addCash(book: Book, currency: string, amount: Micros): void {
 
 /** Value of a quantity at a price, in the instrument's currency. */
 export function valueOf(instrument: Instrument, quantity: number, price: number): Micros {
-  const unit = instrument.secType === "BOND" ? BOND_UNIT : (instrument.multiplier ?? 1);
+  const unit = instrument.secType === "BOND" ? bondUnit : (instrument.multiplier ?? 1);
   return micros(quantity * price * unit);
 }
 

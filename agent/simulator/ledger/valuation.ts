@@ -1,7 +1,7 @@
-import { dayAt, STOCK_HOURS } from "../market/hours.ts";
+import { dayAt, stockHours } from "../market/hours.ts";
 import { bondTerms } from "../market/bonds.ts";
 import type { Book, Holding } from "./positions.ts";
-import { BASE, cloneBook, valueOf } from "./positions.ts";
+import { baseCurrency, cloneBook, valueOf } from "./positions.ts";
 import type { Instrument, SecType, Universe } from "../model/instruments.ts";
 import type { Pnl, Position } from "../model/ledger.ts";
 import type { Market } from "../model/market.ts";
@@ -26,10 +26,10 @@ export function marksAt(universe: Universe, market: Market, at: number): Marks {
   return {
     price: (instrument) => market.quote(instrument, at).last ?? 0,
     rate(currency) {
-      if (currency === BASE) return 1;
-      const direct = pairOf(`${currency}.${BASE}`);
+      if (currency === baseCurrency) return 1;
+      const direct = pairOf(`${currency}.${baseCurrency}`);
       if (direct !== undefined) return middle(direct);
-      const inverse = pairOf(`${BASE}.${currency}`);
+      const inverse = pairOf(`${baseCurrency}.${currency}`);
       return inverse === undefined ? 0 : 1 / middle(inverse);
     },
   };
@@ -61,7 +61,7 @@ export interface DayStart {
 }
 
 export function startDay(book: Book, now: number): DayStart {
-  const { start, end } = dayAt(STOCK_HOURS, now);
+  const { start, end } = dayAt(stockHours, now);
   return { at: start, nextAt: end, book: cloneBook(book), unrealized: new Map() };
 }
 
@@ -157,7 +157,7 @@ export function worthOf(book: Book, marks: Marks): Worth {
     const bondType = bondTerms(instrument)?.bondType;
     if (bondType === "CORP") parts.corporateBonds.push(worth);
     if (bondType === "GOVT") parts.treasuries.push(worth);
-    const margin = MARGIN[instrument.secType](holding, Math.abs(worth), marks);
+    const margin = marginRules[instrument.secType](holding, Math.abs(worth), marks);
     parts.initial.push(cents(margin.initial));
     parts.maintenance.push(cents(margin.maintenance));
   }
@@ -166,7 +166,9 @@ export function worthOf(book: Book, marks: Marks): Worth {
   );
   for (const [currency, amount] of book.cash) {
     const margin =
-      currency === BASE ? 0 : cents(Math.abs(toAmount(amount)) * marks.rate(currency) * CURRENCY_MARGIN);
+      currency === baseCurrency
+        ? 0
+        : cents(Math.abs(toAmount(amount)) * marks.rate(currency) * currencyMargin);
     parts.initial.push(margin);
     parts.maintenance.push(margin);
   }
@@ -192,17 +194,17 @@ export function worthOf(book: Book, marks: Marks): Worth {
   };
 }
 
-const CURRENCY_MARGIN = 0.025;
+const currencyMargin = 0.025;
 
 interface Margin {
   readonly initial: number;
   readonly maintenance: number;
 }
 
-const NO_MARGIN: Margin = { initial: 0, maintenance: 0 };
+const noMargin: Margin = { initial: 0, maintenance: 0 };
 
 /** Margin of one holding worth so much, in the base currency, in the spirit of a US margin account. */
-const MARGIN: Record<SecType, (holding: Holding, worth: number, marks: Marks) => Margin> = {
+const marginRules: Record<SecType, (holding: Holding, worth: number, marks: Marks) => Margin> = {
   STK: ({ quantity }, worth) => evenMargin(worth * (quantity > 0 ? 0.25 : 0.3)),
   FUT: (_, worth) => ({ initial: worth * 0.07, maintenance: worth * 0.0636 }),
   OPT: (holding, worth, marks) => optionMargin(holding, worth + notionalOf(holding, marks) * 0.15),
@@ -211,8 +213,8 @@ const MARGIN: Record<SecType, (holding: Holding, worth: number, marks: Marks) =>
     const notional = notionalOf(holding, marks);
     return optionMargin(holding, worth + notional * 0.07, worth + notional * 0.0636);
   },
-  CASH: () => NO_MARGIN,
-  IND: () => NO_MARGIN,
+  CASH: () => noMargin,
+  IND: () => noMargin,
   BOND: ({ instrument }, worth) =>
     evenMargin(worth * (bondTerms(instrument)?.bondType === "GOVT" ? 0.06 : 0.12)),
 };
@@ -223,7 +225,7 @@ function evenMargin(amount: number): Margin {
 
 /** A bought option is paid in full; a sold one is margined by its strike, above what buying it back costs. */
 function optionMargin({ quantity }: Holding, initial: number, maintenance = initial): Margin {
-  return quantity > 0 ? NO_MARGIN : { initial, maintenance };
+  return quantity > 0 ? noMargin : { initial, maintenance };
 }
 
 /** What exercising would buy or sell, at the strike. */

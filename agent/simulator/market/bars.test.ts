@@ -1,21 +1,21 @@
 import { expect, test } from "vitest";
 import type { Bar, BarQuery } from "../model/market.ts";
-import { createFixture, instrumentOf, MONDAY } from "../test-support/world.fixture.ts";
+import { createFixture, instrumentOf, mondayMorning } from "../test-support/world.fixture.ts";
 
 const { world } = createFixture();
 const { market } = world;
 const apple = instrumentOf(world, 265598);
 const euro = instrumentOf(world, 12087792);
 const spx = instrumentOf(world, 416904);
-const MINUTE = 60_000;
-const NOW = MONDAY + 7 * MINUTE + 12_345;
+const minute = 60_000;
+const now = mondayMorning + 7 * minute + 12_345;
 
 const bars = (change: Partial<BarQuery>): Bar[] =>
   market.bars({
     instrument: apple,
-    endAt: NOW,
+    endAt: now,
     duration: { count: 1, unit: "D" },
-    barSizeMs: MINUTE,
+    barSizeMs: minute,
     calendar: null,
     source: "TRADES",
     useRth: true,
@@ -27,14 +27,14 @@ const clocks = (list: Bar[]) => list.map(({ at }) => new Date(at).toISOString().
 const sum = (list: Bar[]) => list.reduce((total, { volume }) => total + volume, 0);
 
 test("ends the last bar at the quote of that instant, for every size of bar", () => {
-  const { last } = market.quote(apple, NOW);
-  for (const barSizeMs of [1000, 5000, 30_000, MINUTE, 5 * MINUTE, 60 * MINUTE]) {
+  const { last } = market.quote(apple, now);
+  for (const barSizeMs of [1000, 5000, 30_000, minute, 5 * minute, 60 * minute]) {
     expect(bars({ barSizeMs }).at(-1)?.close).toBe(last);
   }
   for (const calendar of ["day", "week", "month"] as const) {
     expect(bars({ ...daily, calendar, duration: { count: 1, unit: "Y" } }).at(-1)?.close).toBe(last);
   }
-  const { bid, ask } = market.quote(euro, NOW);
+  const { bid, ask } = market.quote(euro, now);
   const close = (source: BarQuery["source"]) =>
     bars({ instrument: euro, source, useRth: false }).at(-1)?.close;
   expect([close("BID"), close("ASK")]).toEqual([bid, ask]);
@@ -63,7 +63,7 @@ test("shows in every minute what its quotes touched, no more and no less", () =>
   }
 });
 
-test.each([1000, 5000, MINUTE, 15 * MINUTE, 60 * MINUTE])(
+test.each([1000, 5000, minute, 15 * minute, 60 * minute])(
   "adds bars of %s ms up to the day's bar",
   (barSizeMs) => {
     const [day] = bars(daily);
@@ -77,7 +77,7 @@ test.each([1000, 5000, MINUTE, 15 * MINUTE, 60 * MINUTE])(
 );
 
 test("agrees with the quote about the whole day and about the last session's close", () => {
-  const quote = market.quote(apple, NOW);
+  const quote = market.quote(apple, now);
   const [day] = bars({ ...daily, useRth: false });
   expect(quote).toMatchObject({ open: day?.open, high: day?.high, low: day?.low, volume: day?.volume });
   const [friday, monday] = bars({ ...daily, duration: { count: 2, unit: "D" } });
@@ -87,7 +87,7 @@ test("agrees with the quote about the whole day and about the last session's clo
 
 test("answers the same when asked again later, except for the bar that was not finished", () => {
   const then = bars({});
-  const later = bars({ endAt: NOW + 30 * MINUTE });
+  const later = bars({ endAt: now + 30 * minute });
   expect(later.slice(0, then.length - 1)).toEqual(then.slice(0, -1));
   expect(later[then.length - 1]?.at).toBe(then.at(-1)?.at);
   expect(later.length).toBe(then.length + 30);
@@ -101,7 +101,7 @@ test("answers a question asked in the night with the session that was over", () 
 
 test("puts bars on the wall clock, so the first hourly bar of a session is half an hour", () => {
   const endAt = Date.UTC(2026, 10, 20, 23);
-  expect(clocks(bars({ barSizeMs: 60 * MINUTE, endAt }))).toEqual([
+  expect(clocks(bars({ barSizeMs: 60 * minute, endAt }))).toEqual([
     "14:30",
     "15:00",
     "16:00",
@@ -114,12 +114,12 @@ test("puts bars on the wall clock, so the first hourly bar of a session is half 
 
 test("follows New York's clock through its change", () => {
   const inMarch = bars({
-    barSizeMs: 60 * MINUTE,
+    barSizeMs: 60 * minute,
     endAt: Date.UTC(2026, 2, 10),
     duration: { count: 2, unit: "D" },
   });
   expect(clocks(inMarch).filter((clock) => clock.endsWith("30"))).toEqual(["14:30", "13:30"]);
-  const sunday = bars({ barSizeMs: 60 * MINUTE, endAt: Date.UTC(2026, 2, 9, 3, 59), useRth: false });
+  const sunday = bars({ barSizeMs: 60 * minute, endAt: Date.UTC(2026, 2, 9, 3, 59), useRth: false });
   expect(sunday).toHaveLength(23);
 });
 
@@ -134,7 +134,7 @@ test("counts a month back to the day after, and leaves out weekends and holidays
 
 test("covers 60 minutes of 3600 seconds, going back into the last session when there are too few", () => {
   const hour = { count: 3600, unit: "S" } as const;
-  expect(bars({ duration: hour, endAt: MONDAY })).toHaveLength(60);
+  expect(bars({ duration: hour, endAt: mondayMorning })).toHaveLength(60);
   const early = bars({ duration: hour, endAt: Date.UTC(2026, 10, 23, 15) });
   expect(clocks([...early.slice(0, 1), ...early.slice(-1)])).toEqual(["20:30", "14:59"]);
   expect(early).toHaveLength(60);

@@ -4,7 +4,7 @@ import { dayAt, dayByNumber } from "./hours.ts";
 import { cleanPrice } from "./market-rules.ts";
 import type { Bar, BarQuery, BarSource } from "../model/market.ts";
 import type { Tape, Touch } from "./tape.ts";
-import { MINUTE_MS, SLOT_MS } from "./tape.ts";
+import { minuteMs, slotMs } from "./tape.ts";
 
 /** One stretch of trading that bars may not cross: a regular session, or a whole day. */
 interface Segment extends Span {
@@ -44,16 +44,16 @@ export class Extremes {
   }
 
   private slots(tape: Tape, from: number, to: number): void {
-    for (let at = from; at < to; at = (Math.floor(at / SLOT_MS) + 1) * SLOT_MS) this.touch(tape.touch(at));
+    for (let at = from; at < to; at = (Math.floor(at / slotMs) + 1) * slotMs) this.touch(tape.touch(at));
   }
 
   /** Everything from one instant to another, both included. */
   span(tape: Tape, from: number, to: number): void {
-    const firstWhole = Math.ceil(from / MINUTE_MS);
-    const lastWhole = Math.max(firstWhole, Math.floor(to / MINUTE_MS));
-    this.slots(tape, from, Math.min(to, firstWhole * MINUTE_MS));
+    const firstWhole = Math.ceil(from / minuteMs);
+    const lastWhole = Math.max(firstWhole, Math.floor(to / minuteMs));
+    this.slots(tape, from, Math.min(to, firstWhole * minuteMs));
     this.minutes(tape, firstWhole, lastWhole);
-    this.slots(tape, lastWhole * MINUTE_MS, to);
+    this.slots(tape, lastWhole * minuteMs, to);
     this.touch(tape.touch(to));
   }
 }
@@ -65,7 +65,7 @@ export function barsOf(tape: Tape, hours: Hours, query: BarQuery, headAt: number
   if (calendar === null) return segments.flatMap((segment) => intraday(tape, hours, query, segment));
   const periods: { key: number; at: number; spans: Span[] }[] = [];
   for (const { day, open, close } of segments) {
-    const key = PERIOD_START[calendar](day.number);
+    const key = periodStart[calendar](day.number);
     // named by its date, since the session of a future opens the evening before
     if (periods.at(-1)?.key !== key) periods.push({ key, at: zonedAt(hours.zone, day.number, 0), spans: [] });
     periods.at(-1)?.spans.push({ open, close });
@@ -74,7 +74,7 @@ export function barsOf(tape: Tape, hours: Hours, query: BarQuery, headAt: number
 }
 
 /** First day of the period a day is part of; weeks begin on Monday. */
-const PERIOD_START: Record<"day" | "week" | "month", (day: number) => number> = {
+const periodStart: Record<"day" | "week" | "month", (day: number) => number> = {
   day: (day) => day,
   week: (day) => day - ((weekday(day) + 6) % 7),
   month: (day) => day - partsOf(day).day,
@@ -107,7 +107,7 @@ function bar(tape: Tape, source: BarSource, at: number, spans: readonly Span[]):
     extremes.span(tape, open, close);
     volume += tape.volume(open, close) ?? 0;
   }
-  const prices = PRICES[source](tape.touch(first), tape.touch(end), extremes);
+  const prices = pricesBySource[source](tape.touch(first), tape.touch(end), extremes);
   const traded = source === "TRADES" || source === "ADJUSTED_LAST";
   const { open, high, low, close } = prices;
   return {
@@ -127,7 +127,7 @@ function tradePrices(first: Touch, end: Touch, all: Extremes): Prices {
   return { open: first.last, high: all.lastHigh, low: all.lastLow, close: end.last };
 }
 
-const PRICES: Record<BarSource, (first: Touch, end: Touch, all: Extremes) => Prices> = {
+const pricesBySource: Record<BarSource, (first: Touch, end: Touch, all: Extremes) => Prices> = {
   TRADES: tradePrices,
   ADJUSTED_LAST: tradePrices,
   BID: (first, end, all) => ({ open: first.bid, high: all.bidHigh, low: all.bidLow, close: end.bid }),
@@ -148,7 +148,7 @@ function segmentsOf(hours: Hours, query: BarQuery, headAt: number): Segment[] {
   const newestFirst: Segment[] = [];
   const last = dayAt(hours, endAt).number;
   const earliest = dayAt(hours, headAt).number;
-  const oldest = OLDEST_DAY[duration.unit](last, duration.count);
+  const oldest = oldestDay[duration.unit](last, duration.count);
   let left = duration.unit === "S" ? duration.count * 1000 : Infinity;
   for (let number = last; number >= earliest && left > 0; number -= 1) {
     const day = dayByNumber(hours, number);
@@ -166,7 +166,7 @@ function segmentsOf(hours: Hours, query: BarQuery, headAt: number): Segment[] {
 }
 
 /** First day of a duration that counts by the calendar; the same day a month ago is not part of it. */
-const OLDEST_DAY: Record<BarQuery["duration"]["unit"], (last: number, count: number) => number> = {
+const oldestDay: Record<BarQuery["duration"]["unit"], (last: number, count: number) => number> = {
   S: () => -Infinity,
   D: () => -Infinity,
   W: (last, count) => last - 7 * count + 1,

@@ -23,10 +23,10 @@ export interface OptionValue {
   readonly theta: number;
 }
 
-const SQRT_2PI = Math.sqrt(2 * Math.PI);
+const sqrt2Pi = Math.sqrt(2 * Math.PI);
 
 function density(x: number): number {
-  return Math.exp((-x * x) / 2) / SQRT_2PI;
+  return Math.exp((-x * x) / 2) / sqrt2Pi;
 }
 
 /** The normal distribution function to about 1e-15, after Graeme West's rendering of Hart's algorithm. */
@@ -50,7 +50,7 @@ export function normalCdf(x: number): number {
     }
     tail = (e * top) / (bottom * z + 440.413735824752);
   } else {
-    tail = e / (z + 1 / (z + 2 / (z + 3 / (z + 4 / (z + 0.65))))) / SQRT_2PI;
+    tail = e / (z + 1 / (z + 2 / (z + 3 / (z + 4 / (z + 0.65))))) / sqrt2Pi;
   }
   return x > 0 ? 1 - tail : tail;
 }
@@ -91,14 +91,14 @@ export function optionValue(terms: OptionTerms): OptionValue {
   };
 }
 
-const HIGHEST_VOLATILITY = 20;
+const highestVolatility = 20;
 
 /** The volatility at which an option has a price; null when no volatility up to 2000 % gives it. */
 export function volatilityAt(terms: Omit<OptionTerms, "volatility">, price: number): number | null {
   const priceAt = (volatility: number) => optionPrice({ ...terms, volatility });
-  if (price <= priceAt(0) || price >= priceAt(HIGHEST_VOLATILITY)) return null;
+  if (price <= priceAt(0) || price >= priceAt(highestVolatility)) return null;
   let low = 0;
-  let high = HIGHEST_VOLATILITY;
+  let high = highestVolatility;
   // each step halves the error, so it ends at the last bit of a double
   for (let step = 0; step < 60; step += 1) {
     const middle = (low + high) / 2;

@@ -35,13 +35,13 @@ export interface BondRow {
   readonly volume: number;
 }
 
-const IBM: Issuer = { id: "e1400789", name: "International Business Machines Corp", symbol: "IBM" };
-const APPLE: Issuer = { id: "e1432232", name: "Apple Inc", symbol: "AAPL" };
-const TREASURY: Issuer = { id: "e1359061", name: "United States Treasury", symbol: "US-T" };
+const ibm: Issuer = { id: "e1400789", name: "International Business Machines Corp", symbol: "IBM" };
+const apple: Issuer = { id: "e1432232", name: "Apple Inc", symbol: "AAPL" };
+const usTreasury: Issuer = { id: "e1359061", name: "United States Treasury", symbol: "US-T" };
 
 const corporate = { bondType: "CORP", call: null, minSize: 1, isLicensed: true } as const;
 const treasury = {
-  issuer: TREASURY,
+  issuer: usTreasury,
   ratings: "Aa1/AA+",
   bondType: "GOVT",
   call: null,
@@ -50,7 +50,7 @@ const treasury = {
 } as const;
 
 /** The securities are real, and so are the ids where they are known. */
-export const BONDS: readonly BondRow[] = [
+export const bonds: readonly BondRow[] = [
   {
     conId: 366_014_801,
     yieldPercent: 4.05,
@@ -58,7 +58,7 @@ export const BONDS: readonly BondRow[] = [
     volume: 6_000,
     terms: {
       ...corporate,
-      issuer: IBM,
+      issuer: ibm,
       cusip: "459200KA8",
       isin: "US459200KA85",
       coupon: 3.5,
@@ -75,7 +75,7 @@ export const BONDS: readonly BondRow[] = [
     volume: 4_000,
     terms: {
       ...corporate,
-      issuer: IBM,
+      issuer: ibm,
       cusip: "459200KB6",
       isin: "US459200KB68",
       coupon: 4.15,
@@ -93,7 +93,7 @@ export const BONDS: readonly BondRow[] = [
     volume: 5_000,
     terms: {
       ...corporate,
-      issuer: APPLE,
+      issuer: apple,
       cusip: "037833AL4",
       isin: "US037833AL42",
       coupon: 3.85,

@@ -5,8 +5,8 @@ export interface CashFlows {
   readonly maturity: string;
 }
 
-const DAY_MS = 86_400_000;
-const HALF_YEAR_MS = 182.625 * DAY_MS;
+const dayMs = 86_400_000;
+const halfYearMs = 182.625 * dayMs;
 
 /** The coupons still to come, and how much of the running period is left. */
 interface Schedule {
@@ -22,7 +22,7 @@ function scheduleAt(maturity: string, at: number): Schedule | null {
   const day = Number(maturity.slice(6, 8));
   const couponAt = (back: number) => Date.UTC(year, month - 6 * back, day);
   if (at >= couponAt(0)) return null;
-  let coupons = Math.max(1, Math.floor((couponAt(0) - at) / HALF_YEAR_MS));
+  let coupons = Math.max(1, Math.floor((couponAt(0) - at) / halfYearMs));
   while (couponAt(coupons) > at) coupons += 1;
   while (couponAt(coupons - 1) <= at) coupons -= 1;
   const [before, next] = [couponAt(coupons), couponAt(coupons - 1)];
@@ -47,8 +47,8 @@ export function priceAtYield(
   return schedule === null ? null : priceOf(schedule, coupon, yieldPercent);
 }
 
-const STEP = 1e-4;
-const MOST_STEPS = 30;
+const step = 1e-4;
+const mostSteps = 30;
 
 /** The yield to maturity at a clean price, in percent to three places; null from maturity on, and for no price. */
 export function yieldAtPrice({ coupon, maturity }: CashFlows, price: number, at: number): number | null {
@@ -56,9 +56,9 @@ export function yieldAtPrice({ coupon, maturity }: CashFlows, price: number, at:
   if (schedule === null || price <= 0) return null;
   // Newton's way: the price falls ever more slowly as the yield rises, so it does not run away
   let found = coupon;
-  for (let left = MOST_STEPS; left > 0; left -= 1) {
+  for (let left = mostSteps; left > 0; left -= 1) {
     const value = priceOf(schedule, coupon, found);
-    const slope = (priceOf(schedule, coupon, found + STEP) - value) / STEP;
+    const slope = (priceOf(schedule, coupon, found + step) - value) / step;
     const next = Math.max(-90, found - (value - price) / slope);
     const isClose = Math.abs(next - found) < 1e-7;
     found = next;

@@ -1,27 +1,27 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { bondTerms } from "./bonds.ts";
 import {
-  createDeskKit,
-  type DeskKit,
+  createHandlersFixture,
+  type HandlersFixture,
   type FakeClient,
   type Fields,
 } from "../test-support/handlers.fixture.ts";
 import type { World } from "../model/world.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
-import { ACCOUNT, createFixture, instrumentOf, query } from "../test-support/world.fixture.ts";
+import { testAccount, createFixture, instrumentOf, query } from "../test-support/world.fixture.ts";
 
 const apple = 127_128_131;
 const ibm2029 = 366_014_801;
 const ibm2039 = 366_014_804;
 const treasury2027 = 740_325_117;
 
-let kit: DeskKit;
+let fixture: HandlersFixture;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });
-  kit = createDeskKit();
+  fixture = createHandlersFixture();
 });
 afterEach(() => {
-  kit.desks.close();
+  fixture.handlers.close();
   vi.useRealTimers();
 });
 
@@ -32,7 +32,7 @@ const named = (symbol: string, secType = "BOND"): Fields => {
 const byId = (conId: number): Fields => [conId, "", "", "", "", "", "", "SMART", "", "", "", ""];
 
 function details(client: FakeClient, contract: Fields, issuerId = ""): string[][] {
-  return kit.ask(client, 9, 8, 1001, ...contract, 0, "", "", issuerId);
+  return fixture.ask(client, 9, 8, 1001, ...contract, 0, "", "", issuerId);
 }
 
 const conIdsOf = (rows: readonly string[][]) =>
@@ -46,11 +46,11 @@ describe("a bond", () => {
     ["its issuer's symbol, with all of the issuer's", "IBM", [ibm2029, ibm2039]],
     ["that of the Treasury", "US-T", [740_325_117, 740_325_119, 757_402_268]],
   ] as const)("is found by %s", ([, symbol, conIds]) => {
-    expect(conIdsOf(details(kit.clientAt(193), named(symbol)))).toEqual(conIds);
+    expect(conIdsOf(details(fixture.clientAt(193), named(symbol)))).toEqual(conIds);
   });
 
   test("is described in full where its reference data is licensed", () => {
-    const [row = [], end] = details(kit.clientAt(193), byId(ibm2039));
+    const [row = [], end] = details(fixture.clientAt(193), byId(ibm2039));
     expect(readStrictly(row, 193)).toMatchObject({
       symbol: "IBM",
       cusip: "459200KB6",
@@ -73,8 +73,8 @@ describe("a bond", () => {
 
   // what a gateway sends of this very bond, its order types and hours apart
   test("is described by hardly more than a line where it is not", () => {
-    const [row = []] = details(kit.clientAt(193), named("AAPL"));
-    // Without the order types and the hours, which are those of every bond.
+    const [row = []] = details(fixture.clientAt(193), named("AAPL"));
+    // without the order types and the hours, which are those of every bond.
     expect(row.toSpliced(29, 2).toSpliced(21, 1).join("|")).toBe(
       "18|1001||BOND|IBCID127128131|||||||0|0|0|AAPL 3.85 05/04/43|SMART|||AAPL|127128131|0.0001|SMART|||0|||" +
         "US/Eastern|||2|CUSIP|037833AL4|ISIN|US037833AL42|7|1386|2|1|1",
@@ -83,19 +83,21 @@ describe("a bond", () => {
 
   test("is never taken for the stock of its issuer, nor found where no bond is asked for", () => {
     const ids = (rows: readonly string[][]) => rows.map(([id]) => id);
-    expect(ids(details(kit.clientAt(193), named("IBM", "STK")))).toEqual(["10", "52"]);
-    expect(kit.world.universe.find(query({ symbol: "IBM" })).map(({ secType }) => secType)).toEqual(["STK"]);
-    expect(details(kit.clientAt(193), named("459200KB6", "STK"))[0]?.[3]).toBe("200");
+    expect(ids(details(fixture.clientAt(193), named("IBM", "STK")))).toEqual(["10", "52"]);
+    expect(fixture.world.universe.find(query({ symbol: "IBM" })).map(({ secType }) => secType)).toEqual([
+      "STK",
+    ]);
+    expect(details(fixture.clientAt(193), named("459200KB6", "STK"))[0]?.[3]).toBe("200");
   });
 
   test("is found through its issuer, which a search lists without a contract id", () => {
-    const search = (version: number) => kit.ask(kit.clientAt(version), 81, 1002, "Apple")[0] ?? [];
+    const search = (version: number) => fixture.ask(fixture.clientAt(version), 81, 1002, "Apple")[0] ?? [];
     const rows = search(193).join("|");
     expect(rows).toContain("|APPLE INC|");
     expect(rows).toContain("|-1||BOND|||0|Apple Inc|e1432232");
     expect(search(175).join("|")).not.toContain("BOND");
-    expect(conIdsOf(details(kit.clientAt(193), byId(0), "e1432232"))).toEqual([apple]);
-    expect(details(kit.clientAt(193), byId(0), "e1")[0]?.[3]).toBe("200");
+    expect(conIdsOf(details(fixture.clientAt(193), byId(0), "e1432232"))).toEqual([apple]);
+    expect(details(fixture.clientAt(193), byId(0), "e1")[0]?.[3]).toBe("200");
   });
 
   test("that has matured is listed no more", () => {
@@ -107,12 +109,12 @@ describe("a bond", () => {
 
 describe("market data of a bond", () => {
   const quote = (client: FakeClient, reqId: number, contract: Fields, generic = "") =>
-    kit.ask(client, 1, 11, reqId, ...contract, 0, generic, 0, 0, "");
+    fixture.ask(client, 1, 11, reqId, ...contract, 0, generic, 0, 0, "");
   const ticks = (rows: readonly string[][]) =>
     new Map(rows.filter(([id]) => id === "1" || id === "45").map((row) => [Number(row[3]), Number(row[4])]));
 
   test("is near par, in percent of it, and with the yields of bid, ask and last", () => {
-    const found = ticks(quote(kit.clientAt(193), 1001, byId(treasury2027), "460"));
+    const found = ticks(quote(fixture.clientAt(193), 1001, byId(treasury2027), "460"));
     const [bid = 0, ask = 0, last = 0] = [1, 2, 4].map((tick) => found.get(tick));
     expect(bid).toBeGreaterThan(95);
     expect(ask).toBeLessThan(105);
@@ -128,9 +130,9 @@ describe("market data of a bond", () => {
   });
 
   test("has delayed yields of bid and ask under ids of their own, and none of the last", () => {
-    kit.permissions = { ...kit.permissions, quotes: "delayed" };
-    const client = kit.clientAt(193);
-    kit.ask(client, 59, 1, 3);
+    fixture.permissions = { ...fixture.permissions, quotes: "delayed" };
+    const client = fixture.clientAt(193);
+    fixture.ask(client, 59, 1, 3);
     const found = ticks(quote(client, 1001, byId(ibm2029)));
     expect(found.get(66)).toBeGreaterThan(90);
     expect(found.get(103)).toBeGreaterThan(found.get(104) ?? Infinity);
@@ -138,14 +140,14 @@ describe("market data of a bond", () => {
   });
 
   test("has no book", () => {
-    expect(kit.ask(kit.clientAt(193), 10, 5, 1001, ...byId(ibm2029), 5, 1, "")[0]?.slice(2, 4)).toEqual([
-      "1001",
-      "10092",
-    ]);
+    expect(
+      fixture.ask(fixture.clientAt(193), 10, 5, 1001, ...byId(ibm2029), 5, 1, "")[0]?.slice(2, 4),
+    ).toEqual(["1001", "10092"]);
   });
 
   const history = (what: string, contract: Fields = byId(ibm2029)) =>
-    kit.ask(kit.clientAt(193), 20, 1001, ...contract, 0, "", "1 day", "2 W", 1, what, 1, 0, "")[0] ?? [];
+    fixture.ask(fixture.clientAt(193), 20, 1001, ...contract, 0, "", "1 day", "2 W", 1, what, 1, 0, "")[0] ??
+    [];
   const bars = (row: readonly string[]) =>
     Array.from({ length: Number(row[4]) }, (_, index) =>
       row.slice(5 + 8 * index, 13 + 8 * index).map(Number),
@@ -178,7 +180,7 @@ describe("market data of a bond", () => {
   });
 
   test("begins when it was issued", () => {
-    const row = kit.ask(kit.clientAt(193), 87, 1001, ...byId(ibm2029), 0, 1, "TRADES", 1)[0];
+    const row = fixture.ask(fixture.clientAt(193), 87, 1001, ...byId(ibm2029), 0, 1, "TRADES", 1)[0];
     expect(row).toEqual(["88", "1001", "20190515-14:00:00"]);
   });
 });
@@ -186,7 +188,8 @@ describe("market data of a bond", () => {
 describe("money in bonds", () => {
   const value = (world: World, key: string, currency = "USD") =>
     Number(
-      world.ledger.accountValues(ACCOUNT).find((row) => row.key === key && row.currency === currency)?.value,
+      world.ledger.accountValues(testAccount).find((row) => row.key === key && row.currency === currency)
+        ?.value,
     );
 
   test("is ten times the price for each unit of 1,000 of face value", () => {
@@ -213,7 +216,7 @@ describe("money in bonds", () => {
     expect(value(world, "TBondValue")).toBe(0);
     expect(value(world, "NetLiquidation")).toBeCloseTo((net ?? 0) - 21 * 10 * ask - 12.75 + marketValue, 2);
     expect(value(world, "InitMarginReq")).toBeCloseTo((margin ?? 0) + marketValue * 0.12, 2);
-    expect(world.ledger.pnlSingle(ACCOUNT, ibm2029)).toMatchObject({ position: 21, value: marketValue });
+    expect(world.ledger.pnlSingle(testAccount, ibm2029)).toMatchObject({ position: 21, value: marketValue });
   });
 
   test("comes back with what was gained or lost when they are sold", () => {
@@ -260,7 +263,7 @@ describe("money in bonds", () => {
 });
 
 test("every bond's identifiers agree with each other", () => {
-  for (const { conId, secType } of kit.world.universe.listed) {
+  for (const { conId, secType } of fixture.world.universe.listed) {
     const terms = bondTerms({ conId });
     expect({ conId, isBond: terms !== null }).toEqual({ conId, isBond: secType === "BOND" });
     if (terms === null) continue;

@@ -1,10 +1,10 @@
 import type { BondRow, BondTerms } from "./bond-listings.ts";
-import { BONDS } from "./bond-listings.ts";
+import { bonds } from "./bond-listings.ts";
 import { durationAt, priceAtYield, yieldAtPrice } from "./bond-yield.ts";
-import { REFERENCE_AT } from "./futures.ts";
+import { referenceAt } from "./futures.ts";
 import type { Listing } from "./instruments.ts";
-import { EMPTY, marketTerm } from "./instruments.ts";
-import { BOND_HOURS } from "./hours.ts";
+import { blankFields, marketTerm } from "./instruments.ts";
+import { bondHours } from "./hours.ts";
 import type { Instrument, Issuer } from "../model/instruments.ts";
 import type { Bar } from "../model/market.ts";
 
@@ -13,22 +13,22 @@ import type { Bar } from "../model/market.ts";
  * is 21,000 of face value at 98.746), and a price is in percent of par without accrued interest. A unit is therefore
  * worth ten times its price. No message says so: the multiplier of a bond is empty everywhere.
  */
-export const BOND_UNIT = 1_000 / 100;
+export const bondUnit = 1_000 / 100;
 
-const TICK = 0.0001;
+const tick = 0.0001;
 /** Of the long Treasury fund, whose walk is taken for that of interest rates, per point of duration. */
-const RATE_VOLATILITY = 0.0085;
-const CREDIT_VOLATILITY = 0.0025;
-const CREDIT_BETA = 0.005;
-const YEAR_MS = 365.25 * 86_400_000;
+const rateVolatility = 0.0085;
+const creditVolatility = 0.0025;
+const creditBeta = 0.005;
+const yearMs = 365.25 * 86_400_000;
 
 /** What TWS takes for a bond: no stops, nothing that trails, no auctions. */
-const ORDER_TYPES =
+const orderTypes =
   "ACTIVETIM,ADJUST,ALERT,AON,BENCHPX,DAY,GAT,GTC,GTD,GTT,HID,IBKRATS,IOC,LMT,MKT,OCA,RFQ,RTH,SCALE,WHATIF".split(
     ",",
   );
 
-const byId = new Map(BONDS.map((row) => [row.conId, row]));
+const byId = new Map(bonds.map((row) => [row.conId, row]));
 
 /** Null for what is no bond. */
 export function bondTerms({ conId }: Pick<Instrument, "conId">): BondTerms | null {
@@ -44,16 +44,16 @@ export function isBondNamed({ conId, symbol }: Instrument, wanted: string): bool
   return [symbol, localName(conId), terms?.cusip, terms?.isin].includes(wanted);
 }
 
-export const ISSUERS: readonly Issuer[] = [...new Set(BONDS.map(({ terms }) => terms.issuer))];
+export const issuers: readonly Issuer[] = [...new Set(bonds.map(({ terms }) => terms.issuer))];
 
 export function bond({ conId, terms, yieldPercent, spread, volume }: BondRow): Listing {
   const { issuer, maturity, bondType, issued } = terms;
-  const base = priceAtYield(terms, yieldPercent, REFERENCE_AT) ?? 100;
-  const duration = durationAt(terms, yieldPercent, REFERENCE_AT);
+  const base = priceAtYield(terms, yieldPercent, referenceAt) ?? 100;
+  const duration = durationAt(terms, yieldPercent, referenceAt);
   const isGovernment = bondType === "GOVT";
   return {
     instrument: {
-      ...EMPTY,
+      ...blankFields,
       conId,
       symbol: issuer.symbol,
       secType: "BOND",
@@ -64,11 +64,11 @@ export function bond({ conId, terms, yieldPercent, spread, volume }: BondRow): L
       expiration: maturity,
       contractMonth: maturity.slice(0, 6),
       longName: issuer.name,
-      minTick: TICK,
+      minTick: tick,
       minSize: terms.minSize,
       validExchanges: ["SMART"],
       marketRuleIds: [1386],
-      orderTypes: ORDER_TYPES,
+      orderTypes: orderTypes,
       timeZoneId: "US/Eastern",
       aggGroup: 7,
       isin: terms.isin,
@@ -76,20 +76,20 @@ export function bond({ conId, terms, yieldPercent, spread, volume }: BondRow): L
     motion: {
       base,
       // whatever it costs now, it is worth its face in the end
-      drift: Math.log(100 / base) / ((instantOf(maturity) - REFERENCE_AT) / YEAR_MS),
+      drift: Math.log(100 / base) / ((instantOf(maturity) - referenceAt) / yearMs),
       terms: [
-        { stream: "TLT", weight: RATE_VOLATILITY * duration },
+        { stream: "TLT", weight: rateVolatility * duration },
         ...(isGovernment
           ? []
           : [
-              marketTerm(CREDIT_BETA * duration),
-              { stream: `${issuer.symbol} credit`, weight: CREDIT_VOLATILITY * duration },
+              marketTerm(creditBeta * duration),
+              { stream: `${issuer.symbol} credit`, weight: creditVolatility * duration },
             ]),
       ],
     },
-    hours: BOND_HOURS,
-    tick: TICK,
-    spreadTicks: Math.round(spread / TICK),
+    hours: bondHours,
+    tick: tick,
+    spreadTicks: Math.round(spread / tick),
     dailyVolume: volume,
     displayed: isGovernment ? 5_000 : 100,
     lot: 10,

@@ -6,17 +6,17 @@ import {
   partsOf,
   tradingDayOnOrBefore,
 } from "../time/calendar.ts";
-import { MONTH_LETTERS } from "./futures.ts";
-import { CME_HOURS, NYMEX_HOURS } from "./hours.ts";
+import { monthLetters } from "./futures.ts";
+import { cmeHours, nymexHours } from "./hours.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { Expiry, OptionClass } from "./option-series.ts";
 import { weekOf } from "./option-series.ts";
 
-const STRIKES_EACH_SIDE = 20;
-const WEEKLY_STRIKES_EACH_SIDE = 15;
+const strikesEachSide = 20;
+const weeklyStrikesEachSide = 15;
 /** Options on the far futures are not listed yet. */
-const LISTED_DAYS = 240;
-const WEEKLY_LISTED_DAYS = 75;
+const listedDays = 240;
+const weeklyListedDays = 75;
 
 /**
  * "ESZ6 C6700": the class, the month's letter, the last digit of the year, the right and the strike, which crude oil
@@ -24,7 +24,7 @@ const WEEKLY_LISTED_DAYS = 75;
  */
 function cmeSymbol(tradingClass: string, strikeUnit: number): OptionClass["localSymbol"] {
   return ({ expiry: { contractMonth }, strike, right }) => {
-    const letter = MONTH_LETTERS.charAt(Number(contractMonth.slice(4)) - 1);
+    const letter = monthLetters.charAt(Number(contractMonth.slice(4)) - 1);
     return `${tradingClass}${letter}${contractMonth.charAt(3)} ${right}${Math.round(strike / strikeUnit)}`;
   };
 }
@@ -40,9 +40,9 @@ const lastDayOf = ({ expiration }: Instrument): number => dayNumber(expiration ?
 function monthly(dayFor: (underlying: Instrument) => number): OptionClass["expiries"] {
   return (underlying, today) => {
     const day = dayFor(underlying);
-    if (day < today || day > today + LISTED_DAYS) return [];
+    if (day < today || day > today + listedDays) return [];
     const contractMonth = underlying.contractMonth ?? "";
-    return [{ week: weekOf(day), day, contractMonth, strikesEachSide: STRIKES_EACH_SIDE }];
+    return [{ week: weekOf(day), day, contractMonth, strikesEachSide: strikesEachSide }];
   };
 }
 
@@ -67,9 +67,9 @@ function fridays(nth: number): OptionClass["expiries"] {
         const friday = nthWeekday(...monthBefore(year, month, back), 5, nth);
         const day = tradingDayOnOrBefore(friday);
         const contractMonth = dateText(friday).slice(0, 6);
-        return { week: weekOf(friday), day, contractMonth, strikesEachSide: WEEKLY_STRIKES_EACH_SIDE };
+        return { week: weekOf(friday), day, contractMonth, strikesEachSide: weeklyStrikesEachSide };
       })
-      .filter(({ day }) => day >= from && day < last && day <= today + WEEKLY_LISTED_DAYS);
+      .filter(({ day }) => day >= from && day < last && day <= today + weeklyListedDays);
   };
 }
 
@@ -78,13 +78,13 @@ function monthBefore(year: number, month: number, back: number): [year: number, 
   return [parts.year, parts.month];
 }
 
-const E_MINI = {
+const eMini = {
   secType: "FOP",
   symbol: "ES",
   multiplier: 50,
   strikeStep: 25,
   rule: 111,
-  hours: CME_HOURS,
+  hours: cmeHours,
   exchanges: ["CME"],
   isOn: isFutureOf("ES"),
 } as const;
@@ -92,7 +92,7 @@ const E_MINI = {
 function weeklyClass(id: number, nth: number): OptionClass {
   const tradingClass = `EW${nth}`;
   return {
-    ...E_MINI,
+    ...eMini,
     id,
     tradingClass,
     expiryMinute: 15 * 60,
@@ -102,9 +102,9 @@ function weeklyClass(id: number, nth: number): OptionClass {
 }
 
 /** Options on the futures of the S&P 500 and of crude oil. */
-export const FUTURE_OPTION_CLASSES: readonly OptionClass[] = [
+export const futureOptionClasses: readonly OptionClass[] = [
   {
-    ...E_MINI,
+    ...eMini,
     id: 8,
     tradingClass: "ES",
     expiryMinute: 8 * 60 + 30,
@@ -119,7 +119,7 @@ export const FUTURE_OPTION_CLASSES: readonly OptionClass[] = [
     multiplier: 1000,
     strikeStep: 0.5,
     rule: 28,
-    hours: NYMEX_HOURS,
+    hours: nymexHours,
     expiryMinute: 14 * 60 + 30,
     exchanges: ["NYMEX"],
     isOn: isFutureOf("CL"),

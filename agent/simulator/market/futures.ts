@@ -9,9 +9,9 @@ import {
   zonedAt,
 } from "../time/calendar.ts";
 import type { Hours } from "./hours.ts";
-import { CME_HOURS, NYMEX_HOURS } from "./hours.ts";
+import { cmeHours, nymexHours } from "./hours.ts";
 import type { Listing, Motion } from "./instruments.ts";
-import { EMPTY, marketTerm, ORDER_TYPES } from "./instruments.ts";
+import { blankFields, marketTerm, orderTypes } from "./instruments.ts";
 
 interface Product {
   readonly symbol: string;
@@ -36,8 +36,8 @@ interface Product {
   readonly category: string;
 }
 
-export const MONTH_LETTERS = "FGHJKMNQUVXZ";
-const YEAR_MS = 365.25 * 86_400_000;
+export const monthLetters = "FGHJKMNQUVXZ";
+const yearMs = 365.25 * 86_400_000;
 
 /** The third Friday, or the working day before when that is a holiday. */
 function thirdFriday(year: number, month: number): number {
@@ -53,7 +53,7 @@ function crudeExpiry(year: number, month: number): number {
   return day;
 }
 
-const PRODUCTS: readonly Product[] = [
+const products: readonly Product[] = [
   {
     symbol: "ES",
     name: "E-mini S&P 500",
@@ -61,7 +61,7 @@ const PRODUCTS: readonly Product[] = [
     multiplier: 50,
     tick: 0.25,
     rule: 67,
-    hours: CME_HOURS,
+    hours: cmeHours,
     every: 3,
     listed: 5,
     expiry: thirdFriday,
@@ -80,7 +80,7 @@ const PRODUCTS: readonly Product[] = [
     multiplier: 20,
     tick: 0.25,
     rule: 67,
-    hours: CME_HOURS,
+    hours: cmeHours,
     every: 3,
     listed: 5,
     expiry: thirdFriday,
@@ -99,7 +99,7 @@ const PRODUCTS: readonly Product[] = [
     multiplier: 1000,
     tick: 0.01,
     rule: 28,
-    hours: NYMEX_HOURS,
+    hours: nymexHours,
     every: 1,
     listed: 6,
     expiry: crudeExpiry,
@@ -133,13 +133,13 @@ function contract(product: Product, id: number, year: number, month: number): Li
   const contractMonth = `${year}${String(month).padStart(2, "0")}`;
   return {
     instrument: {
-      ...EMPTY,
+      ...blankFields,
       conId: 500_000_000 + id * 1_000_000 + year * 12 + month,
       symbol: product.symbol,
       secType: "FUT",
       exchange: product.exchange,
       currency: "USD",
-      localSymbol: `${product.symbol}${MONTH_LETTERS.charAt(month - 1)}${year % 10}`,
+      localSymbol: `${product.symbol}${monthLetters.charAt(month - 1)}${year % 10}`,
       tradingClass: product.symbol,
       multiplier: product.multiplier,
       expiration: dateText(expiry),
@@ -148,7 +148,7 @@ function contract(product: Product, id: number, year: number, month: number): Li
       minTick: product.tick,
       validExchanges: [product.exchange],
       marketRuleIds: [product.rule],
-      orderTypes: ORDER_TYPES.derivative,
+      orderTypes: orderTypes.derivative,
       industry: product.category,
       timeZoneId: hours.zone,
       underlyingConId: underlying?.conId ?? 0,
@@ -160,7 +160,7 @@ function contract(product: Product, id: number, year: number, month: number): Li
     // the carry shrinks to nothing at expiry: it is one more drift, with the base raised to match
     motion: {
       ...motion,
-      base: motion.base * Math.exp((product.carry * (expiryAt - REFERENCE_AT)) / YEAR_MS),
+      base: motion.base * Math.exp((product.carry * (expiryAt - referenceAt)) / yearMs),
       drift: motion.drift - product.carry,
     },
     hours,
@@ -169,16 +169,16 @@ function contract(product: Product, id: number, year: number, month: number): Li
     dailyVolume: product.dailyVolume,
     displayed: product.displayed,
     lot: 1,
-    headAt: expiryAt - 2 * YEAR_MS,
+    headAt: expiryAt - 2 * yearMs,
   };
 }
 
 /** The day on which every price equals its base. */
-export const REFERENCE_AT = Date.UTC(2026, 10, 20, 21);
+export const referenceAt = Date.UTC(2026, 10, 20, 21);
 
 /** Every futures contract trading at an instant, and the two that expired before it of each product. */
 export function futuresAt(now: number): Listing[] {
-  return PRODUCTS.flatMap((product, id) =>
+  return products.flatMap((product, id) =>
     months(product, localDay(product.hours.zone, now)).map(({ year, month }) =>
       contract(product, id, year, month),
     ),

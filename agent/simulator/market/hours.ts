@@ -30,7 +30,7 @@ export interface Span {
 
 const clock = (hours: number, minutes = 0) => hours * 60 + minutes;
 
-export const STOCK_HOURS: Hours = {
+export const stockHours: Hours = {
   zone: "US/Eastern",
   cut: 0,
   regular: [clock(9, 30), clock(16)],
@@ -38,9 +38,9 @@ export const STOCK_HOURS: Hours = {
   holidays: "exchange",
   earlyClose: clock(13),
 };
-export const OPTION_HOURS: Hours = { ...STOCK_HOURS, extended: STOCK_HOURS.regular };
-export const INDEX_HOURS: Hours = { ...STOCK_HOURS, extended: STOCK_HOURS.regular };
-export const CBOE_HOURS: Hours = {
+export const optionHours: Hours = { ...stockHours, extended: stockHours.regular };
+export const indexHours: Hours = { ...stockHours, extended: stockHours.regular };
+export const cboeHours: Hours = {
   zone: "US/Central",
   cut: 0,
   regular: [clock(8, 30), clock(15)],
@@ -48,12 +48,12 @@ export const CBOE_HOURS: Hours = {
   holidays: "exchange",
   earlyClose: clock(12),
 };
-export const INDEX_OPTION_HOURS: Hours = {
-  ...CBOE_HOURS,
+export const indexOptionHours: Hours = {
+  ...cboeHours,
   regular: [clock(8, 30), clock(15, 15)],
   extended: [clock(8, 30), clock(15, 15)],
 };
-export const CURRENCY_HOURS: Hours = {
+export const currencyHours: Hours = {
   zone: "US/Eastern",
   cut: clock(-7),
   regular: [clock(-7, 15), clock(17)],
@@ -61,7 +61,7 @@ export const CURRENCY_HOURS: Hours = {
   holidays: "none",
   earlyClose: null,
 };
-export const CME_HOURS: Hours = {
+export const cmeHours: Hours = {
   zone: "US/Central",
   cut: clock(-7),
   regular: [clock(8, 30), clock(16)],
@@ -70,7 +70,7 @@ export const CME_HOURS: Hours = {
   earlyClose: clock(12),
 };
 /** Dealers quote bonds nearly around the clock, and TWS calls all of it regular. */
-export const BOND_HOURS: Hours = {
+export const bondHours: Hours = {
   zone: "US/Eastern",
   cut: clock(-4),
   regular: [clock(-4), clock(17)],
@@ -78,7 +78,7 @@ export const BOND_HOURS: Hours = {
   holidays: "exchange",
   earlyClose: clock(14),
 };
-export const NYMEX_HOURS: Hours = {
+export const nymexHours: Hours = {
   zone: "US/Eastern",
   cut: clock(-6),
   regular: [clock(9), clock(14, 30)],

@@ -1,5 +1,5 @@
 import type { Hours } from "./hours.ts";
-import { CBOE_HOURS, CURRENCY_HOURS, INDEX_HOURS, STOCK_HOURS } from "./hours.ts";
+import { cboeHours, currencyHours, indexHours, stockHours } from "./hours.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { IndexRow, PairRow, StockRow } from "./listings.ts";
 
@@ -30,34 +30,34 @@ export interface Listing {
 }
 
 /** Annual volatility of the walk that all equities share. */
-const MARKET_VOLATILITY = 0.15;
-const EQUITY_DRIFT = 0.06;
+const marketVolatility = 0.15;
+const equityDrift = 0.06;
 
-const STOCK_VENUES =
+const stockVenues =
   "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,MEMX".split(",");
-const CANADIAN_VENUES = ["SMART", "TSE", "CHIX_CA", "OMEGA"];
-const COMMON_ORDERS =
+const canadianVenues = ["SMART", "TSE", "CHIX_CA", "OMEGA"];
+const commonOrders =
   "ADJUST,ALERT,DAY,FOK,GTC,GTD,IOC,LIT,LMT,MIT,MKT,OCA,OUTSIDERTH,REL,STP,STPLMT,TRAIL,TRAILLMT,WHATIF".split(
     ",",
   );
 
-export const ORDER_TYPES = {
-  stock: [...COMMON_ORDERS, "LOC", "MOC", "OPG"],
-  derivative: COMMON_ORDERS,
-  currency: COMMON_ORDERS.filter((type) => type !== "OUTSIDERTH" && type !== "REL"),
+export const orderTypes = {
+  stock: [...commonOrders, "LOC", "MOC", "OPG"],
+  derivative: commonOrders,
+  currency: commonOrders.filter((type) => type !== "OUTSIDERTH" && type !== "REL"),
   index: [],
 } as const;
 
 export function marketTerm(beta: number): { stream: string; weight: number } {
-  return { stream: "market", weight: MARKET_VOLATILITY * beta };
+  return { stream: "market", weight: marketVolatility * beta };
 }
 
 /** What is left of a volatility for the instrument's own walk once the market has taken its share. */
 function ownWeight(volatility: number, beta: number): number {
-  return Math.sqrt(Math.max(volatility ** 2 - (MARKET_VOLATILITY * beta) ** 2, 0.000_004));
+  return Math.sqrt(Math.max(volatility ** 2 - (marketVolatility * beta) ** 2, 0.000_004));
 }
 
-export const EMPTY: Pick<
+export const blankFields: Pick<
   Instrument,
   | "primaryExchange"
   | "multiplier"
@@ -98,11 +98,11 @@ export const EMPTY: Pick<
 
 export function stock(row: StockRow): Listing {
   const canadian = row.primary === "TSE";
-  const venues = canadian ? CANADIAN_VENUES : STOCK_VENUES;
+  const venues = canadian ? canadianVenues : stockVenues;
   const [industry = "", category = "", subcategory = ""] = row.sector;
   return {
     instrument: {
-      ...EMPTY,
+      ...blankFields,
       conId: row.conId,
       symbol: row.symbol,
       secType: "STK",
@@ -115,7 +115,7 @@ export function stock(row: StockRow): Listing {
       minTick: 0.01,
       validExchanges: venues,
       marketRuleIds: venues.map(() => (canadian ? 83 : 26)),
-      orderTypes: ORDER_TYPES.stock,
+      orderTypes: orderTypes.stock,
       industry,
       category,
       subcategory,
@@ -126,14 +126,14 @@ export function stock(row: StockRow): Listing {
     },
     motion: {
       base: row.price,
-      drift: EQUITY_DRIFT,
+      drift: equityDrift,
       terms: [
         marketTerm(row.beta),
         { stream: row.follows, weight: ownWeight(row.volatility, row.beta) },
         ...(canadian ? [{ stream: "CAD", weight: -0.07 }] : []),
       ],
     },
-    hours: STOCK_HOURS,
+    hours: stockHours,
     tick: 0.01,
     spreadTicks: row.volume > 40_000_000 ? 1 : Math.max(1, Math.round(row.price * 0.006)),
     dailyVolume: row.volume,
@@ -146,7 +146,7 @@ export function stock(row: StockRow): Listing {
 export function index(row: IndexRow): Listing {
   return {
     instrument: {
-      ...EMPTY,
+      ...blankFields,
       conId: row.conId,
       symbol: row.symbol,
       secType: "IND",
@@ -158,7 +158,7 @@ export function index(row: IndexRow): Listing {
       minTick: 0.01,
       validExchanges: [row.exchange],
       marketRuleIds: [26],
-      orderTypes: ORDER_TYPES.index,
+      orderTypes: orderTypes.index,
       industry: "Indices",
       category: row.category,
       subcategory: "*",
@@ -167,13 +167,13 @@ export function index(row: IndexRow): Listing {
     },
     motion: {
       base: row.price,
-      drift: EQUITY_DRIFT,
+      drift: equityDrift,
       terms: [
         marketTerm(row.beta),
         ...(row.ownVolatility > 0 ? [{ stream: row.symbol, weight: row.ownVolatility }] : []),
       ],
     },
-    hours: row.exchange === "CBOE" ? CBOE_HOURS : INDEX_HOURS,
+    hours: row.exchange === "CBOE" ? cboeHours : indexHours,
     tick: 0.01,
     spreadTicks: 0,
     dailyVolume: null,
@@ -190,7 +190,7 @@ export function pair(row: PairRow): Listing {
   const tick = yen ? 0.005 : 0.00005;
   return {
     instrument: {
-      ...EMPTY,
+      ...blankFields,
       conId: row.conId,
       symbol: base,
       secType: "CASH",
@@ -202,7 +202,7 @@ export function pair(row: PairRow): Listing {
       minTick: tick,
       validExchanges: ["IDEALPRO"],
       marketRuleIds: [yen ? 59 : 239],
-      orderTypes: ORDER_TYPES.currency,
+      orderTypes: orderTypes.currency,
       timeZoneId: "US/Eastern",
       aggGroup: 4,
     },
@@ -214,7 +214,7 @@ export function pair(row: PairRow): Listing {
         { stream: quote, weight: quote === "USD" ? 0 : -0.07 },
       ].filter((term) => term.weight !== 0),
     },
-    hours: CURRENCY_HOURS,
+    hours: currencyHours,
     tick,
     spreadTicks: 1,
     dailyVolume: null,

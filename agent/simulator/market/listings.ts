@@ -1,11 +1,11 @@
 /** What is listed besides futures and options. Contract ids are Interactive Brokers' where those are known. */
 
-const PRIMARIES = ["NASDAQ", "NYSE", "ARCA", "TSE"] as const;
+const primaries = ["NASDAQ", "NYSE", "ARCA", "TSE"] as const;
 
 export interface StockRow {
   readonly conId: number;
   readonly symbol: string;
-  readonly primary: (typeof PRIMARIES)[number];
+  readonly primary: (typeof primaries)[number];
   readonly name: string;
   readonly price: number;
   /** Per year. */
@@ -42,7 +42,7 @@ export interface PairRow {
 }
 
 /** conId | symbol | primary exchange | name | price | volatility | beta | millions a day | first year | isin | industry / category / subcategory */
-const SHARES = `
+const shares = `
 265598 | AAPL | NASDAQ | APPLE INC | 268.5 | 0.25 | 1.1 | 52 | 1980 | US0378331005 | Technology / Computers / Computers
 272093 | MSFT | NASDAQ | MICROSOFT CORP | 482.3 | 0.23 | 1.05 | 21 | 1986 | US5949181045 | Technology / Software / Applications Software
 4815747 | NVDA | NASDAQ | NVIDIA CORP | 184.6 | 0.42 | 1.7 | 190 | 1999 | US67066G1040 | Technology / Semiconductors / Electronic Compo-Semicon
@@ -72,7 +72,7 @@ const SHARES = `
 `;
 
 /** As above, and last the walk it follows. */
-const FUNDS = `
+const funds = `
 756733 | SPY | ARCA | SS SPDR S&P 500 ETF TRUST-US | 671.2 | 0.1501 | 1 | 78 | 1993 | US78462F1030 | Funds / Equity Fund / ETF | SPY
 320227571 | QQQ | NASDAQ | INVESCO QQQ TRUST SERIES 1 | 602.4 | 0.2012 | 1.2 | 56 | 1999 | US46090E1038 | Funds / Equity Fund / ETF | NDX
 9579970 | IWM | ARCA | ISHARES RUSSELL 2000 ETF | 237.8 | 0.21 | 1.15 | 38 | 2000 | US4642876555 | Funds / Equity Fund / ETF | IWM
@@ -120,14 +120,14 @@ function readRows(text: string, type: StockRow["type"]): StockRow[] {
 }
 
 function readPrimary(text: string | undefined): StockRow["primary"] {
-  const found = PRIMARIES.find((primary) => primary === text);
+  const found = primaries.find((primary) => primary === text);
   if (found === undefined) throw new Error(`No listing is at ${text}.`);
   return found;
 }
 
-export const STOCKS: readonly StockRow[] = [...readRows(SHARES, "COMMON"), ...readRows(FUNDS, "ETF")];
+export const stocks: readonly StockRow[] = [...readRows(shares, "COMMON"), ...readRows(funds, "ETF")];
 
-export const INDICES: readonly IndexRow[] = [
+export const indices: readonly IndexRow[] = [
   {
     conId: 416904,
     symbol: "SPX",
@@ -150,7 +150,7 @@ export const INDICES: readonly IndexRow[] = [
   },
 ];
 
-export const PAIRS: readonly PairRow[] = [
+export const pairs: readonly PairRow[] = [
   { conId: 12087792, pair: "EUR.USD", name: "European Monetary Union Euro", price: 1.1586 },
   { conId: 12087797, pair: "GBP.USD", name: "British pound", price: 1.3142 },
   { conId: 15016059, pair: "USD.JPY", name: "United States dollar", price: 154.82 },

@@ -3,7 +3,7 @@ export interface PriceIncrement {
   readonly increment: number;
 }
 
-const RULES: ReadonlyMap<number, readonly PriceIncrement[]> = new Map([
+const rules: ReadonlyMap<number, readonly PriceIncrement[]> = new Map([
   [26, [{ lowEdge: 0, increment: 0.01 }]],
   [28, [{ lowEdge: 0, increment: 0.01 }]],
   [32, [{ lowEdge: 0, increment: 0.00005 }]],
@@ -42,13 +42,13 @@ const RULES: ReadonlyMap<number, readonly PriceIncrement[]> = new Map([
 ]);
 
 export function marketRule(id: number): readonly PriceIncrement[] | undefined {
-  return RULES.get(id);
+  return rules.get(id);
 }
 
 /** The price step of a rule at a price; one cent for a rule that does not exist. */
 export function incrementAt(id: number, price: number): number {
   let step = 0.01;
-  for (const { lowEdge, increment } of RULES.get(id) ?? []) if (price >= lowEdge) step = increment;
+  for (const { lowEdge, increment } of rules.get(id) ?? []) if (price >= lowEdge) step = increment;
   return step;
 }
 

@@ -1,19 +1,19 @@
 import { expect, test } from "vitest";
 import { conforms } from "./market-rules.ts";
-import { createFixture, instrumentOf, MONDAY, query } from "../test-support/world.fixture.ts";
+import { createFixture, instrumentOf, mondayMorning, query } from "../test-support/world.fixture.ts";
 
 const { world } = createFixture();
 const { market, universe } = world;
 const apple = instrumentOf(world, 265598);
 /** Just after midnight, when the day's extremes are soon found. */
-const EARLY = Date.UTC(2026, 10, 23, 6, 1);
+const early = Date.UTC(2026, 10, 23, 6, 1);
 const sunday = Date.UTC(2026, 10, 22, 8);
 
 const returns = (conId: number, stepMs: number, count: number) => {
   const instrument = instrumentOf(world, conId);
   const prices = Array.from(
     { length: count },
-    (_, index) => market.quote(instrument, EARLY - index * stepMs).last ?? 0,
+    (_, index) => market.quote(instrument, early - index * stepMs).last ?? 0,
   );
   return prices.slice(1).map((price, index) => Math.log((prices[index] ?? 0) / price));
 };
@@ -57,7 +57,7 @@ test("moves in the small hours of a Sunday", () => {
   );
   expect(lasts.size).toBeGreaterThan(5);
   expect(market.isOpen(apple, sunday, false)).toBe(false);
-  const minute = Array.from({ length: 240 }, (_, slot) => market.quote(apple, MONDAY + slot * 250));
+  const minute = Array.from({ length: 240 }, (_, slot) => market.quote(apple, mondayMorning + slot * 250));
   expect(new Set(minute.map(({ last }) => last)).size).toBeGreaterThan(8);
   const bought = minute.filter(({ last, ask }) => last === ask).length;
   expect(bought).toBeGreaterThan(80);
@@ -65,14 +65,15 @@ test("moves in the small hours of a Sunday", () => {
 });
 
 test("is a function of the seed and the instant", () => {
-  const same = createFixture(MONDAY + 5 * 86_400_000).world.market;
-  const other = createFixture(MONDAY, { seed: 8 }).world.market;
-  expect(same.quote(apple, MONDAY)).toEqual(market.quote(apple, MONDAY));
-  expect(other.quote(apple, MONDAY)).not.toEqual(market.quote(apple, MONDAY));
+  const same = createFixture(mondayMorning + 5 * 86_400_000).world.market;
+  const other = createFixture(mondayMorning, { seed: 8 }).world.market;
+  expect(same.quote(apple, mondayMorning)).toEqual(market.quote(apple, mondayMorning));
+  expect(other.quote(apple, mondayMorning)).not.toEqual(market.quote(apple, mondayMorning));
   // what was asked in between must not show
-  const before = market.quote(apple, MONDAY);
-  for (const at of [MONDAY + 90_000_000, MONDAY - 3_000, MONDAY + 17]) market.quote(apple, at);
-  expect(market.quote(apple, MONDAY)).toEqual(before);
+  const before = market.quote(apple, mondayMorning);
+  for (const at of [mondayMorning + 90_000_000, mondayMorning - 3_000, mondayMorning + 17])
+    market.quote(apple, at);
+  expect(market.quote(apple, mondayMorning)).toEqual(before);
 });
 
 test.each([
@@ -89,7 +90,7 @@ test("moves a currency less than stocks", () => {
   const euro = instrumentOf(world, 12087792);
   const mid = (at: number) => market.quote(euro, at).bid ?? 0;
   const daily = Array.from({ length: 600 }, (_, day) =>
-    Math.log(mid(EARLY - day * 86_400_000) / mid(EARLY - (day + 1) * 86_400_000)),
+    Math.log(mid(early - day * 86_400_000) / mid(early - (day + 1) * 86_400_000)),
   );
   const yearly = deviation(daily) * Math.sqrt(365.25);
   expect(yearly).toBeGreaterThan(0.05);
@@ -101,27 +102,27 @@ test("lets stocks move with the market, and the fund with its index", () => {
   expect(correlation(index, returns(756733, 86_400_000, 400))).toBeGreaterThan(0.99);
   expect(correlation(index, returns(265598, 86_400_000, 400))).toBeGreaterThan(0.5);
   expect(correlation(index, returns(51529211, 86_400_000, 400))).toBeLessThan(0.3);
-  const fund = market.quote(instrumentOf(world, 756733), MONDAY).last ?? 0;
-  const level = market.quote(instrumentOf(world, 416904), MONDAY).last ?? 0;
+  const fund = market.quote(instrumentOf(world, 756733), mondayMorning).last ?? 0;
+  const level = market.quote(instrumentOf(world, 416904), mondayMorning).last ?? 0;
   expect(fund / level).toBeGreaterThan(0.097);
   expect(fund / level).toBeLessThan(0.103);
 });
 
 test("leaves no arbitrage between three currencies", () => {
   const mid = (conId: number) => {
-    const { bid, ask } = market.quote(instrumentOf(world, conId), MONDAY);
+    const { bid, ask } = market.quote(instrumentOf(world, conId), mondayMorning);
     return ((bid ?? 0) + (ask ?? 0)) / 2;
   };
   expect(mid(12087792) / mid(12087797) / mid(12087807)).toBeCloseTo(1, 3);
 });
 
 test("shows a last price only for an index, and no last price for a currency", () => {
-  expect(market.quote(instrumentOf(world, 416904), MONDAY)).toMatchObject({
+  expect(market.quote(instrumentOf(world, 416904), mondayMorning)).toMatchObject({
     bid: null,
     ask: null,
     volume: null,
   });
-  expect(market.quote(instrumentOf(world, 12087792), MONDAY)).toMatchObject({
+  expect(market.quote(instrumentOf(world, 12087792), mondayMorning)).toMatchObject({
     last: null,
     lastSize: null,
     volume: null,
@@ -140,7 +141,7 @@ test("lets the day's volume only grow, fastest at the session's ends", () => {
   expect(at(23, 0)).toBeGreaterThanOrEqual(at(21, 0));
   let before = 0;
   for (let step = 0; step < 2000; step += 1) {
-    const volume = market.quote(apple, MONDAY + step * 250).volume ?? 0;
+    const volume = market.quote(apple, mondayMorning + step * 250).volume ?? 0;
     expect(volume).toBeGreaterThanOrEqual(before);
     before = volume;
   }
@@ -153,11 +154,11 @@ test("prices an option from its underlying, with greeks, inside its own market",
       secType: "OPT",
       expiration: "20261218",
       right: "C",
-      strike: Math.round((market.quote(apple, MONDAY).last ?? 0) / 5) * 5,
+      strike: Math.round((market.quote(apple, mondayMorning).last ?? 0) / 5) * 5,
     }),
   );
   if (call === undefined) throw new Error("There is no option at the money.");
-  const { bid, ask, last, greeks, low, high } = market.quote(call, MONDAY);
+  const { bid, ask, last, greeks, low, high } = market.quote(call, mondayMorning);
   expect(greeks?.price).toBeGreaterThanOrEqual(bid ?? 0);
   expect(greeks?.price).toBeLessThanOrEqual(ask ?? 0);
   expect([bid, ask]).toContain(last);
@@ -166,7 +167,7 @@ test("prices an option from its underlying, with greeks, inside its own market",
   expect(greeks?.delta).toBeGreaterThan(0.3);
   expect(greeks?.delta).toBeLessThan(0.7);
   expect(greeks?.theta).toBeLessThan(0);
-  const { bid: below, ask: above } = market.quote(apple, MONDAY);
+  const { bid: below, ask: above } = market.quote(apple, mondayMorning);
   expect(greeks?.underlyingPrice).toBeCloseTo(((below ?? 0) + (above ?? 0)) / 2, 8);
 });
 
@@ -182,14 +183,14 @@ test("bids nothing for an option that is worth nothing", () => {
     }),
   );
   if (option === undefined) throw new Error("There is no option far from the money.");
-  const { bid, ask, last, bidSize } = market.quote(option, MONDAY);
+  const { bid, ask, last, bidSize } = market.quote(option, mondayMorning);
   expect([bid, bidSize]).toEqual([null, null]);
   expect(ask).toBeGreaterThan(0);
   expect(last).toBe(ask);
 });
 
 test("tells the sessions of the days to come, regular and extended", () => {
-  const week = market.sessions(apple, MONDAY, 7, true);
+  const week = market.sessions(apple, mondayMorning, 7, true);
   expect(week.map(({ date, open }) => (open === null ? `${date} closed` : date))).toEqual([
     "20261123",
     "20261124",
@@ -205,8 +206,8 @@ test("tells the sessions of the days to come, regular and extended", () => {
 });
 
 test("quotes a stock in far less than a millisecond", () => {
-  market.quote(apple, MONDAY);
+  market.quote(apple, mondayMorning);
   const from = performance.now();
-  for (let tick = 0; tick < 2000; tick += 1) market.quote(apple, MONDAY + tick * 250);
+  for (let tick = 0; tick < 2000; tick += 1) market.quote(apple, mondayMorning + tick * 250);
   expect((performance.now() - from) / 2000).toBeLessThan(0.2);
 });

@@ -11,12 +11,12 @@ import type { OptionListing } from "./option-series.ts";
 import { createOptionTape, type OptionTape } from "./option-tape.ts";
 import type { Path } from "./price.ts";
 import type { Tape } from "./tape.ts";
-import { createTape, MINUTE_MS, SLOT_MS } from "./tape.ts";
+import { createTape, minuteMs, slotMs } from "./tape.ts";
 import type { Catalogue } from "./universe.ts";
 
 /** Days of which the running extremes are kept; enough for every line that a client may watch at once. */
-const KEPT_DAYS = 2000;
-const OPTION_HISTORY_MS = 270 * 86_400_000;
+const keptDays = 2000;
+const optionHistoryMs = 270 * 86_400_000;
 
 /** An instrument with its tape and what else its quotes need. */
 interface Traded {
@@ -68,7 +68,7 @@ export function createMarket(
     const own = hash(seed, listing.instrument.conId);
     const { tape: underlying } = traded(listing.underlying.instrument);
     const tape = createOptionTape(own, listing, underlying, centreOf(listing.underlying));
-    const headAt = listing.expiryAt - OPTION_HISTORY_MS;
+    const headAt = listing.expiryAt - optionHistoryMs;
     return {
       tape,
       hours: listing.hours,
@@ -111,7 +111,7 @@ export function createMarket(
       latest: null,
     };
     const [oldest] = tables.keys();
-    if (tables.size >= KEPT_DAYS && oldest !== undefined) tables.delete(oldest);
+    if (tables.size >= keptDays && oldest !== undefined) tables.delete(oldest);
     tables.set(key, table);
     return table;
   }
@@ -119,14 +119,14 @@ export function createMarket(
   /** The extremes from the day's start to an instant. */
   function extremesAt(tape: Tape, table: DayTable, at: number): Extremes {
     const { day, minutes, latest } = table;
-    const first = day.start / MINUTE_MS;
-    const whole = Math.floor(at / MINUTE_MS) - first;
+    const first = day.start / minuteMs;
+    const whole = Math.floor(at / minuteMs) - first;
     for (let index = minutes.length; index < whole; index += 1) {
       const next = Object.assign(new Extremes(), minutes[index - 1]);
       next.minutes(tape, first + index, first + index + 1);
       minutes.push(next);
     }
-    const since = (first + whole) * MINUTE_MS;
+    const since = (first + whole) * minuteMs;
     const resumes = latest !== null && latest.at >= since && latest.at <= at;
     const extremes = Object.assign(new Extremes(), resumes ? latest.extremes : minutes[whole - 1]);
     extremes.span(tape, resumes ? latest.at : since, at);
@@ -161,7 +161,7 @@ export function createMarket(
       bidSize: unbid ? null : size(8),
       askSize: index ? null : size(9),
       lastSize: currency || index ? null : Math.max(1, Math.round(size(10) / 4)),
-      lastAt: Math.floor(at / SLOT_MS) * SLOT_MS,
+      lastAt: Math.floor(at / slotMs) * slotMs,
       open: table.open,
       high: currency ? cleanPrice((extremes.bidHigh + extremes.askHigh) / 2) : extremes.lastHigh,
       low: currency ? cleanPrice((extremes.bidLow + extremes.askLow) / 2) : extremes.lastLow,

@@ -3,7 +3,7 @@ import type { Instrument, Universe } from "../model/instruments.ts";
 import type { Market } from "../model/market.ts";
 import { hash, hashText, unit } from "./noise.ts";
 
-export const NEWS_PROVIDERS = [
+export const newsProviders = [
   ["BRFG", "Briefing.com General Market Columns"],
   ["BRFUPDN", "Briefing.com Analyst Actions"],
   ["DJNL", "Dow Jones Newsletters"],
@@ -32,14 +32,14 @@ export interface NewsArchive {
   ): { readonly type: 0 | 1; readonly text: string } | null;
 }
 
-const SLOT_MS = 3_600_000;
-const MARKET_SLOT_MS = 300_000;
+const slotMs = 3_600_000;
+const marketSlotMs = 300_000;
 /** The share of slots that hold an item. */
-const DENSITY = 0.4;
-const PDF_EVERY = 24;
-const MARKET = 0;
+const density = 0.4;
+const pdfEvery = 24;
+const marketWide = 0;
 
-const BODY = [
+const body = [
   "The move follows a week in which volume ran above its average.",
   "Traders said that <b>liquidity</b> was thin &amp; that orders were worked slowly.",
   "Options imply a move of similar size over the next month.",
@@ -48,15 +48,15 @@ const BODY = [
 ];
 
 export function createNewsArchive(seed: number, universe: Universe, market: Market): NewsArchive {
-  const codes = NEWS_PROVIDERS.map(([code]) => code);
+  const codes = newsProviders.map(([code]) => code);
   const subjects = universe.listed.filter(({ secType }) => secType === "STK");
   const byConId = new Map(subjects.map((instrument) => [instrument.conId, instrument]));
   const saltOf = new Map<string, number>(codes.map((code) => [code, hashText(seed, code)]));
-  const lengthOf = (conId: number): number => (conId === MARKET ? MARKET_SLOT_MS : SLOT_MS);
+  const lengthOf = (conId: number): number => (conId === marketWide ? marketSlotMs : slotMs);
 
   /** When the item of a slot came out; null for a slot without one. */
   function timeOf(salt: number, conId: number, slot: number): number | null {
-    if (unit(salt + 1, conId, slot) >= DENSITY) return null;
+    if (unit(salt + 1, conId, slot) >= density) return null;
     const length = lengthOf(conId);
     return slot * length + Math.floor((unit(salt + 2, conId, slot) * length) / 1000) * 1000;
   }
@@ -84,7 +84,7 @@ export function createNewsArchive(seed: number, universe: Universe, market: Mark
 
   function itemIn(provider: string, conId: number, slot: number): NewsItem | null {
     const salt = saltOf.get(provider);
-    const about = conId === MARKET ? null : byConId.get(conId);
+    const about = conId === marketWide ? null : byConId.get(conId);
     if (salt === undefined || about === undefined) return null;
     const at = timeOf(salt, conId, slot);
     if (at === null) return null;
@@ -117,8 +117,8 @@ export function createNewsArchive(seed: number, universe: Universe, market: Mark
       if (!byConId.has(conId)) return [];
       const found: NewsItem[] = [];
       // a day at a time, since a client may ask for years and want ten
-      for (let end = to; end > from && found.length < count; end -= 24 * SLOT_MS) {
-        const start = Math.max(from, end - 24 * SLOT_MS);
+      for (let end = to; end > from && found.length < count; end -= 24 * slotMs) {
+        const start = Math.max(from, end - 24 * slotMs);
         const day = providers.flatMap((provider) => within(provider, conId, start, end));
         found.push(...day.sort((a, b) => b.at - a.at || a.provider.localeCompare(b.provider)));
       }
@@ -126,7 +126,7 @@ export function createNewsArchive(seed: number, universe: Universe, market: Mark
     },
 
     everything(provider, from, to) {
-      return [MARKET, ...byConId.keys()]
+      return [marketWide, ...byConId.keys()]
         .flatMap((conId) => within(provider, conId, from, to))
         .sort((a, b) => a.at - b.at);
     },
@@ -137,7 +137,7 @@ export function createNewsArchive(seed: number, universe: Universe, market: Mark
       const slot = parseInt(match[3] ?? "", 16);
       const item = itemIn(provider, parseInt(match[2] ?? "", 16), slot);
       if (item === null || item.at > now) return null;
-      return slot % PDF_EVERY === 0
+      return slot % pdfEvery === 0
         ? { type: 1, text: Buffer.from(`%PDF-1.4\n% ${item.headline}\n%%EOF\n`).toString("base64") }
         : { type: 0, text: page(item) };
     },
@@ -145,8 +145,8 @@ export function createNewsArchive(seed: number, universe: Universe, market: Mark
 }
 
 function page({ headline, at, about }: NewsItem): string {
-  const start = Math.floor(at / 1000) % BODY.length;
-  const paragraphs = [...BODY.slice(start), ...BODY.slice(0, start)];
+  const start = Math.floor(at / 1000) % body.length;
+  const paragraphs = [...body.slice(start), ...body.slice(0, start)];
   const table =
     about === null
       ? ""

@@ -1,12 +1,12 @@
 /** Randomness as pure functions: what a stream is at an instant needs no history, so any instant costs the same. */
 
-const YEAR_MS = 365.25 * 86_400_000;
+const yearMs = 365.25 * 86_400_000;
 /** Shortest octave, and how much longer each next one is. The longest is about a year. */
-const FIRST_PERIOD_MS = 3_000;
-const PERIOD_RATIO = 6;
-const OCTAVES = 10;
+const firstPeriodMs = 3_000;
+const periodRatio = 6;
+const octaves = 10;
 /** Measured: with this factor a stream's daily changes have the variance of one year's unit of volatility. */
-const CALIBRATION = 0.728;
+const calibration = 0.728;
 
 function mix(value: number): number {
   let h = value ^ (value >>> 16);
@@ -42,19 +42,19 @@ export interface Stream {
  * stays near its middle over decades. The lattice of each octave is kept between calls, so neighbours in time are cheap.
  */
 export function createStream(seed: number): Stream {
-  const inverse = new Float64Array(OCTAVES);
-  const phase = new Float64Array(OCTAVES);
-  const amplitude = new Float64Array(OCTAVES);
-  const cell = new Float64Array(OCTAVES).fill(Number.NaN);
-  const left = new Float64Array(OCTAVES);
-  const right = new Float64Array(OCTAVES);
-  const salts = new Int32Array(OCTAVES);
-  for (let k = 0; k < OCTAVES; k += 1) {
-    const period = FIRST_PERIOD_MS * PERIOD_RATIO ** k;
+  const inverse = new Float64Array(octaves);
+  const phase = new Float64Array(octaves);
+  const amplitude = new Float64Array(octaves);
+  const cell = new Float64Array(octaves).fill(Number.NaN);
+  const left = new Float64Array(octaves);
+  const right = new Float64Array(octaves);
+  const salts = new Int32Array(octaves);
+  for (let k = 0; k < octaves; k += 1) {
+    const period = firstPeriodMs * periodRatio ** k;
     inverse[k] = 1 / period;
     phase[k] = unit(seed, k, 1);
     // a uniform number in [-1, 1) has a third of unit variance
-    amplitude[k] = CALIBRATION * Math.sqrt((3 * period) / YEAR_MS);
+    amplitude[k] = calibration * Math.sqrt((3 * period) / yearMs);
     salts[k] = hash(seed, k, 2);
   }
   const value = (octave: number, index: number) =>
@@ -63,7 +63,7 @@ export function createStream(seed: number): Stream {
   return {
     at(time) {
       let sum = 0;
-      for (let k = 0; k < OCTAVES; k += 1) {
+      for (let k = 0; k < octaves; k += 1) {
         const x = time * (inverse[k] ?? 0) + (phase[k] ?? 0);
         const index = Math.floor(x);
         if (index !== cell[k]) {

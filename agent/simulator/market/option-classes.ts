@@ -1,6 +1,6 @@
 import { dateText, dayOfParts, nthWeekday, partsOf, tradingDayOnOrBefore } from "../time/calendar.ts";
-import { FUTURE_OPTION_CLASSES } from "./future-option-classes.ts";
-import { INDEX_OPTION_HOURS, OPTION_HOURS } from "./hours.ts";
+import { futureOptionClasses } from "./future-option-classes.ts";
+import { indexOptionHours, optionHours } from "./hours.ts";
 import type { Expiry, OptionClass } from "./option-series.ts";
 import { fridayFrom, weekOf } from "./option-series.ts";
 
@@ -10,10 +10,10 @@ interface Calendar {
   readonly weekly: number;
 }
 
-const STOCK_EXCHANGES = ["SMART", "AMEX", "BOX", "CBOE", "CBOE2", "ISE", "NASDAQOM", "PHLX", "PSE"];
-const MONTHLY_STRIKES_EACH_SIDE = 20;
+const stockExchanges = ["SMART", "AMEX", "BOX", "CBOE", "CBOE2", "ISE", "NASDAQOM", "PHLX", "PSE"];
+const monthlyStrikesEachSide = 20;
 /** Weekly expiries list fewer strikes, so strikes times expirations is not what exists. */
-const WEEKLY_STRIKES_EACH_SIDE = 15;
+const weeklyStrikesEachSide = 15;
 
 /** Expirations are on Fridays, or on the working day before a Friday that is none. */
 function expiries({ monthly, weekly }: Calendar, today: number): Expiry[] {
@@ -35,7 +35,7 @@ function expiry(friday: number): Expiry {
     week: weekOf(friday),
     day,
     contractMonth: dateText(day).slice(0, 6),
-    strikesEachSide: thirdFriday(friday) === friday ? MONTHLY_STRIKES_EACH_SIDE : WEEKLY_STRIKES_EACH_SIDE,
+    strikesEachSide: thirdFriday(friday) === friday ? monthlyStrikesEachSide : weeklyStrikesEachSide,
   };
 }
 
@@ -80,27 +80,27 @@ function stockClass(id: number, underlyingConId: number, symbol: string, strikeS
     monthly: 4,
     weekly: 5,
     rule: 110,
-    hours: OPTION_HOURS,
+    hours: optionHours,
     expiryMinute: 16 * 60,
-    exchanges: STOCK_EXCHANGES,
+    exchanges: stockExchanges,
   });
 }
 
-const INDEX_CLASS = {
+const indexClass = {
   underlyingConId: 416904,
   symbol: "SPX",
   rule: 109,
-  hours: INDEX_OPTION_HOURS,
+  hours: indexOptionHours,
   exchanges: ["SMART", "CBOE"],
 };
 
-export const OPTION_CLASSES: readonly OptionClass[] = [
+export const optionClasses: readonly OptionClass[] = [
   stockClass(0, 265598, "AAPL", 5),
   stockClass(1, 756733, "SPY", 5),
   stockClass(2, 76792991, "TSLA", 10),
   stockClass(3, 272093, "MSFT", 10),
   listedClass({
-    ...INDEX_CLASS,
+    ...indexClass,
     id: 4,
     tradingClass: "SPX",
     strikeStep: 50,
@@ -109,7 +109,7 @@ export const OPTION_CLASSES: readonly OptionClass[] = [
     expiryMinute: 8 * 60 + 30,
   }),
   listedClass({
-    ...INDEX_CLASS,
+    ...indexClass,
     id: 5,
     tradingClass: "SPXW",
     strikeStep: 25,
@@ -119,5 +119,5 @@ export const OPTION_CLASSES: readonly OptionClass[] = [
   }),
   stockClass(6, 4815747, "NVDA", 5),
   stockClass(7, 320227571, "QQQ", 5),
-  ...FUTURE_OPTION_CLASSES,
+  ...futureOptionClasses,
 ];

@@ -1,8 +1,8 @@
 import { dateText, dayNumber, localDay, zonedAt } from "../time/calendar.ts";
 import type { Hours } from "./hours.ts";
-import { OPTION_HOURS } from "./hours.ts";
+import { optionHours } from "./hours.ts";
 import type { Listing } from "./instruments.ts";
-import { EMPTY, ORDER_TYPES } from "./instruments.ts";
+import { blankFields, orderTypes } from "./instruments.ts";
 import { incrementAt } from "./market-rules.ts";
 import type { Instrument, Right } from "../model/instruments.ts";
 
@@ -49,16 +49,16 @@ export interface OptionListing {
   readonly expiryAt: number;
 }
 
-const FIRST_FRIDAY = dayNumber("20200103");
-const ID_BASE = 1_000_000_000;
-const WEEKS = 2048;
-const STEPS = 16_384;
+const firstFriday = dayNumber("20200103");
+const idBase = 1_000_000_000;
+const weekSlots = 2048;
+const stepSlots = 16_384;
 
 /** The last Friday on or before a day, counted from the first of 2020. */
-export const weekOf = (day: number): number => Math.floor((day - FIRST_FRIDAY) / 7);
+export const weekOf = (day: number): number => Math.floor((day - firstFriday) / 7);
 
 /** The first Friday on or after a day. */
-export const fridayFrom = (day: number): number => FIRST_FRIDAY + 7 * Math.ceil((day - FIRST_FRIDAY) / 7);
+export const fridayFrom = (day: number): number => firstFriday + 7 * Math.ceil((day - firstFriday) / 7);
 
 /** Strikes listed for an expiration, ascending, around a price. */
 export function strikesAround(series: OptionClass, price: number, { strikesEachSide }: Expiry): number[] {
@@ -72,21 +72,21 @@ export function strikesAround(series: OptionClass, price: number, { strikesEachS
 
 export function optionConId(series: OptionClass, { week }: Expiry, strike: number, right: Right): number {
   const step = Math.round(strike / series.strikeStep);
-  return ID_BASE + ((series.id * WEEKS + week) * STEPS + step) * 2 + (right === "C" ? 0 : 1);
+  return idBase + ((series.id * weekSlots + week) * stepSlots + step) * 2 + (right === "C" ? 0 : 1);
 }
 
 /** The parts of an option's contract id, undefined when it is none. The strike is in steps of its class. */
 export function decodeOptionConId(
   conId: number,
 ): { classId: number; week: number; step: number; right: Right } | undefined {
-  const code = conId - ID_BASE;
+  const code = conId - idBase;
   if (!Number.isInteger(code) || code < 0) return undefined;
   const steps = Math.floor(code / 2);
-  const weeks = Math.floor(steps / STEPS);
+  const weeks = Math.floor(steps / stepSlots);
   return {
-    classId: Math.floor(weeks / WEEKS),
-    week: weeks % WEEKS,
-    step: steps % STEPS,
+    classId: Math.floor(weeks / weekSlots),
+    week: weeks % weekSlots,
+    step: steps % stepSlots,
     right: code % 2 === 0 ? "C" : "P",
   };
 }
@@ -105,7 +105,7 @@ export function optionListing(
   const on = underlying.instrument;
   return {
     instrument: {
-      ...EMPTY,
+      ...blankFields,
       conId: optionConId(series, expiry, strike, right),
       symbol: series.symbol,
       secType: series.secType,
@@ -122,7 +122,7 @@ export function optionListing(
       minTick: incrementAt(series.rule, 0),
       validExchanges: series.exchanges,
       marketRuleIds: series.exchanges.map(() => series.rule),
-      orderTypes: ORDER_TYPES.derivative,
+      orderTypes: orderTypes.derivative,
       industry: on.industry,
       category: on.category,
       subcategory: on.subcategory,
@@ -144,5 +144,5 @@ export function optionListing(
 }
 
 export function optionsToday(now: number): number {
-  return localDay(OPTION_HOURS.zone, now);
+  return localDay(optionHours.zone, now);
 }

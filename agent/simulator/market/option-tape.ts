@@ -4,11 +4,11 @@ import type { OptionGreeks } from "../model/market.ts";
 import type { OptionListing } from "./option-series.ts";
 import { volatilityOf } from "./price.ts";
 import type { Range, Tape, Touch } from "./tape.ts";
-import { boughtLast, createVolume, MINUTE_MS, SLOT_MS } from "./tape.ts";
+import { boughtLast, createVolume, minuteMs, slotMs } from "./tape.ts";
 
-const YEAR_MS = 365.25 * 86_400_000;
-const RATE = 0.04;
-const HALF_SPREAD = 0.008;
+const yearMs = 365.25 * 86_400_000;
+const rate = 0.04;
+const halfSpread = 0.008;
 
 export interface OptionTape extends Tape {
   greeks(at: number): OptionGreeks;
@@ -34,15 +34,15 @@ export function createOptionTape(
   const volatility = impliedVolatility(listing, centre);
   const { strike, right, expiryAt, series } = listing;
   // time passes by the minute, so that a minute's extremes are those of the underlying
-  const years = (at: number) => Math.max(0, (expiryAt - Math.floor(at / MINUTE_MS) * MINUTE_MS) / YEAR_MS);
+  const years = (at: number) => Math.max(0, (expiryAt - Math.floor(at / minuteMs) * minuteMs) / yearMs);
   // a future costs nothing to hold
-  const carry = listing.underlying.instrument.secType === "FUT" ? 0 : RATE;
+  const carry = listing.underlying.instrument.secType === "FUT" ? 0 : rate;
   const terms = (at: number, spot: number) => ({
     right,
     spot,
     strike,
     years: years(at),
-    rate: RATE,
+    rate: rate,
     carry,
     volatility,
   });
@@ -51,11 +51,11 @@ export function createOptionTape(
 
   function bidOf(theoretical: number): number {
     const step = incrementAt(series.rule, theoretical);
-    return cleanPrice(Math.max(0, Math.floor((theoretical * (1 - HALF_SPREAD)) / step + 1e-6) * step));
+    return cleanPrice(Math.max(0, Math.floor((theoretical * (1 - halfSpread)) / step + 1e-6) * step));
   }
   function askOf(theoretical: number): number {
     const step = incrementAt(series.rule, theoretical);
-    const ask = Math.ceil((theoretical * (1 + HALF_SPREAD)) / step - 1e-6) * step;
+    const ask = Math.ceil((theoretical * (1 + halfSpread)) / step - 1e-6) * step;
     return cleanPrice(Math.max(ask, bidOf(theoretical) + step));
   }
 
@@ -63,7 +63,7 @@ export function createOptionTape(
     const theoretical = value(at, spotAt(at));
     const bid = bidOf(theoretical);
     const ask = askOf(theoretical);
-    const bought = boughtLast(seed, Math.floor(at / SLOT_MS));
+    const bought = boughtLast(seed, Math.floor(at / slotMs));
     return { bid, ask, last: bought || bid === 0 ? ask : bid };
   }
 
@@ -76,11 +76,11 @@ export function createOptionTape(
     };
     for (let minute = from; minute < to; minute += 1) {
       const spots = underlying.range(minute, minute + 1);
-      const at = minute * MINUTE_MS;
+      const at = minute * minuteMs;
       include(value(at, (spots.bidLow + spots.askLow) / 2));
       include(value(at, (spots.bidHigh + spots.askHigh) / 2));
       // the minute's far end is already one minute older
-      include(value(at + MINUTE_MS, spotAt(at + MINUTE_MS)));
+      include(value(at + minuteMs, spotAt(at + minuteMs)));
     }
     return { bidLow: bidOf(low), bidHigh: bidOf(high), askLow: askOf(low), askHigh: askOf(high) };
   }

@@ -2,7 +2,7 @@ import type { Motion } from "./instruments.ts";
 import type { Stream } from "./noise.ts";
 import { createStream, hashText } from "./noise.ts";
 
-const YEAR_MS = 365.25 * 86_400_000;
+const yearMs = 365.25 * 86_400_000;
 
 /** The unrounded price of a motion at an instant; always positive. */
 export type Path = (at: number) => number;
@@ -20,7 +20,7 @@ export function createPaths(seed: number, referenceAt: number): (motion: Motion)
     let middle = -Math.log(base);
     for (const { stream, weight } of walks) middle += weight * stream.at(referenceAt);
     return (at) => {
-      let logarithm = (drift * (at - referenceAt)) / YEAR_MS - middle;
+      let logarithm = (drift * (at - referenceAt)) / yearMs - middle;
       for (const walk of walks) logarithm += walk.weight * walk.stream.at(at);
       return Math.exp(logarithm);
     };

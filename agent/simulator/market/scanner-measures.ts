@@ -4,10 +4,10 @@ import type { World } from "../model/world.ts";
 /** What a scan ranks by, the highest first; null for what it says nothing of. */
 export type Measure = (instrument: Instrument, at: number) => number | null;
 
-const DAY_MS = 86_400_000;
+const dayMs = 86_400_000;
 
 /** Shares outstanding, or units of a fund, in millions. */
-const SHARES: Readonly<Record<string, number>> = {
+const sharesOutstanding: Readonly<Record<string, number>> = {
   AAPL: 14_840,
   MSFT: 7_430,
   NVDA: 24_300,
@@ -36,7 +36,7 @@ const SHARES: Readonly<Record<string, number>> = {
 
 /** In millions of its currency; null for funds and whatever is no company. */
 export function marketCap({ symbol, stockType }: Instrument, price: number): number | null {
-  const shares = SHARES[symbol];
+  const shares = sharesOutstanding[symbol];
   return stockType !== "COMMON" || shares === undefined ? null : shares * price;
 }
 
@@ -75,9 +75,9 @@ export function createMeasures({ market, universe }: World): (scanCode: string) 
     if (traded === null) return null;
     const days = market.bars({
       instrument,
-      endAt: at - DAY_MS,
+      endAt: at - dayMs,
       duration: { count: 20, unit: "D" },
-      barSizeMs: DAY_MS,
+      barSizeMs: dayMs,
       calendar: "day",
       source: "TRADES",
       useRth: true,
@@ -94,7 +94,7 @@ export function createMeasures({ market, universe }: World): (scanCode: string) 
   /** Of the call nearest to the money that expires next. */
   const impliedVolatility: Measure = (instrument, at) => {
     const chain = universe.optionChains(instrument.conId)[0];
-    const expiration = chain?.expirations.find((day) => Date.parse(isoDay(day)) > at + DAY_MS);
+    const expiration = chain?.expirations.find((day) => Date.parse(isoDay(day)) > at + dayMs);
     if (chain === undefined || expiration === undefined) return null;
     const price = priceOf(instrument, at) ?? 0;
     const strike = chain.strikes.toSorted((a, b) => Math.abs(a - price) - Math.abs(b - price))[0];

@@ -7,26 +7,26 @@ export interface SmartComponent {
   readonly letter: string;
 }
 
-const US_STOCKS = "9c0001";
-const CANADIAN_STOCKS = "c30001";
-const US_OPTIONS = "b30001";
+const usStocks = "9c0001";
+const canadianStocks = "c30001";
+const usOptions = "b30001";
 
-const VENUES: ReadonlyMap<string, string> = new Map([
+const venues: ReadonlyMap<string, string> = new Map([
   [
-    US_STOCKS,
+    usStocks,
     "AMEX A,BEX B,NYSE N,ISE I,EDGEA J,DRCTEDGE K,CHX M,ARCA P,NASDAQ T,MEMX U,IEX V,CBOE W,PHLX X,BYX Y,BATS Z",
   ],
-  [CANADIAN_STOCKS, "CHIX_CA C,OMEGA O,TSE T"],
-  [US_OPTIONS, "AMEX A,BOX B,CBOE C,ISE I,PSE N,NASDAQOM Q,CBOE2 W,PHLX X"],
+  [canadianStocks, "CHIX_CA C,OMEGA O,TSE T"],
+  [usOptions, "AMEX A,BOX B,CBOE C,ISE I,PSE N,NASDAQOM Q,CBOE2 W,PHLX X"],
 ]);
 
 /** What tickReqParams names for an instrument; empty where nothing is routed by SMART. */
 export function bboExchangeOf({ secType, currency }: Instrument): string {
   switch (secType) {
     case "STK":
-      return currency === "CAD" ? CANADIAN_STOCKS : US_STOCKS;
+      return currency === "CAD" ? canadianStocks : usStocks;
     case "OPT":
-      return US_OPTIONS;
+      return usOptions;
     default:
       return "";
   }
@@ -34,7 +34,7 @@ export function bboExchangeOf({ secType, currency }: Instrument): string {
 
 /** Clients name a group by its whole code or by the two letters it starts with; undefined when there is none. */
 export function smartComponents(bboExchange: string): readonly SmartComponent[] | undefined {
-  const known = [...VENUES].find(([code]) => bboExchange === code || bboExchange === code.slice(0, 2));
+  const known = [...venues].find(([code]) => bboExchange === code || bboExchange === code.slice(0, 2));
   return known?.[1].split(",").map((row, bit) => {
     const [exchange = "", letter = ""] = row.split(" ");
     return { bit, exchange, letter };

@@ -7,10 +7,10 @@ import { unit } from "./noise.ts";
 import type { Path } from "./price.ts";
 import { volatilityOf } from "./price.ts";
 
-export const SLOT_MS = 250;
-export const MINUTE_MS = 60_000;
-const SLOTS = MINUTE_MS / SLOT_MS;
-const YEAR_MS = 365.25 * 86_400_000;
+export const slotMs = 250;
+export const minuteMs = 60_000;
+const slots = minuteMs / slotMs;
+const yearMs = 365.25 * 86_400_000;
 
 /** The best prices and the last trade during one slot of time. The last trade is at one of the two. */
 export interface Touch {
@@ -42,15 +42,15 @@ export interface Tape {
 
 /** Which slots of a minute print its highest and lowest price; the slot at 0 belongs to both neighbours. */
 function extremeSlots(seed: number, minute: number): { high: number; low: number } {
-  const high = 1 + Math.floor(unit(seed, minute, 3) * (SLOTS - 1));
-  const low = 1 + Math.floor(unit(seed, minute, 4) * (SLOTS - 2));
+  const high = 1 + Math.floor(unit(seed, minute, 3) * (slots - 1));
+  const low = 1 + Math.floor(unit(seed, minute, 4) * (slots - 2));
   return { high, low: low >= high ? low + 1 : low };
 }
 
 /** Whether the last trade of a slot was a buyer's; at a minute's extremes it is always so that they print. */
 export function boughtLast(seed: number, slot: number): boolean {
-  const minute = Math.floor(slot / SLOTS);
-  const index = slot - minute * SLOTS;
+  const minute = Math.floor(slot / slots);
+  const index = slot - minute * slots;
   if (index !== 0) {
     const extremes = extremeSlots(seed, minute);
     if (index === extremes.high) return true;
@@ -63,15 +63,15 @@ export function createTape(seed: number, listing: Listing, path: Path): Tape {
   const { tick, spreadTicks } = listing;
   const spread = spreadTicks * tick;
   // how far a minute strays beyond its two ends, in ticks
-  const stray = volatilityOf(listing.motion) * Math.sqrt(MINUTE_MS / YEAR_MS) * 0.9;
+  const stray = volatilityOf(listing.motion) * Math.sqrt(minuteMs / yearMs) * 0.9;
   const ticksAt = (at: number) => Math.max(1, Math.round(path(at) / tick));
 
   // written over instead of replaced: a year of minutes passes through here
   const known = { minute: Number.NaN, first: 0, next: 0, high: 0, low: 0 };
   function minuteTicks(minute: number): typeof known {
     if (minute === known.minute) return known;
-    const first = minute === known.minute + 1 ? known.next : ticksAt(minute * MINUTE_MS);
-    const next = ticksAt((minute + 1) * MINUTE_MS);
+    const first = minute === known.minute + 1 ? known.next : ticksAt(minute * minuteMs);
+    const next = ticksAt((minute + 1) * minuteMs);
     const reach = first * stray;
     known.minute = minute;
     known.first = first;
@@ -82,19 +82,19 @@ export function createTape(seed: number, listing: Listing, path: Path): Tape {
   }
 
   function bidTicks(slot: number): number {
-    const minute = Math.floor(slot / SLOTS);
-    const index = slot - minute * SLOTS;
+    const minute = Math.floor(slot / slots);
+    const index = slot - minute * slots;
     const { first, high, low } = minuteTicks(minute);
     if (index === 0) return first;
     const extremes = extremeSlots(seed, minute);
     if (index === extremes.high) return high;
     if (index === extremes.low) return low;
-    return Math.min(high, Math.max(low, ticksAt(slot * SLOT_MS)));
+    return Math.min(high, Math.max(low, ticksAt(slot * slotMs)));
   }
 
   return {
     touch(at) {
-      const slot = Math.floor(at / SLOT_MS);
+      const slot = Math.floor(at / slotMs);
       const bid = cleanPrice(bidTicks(slot) * tick);
       const ask = cleanPrice(bid + spread);
       return { bid, ask, last: boughtLast(seed, slot) ? ask : bid };
@@ -122,7 +122,7 @@ export function createVolume(seed: number, hours: Hours, daily: number | null): 
   let scale = 1;
 
   function minuteVolume(minute: number): number {
-    const at = minute * MINUTE_MS;
+    const at = minute * minuteMs;
     if (at < day.start || at >= day.end) {
       day = dayAt(hours, at);
       scale = daily === null ? 0 : daily * (0.7 + 0.9 * unit(seed, day.number, 6) ** 2);
@@ -134,20 +134,20 @@ export function createVolume(seed: number, hours: Hours, daily: number | null): 
     }
     const length = session.close - session.open;
     const x = (2 * (at - session.open)) / length - 1;
-    return Math.round((scale * 0.95 * MINUTE_MS * (0.5 + 1.5 * x * x) * jitter) / length);
+    return Math.round((scale * 0.95 * minuteMs * (0.5 + 1.5 * x * x) * jitter) / length);
   }
 
   /** From the start of the minute to an instant within it. */
   const partial = (at: number) => {
-    const minute = Math.floor(at / MINUTE_MS);
-    const passed = Math.floor(at / SLOT_MS) * SLOT_MS - minute * MINUTE_MS;
-    return passed === 0 ? 0 : Math.floor((minuteVolume(minute) * passed) / MINUTE_MS);
+    const minute = Math.floor(at / minuteMs);
+    const passed = Math.floor(at / slotMs) * slotMs - minute * minuteMs;
+    return passed === 0 ? 0 : Math.floor((minuteVolume(minute) * passed) / minuteMs);
   };
 
   return (from, to) => {
     let sum = partial(to) - partial(from);
-    const end = Math.floor(to / MINUTE_MS);
-    for (let minute = Math.floor(from / MINUTE_MS); minute < end; minute += 1) sum += minuteVolume(minute);
+    const end = Math.floor(to / minuteMs);
+    for (let minute = Math.floor(from / minuteMs); minute < end; minute += 1) sum += minuteVolume(minute);
     return sum;
   };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ContractQuery } from "../model/instruments.ts";
-import { createFixture, instrumentOf, MONDAY, query } from "../test-support/world.fixture.ts";
+import { createFixture, instrumentOf, mondayMorning, query } from "../test-support/world.fixture.ts";
 
 const { world } = createFixture();
 const { universe } = world;
@@ -70,7 +70,7 @@ test("finds a future by month, by day, by name and, when asked, after its expiry
 });
 
 test("keeps the id of a future the same whenever the world was made", () => {
-  const later = createFixture(MONDAY + 30 * 86_400_000).world.universe;
+  const later = createFixture(mondayMorning + 30 * 86_400_000).world.universe;
   const id = find({ localSymbol: "ESH7", secType: "FUT" })[0]?.conId;
   expect(later.find(query({ localSymbol: "ESH7", secType: "FUT" }))[0]?.conId).toBe(id);
 });

@@ -1,10 +1,10 @@
-import { BONDS } from "./bond-listings.ts";
-import { bond, bondTerms, isBondNamed, ISSUERS } from "./bonds.ts";
+import { bonds } from "./bond-listings.ts";
+import { bond, bondTerms, isBondNamed, issuers } from "./bonds.ts";
 import { dateText } from "../time/calendar.ts";
 import { futuresAt } from "./futures.ts";
 import type { Listing } from "./instruments.ts";
 import { index, pair, stock } from "./instruments.ts";
-import { INDICES, PAIRS, STOCKS } from "./listings.ts";
+import { indices, pairs, stocks } from "./listings.ts";
 import { marketRule } from "./market-rules.ts";
 import type {
   ContractQuery,
@@ -14,7 +14,7 @@ import type {
   Right,
   Universe,
 } from "../model/instruments.ts";
-import { OPTION_CLASSES } from "./option-classes.ts";
+import { optionClasses } from "./option-classes.ts";
 import type { Expiry, OptionClass, OptionListing } from "./option-series.ts";
 import {
   decodeOptionConId,
@@ -38,16 +38,16 @@ interface Chain {
   readonly strikes: (expiry: Expiry) => readonly number[];
 }
 
-const SEARCH_LIMIT = 16;
+const searchLimit = 16;
 
 /** What is listed at `now`. Expiries and strikes stay as they were then; `priceAt` says where strikes are centred. */
 export function createUniverse(now: number, priceAt: (listing: Listing) => number): Catalogue {
   const futures = futuresAt(now);
   const linear = [
-    ...STOCKS.map(stock),
-    ...INDICES.map(index),
-    ...PAIRS.map(pair),
-    ...BONDS.map(bond),
+    ...stocks.map(stock),
+    ...indices.map(index),
+    ...pairs.map(pair),
+    ...bonds.map(bond),
     ...futures,
   ];
   const byId = new Map(linear.map((listing) => [listing.instrument.conId, listing]));
@@ -58,7 +58,7 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
 
   const listed = linear.map(({ instrument }) => instrument).filter(isLive);
 
-  const chains = OPTION_CLASSES.flatMap((series) =>
+  const chains = optionClasses.flatMap((series) =>
     linear
       .filter(({ instrument }) => series.isOn(instrument))
       .map((underlying): Chain => {
@@ -208,7 +208,7 @@ function search(listed: readonly Instrument[], pattern: string): Instrument[] {
     const key = instrument.secType === "FUT" ? `FUT ${instrument.symbol}` : String(instrument.conId);
     if (rank(instrument) < 3 && !named.has(key)) named.set(key, instrument);
   }
-  return [...named.values()].sort((a, b) => rank(a) - rank(b)).slice(0, SEARCH_LIMIT);
+  return [...named.values()].sort((a, b) => rank(a) - rank(b)).slice(0, searchLimit);
 }
 
 /** How well a word fits: 0 is the symbol itself, 3 is not at all. */
@@ -221,7 +221,7 @@ function rankOf(wanted: string, symbol: string, name: string): number {
 
 function searchIssuers(pattern: string): Issuer[] {
   const wanted = pattern.trim().toUpperCase();
-  return wanted === "" ? [] : ISSUERS.filter(({ symbol, name }) => rankOf(wanted, symbol, name) < 3);
+  return wanted === "" ? [] : issuers.filter(({ symbol, name }) => rankOf(wanted, symbol, name) < 3);
 }
 
 function chainRows({ series, underlying, expiries, strikes: strikesFor }: Chain): OptionChain[] {

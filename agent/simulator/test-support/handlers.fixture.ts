@@ -1,6 +1,6 @@
 import { vi } from "vitest";
 import type { Client } from "../wire/client.ts";
-import { createDesks, type Desks } from "../handlers/dispatch.ts";
+import { createHandlers, type Handlers } from "../handlers/dispatch.ts";
 import { errorMessage } from "../wire/messages.ts";
 import type { World } from "../model/world.ts";
 import { everything } from "../faults/permissions.ts";
@@ -11,20 +11,20 @@ import { createWorld } from "../world.ts";
 
 export type Fields = readonly (string | number)[];
 
-export const AAPL: Fields = [265598, "", "", "", "", "", "", "SMART", "", "", "", ""];
-export const EURUSD: Fields = ["", "EUR", "CASH", "", "", "", "", "IDEALPRO", "", "USD", "", ""];
+export const aapl: Fields = [265598, "", "", "", "", "", "", "SMART", "", "", "", ""];
+export const eurusd: Fields = ["", "EUR", "CASH", "", "", "", "", "IDEALPRO", "", "USD", "", ""];
 /** A Friday morning in New York. */
-const OPEN_AT = Date.parse("2026-11-20T15:30:00Z");
+const openAt = Date.parse("2026-11-20T15:30:00Z");
 
 export interface FakeClient extends Client {
   readonly rows: string[][];
   isSlow: boolean;
 }
 
-/** The desks without a socket, for tests, on a clock that the test turns. Wants `performance` faked. */
-export interface DeskKit {
+/** The handlers without a socket, for tests, on a clock that the test turns. Wants `performance` faked. */
+export interface HandlersFixture {
   readonly world: World;
-  readonly desks: Desks;
+  readonly handlers: Handlers;
   /** What the account may see from now on. */
   permissions: Permissions;
   now(): number;
@@ -37,20 +37,20 @@ export interface DeskKit {
   match(ms: number): void;
 }
 
-export function createDeskKit(
+export function createHandlersFixture(
   change: (world: World) => World = (world) => world,
-  startsAt = OPEN_AT,
-): DeskKit {
+  startsAt = openAt,
+): HandlersFixture {
   let at = startsAt;
   const clients = new Map<number, Client>();
   const world = change(createWorld({ seed: 7, now: () => at }));
-  const desks = createDesks({
+  const handlers = createHandlers({
     world,
     clients,
     timeZone: "US/Eastern",
     maxLines: 100,
     nextValidId: () => 1,
-    permissions: () => kit.permissions,
+    permissions: () => fixture.permissions,
   });
 
   function clientAt(serverVersion: number, clientId = 1): FakeClient {
@@ -74,22 +74,22 @@ export function createDeskKit(
     return client;
   }
 
-  const kit: DeskKit = {
+  const fixture: HandlersFixture = {
     world,
-    desks,
+    handlers,
     permissions: everything,
     now: () => at,
     clientAt,
     ask(client, ...fields) {
       const from = client.rows.length;
-      desks.handle(client, decodeRequest(fields.map(String), client.serverVersion));
+      handlers.handle(client, decodeRequest(fields.map(String), client.serverVersion));
       return client.rows.slice(from);
     },
     pass(ms) {
       for (let left = ms; left > 0; left -= 50) {
         at += 50;
         vi.advanceTimersByTime(50);
-        desks.tick();
+        handlers.tick();
       }
     },
     match(ms) {
@@ -99,5 +99,5 @@ export function createDeskKit(
       }
     },
   };
-  return kit;
+  return fixture;
 }

@@ -5,30 +5,30 @@
  * A field is `name:kind`; `@158` is "from server version 158", `@<177` "before", `@=163` "only in"; `?other` is "only
  * when that field is not empty". Kinds: i integer, d decimal, s text, b 0 or 1, and Lx a count with x fields for each.
  */
-const CONTRACT =
+const contract =
   "conId:i symbol:s secType:s lastTradeDate:s strike:d right:s multiplier:d exchange:s currency:s localSymbol:s tradingClass:s";
-const ORDER_HEAD =
+const orderHead =
   "action:s totalQuantity:d orderType:s lmtPrice:d auxPrice:d tif:s ocaGroup:s account:s openClose:s origin:i orderRef:s";
-const ADVISOR =
+const advisor =
   "faGroup:s faMethod:s faPercentage:s faProfile:s@<177 modelCode:s goodTillDate:s rule80A:s percentOffset:d settlingFirm:s shortSaleSlot:i designatedLocation:s exemptCode:i";
-const BOX = "startingPrice:d stockRefPrice:d delta:d stockRangeLower:d stockRangeUpper:d displaySize:i";
-const COMBO_SCALE_HEDGE =
+const box = "startingPrice:d stockRefPrice:d delta:d stockRangeLower:d stockRangeUpper:d displaySize:i";
+const comboScaleHedge =
   "comboLegsDescrip:s comboLegs:L8 orderComboLegs:L1 smartComboRoutingParams:L2 scaleInitLevelSize:i scaleSubsLevelSize:i scalePriceIncrement:d hedgeType:s hedgeParam:s?hedgeType";
-const PEG =
+const peg =
   "minTradeQty:i@170 minCompeteSize:i@170 competeAgainstBestOffset:d@170 midOffsetAtWhole:d@170 midOffsetAtHalf:d@170";
 
-const LAYOUTS: Readonly<Record<string, string>> = {
+const layouts: Readonly<Record<string, string>> = {
   "1": "version:i reqId:i tick:i price:d size:d attributes:i",
   "2": "version:i reqId:i tick:i size:d",
   "3": "orderId:i status:s filled:d remaining:d avgFillPrice:d permId:i parentId:i lastFillPrice:d clientId:i whyHeld:s mktCapPrice:d",
   "4": "version:i subject:i code:i text:s advancedReject:s@166",
-  "5": `orderId:i ${CONTRACT} ${ORDER_HEAD} clientId:i permId:i outsideRth:b hidden:b discretionaryAmt:d goodAfterTime:s sharesAllocation:s ${ADVISOR} auctionStrategy:i ${BOX} blockOrder:b sweepToFill:b allOrNone:b minQty:i ocaType:i eTradeOnly:b firmQuoteOnly:b nbboPriceCap:d parentId:i triggerMethod:i volatility:d volatilityType:i dnOrderType:s dnAuxPrice:d dnConId:i?dnOrderType dnSettlingFirm:s?dnOrderType dnClearingAccount:s?dnOrderType dnClearingIntent:s?dnOrderType dnOpenClose:s?dnOrderType dnShortSale:b?dnOrderType dnShortSaleSlot:i?dnOrderType dnDesignatedLocation:s?dnOrderType continuousUpdate:b referencePriceType:i trailStopPrice:d trailingPercent:d basisPoints:d basisPointsType:i ${COMBO_SCALE_HEDGE} optOutSmartRouting:b clearingAccount:s clearingIntent:s notHeld:b deltaNeutralContract:b algoStrategy:s algoParams:L2?algoStrategy solicited:b whatIf:b status:s initMarginBefore:d maintMarginBefore:d equityBefore:d initMarginChange:d maintMarginChange:d equityChange:d initMarginAfter:d maintMarginAfter:d equityAfter:d commission:d minCommission:d maxCommission:d commissionCurrency:s warningText:s randomizeSize:b randomizePrice:b conditions:L0 adjustedOrderType:s triggerPrice:d trailStopPrice2:d lmtPriceOffset:d adjustedStopPrice:d adjustedStopLimitPrice:d adjustedTrailingAmount:d adjustableTrailingUnit:i softDollarName:s softDollarValue:s softDollarDisplayName:s cashQty:d dontUseAutoPriceForHedge:b isOmsContainer:b discretionaryUpToLimitPrice:b usePriceMgmtAlgo:b duration:i@158 postToAts:i@160 autoCancelParent:b@162 ${PEG} customerAccount:s@183 professionalCustomer:b@184 bondAccruedInterest:s@185 includeOvernight:b@189 extOperator:s@193 manualOrderIndicator:i@193`,
+  "5": `orderId:i ${contract} ${orderHead} clientId:i permId:i outsideRth:b hidden:b discretionaryAmt:d goodAfterTime:s sharesAllocation:s ${advisor} auctionStrategy:i ${box} blockOrder:b sweepToFill:b allOrNone:b minQty:i ocaType:i eTradeOnly:b firmQuoteOnly:b nbboPriceCap:d parentId:i triggerMethod:i volatility:d volatilityType:i dnOrderType:s dnAuxPrice:d dnConId:i?dnOrderType dnSettlingFirm:s?dnOrderType dnClearingAccount:s?dnOrderType dnClearingIntent:s?dnOrderType dnOpenClose:s?dnOrderType dnShortSale:b?dnOrderType dnShortSaleSlot:i?dnOrderType dnDesignatedLocation:s?dnOrderType continuousUpdate:b referencePriceType:i trailStopPrice:d trailingPercent:d basisPoints:d basisPointsType:i ${comboScaleHedge} optOutSmartRouting:b clearingAccount:s clearingIntent:s notHeld:b deltaNeutralContract:b algoStrategy:s algoParams:L2?algoStrategy solicited:b whatIf:b status:s initMarginBefore:d maintMarginBefore:d equityBefore:d initMarginChange:d maintMarginChange:d equityChange:d initMarginAfter:d maintMarginAfter:d equityAfter:d commission:d minCommission:d maxCommission:d commissionCurrency:s warningText:s randomizeSize:b randomizePrice:b conditions:L0 adjustedOrderType:s triggerPrice:d trailStopPrice2:d lmtPriceOffset:d adjustedStopPrice:d adjustedStopLimitPrice:d adjustedTrailingAmount:d adjustableTrailingUnit:i softDollarName:s softDollarValue:s softDollarDisplayName:s cashQty:d dontUseAutoPriceForHedge:b isOmsContainer:b discretionaryUpToLimitPrice:b usePriceMgmtAlgo:b duration:i@158 postToAts:i@160 autoCancelParent:b@162 ${peg} customerAccount:s@183 professionalCustomer:b@184 bondAccruedInterest:s@185 includeOvernight:b@189 extOperator:s@193 manualOrderIndicator:i@193`,
   "6": "version:i key:s value:s currency:s account:s",
-  "7": `version:i ${CONTRACT.replace("exchange:s", "primaryExchange:s")} position:d marketPrice:d marketValue:d averageCost:d unrealizedPnl:d realizedPnl:d account:s`,
+  "7": `version:i ${contract.replace("exchange:s", "primaryExchange:s")} position:d marketPrice:d marketValue:d averageCost:d unrealizedPnl:d realizedPnl:d account:s`,
   "8": "version:i time:s",
   "9": "version:i orderId:i",
   "10": "version:i@<164 reqId:i symbol:s secType:s lastTradeDateOrContractMonth:s lastTradeDate:s@182 strike:d right:s exchange:s currency:s localSymbol:s marketName:s tradingClass:s conId:i minTick:d mdSizeMultiplier:i@<164 multiplier:d orderTypes:s validExchanges:s priceMagnifier:i underConId:i longName:s primaryExchange:s contractMonth:s industry:s category:s subcategory:s timeZoneId:s tradingHours:s liquidHours:s evRule:s evMultiplier:i secIdList:L2 aggGroup:i underSymbol:s underSecType:s marketRuleIds:s realExpirationDate:s stockType:s@152 sizeMinTick:d@=163 minSize:d@164 sizeIncrement:d@164 suggestedSizeIncrement:d@164 ineligibilityReasons:L2@186",
-  "11": `reqId:i orderId:i ${CONTRACT} execId:s time:s account:s execExchange:s side:s shares:d price:d permId:i clientId:i liquidation:i cumQty:d avgPrice:d orderRef:s evRule:s evMultiplier:d modelCode:s lastLiquidity:i pendingPriceRevision:b@178`,
+  "11": `reqId:i orderId:i ${contract} execId:s time:s account:s execExchange:s side:s shares:d price:d permId:i clientId:i liquidation:i cumQty:d avgPrice:d orderRef:s evRule:s evMultiplier:d modelCode:s lastLiquidity:i pendingPriceRevision:b@178`,
   "12": "version:i reqId:i position:i operation:i side:i price:d size:d",
   "13": "version:i reqId:i position:i marketMaker:s operation:i side:i price:d size:d isSmart:b",
   "14": "version:i msgId:i type:i text:s origin:s",
@@ -50,11 +50,11 @@ const LAYOUTS: Readonly<Record<string, string>> = {
   "57": "version:i reqId:i",
   "58": "version:i reqId:i type:i",
   "59": "version:i execId:s commission:d currency:s realizedPnl:d yield:d yieldRedemptionDate:i",
-  "61": `version:i account:s ${CONTRACT} position:d avgCost:d`,
+  "61": `version:i account:s ${contract} position:d avgCost:d`,
   "62": "version:i",
   "63": "version:i reqId:i account:s tag:s value:s currency:s",
   "64": "version:i reqId:i",
-  "71": `version:i reqId:i account:s ${CONTRACT} position:d avgCost:d model:s`,
+  "71": `version:i reqId:i account:s ${contract} position:d avgCost:d model:s`,
   "72": "version:i reqId:i",
   "73": "version:i reqId:i account:s model:s key:s value:s currency:s",
   "74": "version:i reqId:i",
@@ -80,7 +80,7 @@ const LAYOUTS: Readonly<Record<string, string>> = {
   "97": "reqId:i ticks:L6 done:b",
   "98": "reqId:i ticks:L6 done:b",
   "99": "reqId:i type:i time:i tick:TICK",
-  "101": `${CONTRACT} ${ORDER_HEAD} permId:i outsideRth:b hidden:b discretionaryAmt:d goodAfterTime:s ${ADVISOR} ${BOX} sweepToFill:b allOrNone:b minQty:i ocaType:i triggerMethod:i volatility:d volatilityType:i dnOrderType:s dnAuxPrice:d dnConId:i?dnOrderType dnShortSale:b?dnOrderType dnShortSaleSlot:i?dnOrderType dnDesignatedLocation:s?dnOrderType continuousUpdate:b referencePriceType:i trailStopPrice:d trailingPercent:d ${COMBO_SCALE_HEDGE} clearingAccount:s clearingIntent:s notHeld:b deltaNeutralContract:b algoStrategy:s algoParams:L2?algoStrategy solicited:b status:s randomizeSize:b randomizePrice:b conditions:L0 trailStopPrice2:d lmtPriceOffset:d cashQty:d dontUseAutoPriceForHedge:b isOmsContainer:b autoCancelDate:s filledQuantity:d refFuturesConId:i autoCancelParent:b shareholder:s imbalanceOnly:b routeMarketableToBbo:b parentPermId:i completedTime:s completedStatus:s ${PEG} customerAccount:s@183 professionalCustomer:b@184`,
+  "101": `${contract} ${orderHead} permId:i outsideRth:b hidden:b discretionaryAmt:d goodAfterTime:s ${advisor} ${box} sweepToFill:b allOrNone:b minQty:i ocaType:i triggerMethod:i volatility:d volatilityType:i dnOrderType:s dnAuxPrice:d dnConId:i?dnOrderType dnShortSale:b?dnOrderType dnShortSaleSlot:i?dnOrderType dnDesignatedLocation:s?dnOrderType continuousUpdate:b referencePriceType:i trailStopPrice:d trailingPercent:d ${comboScaleHedge} clearingAccount:s clearingIntent:s notHeld:b deltaNeutralContract:b algoStrategy:s algoParams:L2?algoStrategy solicited:b status:s randomizeSize:b randomizePrice:b conditions:L0 trailStopPrice2:d lmtPriceOffset:d cashQty:d dontUseAutoPriceForHedge:b isOmsContainer:b autoCancelDate:s filledQuantity:d refFuturesConId:i autoCancelParent:b shareholder:s imbalanceOnly:b routeMarketableToBbo:b parentPermId:i completedTime:s completedStatus:s ${peg} customerAccount:s@183 professionalCustomer:b@184`,
   "102": "",
   "104": "reqId:i json:s",
   "105": "reqId:i json:s",
@@ -88,9 +88,9 @@ const LAYOUTS: Readonly<Record<string, string>> = {
   "107": "reqId:i whiteBrandingId:s",
 };
 
-const FIELD = /^(\w+):([idsb]|L\d+|SAMPLES|TICK)(?:@(<|=)?(\d+))?(?:\?(\w+))?$/;
+const fieldPattern = /^(\w+):([idsb]|L\d+|SAMPLES|TICK)(?:@(<|=)?(\d+))?(?:\?(\w+))?$/;
 
-const KINDS: Readonly<Record<string, RegExp>> = {
+const kinds: Readonly<Record<string, RegExp>> = {
   i: /^(-?\d+)?$/,
   d: /^(-?\d+(\.\d+)?|1\.7976931348623157E308|Infinity)?$/,
   b: /^[01]?$/,
@@ -109,7 +109,7 @@ function applies(version: number, relation: string | undefined, gate: string | u
  */
 export function readStrictly(message: readonly string[], version: number): Record<string, string> {
   const id = message[0] ?? "";
-  const layout = LAYOUTS[id];
+  const layout = layouts[id];
   if (layout === undefined) throw new Error(`no layout for message ${id}`);
   const row: Record<string, string> = { id };
   let at = 1;
@@ -117,7 +117,7 @@ export function readStrictly(message: readonly string[], version: number): Recor
   function take(name: string, kind: string): string {
     const field = message[at++];
     if (field === undefined) throw new Error(`message ${id} at ${version} ends before ${name}`);
-    if (KINDS[kind]?.test(field) !== true)
+    if (kinds[kind]?.test(field) !== true)
       throw new Error(`message ${id}: ${name} is '${field}', not ${kind}`);
     return field;
   }
@@ -153,7 +153,7 @@ export function readStrictly(message: readonly string[], version: number): Recor
   }
 
   for (const spec of layout.split(" ").filter((text) => text !== "")) {
-    const match = FIELD.exec(spec);
+    const match = fieldPattern.exec(spec);
     if (match === null) throw new Error(`bad layout: ${spec}`);
     const [, name = "", kind = "", relation, gate, condition] = match;
     if (!applies(version, relation, gate)) continue;

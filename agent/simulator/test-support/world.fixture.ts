@@ -5,8 +5,8 @@ import type { WorldOptions } from "../world.ts";
 import { createWorld } from "../world.ts";
 
 /** Monday of a week with Thanksgiving in it, at 11:00 in New York. */
-export const MONDAY = Date.UTC(2026, 10, 23, 16);
-export const ACCOUNT = "DU1234567";
+export const mondayMorning = Date.UTC(2026, 10, 23, 16);
+export const testAccount = "DU1234567";
 
 export interface Fixture {
   readonly world: World;
@@ -23,7 +23,7 @@ export interface Fixture {
 }
 
 /** A world with a clock of its own, for tests. */
-export function createFixture(at = MONDAY, options: Omit<Partial<WorldOptions>, "now"> = {}): Fixture {
+export function createFixture(at = mondayMorning, options: Omit<Partial<WorldOptions>, "now"> = {}): Fixture {
   let now = at;
   const world = createWorld({ seed: 7, ...options, now: () => now });
   let events: LedgerEvent[] = [];
@@ -67,7 +67,7 @@ function marketOrder(instrument: Instrument): OrderRequest {
     auxPrice: null,
     tif: "DAY",
     outsideRth: false,
-    account: ACCOUNT,
+    account: testAccount,
     transmit: true,
     parentId: 0,
     ocaGroup: "",

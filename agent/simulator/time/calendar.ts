@@ -1,7 +1,7 @@
 /** Days, zones and holidays. A day is its number since 1970-01-01; a minute of the day may be negative (the evening before). */
 
-const DAY_MS = 86_400_000;
-const MINUTE_MS = 60_000;
+const dayMs = 86_400_000;
+const minuteMs = 60_000;
 
 /** Day number of "yyyymmdd". */
 export function dayNumber(date: string): number {
@@ -10,15 +10,15 @@ export function dayNumber(date: string): number {
 
 /** Day number of a year, a month from 1 and a day of the month; months and days may overflow. */
 export function dayOfParts(year: number, month: number, day: number): number {
-  return Math.floor(Date.UTC(year, month - 1, day) / DAY_MS);
+  return Math.floor(Date.UTC(year, month - 1, day) / dayMs);
 }
 
 export function dateText(day: number): string {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "");
+  return new Date(day * dayMs).toISOString().slice(0, 10).replaceAll("-", "");
 }
 
 export function partsOf(day: number): { year: number; month: number; day: number } {
-  const date = new Date(day * DAY_MS);
+  const date = new Date(day * dayMs);
   return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() };
 }
 
@@ -61,12 +61,12 @@ function readOffset(zone: string, at: number): number {
 export function zoneOffset(zone: string, at: number): number {
   let days = offsets.get(zone);
   if (days === undefined) offsets.set(zone, (days = new Map()));
-  const day = Math.floor(at / DAY_MS);
+  const day = Math.floor(at / dayMs);
   let known = days.get(day);
   if (known === undefined) {
     // a day whose ends differ has a clock change in it, and every instant of it must be asked for
-    const start = readOffset(zone, day * DAY_MS);
-    known = start === readOffset(zone, (day + 1) * DAY_MS) ? start : null;
+    const start = readOffset(zone, day * dayMs);
+    known = start === readOffset(zone, (day + 1) * dayMs) ? start : null;
     days.set(day, known);
   }
   return known ?? readOffset(zone, at);
@@ -74,12 +74,12 @@ export function zoneOffset(zone: string, at: number): number {
 
 /** The day a zone's calendar shows. */
 export function localDay(zone: string, at: number): number {
-  return Math.floor((at + zoneOffset(zone, at)) / DAY_MS);
+  return Math.floor((at + zoneOffset(zone, at)) / dayMs);
 }
 
 /** The instant when a zone's clock shows the given minute of the given day. */
 export function zonedAt(zone: string, day: number, minute: number): number {
-  const wall = day * DAY_MS + minute * MINUTE_MS;
+  const wall = day * dayMs + minute * minuteMs;
   const guess = wall - zoneOffset(zone, wall);
   return wall - zoneOffset(zone, guess);
 }

@@ -1,4 +1,4 @@
-const QUARTER_HOUR_MS = 900_000;
+const quarterHourMs = 900_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
 const offsets = new Map<string, number>();
 
@@ -29,7 +29,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
 
 /** What to add to UTC for the zone's clock. Offsets change on quarter hours only, so one answer serves each. */
 function offsetMs(at: number, zone: string): number {
-  const quarter = Math.floor(at / QUARTER_HOUR_MS) * QUARTER_HOUR_MS;
+  const quarter = Math.floor(at / quarterHourMs) * quarterHourMs;
   const key = `${zone}:${quarter}`;
   const known = offsets.get(key);
   if (known !== undefined) return known;
@@ -79,7 +79,7 @@ export function utcStamp(at: number): string {
   return `${date}-${time}`;
 }
 
-const STAMP =
+const stampPattern =
   /^(\d{4})(\d{2})(\d{2})(?:(-| {1,2})(\d{2}):(\d{2})(?::(\d{2}))?)?(?: ([A-Za-z_]+(?:\/[A-Za-z_]+)*))?$/;
 
 /**
@@ -87,7 +87,7 @@ const STAMP =
  * `zone` applies where none is given. Null when it is none of these.
  */
 export function parseStamp(text: string, zone: string): number | null {
-  const match = STAMP.exec(text.trim());
+  const match = stampPattern.exec(text.trim());
   if (match === null) return null;
   const [, year, month, day, separator, hour, minute, second, named] = match;
   const clock = Date.UTC(

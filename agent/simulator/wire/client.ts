@@ -1,6 +1,6 @@
 import type { Message } from "./wire.ts";
 
-/** A client that has said who it is, as the desks see it. */
+/** A client that has said who it is, as the handlers see it. */
 export interface Client {
   readonly clientId: number;
   readonly serverVersion: number;

@@ -7,11 +7,11 @@ import { pacing } from "./pacing.ts";
 import { decodeFields, encodeFrame, frameSplitter, type Message } from "./wire.ts";
 
 /** Above this much unread output ticks are dropped and the client's requests wait. */
-const SLOW_READER_BYTES = 1_000_000;
+const slowReaderBytes = 1_000_000;
 /** Above this much the client is not slow but gone. */
-const LOST_READER_BYTES = 64_000_000;
-const LINGER_MS = 1000;
-const START_API = "71";
+const lostReaderBytes = 64_000_000;
+const lingerMs = 1000;
+const startApi = "71";
 
 /** What a connection needs from the simulator it belongs to. */
 export interface Host {
@@ -57,13 +57,13 @@ export function openConnection(socket: Socket, host: Host): Connection {
       });
     }
     socket.write(encodeFrame(message));
-    if (socket.writableLength > LOST_READER_BYTES) socket.destroy();
+    if (socket.writableLength > lostReaderBytes) socket.destroy();
   }
 
   function hangUp(): void {
     state = "closing";
     socket.end();
-    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    setTimeout(() => socket.destroy(), lingerMs).unref();
   }
 
   function newClient(clientId: number): Client {
@@ -72,7 +72,7 @@ export function openConnection(socket: Socket, host: Host): Connection {
       serverVersion,
       send: write,
       sendTick(message) {
-        if (socket.writableLength > SLOW_READER_BYTES) return false;
+        if (socket.writableLength > slowReaderBytes) return false;
         write(message);
         return true;
       },
@@ -106,7 +106,7 @@ export function openConnection(socket: Socket, host: Host): Connection {
     const fields = decodeFields(payload);
     if (client === null) {
       // TWS forgets whatever comes before startApi.
-      if (fields[0] === START_API && !host.isMuted()) start(fields);
+      if (fields[0] === startApi && !host.isMuted()) start(fields);
       return;
     }
     const verdict = pace.count(performance.now());
@@ -134,7 +134,7 @@ export function openConnection(socket: Socket, host: Host): Connection {
     if (state === "greeting") return;
     let done = 0;
     for (const payload of waiting) {
-      if (socket.writableLength > SLOW_READER_BYTES) break;
+      if (socket.writableLength > slowReaderBytes) break;
       receive(payload);
       done++;
     }
@@ -152,7 +152,7 @@ export function openConnection(socket: Socket, host: Host): Connection {
   }
 
   function readGreeting(chunk: Buffer): void {
-    // What a mute host hears is lost, so a hello that came then is never answered.
+    // a mute host loses all that it hears, so a hello that came then is never answered
     if (host.isMuted()) return;
     hello = Buffer.concat([hello, chunk]);
     const read = readHello(hello);
@@ -163,7 +163,7 @@ export function openConnection(socket: Socket, host: Host): Connection {
       return;
     }
     serverVersion = version;
-    // With +PACEAPI the client asks to be slowed down instead of warned; we simply never complain.
+    // with +PACEAPI the client asks to be slowed down instead of warned; we simply never complain.
     if (read.options.includes("+PACEAPI")) pace = pacing(Number.POSITIVE_INFINITY);
     state = "greeting";
     const delayMs = host.helloDelayMs();

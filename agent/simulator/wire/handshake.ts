@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 
 /** The oldest layout the simulator writes, and the newest. Clients negotiate within. */
-export const OLDEST_VERSION = 151;
-export const NEWEST_VERSION = 193;
+export const oldestVersion = 151;
+export const newestVersion = 193;
 
-const PREFIX = Buffer.from("API\0");
-const MAX_HELLO_BYTES = 1024;
+const prefix = Buffer.from("API\0");
+const maxHelloBytes = 1024;
 
 export type Hello =
   | { readonly type: "incomplete" }
@@ -22,12 +22,12 @@ export type Hello =
 
 /** Reads the first bytes of a connection, however they are cut. */
 export function readHello(bytes: Buffer): Hello {
-  const seen = Math.min(bytes.length, PREFIX.length);
-  if (!bytes.subarray(0, seen).equals(PREFIX.subarray(0, seen))) return { type: "foreign" };
-  const start = PREFIX.length + 4;
+  const seen = Math.min(bytes.length, prefix.length);
+  if (!bytes.subarray(0, seen).equals(prefix.subarray(0, seen))) return { type: "foreign" };
+  const start = prefix.length + 4;
   if (bytes.length < start) return { type: "incomplete" };
-  const length = bytes.readUInt32BE(PREFIX.length);
-  if (length === 0 || length > MAX_HELLO_BYTES) return { type: "foreign" };
+  const length = bytes.readUInt32BE(prefix.length);
+  if (length === 0 || length > maxHelloBytes) return { type: "foreign" };
   if (bytes.length < start + length) return { type: "incomplete" };
 
   const text = bytes.toString("latin1", start, start + length).replace(/\0$/, "");
@@ -48,6 +48,6 @@ export function readHello(bytes: Buffer): Hello {
  * new gets our newest version as its answer and is left to refuse it, as TWS does.
  */
 export function negotiate(hello: { minVersion: number; maxVersion: number }, newest: number): number | null {
-  if (hello.maxVersion < OLDEST_VERSION) return null;
+  if (hello.maxVersion < oldestVersion) return null;
   return Math.min(hello.maxVersion, newest);
 }

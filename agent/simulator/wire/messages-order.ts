@@ -1,7 +1,7 @@
 import { bondTerms, bondYield } from "../market/bonds.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { Execution, MarginPreview, Order, OrderRequest } from "../model/ledger.ts";
-import { type Field, type Message, UNSET_DOUBLE, UNSET_INT } from "./wire.ts";
+import { type Field, type Message, unsetDouble, unsetInt } from "./wire.ts";
 import { stamp } from "../time/zone-time.ts";
 
 /** The status block of openOrder: a working order has no margins, a what-if order has nothing else. */
@@ -20,7 +20,7 @@ function contractFields(instrument: Instrument, exchange: string): Message {
     instrument.secType,
     instrument.expiration,
     instrument.strike ?? 0,
-    // A gateway really writes a question mark for what is no option.
+    // a gateway really writes a question mark for what is no option.
     instrument.right ?? "?",
     instrument.multiplier,
     exchange,
@@ -84,7 +84,7 @@ function boxFields(echo: Echo): Message {
     echo("delta", ""),
     echo("stockRangeLower", ""),
     echo("stockRangeUpper", ""),
-    echo("displaySize", UNSET_INT),
+    echo("displaySize", unsetInt),
   ];
 }
 
@@ -108,11 +108,11 @@ function volatilityFields(echo: Echo, isOpen: boolean): Message {
 function comboScaleHedgeFields(echo: Echo): Message {
   const fields: Field[] = ["", 0, 0, 0];
   const increment = echo("scalePriceIncrement", "");
-  fields.push(echo("scaleInitLevelSize", UNSET_INT), echo("scaleSubsLevelSize", UNSET_INT), increment);
+  fields.push(echo("scaleInitLevelSize", unsetInt), echo("scaleSubsLevelSize", unsetInt), increment);
   if (isPositive(increment)) {
-    fields.push(echo("scalePriceAdjustValue", ""), echo("scalePriceAdjustInterval", UNSET_INT));
+    fields.push(echo("scalePriceAdjustValue", ""), echo("scalePriceAdjustInterval", unsetInt));
     fields.push(echo("scaleProfitOffset", ""), echo("scaleAutoReset", "0"));
-    fields.push(echo("scaleInitPosition", UNSET_INT), echo("scaleInitFillQty", UNSET_INT));
+    fields.push(echo("scaleInitPosition", unsetInt), echo("scaleInitFillQty", unsetInt));
     fields.push(echo("scaleRandomPercent", "0"));
   }
   const hedge = echo("hedgeType", "");
@@ -156,7 +156,7 @@ function stateFields(request: OrderRequest, state: OrderState): Message {
   const change = (after: number, before: number): number => after - before;
   const margins: Message =
     preview === null
-      ? Array.from({ length: 9 }, () => UNSET_DOUBLE)
+      ? Array.from({ length: 9 }, () => unsetDouble)
       : [
           preview.initBefore,
           preview.maintBefore,
@@ -172,9 +172,9 @@ function stateFields(request: OrderRequest, state: OrderState): Message {
     request.whatIf,
     state.status,
     ...margins,
-    state.commission ?? UNSET_DOUBLE,
-    UNSET_DOUBLE,
-    UNSET_DOUBLE,
+    state.commission ?? unsetDouble,
+    unsetDouble,
+    unsetDouble,
     state.commissionCurrency,
     state.warningText,
   ];
@@ -182,27 +182,27 @@ function stateFields(request: OrderRequest, state: OrderState): Message {
 
 function tailFields(serverVersion: number, echo: Echo): Message {
   const fields: Field[] = [echo("usePriceMgmtAlgo", "0")];
-  if (serverVersion >= 158) fields.push(echo("duration", UNSET_INT));
-  if (serverVersion >= 160) fields.push(echo("postToAts", UNSET_INT));
+  if (serverVersion >= 158) fields.push(echo("duration", unsetInt));
+  if (serverVersion >= 160) fields.push(echo("postToAts", unsetInt));
   if (serverVersion >= 162) fields.push(echo("autoCancelParent", "0"));
   fields.push(...pegOffsetFields(serverVersion, echo));
   if (serverVersion >= 183) fields.push(echo("customerAccount", ""));
   if (serverVersion >= 184) fields.push(echo("professionalCustomer", "0"));
   if (serverVersion >= 185) fields.push("");
   if (serverVersion >= 189) fields.push(echo("includeOvernight", "0"));
-  if (serverVersion >= 193) fields.push(echo("extOperator", ""), echo("manualOrderIndicator", UNSET_INT));
+  if (serverVersion >= 193) fields.push(echo("extOperator", ""), echo("manualOrderIndicator", unsetInt));
   return fields;
 }
 
 function adjustedFields(echo: Echo): Message {
   return [
     echo("adjustedOrderType", "None"),
-    echo("triggerPrice", UNSET_DOUBLE),
-    echo("trailStopPrice", UNSET_DOUBLE),
-    echo("lmtPriceOffset", UNSET_DOUBLE),
-    echo("adjustedStopPrice", UNSET_DOUBLE),
-    echo("adjustedStopLimitPrice", UNSET_DOUBLE),
-    echo("adjustedTrailingAmount", UNSET_DOUBLE),
+    echo("triggerPrice", unsetDouble),
+    echo("trailStopPrice", unsetDouble),
+    echo("lmtPriceOffset", unsetDouble),
+    echo("adjustedStopPrice", unsetDouble),
+    echo("adjustedStopLimitPrice", unsetDouble),
+    echo("adjustedTrailingAmount", unsetDouble),
     echo("adjustableTrailingUnit", "0"),
     echo("softDollarTierName", ""),
     echo("softDollarTierValue", ""),
@@ -279,15 +279,11 @@ export function completedOrder(serverVersion: number, order: Order, parentPermId
   fields.push(echo("clearingAccount", ""), echo("clearingIntent", "IB"));
   fields.push(...algoFields(echo), order.status, echo("randomizeSize", "0"), echo("randomizePrice", "0"));
   fields.push(...benchmarkFields(request, echo), 0);
-  fields.push(
-    echo("trailStopPrice", UNSET_DOUBLE),
-    echo("lmtPriceOffset", UNSET_DOUBLE),
-    echo("cashQty", "0"),
-  );
+  fields.push(echo("trailStopPrice", unsetDouble), echo("lmtPriceOffset", unsetDouble), echo("cashQty", "0"));
   fields.push(echo("dontUseAutoPriceForHedge", "1"), echo("isOmsContainer", "0"), "", order.filled);
-  fields.push(UNSET_INT, echo("autoCancelParent", "0"), "Not an insider or substantial shareholder", 0, 0);
-  fields.push(parentPermId === 0 ? UNSET_INT : parentPermId);
-  // Always with its zone, in every version.
+  fields.push(unsetInt, echo("autoCancelParent", "0"), "Not an insider or substantial shareholder", 0, 0);
+  fields.push(parentPermId === 0 ? unsetInt : parentPermId);
+  // always with its zone, in every version.
   fields.push(order.completedAt === null ? "" : stamp(order.completedAt, request.instrument.timeZoneId, 174));
   fields.push(order.completedStatus, ...pegOffsetFields(serverVersion, echo));
   if (serverVersion >= 183) fields.push(echo("customerAccount", ""));
@@ -343,8 +339,8 @@ export function commissionReport(execution: Execution): Message {
     execution.execId,
     execution.commission,
     execution.commissionCurrency,
-    execution.realizedPnl ?? UNSET_DOUBLE,
-    bondYield(instrument, execution.price, execution.at) ?? UNSET_DOUBLE,
+    execution.realizedPnl ?? unsetDouble,
+    bondYield(instrument, execution.price, execution.at) ?? unsetDouble,
     bondTerms(instrument)?.maturity ?? "",
   ];
 }

@@ -1,14 +1,14 @@
 import type { Instrument } from "../model/instruments.ts";
 import type { AccountValue, Position, Pnl } from "../model/ledger.ts";
 import type { OptionGreeks } from "../model/market.ts";
-import { escapeUnicode, type Field, type Message, UNSET_DOUBLE } from "./wire.ts";
+import { escapeUnicode, type Field, type Message, unsetDouble } from "./wire.ts";
 
 /** Server messages whose layout never changes, or changes by one field. */
 
 export function errorMessage(serverVersion: number, id: number, code: number, text: string): Message {
   const shown = serverVersion >= 153 ? escapeUnicode(text) : text;
   const message: Field[] = [4, 2, id, code, shown];
-  // Advanced reject JSON: only orders held by the exchange's extra checks carry one.
+  // advanced reject JSON: only orders held by the exchange's extra checks carry one.
   if (serverVersion >= 166) message.push("");
   return message;
 }
@@ -181,6 +181,6 @@ export function pnlSingle(
   reqId: number,
   row: (Pnl & { readonly position: number; readonly value: number }) | undefined,
 ): Message {
-  if (row === undefined) return [95, reqId, 0, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE, UNSET_DOUBLE];
+  if (row === undefined) return [95, reqId, 0, unsetDouble, unsetDouble, unsetDouble, unsetDouble];
   return [95, reqId, row.position, row.daily, row.unrealized, row.realized, row.value];
 }

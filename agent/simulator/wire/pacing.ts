@@ -1,5 +1,5 @@
-const WINDOW_MS = 1000;
-const STRIKES = 3;
+const windowMs = 1000;
+const maxStrikes = 3;
 
 export type Pace = "fine" | "exceeded" | "expelled";
 
@@ -17,14 +17,14 @@ export function pacing(maxPerSecond: number): Pacing {
     strikes: () => strikes,
     count(at) {
       const oldest = recent[0];
-      if (oldest !== undefined && at - oldest >= WINDOW_MS) {
-        recent = recent.filter((time) => at - time < WINDOW_MS);
+      if (oldest !== undefined && at - oldest >= windowMs) {
+        recent = recent.filter((time) => at - time < windowMs);
       }
       recent.push(at);
       if (recent.length <= maxPerSecond) return "fine";
       recent = [];
       strikes++;
-      return strikes >= STRIKES ? "expelled" : "exceeded";
+      return strikes >= maxStrikes ? "expelled" : "exceeded";
     },
   };
 }

@@ -44,7 +44,7 @@ export function readContract(fields: FieldReader, shape: ContractShape): Contrac
     conId,
     symbol,
     secType,
-    // Some clients echo "20261218 09:30:00 US/Central" from contract details back.
+    // some clients echo "20261218 09:30:00 US/Central" from contract details back.
     expiration: expiration?.split(/[\s-]/)[0] ?? null,
     strike,
     right: side,

@@ -67,14 +67,14 @@ export interface FundamentalsRequest {
   readonly reportType: string;
 }
 
-const FULL = { primaryExchange: true, includeExpired: false } as const;
-const EXPIRED_TOO = { primaryExchange: true, includeExpired: true } as const;
+const full = { primaryExchange: true, includeExpired: false } as const;
+const expiredToo = { primaryExchange: true, includeExpired: true } as const;
 
 function histogram(fields: FieldReader): DataRequest {
   return {
     type: "histogram",
     reqId: fields.id(),
-    contract: readContract(fields, EXPIRED_TOO),
+    contract: readContract(fields, expiredToo),
     useRth: fields.flag(),
     period: fields.text(),
   };
@@ -84,7 +84,7 @@ function historicalTicks(fields: FieldReader): DataRequest {
   return {
     type: "historicalTicks",
     reqId: fields.id(),
-    contract: readContract(fields, EXPIRED_TOO),
+    contract: readContract(fields, expiredToo),
     start: fields.text(),
     end: fields.text(),
     count: integerOr(0, fields.int()),
@@ -97,7 +97,7 @@ function tickByTick(fields: FieldReader): DataRequest {
   return {
     type: "tickByTick",
     reqId: fields.id(),
-    contract: readContract(fields, FULL),
+    contract: readContract(fields, full),
     tickType: fields.text(),
     count: integerOr(0, fields.int()),
   };
@@ -108,7 +108,7 @@ function marketDepth(fields: FieldReader): DataRequest {
   return {
     type: "marketDepth",
     reqId: fields.id(),
-    contract: readContract(fields, FULL),
+    contract: readContract(fields, full),
     rows: integerOr(0, fields.int()),
     isSmart: fields.flag(),
   };
@@ -117,7 +117,7 @@ function marketDepth(fields: FieldReader): DataRequest {
 function realTimeBars(fields: FieldReader): DataRequest {
   fields.text();
   const reqId = fields.id();
-  const contract = readContract(fields, FULL);
+  const contract = readContract(fields, full);
   // the length of a bar, which is 5 seconds whatever it says
   fields.text();
   return {

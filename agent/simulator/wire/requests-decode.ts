@@ -8,8 +8,8 @@ import { type FieldReader, fieldReader } from "./wire.ts";
 
 type Decoder = (fields: FieldReader, serverVersion: number) => Request;
 
-const FULL = { primaryExchange: true, includeExpired: false } as const;
-const EXPIRED_TOO = { primaryExchange: true, includeExpired: true } as const;
+const full = { primaryExchange: true, includeExpired: false } as const;
+const expiredToo = { primaryExchange: true, includeExpired: true } as const;
 
 function given(text: string): string | null {
   return text === "" ? null : text;
@@ -50,11 +50,11 @@ function unsupportedSystem(text: string): Decoder {
   return () => ({ type: "unsupported", reqId: -1, code: 321, text });
 }
 
-const NOT_HERE = "Error validating request.-'bW' : cause - This simulator does not answer";
+const notHere = "Error validating request.-'bW' : cause - This simulator does not answer";
 
 const contractDetails: Decoder = (fields, serverVersion) => {
   const reqId = fields.id();
-  const contract = readContract(fields, EXPIRED_TOO);
+  const contract = readContract(fields, expiredToo);
   // secIdType and secId: TWS finds bonds by their identifiers as symbols, and nothing else here needs them
   if (fields.left() >= 2) fields.skip(2);
   const issuerId = serverVersion >= 176 && fields.left() > 0 ? given(fields.text().trim()) : null;
@@ -63,7 +63,7 @@ const contractDetails: Decoder = (fields, serverVersion) => {
 
 const marketData: Decoder = (fields) => {
   const reqId = fields.id();
-  const contract = readContract(fields, FULL);
+  const contract = readContract(fields, full);
   skipComboLegs(fields, contract);
   skipDeltaNeutral(fields);
   const genericTicks = fields.text();
@@ -74,7 +74,7 @@ const marketData: Decoder = (fields) => {
 
 const historicalData: Decoder = (fields) => {
   const reqId = fields.id();
-  const contract = readContract(fields, EXPIRED_TOO);
+  const contract = readContract(fields, expiredToo);
   const endDateTime = fields.text();
   const barSize = fields.text();
   const duration = fields.text();
@@ -99,7 +99,7 @@ const historicalData: Decoder = (fields) => {
 
 const headTimestamp: Decoder = (fields) => {
   const reqId = fields.id();
-  const contract = readContract(fields, EXPIRED_TOO);
+  const contract = readContract(fields, expiredToo);
   fields.flag();
   const whatToShow = fields.text().toUpperCase();
   return { type: "headTimestamp", reqId, contract, whatToShow, formatDate: integerOr(1, fields.int()) };
@@ -150,7 +150,7 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
     ),
   ],
   [20, historicalData],
-  [21, versioned(unsupported(321, `${NOT_HERE} exercise requests`))],
+  [21, versioned(unsupported(321, `${notHere} exercise requests`))],
   [25, versioned(byId("cancelHistoricalData"))],
   [49, () => ({ type: "currentTime" })],
   [53, ignored],
@@ -175,15 +175,15 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   ],
   [63, versioned(byId("cancelAccountSummary"))],
   [64, () => ({ type: "cancelPositions" })],
-  [65, unsupportedSystem(`${NOT_HERE} verification requests`)],
-  [66, unsupportedSystem(`${NOT_HERE} verification requests`)],
-  [67, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
-  [68, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
-  [69, versioned(unsupported(321, `${NOT_HERE} display group requests`))],
+  [65, unsupportedSystem(`${notHere} verification requests`)],
+  [66, unsupportedSystem(`${notHere} verification requests`)],
+  [67, versioned(unsupported(321, `${notHere} display group requests`))],
+  [68, versioned(unsupported(321, `${notHere} display group requests`))],
+  [69, versioned(unsupported(321, `${notHere} display group requests`))],
   [70, ignored],
   [71, versioned((fields) => ({ type: "startApi", clientId: fields.id() }))],
-  [72, unsupportedSystem(`${NOT_HERE} verification requests`)],
-  [73, unsupportedSystem(`${NOT_HERE} verification requests`)],
+  [72, unsupportedSystem(`${notHere} verification requests`)],
+  [73, unsupportedSystem(`${notHere} verification requests`)],
   [
     74,
     versioned((fields) => ({
@@ -218,7 +218,7 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   [79, byId("softDollarTiers")],
   [80, () => ({ type: "familyCodes" })],
   [81, (fields) => ({ type: "matchingSymbols", reqId: fields.id(), pattern: fields.text() })],
-  [82, unsupportedSystem(`${NOT_HERE} market depth exchanges`)],
+  [82, unsupportedSystem(`${notHere} market depth exchanges`)],
   [83, (fields) => ({ type: "smartComponents", reqId: fields.id(), bboExchange: fields.text() })],
   [87, headTimestamp],
   [89, ignored],

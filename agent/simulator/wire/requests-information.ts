@@ -62,10 +62,10 @@ export interface EventsRequest {
 
 type Decoder = (fields: FieldReader, serverVersion: number) => InformationRequest;
 
-const FILTERS = 171;
-const FILTER_DATES = 173;
-const MOST_ROWS = 50;
-const MOST_EVENTS = 100;
+const filters = 171;
+const filterDates = 173;
+const mostRows = 50;
+const mostEvents = 100;
 
 const historicalNews: Decoder = (fields) => ({
   type: "historicalNews",
@@ -82,7 +82,7 @@ const historicalNews: Decoder = (fields) => ({
 
 const scan: Decoder = (fields) => {
   const reqId = fields.id();
-  const rows = integerOr(MOST_ROWS, fields.int());
+  const rows = integerOr(mostRows, fields.int());
   const instrument = fields.text();
   const location = fields.text();
   const scanCode = fields.text();
@@ -97,7 +97,7 @@ const scan: Decoder = (fields) => {
   return {
     type: "scan",
     reqId,
-    rows: rows < 1 || rows > MOST_ROWS ? MOST_ROWS : rows,
+    rows: rows < 1 || rows > mostRows ? mostRows : rows,
     instrument,
     location,
     scanCode,
@@ -113,13 +113,13 @@ const scan: Decoder = (fields) => {
 const events: Decoder = (fields, serverVersion) => {
   const reqId = fields.id();
   const conId = fields.int();
-  const filter = serverVersion >= FILTERS ? fields.text() : "";
+  const filter = serverVersion >= filters ? fields.text() : "";
   // filling from watchlist, portfolio and competitors: nothing here has those
-  if (serverVersion >= FILTERS) fields.skip(3);
-  const hasDates = serverVersion >= FILTER_DATES;
+  if (serverVersion >= filters) fields.skip(3);
+  const hasDates = serverVersion >= filterDates;
   const start = hasDates ? fields.text() : "";
   const end = hasDates ? fields.text() : "";
-  const count = hasDates ? integerOr(MOST_EVENTS, fields.int()) : MOST_EVENTS;
+  const count = hasDates ? integerOr(mostEvents, fields.int()) : mostEvents;
   return { type: "events", reqId, conId: conId === 0 ? null : conId, filter, start, end, count };
 };
 

@@ -17,19 +17,19 @@ import {
 } from "@stoqey/ib";
 import { Encoder } from "@stoqey/ib/dist/core/io/encoder.js";
 import { describe, expect, test } from "vitest";
-import { NEWEST_VERSION, OLDEST_VERSION } from "./handshake.ts";
+import { newestVersion, oldestVersion } from "./handshake.ts";
 import { tokenFields } from "../test-support/raw-client.fixture.ts";
 import { decodeRequest } from "./requests-decode.ts";
 import { readPlaceOrder } from "./requests-order.ts";
 import { fieldReader, MalformedRequest } from "./wire.ts";
 
-const VERSIONS = Array.from(
-  { length: NEWEST_VERSION - OLDEST_VERSION + 1 },
-  (_, index) => OLDEST_VERSION + index,
+const versions = Array.from(
+  { length: newestVersion - oldestVersion + 1 },
+  (_, index) => oldestVersion + index,
 );
 
-const STOCK: Contract = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
-const OPTION: Contract = {
+const stock: Contract = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
+const option: Contract = {
   symbol: "AAPL",
   secType: SecType.OPT,
   exchange: "SMART",
@@ -49,7 +49,7 @@ const leg = (conId: number, action: OrderAction) => ({
   designatedLocation: "",
   exemptCode: -1,
 });
-const COMBO: Contract = {
+const combo: Contract = {
   symbol: "AAPL",
   secType: SecType.BAG,
   exchange: "SMART",
@@ -58,7 +58,7 @@ const COMBO: Contract = {
 };
 const and = ConjunctionConnection.AND;
 
-const BASE: Order = {
+const base: Order = {
   action: OrderAction.BUY,
   orderType: OrderType.LMT,
   totalQuantity: 10,
@@ -74,35 +74,35 @@ const BASE: Order = {
   whatIf: true,
 };
 
-const CASES: readonly (readonly [string, Contract, Order])[] = [
-  ["a plain limit order", STOCK, BASE],
-  ["an option order", OPTION, BASE],
-  ["a stop limit order", STOCK, { ...BASE, orderType: OrderType.STP_LMT, auxPrice: 11 }],
+const cases: readonly (readonly [string, Contract, Order])[] = [
+  ["a plain limit order", stock, base],
+  ["an option order", option, base],
+  ["a stop limit order", stock, { ...base, orderType: OrderType.STP_LMT, auxPrice: 11 }],
   [
     "a trailing order",
-    STOCK,
-    { ...BASE, orderType: OrderType.TRAIL, trailingPercent: 2.5, trailStopPrice: 11.25 },
+    stock,
+    { ...base, orderType: OrderType.TRAIL, trailingPercent: 2.5, trailStopPrice: 11.25 },
   ],
   [
     "a combination with leg prices and routing",
-    COMBO,
+    combo,
     {
-      ...BASE,
+      ...base,
       orderComboLegs: [{ price: 1 }, { price: 2 }],
       smartComboRoutingParams: [{ tag: "NonGuaranteed", value: "1" }],
     },
   ],
-  ["a combination without legs", { ...COMBO, comboLegs: [] }, BASE],
+  ["a combination without legs", { ...combo, comboLegs: [] }, base],
   [
     "an algo",
-    STOCK,
-    { ...BASE, algoStrategy: "Adaptive", algoParams: [{ tag: "adaptivePriority", value: "Normal" }] },
+    stock,
+    { ...base, algoStrategy: "Adaptive", algoParams: [{ tag: "adaptivePriority", value: "Normal" }] },
   ],
   [
     "all kinds of conditions",
-    STOCK,
+    stock,
     {
-      ...BASE,
+      ...base,
       conditions: [
         new PriceCondition(100, TriggerMethod.Default, 265598, "SMART", true, and),
         new TimeCondition("20261120 15:00:00 US/Eastern", true, and),
@@ -117,9 +117,9 @@ const CASES: readonly (readonly [string, Contract, Order])[] = [
   ],
   [
     "a pegged-to-benchmark order",
-    STOCK,
+    stock,
     {
-      ...BASE,
+      ...base,
       orderType: OrderType.PEG_BENCH,
       referenceContractId: 272093,
       isPeggedChangeAmountDecrease: true,
@@ -130,9 +130,9 @@ const CASES: readonly (readonly [string, Contract, Order])[] = [
   ],
   [
     "a delta neutral volatility order",
-    OPTION,
+    option,
     {
-      ...BASE,
+      ...base,
       orderType: OrderType.VOL,
       volatility: 0.3,
       volatilityType: 2,
@@ -143,19 +143,19 @@ const CASES: readonly (readonly [string, Contract, Order])[] = [
   ],
   [
     "a scale order",
-    STOCK,
-    { ...BASE, scaleInitLevelSize: 5, scaleSubsLevelSize: 5, scalePriceIncrement: 0.1, scaleProfitOffset: 1 },
+    stock,
+    { ...base, scaleInitLevelSize: 5, scaleSubsLevelSize: 5, scalePriceIncrement: 0.1, scaleProfitOffset: 1 },
   ],
-  ["a hedge", STOCK, { ...BASE, hedgeType: "P", hedgeParam: "1.5" }],
+  ["a hedge", stock, { ...base, hedgeType: "P", hedgeParam: "1.5" }],
 ];
 
 /** Offsets exist from 170 on, and earlier the library refuses to write them. */
-const PEG_CASES: readonly (readonly [string, Contract, Order])[] = [
+const pegCases: readonly (readonly [string, Contract, Order])[] = [
   [
     "a pegged-to-best order on the ATS",
-    { ...STOCK, exchange: "IBKRATS" },
+    { ...stock, exchange: "IBKRATS" },
     {
-      ...BASE,
+      ...base,
       orderType: OrderType.PEG_BEST,
       minTradeQty: 10,
       minCompeteSize: 100,
@@ -166,13 +166,13 @@ const PEG_CASES: readonly (readonly [string, Contract, Order])[] = [
   ],
   [
     "a pegged-to-best order with an offset",
-    STOCK,
-    { ...BASE, orderType: OrderType.PEG_BEST, minCompeteSize: 100, competeAgainstBestOffset: 0.02 },
+    stock,
+    { ...base, orderType: OrderType.PEG_BEST, minCompeteSize: 100, competeAgainstBestOffset: 0.02 },
   ],
   [
     "a pegged-to-midpoint order",
-    { ...STOCK, exchange: "IBKRATS" },
-    { ...BASE, orderType: OrderType.PEG_MID, minTradeQty: 1, midOffsetAtWhole: 0.01, midOffsetAtHalf: 0.005 },
+    { ...stock, exchange: "IBKRATS" },
+    { ...base, orderType: OrderType.PEG_MID, minTradeQty: 1, midOffsetAtWhole: 0.01, midOffsetAtHalf: 0.005 },
   ],
 ];
 
@@ -219,27 +219,27 @@ function whole(version: number, contract: Contract, order: Order): unknown {
 }
 
 describe("placeOrder", () => {
-  test.each(CASES)("reads %s to its last field in every version", (_name, contract, order) => {
-    for (const version of VERSIONS) {
+  test.each(cases)("reads %s to its last field in every version", (_name, contract, order) => {
+    for (const version of versions) {
       expect(reread(version, contract, order)).toEqual(whole(version, contract, order));
     }
   });
 
-  test.each(PEG_CASES)("reads %s to its last field from version 170 on", (_name, contract, order) => {
-    for (const version of VERSIONS.filter((each) => each >= 170)) {
+  test.each(pegCases)("reads %s to its last field from version 170 on", (_name, contract, order) => {
+    for (const version of versions.filter((each) => each >= 170)) {
       expect(reread(version, contract, order)).toEqual(whole(version, contract, order));
     }
   });
 
   test("keeps the last fields apart in the newest version", () => {
-    const order = { ...BASE, includeOvernight: true, customerAccount: "cust", manualOrderIndicator: 1 };
-    const fields = written(193, (encoder) => encoder.placeOrder(1, STOCK, order));
+    const order = { ...base, includeOvernight: true, customerAccount: "cust", manualOrderIndicator: 1 };
+    const fields = written(193, (encoder) => encoder.placeOrder(1, stock, order));
     const { echo } = readPlaceOrder(fieldReader(fields), 193);
     expect(echo).toMatchObject({ includeOvernight: "1", customerAccount: "cust", manualOrderIndicator: "1" });
   });
 
   test("complains about a truncated order under its id", () => {
-    const fields = written(193, (encoder) => encoder.placeOrder(77, STOCK, BASE)).slice(0, 40);
+    const fields = written(193, (encoder) => encoder.placeOrder(77, stock, base)).slice(0, 40);
     expect(() => decodeRequest(fields, 193)).toThrow(
       expect.objectContaining({ name: "MalformedRequest", id: 77 }),
     );
@@ -249,7 +249,7 @@ describe("placeOrder", () => {
 
 describe("cancelOrder", () => {
   test("finds the order id where each version has it", () => {
-    for (const version of VERSIONS) {
+    for (const version of versions) {
       const fields = written(version, (encoder) => encoder.cancelOrder(31, {}));
       expect(decodeRequest(fields, version)).toEqual({ type: "cancelOrder", orderId: 31 });
     }

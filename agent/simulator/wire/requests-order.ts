@@ -61,7 +61,7 @@ function readPairs(fields: FieldReader): string {
 }
 
 /** Numbered as TWS numbers condition types; the fields behind the type and the conjunction. */
-const CONDITION_FIELDS: ReadonlyMap<number, number> = new Map([
+const conditionFields: ReadonlyMap<number, number> = new Map([
   [1, 5], // price
   [3, 2], // time
   [4, 2], // margin
@@ -74,7 +74,7 @@ function readConditions(fields: FieldReader, echo: Echo): number {
   const conditions = fields.count(3);
   for (let i = 0; i < conditions; i++) {
     const kind = integerOr(0, fields.int());
-    fields.skip(1 + (CONDITION_FIELDS.get(kind) ?? 0));
+    fields.skip(1 + (conditionFields.get(kind) ?? 0));
   }
   if (conditions > 0) echo.keep("conditionsIgnoreRth", "conditionsCancelOrder");
   return conditions;

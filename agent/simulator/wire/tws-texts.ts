@@ -1,5 +1,5 @@
 /** TWS's usual words for a code; `{id}` is the request or order that it is about. */
-const TEXTS: ReadonlyMap<number, string> = new Map([
+const texts: ReadonlyMap<number, string> = new Map([
   [100, "Max rate of messages per second has been exceeded:max=50 rec=51 (1)"],
   [101, "Max number of tickers has been reached"],
   [102, "Duplicate ticker id"],
@@ -135,5 +135,5 @@ const TEXTS: ReadonlyMap<number, string> = new Map([
 
 /** Empty for a code whose words the simulator does not know. */
 export function usualText(code: number, id = -1): string {
-  return TEXTS.get(code)?.replace("{id}", String(id)) ?? "";
+  return texts.get(code)?.replace("{id}", String(id)) ?? "";
 }

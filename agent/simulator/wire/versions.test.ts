@@ -2,7 +2,7 @@ import { Decoder } from "@stoqey/ib/dist/core/io/decoder.js";
 import { Encoder } from "@stoqey/ib/dist/core/io/encoder.js";
 import { BarSizeSetting, OptionType, OrderAction, OrderType, SecType, WhatToShow } from "@stoqey/ib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NEWEST_VERSION, OLDEST_VERSION } from "./handshake.ts";
+import { newestVersion, oldestVersion } from "./handshake.ts";
 import {
   errorMessage,
   message,
@@ -13,16 +13,16 @@ import {
 import { type Simulator, startSimulator } from "../server.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 
-const VERSIONS = Array.from(
-  { length: NEWEST_VERSION - OLDEST_VERSION + 1 },
-  (_, index) => OLDEST_VERSION + index,
+const versions = Array.from(
+  { length: newestVersion - oldestVersion + 1 },
+  (_, index) => oldestVersion + index,
 );
-const ACCOUNT = "DU1234567";
-const STOCK = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
-const FUTURE = { symbol: "ES", secType: SecType.FUT, exchange: "CME", currency: "USD" };
-const PAIR = { symbol: "EUR", secType: SecType.CASH, exchange: "IDEALPRO", currency: "USD" };
-const BOND = { symbol: "459200KB6", secType: SecType.BOND, exchange: "SMART", currency: "USD" };
-const OPTION = {
+const account = "DU1234567";
+const stock = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
+const future = { symbol: "ES", secType: SecType.FUT, exchange: "CME", currency: "USD" };
+const pair = { symbol: "EUR", secType: SecType.CASH, exchange: "IDEALPRO", currency: "USD" };
+const bond = { symbol: "459200KB6", secType: SecType.BOND, exchange: "SMART", currency: "USD" };
+const option = {
   symbol: "AAPL",
   secType: SecType.OPT,
   exchange: "SMART",
@@ -30,7 +30,7 @@ const OPTION = {
   lastTradeDateOrContractMonth: "20261218",
   right: OptionType.Call,
 };
-const FUTURE_OPTION = {
+const futureOption = {
   symbol: "ES",
   secType: SecType.FOP,
   exchange: "CME",
@@ -43,7 +43,7 @@ const FUTURE_OPTION = {
 
 let simulator: Simulator;
 beforeAll(async () => {
-  // A Friday morning in New York that goes on from there.
+  // a Friday morning in New York that goes on from there.
   const offset = Date.parse("2026-11-20T15:30:00Z") - Date.now();
   simulator = await startSimulator({ seed: 7, now: () => Date.now() + offset, maxMessagesPerSecond: 10_000 });
 });
@@ -74,7 +74,7 @@ function complaints(messages: readonly (readonly string[])[], serverVersion: num
     },
   });
   for (const fields of messages) {
-    // That client never reads the advisor profile which completed orders carry before 177.
+    // that client never reads the advisor profile which completed orders carry before 177.
     if (fields[0] === "101" && serverVersion < 177) continue;
     decoder.enqueueMessage([...fields]);
     decoder.process();
@@ -83,32 +83,32 @@ function complaints(messages: readonly (readonly string[])[], serverVersion: num
 }
 
 function askEverything(encoder: Encoder, strike: number): void {
-  encoder.reqContractDetails(1001, STOCK);
-  encoder.reqContractDetails(1002, FUTURE);
-  encoder.reqContractDetails(1003, PAIR);
-  encoder.reqContractDetails(1004, { ...OPTION, strike });
-  encoder.reqContractDetails(1005, { ...STOCK, symbol: "NOSUCH" });
-  encoder.reqContractDetails(1036, BOND);
-  encoder.reqContractDetails(1037, FUTURE_OPTION);
-  encoder.reqMktData(1038, FUTURE_OPTION, "", true, false);
-  encoder.calculateOptionPrice(1039, FUTURE_OPTION, 0.2, 6650, []);
+  encoder.reqContractDetails(1001, stock);
+  encoder.reqContractDetails(1002, future);
+  encoder.reqContractDetails(1003, pair);
+  encoder.reqContractDetails(1004, { ...option, strike });
+  encoder.reqContractDetails(1005, { ...stock, symbol: "NOSUCH" });
+  encoder.reqContractDetails(1036, bond);
+  encoder.reqContractDetails(1037, futureOption);
+  encoder.reqMktData(1038, futureOption, "", true, false);
+  encoder.calculateOptionPrice(1039, futureOption, 0.2, 6650, []);
   encoder.reqMatchingSymbols(1006, "A");
   encoder.reqSecDefOptParams(1007, "AAPL", "", SecType.STK, 265598);
   encoder.reqMarketRule(26);
   encoder.reqSmartComponents(1021, "9c0001");
-  encoder.calculateOptionPrice(1022, { ...OPTION, strike }, 0.3, 240, []);
-  encoder.calculateImpliedVolatility(1023, { ...OPTION, strike }, 12, 240, []);
+  encoder.calculateOptionPrice(1022, { ...option, strike }, 0.3, 240, []);
+  encoder.calculateImpliedVolatility(1023, { ...option, strike }, 12, 240, []);
   encoder.reqMktData(
     1008,
-    STOCK,
+    stock,
     "100,101,104,106,165,221,225,233,236,293,294,295,375,411,456",
     false,
     false,
   );
-  encoder.reqMktData(1009, { ...OPTION, strike }, "", true, false);
+  encoder.reqMktData(1009, { ...option, strike }, "", true, false);
   encoder.reqHistoricalData(
     1010,
-    STOCK,
+    stock,
     "",
     "2 D",
     BarSizeSetting.HOURS_ONE,
@@ -120,7 +120,7 @@ function askEverything(encoder: Encoder, strike: number): void {
   );
   encoder.reqHistoricalData(
     1011,
-    PAIR,
+    pair,
     "",
     "1 W",
     BarSizeSetting.DAYS_ONE,
@@ -130,40 +130,40 @@ function askEverything(encoder: Encoder, strike: number): void {
     true,
     [],
   );
-  encoder.reqHeadTimestamp(1012, STOCK, "TRADES", true, 1);
-  encoder.reqAccountUpdates(true, ACCOUNT);
-  encoder.reqAccountUpdatesMulti(1013, ACCOUNT, "", false);
+  encoder.reqHeadTimestamp(1012, stock, "TRADES", true, 1);
+  encoder.reqAccountUpdates(true, account);
+  encoder.reqAccountUpdatesMulti(1013, account, "", false);
   encoder.reqAccountSummary(1014, "All", "NetLiquidation,$LEDGER:ALL");
   encoder.reqPositions();
-  encoder.reqPositionsMulti(1015, ACCOUNT, "");
-  encoder.reqPnL(1016, ACCOUNT, "");
-  encoder.reqPnLSingle(1017, ACCOUNT, "", 265598);
+  encoder.reqPositionsMulti(1015, account, "");
+  encoder.reqPnL(1016, account, "");
+  encoder.reqPnLSingle(1017, account, "", 265598);
   encoder.reqFamilyCodes();
   encoder.reqNewsProviders();
   encoder.reqSoftDollarTiers(1018);
   encoder.reqManagedAccts();
   encoder.reqIds(1);
   encoder.reqCurrentTime();
-  encoder.reqRealTimeBars(1019, STOCK, 5, WhatToShow.TRADES, true, []);
-  encoder.reqHistogramData(1030, STOCK, true, "1 days");
-  encoder.reqHistoricalTicks(1031, STOCK, "", "20261119-21:00:00", 5, WhatToShow.TRADES, true, false);
-  encoder.reqHistoricalTicks(1032, PAIR, "", "20261119-21:00:00", 5, WhatToShow.BID_ASK, false, false);
-  encoder.reqHistoricalTicks(1033, PAIR, "20261119-21:00:00", "", 5, WhatToShow.MIDPOINT, false, false);
-  encoder.reqFundamentalData(1035, STOCK, "ReportSnapshot", []);
+  encoder.reqRealTimeBars(1019, stock, 5, WhatToShow.TRADES, true, []);
+  encoder.reqHistogramData(1030, stock, true, "1 days");
+  encoder.reqHistoricalTicks(1031, stock, "", "20261119-21:00:00", 5, WhatToShow.TRADES, true, false);
+  encoder.reqHistoricalTicks(1032, pair, "", "20261119-21:00:00", 5, WhatToShow.BID_ASK, false, false);
+  encoder.reqHistoricalTicks(1033, pair, "20261119-21:00:00", "", 5, WhatToShow.MIDPOINT, false, false);
+  encoder.reqFundamentalData(1035, stock, "ReportSnapshot", []);
 }
 
 async function orders(client: RawClient, encoder: Encoder): Promise<void> {
   const order = { action: OrderAction.BUY, totalQuantity: 3, transmit: true, orderRef: "version test" };
-  encoder.placeOrder(1, STOCK, { ...order, orderType: OrderType.MKT });
+  encoder.placeOrder(1, stock, { ...order, orderType: OrderType.MKT });
   await client.waitFor(message(59));
-  encoder.placeOrder(2, STOCK, {
+  encoder.placeOrder(2, stock, {
     ...order,
     orderType: OrderType.LMT,
     lmtPrice: 50,
     algoStrategy: "Adaptive",
   });
   await client.waitFor(message(3, { 1: 2 }));
-  encoder.placeOrder(3, STOCK, { ...order, orderType: OrderType.MKT, whatIf: true });
+  encoder.placeOrder(3, stock, { ...order, orderType: OrderType.MKT, whatIf: true });
   await client.waitFor(message(5, { 1: 3 }));
   encoder.reqOpenOrders();
   await client.waitFor(message(53));
@@ -175,7 +175,7 @@ async function orders(client: RawClient, encoder: Encoder): Promise<void> {
 }
 
 describe("every server version", () => {
-  test.concurrent.each(VERSIONS)("%i: each message has exactly its fields", async (version) => {
+  test.concurrent.each(versions)("%i: each message has exactly its fields", async (version) => {
     const client = await startedClient(simulator.port, version, version);
     const encoder = encoderFor(client, version);
     const [chain] = simulator.world.universe.optionChains(265598);

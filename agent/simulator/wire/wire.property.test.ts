@@ -103,7 +103,7 @@ test("a message of any fields is read, or refused as malformed", () => {
 });
 
 const leg = { conId: 1, ratio: 1, action: OrderAction.BUY, exchange: "SMART", openClose: 0 };
-const COMBO: Contract = {
+const combo: Contract = {
   symbol: "AAPL",
   secType: SecType.BAG,
   exchange: "SMART",
@@ -111,7 +111,7 @@ const COMBO: Contract = {
   comboLegs: [leg, leg],
   deltaNeutralContract: { conId: 1, delta: 0.5, price: 10 },
 };
-const ORDER: Order = {
+const order: Order = {
   action: OrderAction.BUY,
   orderType: OrderType.LMT,
   totalQuantity: 1,
@@ -131,12 +131,12 @@ function realMessages(serverVersion: number): string[][] {
       throw new Error(text);
     },
   });
-  encoder.placeOrder(1, COMBO, ORDER);
-  encoder.reqMktData(1001, COMBO, "233", false, false);
+  encoder.placeOrder(1, combo, order);
+  encoder.reqMktData(1001, combo, "233", false, false);
   const day = BarSizeSetting.DAYS_ONE;
-  encoder.reqHistoricalData(1002, COMBO, "", "1 D", day, WhatToShow.TRADES, 1, 1, false);
+  encoder.reqHistoricalData(1002, combo, "", "1 D", day, WhatToShow.TRADES, 1, 1, false);
   encoder.reqScannerSubscription(1003, { scanCode: ScanCode.MOST_ACTIVE }, [], []);
-  encoder.calculateOptionPrice(1004, COMBO, 0.3, 240, []);
+  encoder.calculateOptionPrice(1004, combo, 0.3, 240, []);
   encoder.reqExecutions(1005, {});
   return sent;
 }

@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 
 /** How TWS says "no number"; on the wire only, never inside the simulator. */
-export const UNSET_DOUBLE = "1.7976931348623157E308";
-export const UNSET_INT = "2147483647";
+export const unsetDouble = "1.7976931348623157E308";
+export const unsetInt = "2147483647";
 
 /** TWS refuses frames above this; so do the public clients. */
-const MAX_FRAME_BYTES = 0xffffff;
-const HEADER_BYTES = 4;
+const maxFrameBytes = 0xffffff;
+const headerBytes = 4;
 
 /** One field of a message: booleans go out as 0 and 1, null as an empty field. */
 export type Field = string | number | boolean | null;
@@ -14,7 +14,7 @@ export type Message = readonly Field[];
 
 function decimal(value: number): string {
   if (!Number.isFinite(value)) return value === Number.POSITIVE_INFINITY ? "Infinity" : "";
-  // Ten decimals hide the dust of binary sums, and no client reads exponents reliably.
+  // ten decimals hide the dust of binary sums, and no client reads exponents reliably.
   return Number.isInteger(value) ? String(value) : value.toFixed(10).replace(/\.?0+$/, "");
 }
 
@@ -36,15 +36,15 @@ export function encodeFrame(message: Message): Buffer {
   let text = "";
   for (const field of message) text += `${fieldText(field)}\0`;
   const bytes = Buffer.byteLength(text);
-  const frame = Buffer.allocUnsafe(HEADER_BYTES + bytes);
+  const frame = Buffer.allocUnsafe(headerBytes + bytes);
   frame.writeUInt32BE(bytes, 0);
-  frame.write(text, HEADER_BYTES);
+  frame.write(text, headerBytes);
   return frame;
 }
 
 export function decodeFields(payload: Buffer): string[] {
   const fields = payload.toString("utf8").split("\0");
-  // The last field is ended by a NUL too; a client that forgets it loses nothing.
+  // the last field is ended by a NUL too; a client that forgets it loses nothing.
   if (fields.at(-1) === "") fields.pop();
   return fields;
 }
@@ -68,7 +68,7 @@ export interface FrameSplitter {
 export function frameSplitter(): FrameSplitter {
   let chunks: Buffer[] = [];
   let held = 0;
-  let needed = HEADER_BYTES;
+  let needed = headerBytes;
 
   return {
     push(chunk) {
@@ -78,13 +78,13 @@ export function frameSplitter(): FrameSplitter {
       if (held < needed) return payloads;
       let bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks, held);
       for (;;) {
-        needed = HEADER_BYTES;
+        needed = headerBytes;
         if (bytes.length < needed) break;
         const length = bytes.readUInt32BE(0);
-        if (length > MAX_FRAME_BYTES) return null;
-        needed = HEADER_BYTES + length;
+        if (length > maxFrameBytes) return null;
+        needed = headerBytes + length;
         if (bytes.length < needed) break;
-        payloads.push(bytes.subarray(HEADER_BYTES, needed));
+        payloads.push(bytes.subarray(headerBytes, needed));
         bytes = bytes.subarray(needed);
       }
       chunks = [bytes];
@@ -120,10 +120,10 @@ export interface FieldReader {
 }
 
 function parseNumber(text: string): number | null {
-  if (text === "" || text === UNSET_INT || text === UNSET_DOUBLE) return null;
+  if (text === "" || text === unsetInt || text === unsetDouble) return null;
   if (text === "Infinity") return Number.POSITIVE_INFINITY;
   const value = Number(text);
-  // Clients print the largest double in their own way ("1.7976931348623157e+308").
+  // clients print the largest double in their own way ("1.7976931348623157e+308").
   return value === Number.MAX_VALUE ? null : value;
 }
 

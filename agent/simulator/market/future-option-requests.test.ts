@@ -1,21 +1,25 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createDeskKit, type DeskKit, type Fields } from "../test-support/handlers.fixture.ts";
+import {
+  createHandlersFixture,
+  type HandlersFixture,
+  type Fields,
+} from "../test-support/handlers.fixture.ts";
 import { conforms } from "./market-rules.ts";
 import { readStrictly } from "../test-support/message-layouts.fixture.ts";
 import { query } from "../test-support/world.fixture.ts";
 
-let kit: DeskKit;
+let fixture: HandlersFixture;
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });
-  kit = createDeskKit();
+  fixture = createHandlersFixture();
 });
 afterEach(() => {
-  kit.desks.close();
+  fixture.handlers.close();
   vi.useRealTimers();
 });
 
 function future(localSymbol: string) {
-  const [found] = kit.world.universe.find(query({ localSymbol, secType: "FUT" }));
+  const [found] = fixture.world.universe.find(query({ localSymbol, secType: "FUT" }));
   if (found === undefined) throw new Error(`There is no ${localSymbol}.`);
   return found;
 }
@@ -37,7 +41,7 @@ const strictly = (rows: string[][], version: number) => rows.map((row) => readSt
 
 describe("the options on a future", () => {
   const ask = (venue: string, symbol = "ES", name = "ESZ6") =>
-    strictly(kit.ask(kit.clientAt(193), 78, 7, symbol, venue, "FUT", future(name).conId), 193);
+    strictly(fixture.ask(fixture.clientAt(193), 78, 7, symbol, venue, "FUT", future(name).conId), 193);
 
   test.each(["CME", ""])("come in a row for each class when the venue is '%s'", (venue) => {
     const rows = ask(venue);
@@ -63,7 +67,7 @@ describe("the options on a future", () => {
 });
 
 test.each([151, 164, 193])("contract details say all of an option at version %d", (version) => {
-  const rows = strictly(kit.ask(kit.clientAt(version), 9, 8, 7, ...option(), 0, "", "", ""), version);
+  const rows = strictly(fixture.ask(fixture.clientAt(version), 9, 8, 7, ...option(), 0, "", "", ""), version);
   expect(rows).toMatchObject([
     {
       id: "10",
@@ -91,7 +95,7 @@ test.each([151, 164, 193])("contract details say all of an option at version %d"
 
 describe("quotes", () => {
   const quote = (snapshot = 0) =>
-    kit.ask(kit.clientAt(193), 1, 11, 1001, ...option(), 0, "", snapshot, 0, "");
+    fixture.ask(fixture.clientAt(193), 1, 11, 1001, ...option(), 0, "", snapshot, 0, "");
 
   test("carry greeks of bid, ask, last and model, with the future's price", () => {
     const rows = quote();
@@ -100,49 +104,49 @@ describe("quotes", () => {
       193,
     );
     expect(greeks.map(({ tick }) => tick)).toEqual(["10", "11", "12", "13"]);
-    const { bid, ask } = kit.world.market.quote(future("ESZ6"), kit.now());
+    const { bid, ask } = fixture.world.market.quote(future("ESZ6"), fixture.now());
     expect(Number(greeks[3]?.["underlyingPrice"])).toBe(((bid ?? 0) + (ask ?? 0)) / 2);
   });
 
   test("end as a snapshot, and come under the ids of delayed data", () => {
     expect(quote(1).at(-1)).toEqual(["57", "1", "1001"]);
-    kit.permissions = { ...kit.permissions, quotes: "delayed" };
-    kit.ask(kit.clientAt(193), 59, 1, 3);
-    const client = kit.clientAt(193, 2);
-    kit.ask(client, 59, 1, 3);
-    const rows = kit.ask(client, 1, 11, 1001, ...option(), 0, "", 0, 0, "");
+    fixture.permissions = { ...fixture.permissions, quotes: "delayed" };
+    fixture.ask(fixture.clientAt(193), 59, 1, 3);
+    const client = fixture.clientAt(193, 2);
+    fixture.ask(client, 59, 1, 3);
+    const rows = fixture.ask(client, 1, 11, 1001, ...option(), 0, "", 0, 0, "");
     expect(rows.flatMap((row) => (row[0] === "21" ? [row[2]] : []))).toEqual(["80", "81", "82", "83"]);
   });
 
   test("are searched for at its own venue only", () => {
-    const rows = kit.ask(kit.clientAt(193), 1, 11, 1001, ...option("C", "SMART"), 0, "", 0, 0, "");
+    const rows = fixture.ask(fixture.clientAt(193), 1, 11, 1001, ...option("C", "SMART"), 0, "", 0, 0, "");
     expect(rows.map((row) => row.slice(0, 4))).toEqual([["4", "2", "1001", "200"]]);
   });
 });
 
 test("its book has prices that can be traded, also where the step is wider than the smallest", () => {
-  const rows = kit.ask(kit.clientAt(193), 10, 5, 9, ...option(), 5, 0, "");
+  const rows = fixture.ask(fixture.clientAt(193), 10, 5, 9, ...option(), 5, 0, "");
   const prices = strictly(rows, 193).map(({ price }) => Number(price));
   expect(prices).toHaveLength(10);
   for (const price of prices) expect([price, conforms(111, price)]).toEqual([price, true]);
 });
 
 test("history has bars of it", () => {
-  const client = kit.clientAt(193);
-  const rows = kit.ask(client, 20, 1001, ...option(), 0, "", "1 hour", "1 D", 1, "TRADES", 1, 0, "");
+  const client = fixture.clientAt(193);
+  const rows = fixture.ask(client, 20, 1001, ...option(), 0, "", "1 hour", "1 D", 1, "TRADES", 1, 0, "");
   expect(strictly(rows, 193)).toMatchObject([{ id: "17", reqId: "1001" }]);
   expect(Number(rows[0]?.[4])).toBeGreaterThan(0);
 });
 
 test("a price for a volatility and a volatility for the price agree", () => {
-  const client = kit.clientAt(193);
-  const [priced] = strictly(kit.ask(client, 55, 2, 1001, ...option("P"), 0.3, 6650, ""), 193);
-  const found = kit.ask(client, 54, 2, 1002, ...option("P"), priced?.["price"] ?? "", 6650, "");
+  const client = fixture.clientAt(193);
+  const [priced] = strictly(fixture.ask(client, 55, 2, 1001, ...option("P"), 0.3, 6650, ""), 193);
+  const found = fixture.ask(client, 54, 2, 1002, ...option("P"), priced?.["price"] ?? "", 6650, "");
   expect(Number(strictly(found, 193)[0]?.["impliedVolatility"])).toBeCloseTo(0.3, 7);
 });
 
 test("a search for the product says that there are options on its futures", () => {
-  const [row = []] = kit.ask(kit.clientAt(193), 81, 7, "ES");
+  const [row = []] = fixture.ask(fixture.clientAt(193), 81, 7, "ES");
   // conId, symbol, type, venue, currency, how many kinds, the kinds
   expect(row.slice(3, 10)).toEqual([expect.any(String), "ES", "FUT", "CME", "USD", "1", "FOP"]);
 });
