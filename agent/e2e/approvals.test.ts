@@ -7,23 +7,23 @@ import { z } from "zod";
 import type { OwnerRequest, PendingApproval } from "../../shared/approval.ts";
 import type { EdgeFrame } from "../../shared/protocol.ts";
 import { hashPassphrase } from "../process/passphrase-hash.ts";
-import { type Stage, startStage, statusWith } from "./rigs/scripted-agent.ts";
+import { type ScriptedAgent, startScriptedAgent, statusWith } from "./rigs/scripted-agent.ts";
 
 /** The pages on which the owner decides, in a real browser without script, against an agent that plays its part. */
 
 const passphrase = "correct horse battery staple";
-let stage: Stage;
+let agent: ScriptedAgent;
 let browser: Browser;
 let url: string;
 let waiting: PendingApproval[];
 let asked: OwnerRequest[];
 
 beforeAll(async () => {
-  stage = await startStage(
+  agent = await startScriptedAgent(
     (PUBLIC_URL) => ({ AUTH: "on", PUBLIC_URL, OWNER_PASSPHRASE_HASH: hashPassphrase(passphrase, 1) }),
     play,
   );
-  ({ url } = stage);
+  ({ url } = agent);
   browser = await launcher.launch({
     executablePath: await chromium.executablePath(),
     args: chromium.args,
@@ -32,7 +32,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
-  await stage?.close();
+  await agent?.close();
 });
 beforeEach(() => {
   asked = [];
@@ -54,16 +54,16 @@ function play(frame: EdgeFrame): void {
       break;
     case "freeze": {
       const frozen = { by: "page", since: "2026-01-05T15:00:00.000Z", reason: request.reason } as const;
-      stage.say({ type: "status", status: statusWith(frozen) });
+      agent.say({ type: "status", status: statusWith(frozen) });
       break;
     }
     case "unfreeze":
-      stage.say({ type: "status", status: statusWith(null) });
+      agent.say({ type: "status", status: statusWith(null) });
       break;
     default:
       request satisfies never;
   }
-  stage.say({ type: "result", id, output: { approvals: waiting } });
+  agent.say({ type: "result", id, output: { approvals: waiting } });
 }
 
 const liveOrder = (): PendingApproval => ({

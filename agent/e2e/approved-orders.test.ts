@@ -1,6 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ApprovalScene, contentOf, startApprovalScene, waitingFor } from "./rigs/approval-scene.ts";
+import { type ApprovalSystem, contentOf, startApprovalSystem, waitingFor } from "./rigs/approval-system.ts";
 import { type Answer, askingClients, type Shown } from "./clients/eliciting-clients.ts";
 import { launchBrowser, openPage } from "./rigs/chromium.ts";
 import type { CallTool } from "./clients/clients.ts";
@@ -9,7 +9,7 @@ import { type Signed, signInLegacy, signInModern } from "./clients/signed-client
 
 /** Orders that wait for the owner, with everything real but TWS: clients of both eras, the owner in Chromium. */
 
-let scene: ApprovalScene;
+let system: ApprovalSystem;
 let browser: Browser;
 /** The owner's, signed in. */
 let page: Page;
@@ -19,8 +19,8 @@ let legacy: Signed;
 let call: CallTool;
 
 beforeAll(async () => {
-  scene = await startApprovalScene({ AUTH: "on" });
-  const { mcpUrl, url } = scene.local;
+  system = await startApprovalSystem({ AUTH: "on" });
+  const { mcpUrl, url } = system.local;
   modern = await signInModern(mcpUrl, "trade");
   legacy = await signInLegacy(mcpUrl, "trade");
   call = async (name, input) => contentOf(await modern.call(name, input));
@@ -36,7 +36,7 @@ afterAll(async () => {
   await browser?.close();
   await modern?.close();
   await legacy?.close();
-  await scene?.close();
+  await system?.close();
 });
 
 const market = (quantity: number) => ({ symbol: "AAPL", action: "BUY", quantity });
@@ -57,7 +57,7 @@ async function placeAsked(
   input: Record<string, unknown>,
   ask: (shown: Shown) => Promise<Answer>,
 ) {
-  const client = await askingClients[era](scene.local.mcpUrl, grantOf(era).provider, ask);
+  const client = await askingClients[era](system.local.mcpUrl, grantOf(era).provider, ask);
   const result = contentOf(await client.call("ibkr_place_order", input));
   await client.close();
   return result;
@@ -65,21 +65,21 @@ async function placeAsked(
 
 describe.for(eras)("a client of %s that can be asked", (era) => {
   test("has its order filled, once, when the owner has approved it on the page", async () => {
-    const before = scene.placed();
+    const before = system.placed();
     let asked = 0;
     const { orderId } = await placeAsked(era, market(3), async ({ url }) => {
       asked += 1;
-      expect(scene.placed()).toBe(before);
+      expect(system.placed()).toBe(before);
       await decideOnPage(url, "Approve");
       return { action: "accept" };
     });
     const filled = await call("ibkr_wait_for_order", { orderId, until: "filled" });
     expect(filled).toMatchObject({ status: "Filled", filled: 3 });
-    expect([asked, scene.placed()]).toEqual([1, before + 1]);
+    expect([asked, system.placed()]).toEqual([1, before + 1]);
   });
 
   test("has placed nothing when the owner has declined, or when it declines itself", async () => {
-    const before = scene.placed();
+    const before = system.placed();
     const refused = { error: { code: "trading_refused" } };
     const declined = await placeAsked(era, market(4), async ({ url }) => {
       await decideOnPage(url, "Decline");
@@ -87,28 +87,28 @@ describe.for(eras)("a client of %s that can be asked", (era) => {
     });
     expect(declined).toMatchObject(refused);
     expect(await placeAsked(era, market(5), async () => ({ action: "decline" }))).toMatchObject(refused);
-    expect(scene.placed()).toBe(before);
+    expect(system.placed()).toBe(before);
   });
 });
 
 async function approveOnHost(approvalId: string): Promise<void> {
-  const { code, said } = await scene.host("approve", approvalId);
+  const { code, said } = await system.host("approve", approvalId);
   if (code !== 0) throw new Error(said);
 }
 
 describe("a client that cannot be asked", () => {
   test("is told the way, and has its order once after tws-edge approve, however often it calls", async () => {
-    const before = scene.placed();
+    const before = system.placed();
     const order = far(6);
     const waiting = await waitingFor(call, "ibkr_place_order", order);
     expect(waiting).toMatchObject({
       at: "page",
-      url: `${scene.local.url}/approvals/default.${waiting.approvalId}`,
+      url: `${system.local.url}/approvals/default.${waiting.approvalId}`,
       nextStep: expect.stringContaining(waiting.key),
     });
     const keyed = { ...order, idempotencyKey: waiting.key };
     await approveOnHost(waiting.approvalId);
-    expect((await scene.host("approve", waiting.approvalId)).code).toBe(1);
+    expect((await system.host("approve", waiting.approvalId)).code).toBe(1);
     // the approval is of these orders and of this grant
     expect(await call("ibkr_place_order", { ...keyed, quantity: 60 })).toMatchObject({
       error: { code: "invalid_input" },
@@ -119,7 +119,7 @@ describe("a client that cannot be asked", () => {
       keyed,
     );
     expect(byOther.approvalId).not.toBe(waiting.approvalId);
-    expect(scene.placed()).toBe(before);
+    expect(system.placed()).toBe(before);
     const [first, second] = await Promise.all([
       call("ibkr_place_order", keyed),
       call("ibkr_place_order", keyed),
@@ -127,17 +127,17 @@ describe("a client that cannot be asked", () => {
     const third = await call("ibkr_place_order", keyed);
     expect(first["orderId"]).toEqual(expect.any(Number));
     expect([second["orderId"], third["orderId"]]).toEqual([first["orderId"], first["orderId"]]);
-    expect(scene.placed()).toBe(before + 1);
+    expect(system.placed()).toBe(before + 1);
     // what was approved once is not approved for the next
-    await waitingFor(call, "ibkr_place_order", { ...order, idempotencyKey: "another-wish" });
-    expect(scene.placed()).toBe(before + 1);
+    await waitingFor(call, "ibkr_place_order", { ...order, idempotencyKey: "another-intent" });
+    expect(system.placed()).toBe(before + 1);
   });
 
   test("has placed nothing when nobody decides in time, and an approval that was not used in time is none", async () => {
-    const before = scene.placed();
+    const before = system.placed();
     const late = await waitingFor(call, "ibkr_place_order", far(7));
-    scene.expire();
-    expect(await scene.host("approve", late.approvalId)).toMatchObject({
+    system.expire();
+    expect(await system.host("approve", late.approvalId)).toMatchObject({
       code: 1,
       said: expect.stringContaining("expired"),
     });
@@ -146,9 +146,9 @@ describe("a client that cannot be asked", () => {
     const unused = await waitingFor(call, "ibkr_place_order", { ...far(7), idempotencyKey: late.key });
     expect(unused.approvalId).not.toBe(late.approvalId);
     await approveOnHost(unused.approvalId);
-    scene.expire();
+    system.expire();
     await waitingFor(call, "ibkr_place_order", { ...far(7), idempotencyKey: late.key });
-    expect(scene.placed()).toBe(before);
+    expect(system.placed()).toBe(before);
   });
 
   const bracket = {
@@ -163,29 +163,29 @@ describe("a client that cannot be asked", () => {
     ["ibkr_place_bracket_order", bracket, 3],
     ["ibkr_place_orders", { orders: [far(8), { ...far(8), symbol: "IBM" }] }, 2],
   ])("has all of one %s by one approval", async ([tool, input, orders]) => {
-    const before = scene.placed();
+    const before = system.placed();
     const waiting = await waitingFor(call, tool, input);
-    expect(scene.placed()).toBe(before);
+    expect(system.placed()).toBe(before);
     await approveOnHost(waiting.approvalId);
     const keyed = { ...input, idempotencyKey: waiting.key };
     const placed = await call(tool, keyed);
     expect(placed).not.toHaveProperty("error");
-    expect(scene.placed()).toBe(before + orders);
+    expect(system.placed()).toBe(before + orders);
     await call(tool, keyed);
-    expect(scene.placed()).toBe(before + orders);
+    expect(system.placed()).toBe(before + orders);
   });
 
   test("has an order changed by one approval, and cancels without any", async () => {
     const placing = await waitingFor(call, "ibkr_place_order", far(9));
     await approveOnHost(placing.approvalId);
     const { orderId } = await call("ibkr_place_order", { ...far(9), idempotencyKey: placing.key });
-    const before = scene.placed();
+    const before = system.placed();
     const change = { orderId, limitPrice: 2 };
     const changing = await waitingFor(call, "ibkr_modify_order", change);
-    expect(scene.placed()).toBe(before);
+    expect(system.placed()).toBe(before);
     await approveOnHost(changing.approvalId);
     expect(await call("ibkr_modify_order", change)).not.toHaveProperty("error");
-    expect(scene.placed()).toBe(before + 1);
+    expect(system.placed()).toBe(before + 1);
     expect(await call("ibkr_cancel_order", { orderId })).toMatchObject({ status: "Cancelled" });
   });
 });
@@ -195,8 +195,8 @@ test("the owner stops new orders on the page, cancelling still works, and what t
   await approveOnHost(waiting.approvalId);
   const order = { ...far(10), idempotencyKey: waiting.key };
   const { orderId } = await call("ibkr_place_order", order);
-  const before = scene.placed();
-  await page.goto(`${scene.local.url}/approvals`);
+  const before = system.placed();
+  await page.goto(`${system.local.url}/approvals`);
   await page.fill("input[name=reason]", "holiday");
   await page.click("text=Stop new orders");
   await page.waitForSelector("text=STOPPED here");
@@ -214,15 +214,15 @@ test("the owner stops new orders on the page, cancelling still works, and what t
   });
   expect(await call("ibkr_cancel_order", { orderId })).toMatchObject({ status: "Cancelled" });
   // the page that the owner has open still offers to lift it
-  expect(await scene.host("freeze")).toMatchObject({ code: 0 });
+  expect(await system.host("freeze")).toMatchObject({ code: 0 });
   await page.click("text=Allow new orders again");
   await page.waitForSelector("text=on the TWS host");
   expect(await call("ibkr_place_order", far(11))).toMatchObject({ error: { code: "trading_frozen" } });
-  await page.goto(`${scene.local.url}/approvals`);
+  await page.goto(`${system.local.url}/approvals`);
   await page.waitForSelector("text=STOPPED on the TWS host");
   expect(await page.locator("button:text('Allow new orders again')").count()).toBe(0);
-  expect(scene.placed()).toBe(before);
-  expect(await scene.host("unfreeze")).toMatchObject({ code: 0 });
+  expect(system.placed()).toBe(before);
+  expect(await system.host("unfreeze")).toMatchObject({ code: 0 });
   await waitingFor(call, "ibkr_place_order", far(11));
 });
 
@@ -230,10 +230,10 @@ test("/audit tells each step, and its end is the end of the journal", async () =
   // the copy follows within a second
   await expect
     .poll(async () => {
-      await page.goto(`${scene.local.url}/audit`);
+      await page.goto(`${system.local.url}/audit`);
       const text = await page.locator("main").innerText();
       const [, seq, hash] = /whole: (\d+) entries, the last with the hash ([0-9a-f]{64})/.exec(text) ?? [];
-      const { code, said } = await scene.host("audit", "verify", "--head", `${seq}:${hash}`);
+      const { code, said } = await system.host("audit", "verify", "--head", `${seq}:${hash}`);
       return code === 0 && said.includes(`Head: ${seq}:${hash}`);
     })
     .toBe(true);
@@ -251,5 +251,5 @@ test("/audit tells each step, and its end is the end of the journal", async () =
   }
   const [, seq] = /whole: (\d+) entries/.exec(text) ?? [];
   const foreign = `${seq}:${"0".repeat(64)}`;
-  expect((await scene.host("audit", "verify", "--head", foreign)).code).toBe(1);
+  expect((await system.host("audit", "verify", "--head", foreign)).code).toBe(1);
 });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort, openDesk, passphrase } from "./rigs/owner-browser.ts";
+import { freePort, openPairingPage, passphrase } from "./rigs/owner-browser.ts";
 import { createPrograms, type Program } from "./rigs/programs.ts";
 
 /** What `AUTH=on OWNER_PASSPHRASE=… npm start` says is done word for word. */
@@ -52,10 +52,10 @@ test("its lines for curl lead to the agent of this computer", async () => {
   const command = "npm run -s tws-edge -- ";
   const pairing = programs.run(["pair", ...wordsOf(await lineFor(`${command}pair`))]);
   const [, code = ""] = await pairing.line(/Code: (\S+)/);
-  const desk = await openDesk(url);
-  const page = await (await desk.submit({ do: "find", code })).text();
+  const pairingPage = await openPairingPage(url);
+  const page = await (await pairingPage.submit({ do: "find", code })).text();
   const [, host = ""] = /<option value="([^"]*)"[^>]*>this computer</.exec(page) ?? [];
-  expect((await desk.submit({ do: "accept", code, host })).status).toBe(303);
+  expect((await pairingPage.submit({ do: "accept", code, host })).status).toBe(303);
   await pairing.line(/as the host "this computer"/);
 
   const [create = ""] = (await lineFor(`TOKEN=\\$\\(${command}`)).split(")");
@@ -69,9 +69,9 @@ test("its lines for curl lead to the agent of this computer", async () => {
 });
 
 test("the host of this computer can be renamed, and its agent stays connected", async () => {
-  const desk = await openDesk(url);
-  expect((await desk.submit({ do: "rename", host: "default", name: "Study" })).status).toBe(303);
-  const page = await desk.page();
+  const pairingPage = await openPairingPage(url);
+  expect((await pairingPage.submit({ do: "rename", host: "default", name: "Study" })).status).toBe(303);
+  const page = await pairingPage.page();
   expect(page).toContain("Study");
   expect(page).not.toContain("this computer");
   expect(page).toContain("connected.");

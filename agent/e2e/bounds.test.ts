@@ -1,30 +1,30 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { startTestbed, type Testbed } from "../handlers/handlers.fixture.ts";
+import { startHandlersFixture, type HandlersFixture } from "../handlers/handlers.fixture.ts";
 import type { Position } from "../simulator/model/ledger.ts";
-import { createCrowdedWorld } from "./rigs/large-account-world.ts";
+import { createLargeAccountWorld } from "./rigs/large-account-world.ts";
 import { type Ask, errorOf, outputOf, plainAsk } from "./rigs/dispatch-client.ts";
 
 const bound = 20_000;
 const Page = z.looseObject({ total: z.int(), next_cursor: z.string().optional() });
 
-let testbed: Testbed;
+let fixture: HandlersFixture;
 let ask: Ask;
 /** Of every holding, in its currency. */
 let priceRise = 0;
 beforeAll(async () => {
-  const world = createCrowdedWorld();
+  const world = createLargeAccountWorld();
   const { ledger } = world;
   const risen = (held: Position): Position => ({ ...held, marketPrice: held.marketPrice + priceRise });
   const rising = { ...world, ledger: { ...ledger, positions: () => ledger.positions().map(risen) } };
-  testbed = await startTestbed({ simulator: { world: rising, scannerXmlBytes: 2_000_000 } });
-  ask = boundAsk(testbed);
+  fixture = await startHandlersFixture({ simulator: { world: rising, scannerXmlBytes: 2_000_000 } });
+  ask = boundAsk(fixture);
 });
-afterAll(() => testbed.close());
+afterAll(() => fixture.close());
 
 /** Holds every answer to the bound, errors included. */
-function boundAsk({ handlers }: Testbed): Ask {
+function boundAsk({ handlers }: HandlersFixture): Ask {
   const plain = plainAsk(handlers);
   return async (tool, input) => {
     const answer = await plain(tool, input);
@@ -139,10 +139,10 @@ describe("what has no pages keeps within the bound", () => {
 
   test("changes of 500 holdings are counted, and the last are shown", async () => {
     const input = { account: "DU1234567", duration_seconds: 3 };
-    const before = testbed.simulator.received().length;
+    const before = fixture.simulator.received().length;
     const looking = ask("ibkr_stream_account_updates", input);
     await vi.waitFor(() => {
-      expect(testbed.simulator.received().slice(before)).toContainEqual(expect.objectContaining({ id: 6 }));
+      expect(fixture.simulator.received().slice(before)).toContainEqual(expect.objectContaining({ id: 6 }));
     });
     priceRise = 1;
     // TWS shows all that has changed after a fill

@@ -6,15 +6,15 @@ import { trader } from "../handlers/handlers.fixture.ts";
 import { verifyChain } from "../journal/audit-trail.ts";
 import { openJournalFile } from "../journal/database.ts";
 import { startSimulator } from "../simulator/server.ts";
-import { createTable, type Mishap, playCells } from "./chaos/crash-matrix.ts";
-import { type Deed, deeds, type Rig } from "./chaos/crash-operations.ts";
-import { bundleAgent, type Death, startMortalAgent } from "./rigs/killable-agent.ts";
+import { createTable, type Fault, playCells } from "./chaos/crash-matrix.ts";
+import { type Operation, operations, type Rig } from "./chaos/crash-operations.ts";
+import { bundleAgent, type Death, startKillableAgent } from "./rigs/killable-agent.ts";
 
 /** The agent's process is killed before and after each write to its journal, and started anew. */
 
 const table = createTable(
   "agent killed",
-  deeds.map(({ name }) => name),
+  operations.map(({ name }) => name),
 );
 let folder = "";
 let program = "";
@@ -27,15 +27,15 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-interface MortalRig extends Rig {
+interface KillableRig extends Rig {
   /** Kills the agent at a write, and resolves when another has taken its place. */
-  readonly dying: (death: Death) => Mishap;
+  readonly dying: (death: Death) => Fault;
   close(): Promise<void>;
 }
 
-async function startRig(name: string): Promise<MortalRig> {
+async function startRig(name: string): Promise<KillableRig> {
   const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500 });
-  const agent = await startMortalAgent(program, join(folder, `${name}.db`), simulator.port);
+  const agent = await startKillableAgent(program, join(folder, `${name}.db`), simulator.port);
   return {
     ask: agent.peer.ask,
     simulator,
@@ -57,7 +57,7 @@ async function startRig(name: string): Promise<MortalRig> {
 
 const nameOf = ({ phase, step, nth }: Death) => `${phase} ${step}${nth > 1 ? ` ${nth}` : ""}`;
 
-const deathsOf = ({ steps }: Deed): Death[] =>
+const deathsOf = ({ steps }: Operation): Death[] =>
   Object.entries(steps).flatMap(([step, times]) =>
     Array.from({ length: times }, (_, at) => at + 1).flatMap((nth) =>
       (["before", "after"] as const).map((phase) => ({ step, phase, nth })),
@@ -65,11 +65,11 @@ const deathsOf = ({ steps }: Deed): Death[] =>
   );
 
 describe.concurrent("wherever the agent is killed", () => {
-  test.for(deeds)("$name: once, or not at all", { timeout: 120_000 }, async (deed) => {
-    const rig = await startRig(deed.name.replaceAll(" ", "-"));
+  test.for(operations)("$name: once, or not at all", { timeout: 120_000 }, async (operation) => {
+    const rig = await startRig(operation.name.replaceAll(" ", "-"));
     try {
-      const mishaps = new Map(deathsOf(deed).map((death) => [nameOf(death), rig.dying(death)]));
-      expect(await playCells(rig, deed, mishaps, table)).toEqual([]);
+      const faults = new Map(deathsOf(operation).map((death) => [nameOf(death), rig.dying(death)]));
+      expect(await playCells(rig, operation, faults, table)).toEqual([]);
     } finally {
       await rig.close();
     }

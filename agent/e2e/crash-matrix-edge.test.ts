@@ -3,15 +3,15 @@ import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
 import { ErrorBody } from "../../shared/errors.ts";
 import { eventually, plainCaller } from "./clients/clients.ts";
-import { createTable, type Mishap, playCells, quickReconcile } from "./chaos/crash-matrix.ts";
-import { deeds, type Rig } from "./chaos/crash-operations.ts";
+import { createTable, type Fault, playCells, quickReconcile } from "./chaos/crash-matrix.ts";
+import { operations, type Rig } from "./chaos/crash-operations.ts";
 import { startSystem, type System } from "./rigs/system.ts";
 
 /** The client, the edge and the relay go while an order is on its way through all of it. */
 
 const table = createTable(
   "client, edge, relay",
-  deeds.map(({ name }) => name),
+  operations.map(({ name }) => name),
 );
 let system: System;
 let rig: Rig;
@@ -68,7 +68,7 @@ function asJson(text: string): unknown {
 type Moment = "call on its way" | "order at TWS" | "answer on its way";
 
 /** Does something at a moment of the next call, once. */
-function at(moment: Moment, happens: () => unknown): Mishap {
+function at(moment: Moment, happens: () => unknown): Fault {
   return async (act) => {
     let happened: unknown = null;
     const happen = () => {
@@ -116,7 +116,7 @@ const restartAgent = () => {
   system.agent.start();
 };
 
-const mishaps: ReadonlyMap<string, Mishap> = new Map([
+const faults: ReadonlyMap<string, Fault> = new Map([
   ["client leaves, call on its way", at("call on its way", () => leaving.abort())],
   ["client leaves, order at TWS", at("order at TWS", () => leaving.abort())],
   ["relay cut, call on its way", at("call on its way", () => system.link.cut())],
@@ -128,7 +128,7 @@ const mishaps: ReadonlyMap<string, Mishap> = new Map([
   ["agent killed, answer on its way", at("answer on its way", restartAgent)],
 ]);
 
-test.for(deeds)("$name: once, or not at all", { timeout: 90_000 }, async (deed) => {
-  const key = deed.name.replaceAll(" ", "-");
-  expect(await playCells(rig, deed, mishaps, table, key)).toEqual([]);
+test.for(operations)("$name: once, or not at all", { timeout: 90_000 }, async (operation) => {
+  const key = operation.name.replaceAll(" ", "-");
+  expect(await playCells(rig, operation, faults, table, key)).toEqual([]);
 });

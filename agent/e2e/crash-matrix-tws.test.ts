@@ -8,15 +8,15 @@ import { verifyChain } from "../journal/audit-trail.ts";
 import type { OrderFaults } from "../simulator/faults/order-faults.ts";
 import { startSimulator, type Simulator } from "../simulator/server.ts";
 import { eventually } from "./clients/clients.ts";
-import { createTable, emptyForMs, type Mishap, playCells, quickReconcile } from "./chaos/crash-matrix.ts";
-import { type Deed, deeds, type Rig } from "./chaos/crash-operations.ts";
+import { createTable, emptyForMs, type Fault, playCells, quickReconcile } from "./chaos/crash-matrix.ts";
+import { type Operation, operations, type Rig } from "./chaos/crash-operations.ts";
 import { plainAsk } from "./rigs/dispatch-client.ts";
 
 /** Everything that TWS and the line to it can do to an order, in each moment, over a real socket. */
 
 const table = createTable(
   "TWS",
-  deeds.map(({ name }) => name),
+  operations.map(({ name }) => name),
 );
 let folder = "";
 beforeAll(() => {
@@ -67,7 +67,7 @@ async function startRig(name: string): Promise<TwsRig & { close(): Promise<void>
 }
 
 const faulty =
-  (rig: TwsRig, faults: OrderFaults, before: () => void = () => {}): Mishap =>
+  (rig: TwsRig, faults: OrderFaults, before: () => void = () => {}): Fault =>
   async (act) => {
     before();
     rig.simulator.faults.orders(faults);
@@ -81,7 +81,7 @@ const cancelOrder = 4;
 const cancels = (simulator: Simulator) => simulator.received().filter(({ id }) => id === cancelOrder).length;
 
 /** A cancellation is cut off by other means: it has no fault of its own. */
-function cutCancel(rig: TwsRig, isRead: boolean): Mishap {
+function cutCancel(rig: TwsRig, isRead: boolean): Fault {
   const { simulator } = rig;
   const { faults } = simulator;
   return async (act) => {
@@ -107,8 +107,8 @@ function cutCancel(rig: TwsRig, isRead: boolean): Mishap {
   };
 }
 
-/** What can go wrong with one deed, by name. */
-function mishapsOf(rig: TwsRig, { messages }: Deed): Readonly<Record<string, Mishap>> {
+/** What can go wrong with one operation, by name. */
+function faultsOf(rig: TwsRig, { messages }: Operation): Readonly<Record<string, Fault>> {
   const { faults } = rig.simulator;
   const drops = ["before-reading", "after-reading", "after-acknowledging"] as const;
   const rollBack = () => faults.rollbackNextValidId(5);
@@ -160,11 +160,11 @@ function mishapsOf(rig: TwsRig, { messages }: Deed): Readonly<Record<string, Mis
 }
 
 describe.concurrent("whatever TWS does", () => {
-  test.for(deeds)("$name: once, or not at all", { timeout: 90_000 }, async (deed) => {
-    const rig = await startRig(deed.name.replaceAll(" ", "-"));
+  test.for(operations)("$name: once, or not at all", { timeout: 90_000 }, async (operation) => {
+    const rig = await startRig(operation.name.replaceAll(" ", "-"));
     try {
-      const mishaps = Object.entries(mishapsOf(rig, deed));
-      expect(await playCells(rig, deed, new Map(mishaps), table)).toEqual([]);
+      const faults = Object.entries(faultsOf(rig, operation));
+      expect(await playCells(rig, operation, new Map(faults), table)).toEqual([]);
       expect(rig.agent.orders.status()).toMatchObject({ journal: "ok", unknownOrders: 0 });
     } finally {
       await rig.close();

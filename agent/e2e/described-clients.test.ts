@@ -7,12 +7,12 @@ import type { Local } from "../local/local.ts";
 import { getPublic } from "../local/public-fetch.ts";
 import type { ClientStyle } from "./clients/client-styles.ts";
 import { consent, openConsent, startWithSignIn } from "./rigs/owner-browser.ts";
-import { redirectTo, type Site, type SmallWeb, startSmallWeb } from "./rigs/private-web.ts";
+import { redirectTo, type Site, type PrivateWeb, startPrivateWeb } from "./rigs/private-web.ts";
 import { startStyled } from "./clients/styled-client.ts";
 
 /**
  * Clients that are described at an address of their own, which the edge in this process fetches: all of the way there
- * is real (workerd, name look-up, TLS, HTTP), but names and addresses are those of a small web on this machine.
+ * is real (workerd, name look-up, TLS, HTTP), but names and addresses are those of a private web on this machine.
  */
 
 const callback = "https://app.example/callback";
@@ -64,7 +64,7 @@ const outer: Record<string, Site> = {
 };
 
 let local: Local;
-let web: SmallWeb;
+let web: PrivateWeb;
 let victim: Server;
 let victimPort = 0;
 let visits = 0;
@@ -89,7 +89,7 @@ beforeAll(async () => {
       answers: { "/client.json": redirectTo(target) },
     },
   }));
-  web = await startSmallWeb(Object.assign({}, outer, ...inside, ...redirecting));
+  web = await startPrivateWeb(Object.assign({}, outer, ...inside, ...redirecting));
   local = await startWithSignIn({ network: web.network, write: () => undefined });
 });
 afterAll(async () => {

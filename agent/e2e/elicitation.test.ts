@@ -8,19 +8,19 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { EdgeFrame } from "../../shared/protocol.ts";
-import { type Stage, startStage } from "./rigs/scripted-agent.ts";
+import { type ScriptedAgent, startScriptedAgent } from "./rigs/scripted-agent.ts";
 
 /** The official clients of both eras, asked about an order in the middle of its call. */
 
 type CallFrame = Extract<EdgeFrame, { type: "call" }>;
-let stage: Stage;
+let agent: ScriptedAgent;
 let calls: CallFrame[];
 let isApproved: boolean;
 
 beforeAll(async () => {
-  stage = await startStage(() => ({ AUTH: "off" }), play);
+  agent = await startScriptedAgent(() => ({ AUTH: "off" }), play);
 });
-afterAll(() => stage.close());
+afterAll(() => agent.close());
 beforeEach(() => {
   calls = [];
   isApproved = false;
@@ -31,10 +31,10 @@ function play(frame: EdgeFrame): void {
   calls.push(frame);
   const { id } = frame;
   if (isApproved) {
-    stage.say({ type: "result", id, output: { orderId: 7, status: "Submitted" } });
+    agent.say({ type: "result", id, output: { orderId: 7, status: "Submitted" } });
     return;
   }
-  stage.say({
+  agent.say({
     type: "error",
     id,
     error: {
@@ -67,7 +67,7 @@ const eras: readonly (readonly [string, Era])[] = [
         versionNegotiation: { mode: { pin: "2026-07-28" } },
       });
       client.setRequestHandler("elicitation/create", ({ params }) => answer(params.message));
-      await client.connect(new ModernTransport(new URL(`${stage.url}/api/v1/mcp`)));
+      await client.connect(new ModernTransport(new URL(`${agent.url}/api/v1/mcp`)));
       const result = await client.callTool(order);
       await client.close();
       return result;
@@ -78,7 +78,7 @@ const eras: readonly (readonly [string, Era])[] = [
     async (answer) => {
       const client = new LegacyClient(info, { capabilities });
       client.setRequestHandler(ElicitRequestSchema, ({ params }) => answer(params.message));
-      const transport = new LegacyTransport(new URL(`${stage.url}/api/v1/mcp`));
+      const transport = new LegacyTransport(new URL(`${agent.url}/api/v1/mcp`));
       if (!isTransport(transport)) throw new Error("not a transport");
       await client.connect(transport);
       const result = await client.callTool(order);

@@ -5,7 +5,13 @@ import type { ToolName } from "../../shared/tools/index.ts";
 import type { Limits } from "../limits/limits.ts";
 import { createApprovals } from "../journal/approvals.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
-import { budgetMs, type CallFrame, forged, type HostileScene, startHostileScene } from "./rigs/edge-peer.ts";
+import {
+  budgetMs,
+  type CallFrame,
+  forged,
+  type HostileSystem,
+  startHostileSystem,
+} from "./rigs/edge-peer.ts";
 
 /** An edge in the hands of somebody else: what it can and cannot get placed at TWS. */
 
@@ -41,17 +47,17 @@ const another = (changes: object = {}) => {
 const Failed = z.object({ error: z.object({ code: z.string() }) });
 const codeOf = (answer: unknown) => Failed.parse(answer).error.code;
 
-let scene: HostileScene;
+let system: HostileSystem;
 const heldOrders = () => {
-  const { ledger } = scene.simulator.world;
+  const { ledger } = system.simulator.world;
   return ledger.openOrders().length + ledger.completedOrders().length;
 };
 
 describe("calls beyond the owner's limits, for a grant that nobody gave", () => {
   beforeAll(async () => {
-    scene = await startHostileScene(limits);
+    system = await startHostileSystem(limits);
   });
-  afterAll(() => scene.close());
+  afterAll(() => system.close());
 
   const option = { symbol: "AAPL", expiration: "20270115", strike: 200, right: "C", action: "BUY" };
   const exits = { entryPrice: 100, takeProfitPrice: 120, stopLossPrice: 90, account: paper };
@@ -78,21 +84,21 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     ],
     ["a change of an order that is none", "ibkr_modify_order", { orderId: 1, limitPrice: 1 }],
   ])("%s", async ([, tool, input]) => {
-    const answer = await scene.call(tool, input);
+    const answer = await system.call(tool, input);
     expect(codeOf(answer)).toMatch(
       /^(trading_refused|invalid_input|forbidden|order_not_found|unknown_contract)$/,
     );
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
+    expect([system.placed(), heldOrders()]).toEqual([0, 0]);
   });
 
   test("a basket whose rows are each within them", async () => {
     const { account, ...row } = order({ quantity: 6 });
-    const answer = await scene.call("ibkr_place_orders", {
+    const answer = await system.call("ibkr_place_orders", {
       account,
       orders: [row, { ...row, limitPrice: 99 }],
     });
     expect(codeOf(answer)).toBe("trading_refused");
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
+    expect([system.placed(), heldOrders()]).toEqual([0, 0]);
   });
 
   test.for<[string, Partial<CallFrame>, string]>([
@@ -105,41 +111,41 @@ describe("calls beyond the owner's limits, for a grant that nobody gave", () => 
     ["that may only read", { caller: { ...forged, scopes: ["tws:read"] } }, "forbidden"],
     ["of no account", { caller: { ...forged, accounts: [] } }, "forbidden"],
   ])("nor is one within them %s", async ([, changes, code]) => {
-    expect(codeOf(await scene.call("ibkr_place_order", order(), changes))).toBe(code);
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
+    expect(codeOf(await system.call("ibkr_place_order", order(), changes))).toBe(code);
+    expect([system.placed(), heldOrders()]).toEqual([0, 0]);
   });
 });
 
 describe("calls within the owner's limits", () => {
   beforeEach(async () => {
-    scene = await startHostileScene(limits);
+    system = await startHostileSystem(limits);
   });
-  afterEach(() => scene.close());
+  afterEach(() => system.close());
 
   test("are placed once, however often, late or altered their frames come again", async () => {
     const sentAt = Date.now();
     const again = { id: "c1", idempotencyKey: "k1", sentAt, deadlineAt: sentAt + 10_000 };
-    const { orderId } = await scene.call("ibkr_place_order", order(), again);
+    const { orderId } = await system.call("ibkr_place_order", order(), again);
     expect(orderId).toEqual(expect.any(Number));
     for (const changes of [again, { ...again, id: "c2" }]) {
-      expect(await scene.call("ibkr_place_order", order(), changes)).toMatchObject({ orderId });
+      expect(await system.call("ibkr_place_order", order(), changes)).toMatchObject({ orderId });
     }
     const old = { ...again, sentAt: sentAt - 3_600_000, deadlineAt: sentAt - 3_590_000 };
-    expect(codeOf(await scene.call("ibkr_place_order", order(), old))).toBe("timeout");
-    const altered = await scene.call("ibkr_place_order", order({ quantity: 6 }), again);
+    expect(codeOf(await system.call("ibkr_place_order", order(), old))).toBe("timeout");
+    const altered = await system.call("ibkr_place_order", order({ quantity: 6 }), again);
     expect(codeOf(altered)).toBe("invalid_input");
     // the same for another key is asked about
-    expect(codeOf(await scene.call("ibkr_place_order", order()))).toBe("duplicate_order");
+    expect(codeOf(await system.call("ibkr_place_order", order()))).toBe("duplicate_order");
     // and a change is held to the limits as well
     for (const change of [{ quantity: 11 }, { limitPrice: 201 }]) {
-      expect(codeOf(await scene.call("ibkr_modify_order", { orderId, ...change }))).toBe("trading_refused");
+      expect(codeOf(await system.call("ibkr_modify_order", { orderId, ...change }))).toBe("trading_refused");
     }
-    expect([scene.placed(), heldOrders()]).toEqual([1, 1]);
+    expect([system.placed(), heldOrders()]).toEqual([1, 1]);
   });
 
   test("are placed until the value of the day is used up, however many come at once", async () => {
     const flood = Array.from({ length: 60 }, (_, row) =>
-      scene.call("ibkr_place_order", another({ quantity: 4 }), {
+      system.call("ibkr_place_order", another({ quantity: 4 }), {
         caller: { ...forged, grantId: `forged-${row}` },
         deadlineAt: Date.now() + 20_000,
       }),
@@ -147,7 +153,7 @@ describe("calls within the owner's limits", () => {
     const answers = await Promise.all(flood);
     // each is a little less than 400
     expect(answers.filter(({ orderId }) => orderId !== undefined)).toHaveLength(3);
-    expect([scene.placed(), heldOrders()]).toEqual([3, 3]);
+    expect([system.placed(), heldOrders()]).toEqual([3, 3]);
   });
 });
 
@@ -156,16 +162,16 @@ const Desk = z.object({ approvals: z.array(z.object({ approvalId: z.string(), di
 type Waiting = Pick<PendingApproval, "approvalId" | "digest">;
 
 async function newestOf(): Promise<Waiting> {
-  const newest = Desk.parse(await scene.owner({ kind: "desk" })).approvals.at(-1);
+  const newest = Desk.parse(await system.owner({ kind: "desk" })).approvals.at(-1);
   if (newest === undefined) throw new Error("Nothing waits.");
   return newest;
 }
 const decide = (waiting: Waiting, decision: "approve" | "decline") =>
-  scene.owner({ kind: "decide", approvalId: waiting.approvalId, digest: waiting.digest, decision });
+  system.owner({ kind: "decide", approvalId: waiting.approvalId, digest: waiting.digest, decision });
 
 /** An order that waits, under a key. */
 async function petition(key: string, input: object, caller = forged): Promise<Waiting> {
-  const answer = await scene.call("ibkr_place_order", input, { idempotencyKey: key, caller });
+  const answer = await system.call("ibkr_place_order", input, { idempotencyKey: key, caller });
   expect(codeOf(answer)).toBe("approval_required");
   return await newestOf();
 }
@@ -174,7 +180,7 @@ describe("decisions that the owner has not made", () => {
   const asks: Partial<Limits> = { ...limits, approval: "always" };
 
   test("count once, for the very orders and grant that were asked for, and never again", async () => {
-    scene = await startHostileScene(asks);
+    system = await startHostileSystem(asks);
     const input = another();
     const first = await petition("k1", input);
     // of other orders, and of what was never asked
@@ -190,85 +196,89 @@ describe("decisions that the owner has not made", () => {
     const foreign = { ...forged, grantId: "other" };
     await petition("k1", input, foreign);
     await petition("k2", another());
-    const altered = await scene.call("ibkr_place_order", { ...input, quantity: 9 }, { idempotencyKey: "k1" });
+    const altered = await system.call(
+      "ibkr_place_order",
+      { ...input, quantity: 9 },
+      { idempotencyKey: "k1" },
+    );
     expect(codeOf(altered)).toBe("invalid_input");
-    expect(scene.placed()).toBe(0);
-    const { orderId } = await scene.call("ibkr_place_order", input, { idempotencyKey: "k1" });
+    expect(system.placed()).toBe(0);
+    const { orderId } = await system.call("ibkr_place_order", input, { idempotencyKey: "k1" });
     expect(orderId).toEqual(expect.any(Number));
     // replayed: the decision, the call, and the order under another key
     expect(codeOf(await decide(first, "approve"))).toBe("invalid_input");
-    expect(await scene.call("ibkr_place_order", input, { idempotencyKey: "k1" })).toMatchObject({ orderId });
-    const repeated = () => scene.call("ibkr_place_order", input, { idempotencyKey: "k3" });
+    expect(await system.call("ibkr_place_order", input, { idempotencyKey: "k1" })).toMatchObject({ orderId });
+    const repeated = () => system.call("ibkr_place_order", input, { idempotencyKey: "k3" });
     expect(codeOf(await repeated())).toBe("duplicate_order");
-    await scene.call("ibkr_cancel_order", { orderId }, { deadlineAt: Date.now() + 10_000 });
+    await system.call("ibkr_cancel_order", { orderId }, { deadlineAt: Date.now() + 10_000 });
     expect(codeOf(await repeated())).toBe("approval_required");
-    expect([scene.placed(), heldOrders()]).toEqual([1, 1]);
-    await scene.close();
+    expect([system.placed(), heldOrders()]).toEqual([1, 1]);
+    await system.close();
   });
 
   test("on a change of one order place no new one, and change no other", async () => {
-    scene = await startHostileScene(asks);
+    system = await startHostileSystem(asks);
     const ids: unknown[] = [];
     for (const input of [order({ quantity: 2, limitPrice: 50 }), order({ quantity: 2, limitPrice: 51 })]) {
       const key = `k${ids.length}`;
       await decide(await petition(key, input), "approve");
-      ids.push((await scene.call("ibkr_place_order", input, { idempotencyKey: key }))["orderId"]);
+      ids.push((await system.call("ibkr_place_order", input, { idempotencyKey: key }))["orderId"]);
     }
     const change = { limitPrice: 60 };
-    const asked = await scene.call("ibkr_modify_order", { orderId: ids[0], ...change });
+    const asked = await system.call("ibkr_modify_order", { orderId: ids[0], ...change });
     expect(codeOf(asked)).toBe("approval_required");
     await decide(await newestOf(), "approve");
     await petition("k9", order({ quantity: 2, ...change }));
-    expect(codeOf(await scene.call("ibkr_modify_order", { orderId: ids[1], ...change }))).toBe(
+    expect(codeOf(await system.call("ibkr_modify_order", { orderId: ids[1], ...change }))).toBe(
       "approval_required",
     );
-    expect([scene.placed(), heldOrders()]).toEqual([2, 2]);
-    await scene.call("ibkr_modify_order", { orderId: ids[0], ...change });
-    expect([scene.placed(), heldOrders()]).toEqual([3, 2]);
-    await scene.close();
+    expect([system.placed(), heldOrders()]).toEqual([2, 2]);
+    await system.call("ibkr_modify_order", { orderId: ids[0], ...change });
+    expect([system.placed(), heldOrders()]).toEqual([3, 2]);
+    await system.close();
   });
 
   test("do not bring back what was declined or has expired", async () => {
-    scene = await startHostileScene(asks);
+    system = await startHostileSystem(asks);
     const [no, late] = [another(), another()];
     const declined = await petition("k1", no);
     await decide(declined, "decline");
     expect(codeOf(await decide(declined, "approve"))).toBe("invalid_input");
-    expect(codeOf(await scene.call("ibkr_place_order", no, { idempotencyKey: "k1" }))).toBe(
+    expect(codeOf(await system.call("ibkr_place_order", no, { idempotencyKey: "k1" }))).toBe(
       "trading_refused",
     );
     const expired = await petition("k2", late);
-    scene.journalFile.write("expire", (db) =>
+    system.journalFile.write("expire", (db) =>
       db.prepare("UPDATE approval SET expires_at = ?").run(Date.now()),
     );
     expect(codeOf(await decide(expired, "approve"))).toBe("invalid_input");
     await petition("k2", late);
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
-    await scene.close();
+    expect([system.placed(), heldOrders()]).toEqual([0, 0]);
+    await system.close();
   });
 
   test("count for nothing at all with APPROVAL_AT=host", async () => {
-    scene = await startHostileScene({ ...asks, approvalAt: "host" });
+    system = await startHostileSystem({ ...asks, approvalAt: "host" });
     const input = another();
     const waiting = await petition("k1", input);
     for (const decision of ["approve", "decline"] as const) {
       expect(codeOf(await decide(waiting, decision))).toBe("forbidden");
     }
-    const still = await scene.call("ibkr_place_order", input, { idempotencyKey: "k1" });
+    const still = await system.call("ibkr_place_order", input, { idempotencyKey: "k1" });
     expect(still).toMatchObject({ error: { code: "approval_required", approval: { at: "host" } } });
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
-    createApprovals(scene.journalFile, Date.now).decide(waiting.approvalId, null, "approve", "host");
-    expect(await scene.call("ibkr_place_order", input, { idempotencyKey: "k1" })).toHaveProperty("orderId");
-    expect(scene.placed()).toBe(1);
-    await scene.close();
+    expect([system.placed(), heldOrders()]).toEqual([0, 0]);
+    createApprovals(system.journalFile, Date.now).decide(waiting.approvalId, null, "approve", "host");
+    expect(await system.call("ibkr_place_order", input, { idempotencyKey: "k1" })).toHaveProperty("orderId");
+    expect(system.placed()).toBe(1);
+    await system.close();
   });
 });
 
 describe("frames that no honest edge sends", () => {
   beforeAll(async () => {
-    scene = await startHostileScene(limits);
+    system = await startHostileSystem(limits);
   });
-  afterAll(() => scene.close());
+  afterAll(() => system.close());
 
   test.for([
     '{"type":"owner","id":"x","request":{"kind":"approve","approvalId":"a1"}}',
@@ -279,27 +289,27 @@ describe("frames that no honest edge sends", () => {
     '{"type":"settings","trading":"live"}',
     '{"type":"call","id":"x","tool":"ibkr_place_order","input":{},"deadlineAt":1,"sentAt":1,"caller":{"scopes":["owner"]}}',
   ])("%s ends the connection, and the agent comes back", async (text) => {
-    const over = scene.cutOff();
-    scene.say(text);
+    const over = system.cutOff();
+    system.say(text);
     expect(await over).toBe(1002);
   });
 
   test("what the TWS host has stopped is lifted by none of them", async () => {
-    const killSwitch = createKillSwitch(scene.journalFile, Date.now);
+    const killSwitch = createKillSwitch(system.journalFile, Date.now);
     killSwitch.freeze("host", "mine");
-    expect(codeOf(await scene.owner({ kind: "unfreeze" }))).toBe("trading_frozen");
+    expect(codeOf(await system.owner({ kind: "unfreeze" }))).toBe("trading_frozen");
     // taking it over first does not help
-    await scene.owner({ kind: "freeze", reason: "ours" });
-    expect(codeOf(await scene.owner({ kind: "unfreeze" }))).toBe("trading_frozen");
+    await system.owner({ kind: "freeze", reason: "ours" });
+    expect(codeOf(await system.owner({ kind: "unfreeze" }))).toBe("trading_frozen");
     const id = "u1";
-    const answer = scene.answerTo(id);
-    scene.say(`{"type":"owner","id":"${id}","request":{"kind":"unfreeze","by":"host"},"by":"host"}`);
+    const answer = system.answerTo(id);
+    system.say(`{"type":"owner","id":"${id}","request":{"kind":"unfreeze","by":"host"},"by":"host"}`);
     expect(codeOf(await answer)).toBe("trading_frozen");
-    expect(codeOf(await scene.call("ibkr_place_order", another()))).toBe("trading_frozen");
+    expect(codeOf(await system.call("ibkr_place_order", another()))).toBe("trading_frozen");
     expect(killSwitch.state()).toMatchObject({ by: "host", reason: "mine" });
-    expect([scene.placed(), heldOrders()]).toEqual([0, 0]);
+    expect([system.placed(), heldOrders()]).toEqual([0, 0]);
     killSwitch.unfreeze("host");
-    const { orderId } = await scene.call("ibkr_place_order", another(), {
+    const { orderId } = await system.call("ibkr_place_order", another(), {
       deadlineAt: Date.now() + budgetMs,
     });
     expect(orderId).toEqual(expect.any(Number));

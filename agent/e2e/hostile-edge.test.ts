@@ -5,7 +5,7 @@ import type { Caller } from "../../shared/caller.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { type ToolName, tools } from "../../shared/tools/index.ts";
 import { createDispatch } from "../dispatch.ts";
-import { startTestbed, type Testbed, trader } from "../handlers/handlers.fixture.ts";
+import { startHandlersFixture, type HandlersFixture, trader } from "../handlers/handlers.fixture.ts";
 import { createLog } from "../process/log.ts";
 import { outputOf } from "./rigs/dispatch-client.ts";
 import { type Known, lookAround, toolCalls } from "./docs/tool-calls.ts";
@@ -15,7 +15,7 @@ import { type Known, lookAround, toolCalls } from "./docs/tool-calls.ts";
 const [mine, other] = ["DU1234567", "DU7777777"];
 const limited: Caller = { ...trader, grantId: "limited", accounts: [mine] };
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 let known: Known;
 let dispatch: ReturnType<typeof createDispatch>;
 /** An order that works in the other account. */
@@ -46,14 +46,14 @@ async function ask(
 }
 
 beforeAll(async () => {
-  bed = await startTestbed({ simulator: { accounts: [mine, other] } });
+  fixture = await startHandlersFixture({ simulator: { accounts: [mine, other] } });
   const log = createLog({
     level: "error",
     secrets: [],
     write: (line) => process.stderr.write(line),
     now: Date.now,
   });
-  dispatch = createDispatch({ handlers: bed.handlers, log, now: Date.now });
+  dispatch = createDispatch({ handlers: fixture.handlers, log, now: Date.now });
   // the other account has everything that a list could show
   const market = { symbol: "MSFT", action: "BUY", quantity: 7, orderType: "MKT", account: other };
   const working = {
@@ -76,7 +76,7 @@ beforeAll(async () => {
     return outputOf(await ask(tool, { ...input, ...(takesAccount(tool) && { account: mine }) }, trader));
   });
 }, 60_000);
-afterAll(() => bed.close());
+afterAll(() => fixture.close());
 
 const isToolName = (name: string): name is ToolName => Object.hasOwn(tools, name);
 const definitionOf = (name: ToolName): ToolDefinition => tools[name];
@@ -109,7 +109,7 @@ describe.for(agentTools)("%s", (name) => {
     const answer = await ask(name, inputOf(name), limited);
     expect(JSON.stringify(answer)).not.toContain(other);
     if (name === "ibkr_disconnect") await ask("ibkr_connect", {}, trader);
-    if (name === "ibkr_disconnect") await bed.session.whenConnected(10_000);
+    if (name === "ibkr_disconnect") await fixture.session.whenConnected(10_000);
   });
 
   test("is refused to a caller whose access has ended, and to one without its scope", async () => {

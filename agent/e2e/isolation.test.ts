@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ToolName } from "../../shared/tools/index.ts";
 import { eventually, openSocket, type Socket } from "./clients/clients.ts";
-import { type Estate, type Grant, startEstate } from "./rigs/multi-host-deployment.ts";
+import { type Deployment, type Grant, startDeployment } from "./rigs/multi-host-deployment.ts";
 
 /**
  * Two owners' worth of grants on one edge: A may trade the account DU1111111 of the first host, C may read its other
@@ -12,23 +12,23 @@ import { type Estate, type Grant, startEstate } from "./rigs/multi-host-deployme
 const [accountOfA, accountOfB, accountOfC] = ["DU1111111", "DU2222222", "DU3333333"];
 const uri = (account: string) => `ibkr://portfolio/${account}`;
 
-let estate: Estate;
+let deployment: Deployment;
 let a: Client;
 let b: Client;
 let c: Client;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  estate = await startEstate();
-  const home = await estate.host("Home", [accountOfA, accountOfC]);
-  const office = await estate.host("Office", [accountOfB]);
-  a = clientOf(await estate.grant({ host: home, accounts: [accountOfA], permission: "trade" }));
-  b = clientOf(await estate.grant({ host: office, accounts: null, permission: "trade" }));
-  c = clientOf(await estate.grant({ host: home, accounts: [accountOfC], permission: "read" }));
+  deployment = await startDeployment();
+  const home = await deployment.host("Home", [accountOfA, accountOfC]);
+  const office = await deployment.host("Office", [accountOfB]);
+  a = clientOf(await deployment.grant({ host: home, accounts: [accountOfA], permission: "trade" }));
+  b = clientOf(await deployment.grant({ host: office, accounts: null, permission: "trade" }));
+  c = clientOf(await deployment.grant({ host: home, accounts: [accountOfC], permission: "read" }));
 }, 60_000);
 afterAll(async () => {
   for (const socket of sockets) socket.close();
-  await estate.close();
+  await deployment.close();
 });
 
 type Params = Readonly<Record<string, unknown>>;
@@ -44,7 +44,7 @@ function clientOf(grant: Grant) {
   const authorization = { Authorization: `Bearer ${grant.accessToken}` };
 
   async function ask(method: string, params: Params = {}, headers: Record<string, string> = {}) {
-    const response = await fetch(estate.mcpUrl, {
+    const response = await fetch(deployment.mcpUrl, {
       method: "POST",
       headers: { "Content-Type": "application/json", ...authorization, ...headers },
       body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }),
@@ -71,13 +71,15 @@ function clientOf(grant: Grant) {
       return (await ask("initialize", params)).headers.get("Mcp-Session-Id") ?? "";
     },
     async stream(path: string): Promise<Socket> {
-      const socket = await openSocket(`${estate.wsUrl}/api/v1/stream/${path}`, { headers: authorization });
+      const socket = await openSocket(`${deployment.wsUrl}/api/v1/stream/${path}`, {
+        headers: authorization,
+      });
       sockets.push(socket);
       await socket.next({ type: "connected" });
       return socket;
     },
     async ticket(endpoint: string): Promise<string> {
-      const response = await fetch(`${estate.url}/api/v1/tickets`, {
+      const response = await fetch(`${deployment.url}/api/v1/tickets`, {
         method: "POST",
         headers: { "Content-Type": "application/json", ...authorization },
         body: JSON.stringify({ endpoint }),
@@ -255,7 +257,7 @@ describe("streams", () => {
 
   test("take a ticket for its own grant and host alone", async () => {
     const ticket = await c.ticket("portfolio");
-    const socket = await openSocket(`${estate.wsUrl}/api/v1/stream/portfolio?ticket=${ticket}`, {
+    const socket = await openSocket(`${deployment.wsUrl}/api/v1/stream/portfolio?ticket=${ticket}`, {
       // a token that comes along counts for nothing
       headers: a.authorization,
     });
@@ -278,7 +280,7 @@ test("a session of MCP is of no use to another grant, and says nothing of itself
     expect(real).toMatchObject({ status: 404, text: made.text });
     for (const method of ["GET", "DELETE"]) {
       const headers = { ...client.authorization, ...mine, Accept: "text/event-stream" };
-      expect((await fetch(estate.mcpUrl, { method, headers })).status).toBe(404);
+      expect((await fetch(deployment.mcpUrl, { method, headers })).status).toBe(404);
     }
     const subscribed = await client.ask("resources/subscribe", { uri: uri(accountOfA) }, mine);
     expect(subscribed.status).toBe(404);
@@ -292,7 +294,7 @@ test("a subscription to another's resource is told nothing", async () => {
     await c.ask("resources/subscribe", { uri: one }, session);
   await c.call("ibkr_start_portfolio_resource", { account: accountOfC });
   const leaving = new AbortController();
-  const stream = await fetch(estate.mcpUrl, {
+  const stream = await fetch(deployment.mcpUrl, {
     headers: { ...c.authorization, ...session },
     signal: leaving.signal,
   });
@@ -338,7 +340,7 @@ test("a reader is shown no tool that trades, and the call of one is refused with
 
 test("health shows each its own host, and a stranger none", async () => {
   const health = async (headers: Record<string, string>) =>
-    await (await fetch(`${estate.url}/health`, { headers })).text();
+    await (await fetch(`${deployment.url}/health`, { headers })).text();
   for (const [, client, own, others] of theirs()) {
     const text = await health(client.authorization);
     for (const account of [own, ...others]) expect(text).not.toContain(account);
@@ -356,10 +358,10 @@ test("ending one closes all its streams within a second, refuses its token, and 
   mine[0]?.send({ action: "subscribe", symbol: "AAPL" });
   await mine[0]?.next({ type: "subscribed" });
   const session = { ...a.authorization, "Mcp-Session-Id": await a.session(), Accept: "text/event-stream" };
-  const events = await fetch(estate.mcpUrl, { headers: session });
+  const events = await fetch(deployment.mcpUrl, { headers: session });
   const ticket = await a.ticket("news");
   const startedAt = performance.now();
-  await estate.owner.revoke(a.grant.grantId);
+  await deployment.owner.revoke(a.grant.grantId);
   await eventually(
     async () => mine.some((socket) => socket.isOpen()),
     (isOpen) => !isOpen,
@@ -374,7 +376,7 @@ test("ending one closes all its streams within a second, refuses its token, and 
   );
   expect(performance.now() - startedAt).toBeLessThan(3_000);
   await events.body?.cancel();
-  await expect(openSocket(`${estate.wsUrl}/api/v1/stream/news?ticket=${ticket}`)).rejects.toThrow("401");
+  await expect(openSocket(`${deployment.wsUrl}/api/v1/stream/news?ticket=${ticket}`)).rejects.toThrow("401");
   for (const socket of other) {
     socket.send({ action: "ping" });
     await socket.next({ type: "pong" });

@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { openSocket, type Socket } from "./clients/clients.ts";
-import { type Scene, startScene } from "./rigs/streaming-system.ts";
+import { type StreamingSystem, startStreamingSystem } from "./rigs/streaming-system.ts";
 
-let scene: Scene;
+let streaming: StreamingSystem;
 beforeAll(async () => {
-  scene = await startScene({ simulator: { maxMarketDataLines: 2 } });
+  streaming = await startStreamingSystem({ simulator: { maxMarketDataLines: 2 } });
 });
-afterEach(async () => void (await scene.end()));
-afterAll(() => scene.close());
+afterEach(async () => void (await streaming.end()));
+afterAll(() => streaming.close());
 
 test("who comes when all lines of the account are taken is told so, and served when one is free", async () => {
-  const [first, second] = [scene.watcher(), scene.watcher()];
+  const [first, second] = [streaming.watcher(), streaming.watcher()];
   first.follow("AAPL", "MSFT");
   await Promise.all([first.live("AAPL"), first.live("MSFT")]);
   second.follow("NVDA");
@@ -21,8 +21,8 @@ test("who comes when all lines of the account are taken is told so, and served w
   expect(told).toMatchObject({ state: "stale", quote: null });
   first.leave("MSFT");
   await second.live("NVDA");
-  await scene.settled(second);
-  expect(await scene.end()).toEqual([]);
+  await streaming.settled(second);
+  expect(await streaming.end()).toEqual([]);
 });
 
 /** Subscribes and unsubscribes so many times, all in one go, and takes in every answer. */
@@ -47,10 +47,10 @@ const cleanAnswers = (pairs: number): string[] =>
 
 test("a thousand quick changes of mind are each answered once, and leave no line open", async () => {
   // while somebody watches, the edge knows the line and need not ask TWS each time
-  const steady = scene.watcher();
+  const steady = streaming.watcher();
   steady.follow("AAPL");
   await steady.live("AAPL");
-  const socket = await openSocket(`${scene.system.wsUrl}/api/v1/stream/market-data`);
+  const socket = await openSocket(`${streaming.system.wsUrl}/api/v1/stream/market-data`);
   const pairs = 50;
   for (let round = 0; round < 10; round += 1)
     expect(await changeMind(socket, pairs)).toEqual(cleanAnswers(pairs));
@@ -59,6 +59,6 @@ test("a thousand quick changes of mind are each answered once, and leave no line
   expect(await changeMind(socket, 5)).toEqual(cleanAnswers(5));
   socket.send({ action: "list" });
   expect(await socket.next({ type: "subscriptions" })).toMatchObject({ count: 0 });
-  expect(await scene.end()).toEqual([]);
+  expect(await streaming.end()).toEqual([]);
   socket.close();
 });

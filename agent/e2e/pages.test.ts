@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { mostQuotedStrikes } from "../../shared/tools/options.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { startTestbed, type Testbed } from "../handlers/handlers.fixture.ts";
-import { createCrowdedWorld } from "./rigs/large-account-world.ts";
+import { startHandlersFixture, type HandlersFixture } from "../handlers/handlers.fixture.ts";
+import { createLargeAccountWorld } from "./rigs/large-account-world.ts";
 import { type Ask, errorOf, outputOf, plainAsk } from "./rigs/dispatch-client.ts";
 
 /** A Friday morning in New York. */
@@ -11,19 +11,19 @@ const openedAt = Date.parse("2026-11-20T15:30:00Z");
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 
-let testbed: Testbed | null = null;
+let opened: HandlersFixture | null = null;
 afterEach(async () => {
   vi.restoreAllMocks();
-  await testbed?.close();
-  testbed = null;
+  await opened?.close();
+  opened = null;
 });
 
 /** A market whose clock stands still, and goes on when the test says so, and the agent's own with it. */
 async function start() {
   let at = openedAt;
   let passedMs = 0;
-  const bed = await startTestbed({ simulator: { seed: 7, now: () => at } });
-  testbed = bed;
+  const fixture = await startHandlersFixture({ simulator: { seed: 7, now: () => at } });
+  opened = fixture;
   for (const clock of [performance, Date]) {
     const now = clock.now.bind(clock);
     vi.spyOn(clock, "now").mockImplementation(() => now() + passedMs);
@@ -32,7 +32,7 @@ async function start() {
     at += ms;
     passedMs += 20_000;
   };
-  return { bed, ask: plainAsk(bed.handlers), pass };
+  return { fixture, ask: plainAsk(fixture.handlers), pass };
 }
 
 const Answer = z.looseObject({ total: z.int(), next_cursor: z.string().optional() });
@@ -89,10 +89,10 @@ describe("bars", () => {
   });
 
   test("are asked of TWS once when the pages are asked for one right after the other", async () => {
-    const { bed, ask } = await start();
+    const { fixture, ask } = await start();
     const input = { symbol: "AAPL", barSize: "1 min", duration: "1 D", limit: 50 };
     await pages(ask, "ibkr_get_historical_data", input, "bars");
-    expect(await bed.received(20)).toHaveLength(1);
+    expect(await fixture.received(20)).toHaveLength(1);
   });
 
   test("cannot be gone on with when TWS no longer gives what comes next", async () => {
@@ -125,12 +125,12 @@ describe("bars", () => {
   );
 });
 
-const asked = (bed: Testbed, id: number, field: number) =>
-  bed.received(id).then((messages) => new Set(messages.map(({ fields }) => fields[field])));
+const asked = (fixture: HandlersFixture, id: number, field: number) =>
+  fixture.received(id).then((messages) => new Set(messages.map(({ fields }) => fields[field])));
 
 describe("quotes", () => {
   test("are asked of TWS for the page alone", async () => {
-    const { bed, ask } = await start();
+    const { fixture, ask } = await start();
     const symbols = ["AAPL", "MSFT", "IBM", "SPY", "QQQ"];
     const answer = Answer.parse(outputOf(await ask("ibkr_get_quotes", { symbols, limit: 2 })));
     expect(answer).toMatchObject({
@@ -140,28 +140,28 @@ describe("quotes", () => {
       total: 5,
       truncated: true,
     });
-    expect(await bed.received(1)).toHaveLength(2);
+    expect(await fixture.received(1)).toHaveLength(2);
     const { rows } = await pages(ask, "ibkr_get_quotes", { symbols, limit: 2 }, "quotes");
     expect(rows).toMatchObject(symbols.map((symbol) => ({ symbol, error: null })));
-    expect(await bed.received(1)).toHaveLength(2 + 5);
+    expect(await fixture.received(1)).toHaveLength(2 + 5);
   });
 
   test("of fifty instruments open a line for each once", async () => {
-    testbed = await startTestbed({ simulator: { world: createCrowdedWorld() } });
+    opened = await startHandlersFixture({ simulator: { world: createLargeAccountWorld() } });
     const contracts = Array.from({ length: 50 }, (_, index) => ({ conId: 900_000_000 + index }));
-    const { rows } = await pages(plainAsk(testbed.handlers), "ibkr_get_quotes", { contracts }, "quotes");
+    const { rows } = await pages(plainAsk(opened.handlers), "ibkr_get_quotes", { contracts }, "quotes");
     expect(rows).toHaveLength(50);
-    expect(await testbed.received(1)).toHaveLength(50);
+    expect(await opened.received(1)).toHaveLength(50);
   });
 
   test("have no page beyond their end, and TWS is not asked for one", async () => {
-    const { bed, ask } = await start();
+    const { fixture, ask } = await start();
     const cursor = "at:7";
     expect(errorOf(await ask("ibkr_get_quotes", { symbols: ["AAPL"], cursor }))).toMatchObject({
       code: "invalid_input",
       message: expect.stringMatching(/^cursor/),
     });
-    expect(await bed.received(1)).toHaveLength(0);
+    expect(await fixture.received(1)).toHaveLength(0);
   });
 });
 
@@ -183,26 +183,26 @@ describe("an option chain", () => {
   });
 
   test("is quoted for the page alone", async () => {
-    const { bed, ask } = await start();
+    const { fixture, ask } = await start();
     const input = { symbol: "AAPL", expiration: await expirationOf(ask), withQuotes: true, strikeRange: 6 };
     const answer = Answer.parse(outputOf(await ask("ibkr_get_option_chain", { ...input, limit: 2 })));
     expect(answer).toMatchObject({ strikeCount: 6, total: 6, returned: 2 });
     // the underlying, and a call and a put at two strikes
-    expect((await asked(bed, 1, 3)).size).toBe(1 + 4);
+    expect((await asked(fixture, 1, 3)).size).toBe(1 + 4);
     const cursor = answer.next_cursor;
     await ask("ibkr_get_option_chain", { ...input, limit: mostQuotedStrikes, cursor });
-    expect((await asked(bed, 1, 3)).size).toBe(1 + 12);
+    expect((await asked(fixture, 1, 3)).size).toBe(1 + 12);
   });
 
   test("of thousands of contracts is asked of TWS once for all pages", async () => {
-    testbed = await startTestbed({ simulator: { world: createCrowdedWorld() } });
-    const ask = plainAsk(testbed.handlers);
+    opened = await startHandlersFixture({ simulator: { world: createLargeAccountWorld() } });
+    const ask = plainAsk(opened.handlers);
     const input = { symbol: "AAPL", expiration: await expirationOf(ask) };
-    const before = await testbed.received(9);
+    const before = await opened.received(9);
     const { rows } = await pages(ask, "ibkr_get_option_chain", input, "chain");
     expect(rows).toHaveLength(2_000);
     // the underlying and the chain
-    expect((await testbed.received(9)).length - before.length).toBeLessThanOrEqual(2);
+    expect((await opened.received(9)).length - before.length).toBeLessThanOrEqual(2);
   });
 
   test("has no page for a price that is none", async () => {

@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 /** Opens the page as the owner, who types the passphrase. */
-async function openDesk(page: Page): Promise<void> {
+async function openPairingPage(page: Page): Promise<void> {
   await page.goto(`${edge.origin}/pair`);
   await untilFocused(page, "passphrase");
   await page.keyboard.type(passphrase);
@@ -59,7 +59,7 @@ test("the owner enters a code, compares the words, names the host, and its agent
   const pairing = programs.run(["pair", edge.origin]);
   const { code, words } = await shownBy(pairing);
   const { page, complaints } = await openPage(browser);
-  await openDesk(page);
+  await openPairingPage(page);
   expect(await shortcomingsOf(page)).toEqual([]);
   await enter(page, code);
 
@@ -97,7 +97,7 @@ test("a wrong code is answered in words, and the fifth ends what the machine wai
   const pairing = programs.run(["pair", edge.origin], { TWS_EDGE_KEY: join(folder, "other.json") });
   const { code } = await shownBy(pairing);
   const { page } = await openPage(browser);
-  await openDesk(page);
+  await openPairingPage(page);
   for (let count = 0; count < 5; count += 1) {
     await page.goto(`${edge.origin}/pair`);
     await enter(page, "2222-2222");
@@ -116,7 +116,7 @@ test("the owner declines a machine", async () => {
   const pairing = programs.run(["pair", edge.origin], { TWS_EDGE_KEY: join(folder, "third.json") });
   const { code } = await shownBy(pairing);
   const { page } = await openPage(browser);
-  await openDesk(page);
+  await openPairingPage(page);
   // as it is read out over the telephone
   await enter(page, code.toLowerCase().replace("-", " "));
   await page.waitForSelector("text=Let this machine in?");

@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { EmbeddedEdge } from "../local/embedded-edge.ts";
 import { type Simulator, startSimulator } from "../simulator/server.ts";
 import { eventually } from "./clients/clients.ts";
-import { openDesk, startBareEdge } from "./rigs/owner-browser.ts";
+import { openPairingPage, startBareEdge } from "./rigs/owner-browser.ts";
 import { createPrograms } from "./rigs/programs.ts";
 
 /** The command line, the agent and the owner's pages together, on an edge that asks everyone to sign in. */
@@ -48,11 +48,11 @@ test("pairs by a code, connects, makes a token that calls and streams, and revok
   const pairing = run(["pair", url, "--name", "Test desk"]);
   const [, code = ""] = await pairing.line(/Code: (\S+)/);
   const [, fingerprint = ""] = await pairing.line(/key: (\S+)/);
-  const desk = await openDesk(url);
-  const shown = await (await desk.submit({ do: "find", code })).text();
+  const pairingPage = await openPairingPage(url);
+  const shown = await (await pairingPage.submit({ do: "find", code })).text();
   expect(shown).toContain(fingerprint);
   expect(shown).toContain('value="Test desk"');
-  expect((await desk.submit({ do: "accept", code, name: "Test desk" })).status).toBe(303);
+  expect((await pairingPage.submit({ do: "accept", code, name: "Test desk" })).status).toBe(303);
   await pairing.line(/Paired with .* as the host "Test desk"/);
   expect(await pairing.exited).toBe(0);
   expect(statSync(keyFile).mode & 0o777).toBe(0o600);
@@ -95,8 +95,8 @@ test("pairs by a code, connects, makes a token that calls and streams, and revok
     (answer) => answer === 401,
   );
 
-  const [, key = ""] = /name="key" value="([^"]*)"/.exec(await desk.page()) ?? [];
-  expect((await desk.submit({ do: "revoke", key })).status).toBe(303);
+  const [, key = ""] = /name="key" value="([^"]*)"/.exec(await pairingPage.page()) ?? [];
+  expect((await pairingPage.submit({ do: "revoke", key })).status).toBe(303);
   await agent.line(/link\.refused.*The owner has revoked this machine's key/);
   const refused = run(["token", "create", "--ttl", "1h"]);
   expect(await refused.exited).toBe(1);
@@ -106,8 +106,8 @@ test("pairs by a code, connects, makes a token that calls and streams, and revok
 });
 
 test("the owner's code needs no second look", async () => {
-  const desk = await openDesk(url);
-  const page = await (await desk.submit({ do: "offer", name: "Second" })).text();
+  const pairingPage = await openPairingPage(url);
+  const page = await (await pairingPage.submit({ do: "offer", name: "Second" })).text();
   const [, code = ""] = /--code ([\w-]+)/.exec(page) ?? [];
   const env = { TWS_EDGE_KEY: join(folder, "second.json") };
   const pairing = run(["pair", url, "--code", code], env);

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { isToolName, type ToolName, tools } from "../../shared/tools/index.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
-import { startTestbed, type Testbed } from "../handlers/handlers.fixture.ts";
+import { startHandlersFixture, type HandlersFixture } from "../handlers/handlers.fixture.ts";
 import { type Ask, errorOf, outputOf, plainAsk } from "./rigs/dispatch-client.ts";
 
 const Articles = z.object({
@@ -12,14 +12,14 @@ const Articles = z.object({
 
 const definitions: readonly [string, ToolDefinition][] = Object.entries(tools);
 
-let testbed: Testbed;
+let fixture: HandlersFixture;
 let ask: Ask;
 beforeAll(async () => {
   // one test asks for the same things as another, and more of them than TWS would bear
-  testbed = await startTestbed({ simulator: { seed: 7, maxMessagesPerSecond: 10_000 } });
-  ask = plainAsk(testbed.handlers);
+  fixture = await startHandlersFixture({ simulator: { seed: 7, maxMessagesPerSecond: 10_000 } });
+  ask = plainAsk(fixture.handlers);
 });
-afterAll(() => testbed.close());
+afterAll(() => fixture.close());
 
 /** What a tool needs beside the instrument. */
 const beside: Partial<Record<ToolName, Readonly<Record<string, unknown>>>> = {
@@ -70,7 +70,7 @@ describe("what the account may not see is refused with a reason and a next step"
     const { articles } = Articles.parse(outputOf(await ask("ibkr_get_news_articles", { symbol: "AAPL" })));
     const [{ providerCode, articleId }] = articles;
     article = { providerCode, articleId };
-    testbed.simulator.faults.permissions({
+    fixture.simulator.faults.permissions({
       quotes: "none",
       depth: false,
       history: "none",
@@ -127,7 +127,7 @@ describe("what the account may not see is refused with a reason and a next step"
   });
 
   test("ibkr_get_option_chain gives no price for the underlying and no strikes nearest to it", async () => {
-    const [chain] = testbed.simulator.world.universe.optionChains(265_598);
+    const [chain] = fixture.simulator.world.universe.optionChains(265_598);
     const expiration = chain?.expirations[2];
     const error = errorOf(
       await ask("ibkr_get_option_chain", {

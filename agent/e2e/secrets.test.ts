@@ -6,14 +6,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
 import { eventually } from "./clients/clients.ts";
-import { type Estate, hidden, startEstate } from "./rigs/multi-host-deployment.ts";
+import { type Deployment, hidden, startDeployment } from "./rigs/multi-host-deployment.ts";
 
 /** Everything secret that there is, used rightly and wrongly; then it is looked for where it must not be. */
 
 const account = "DU7654321";
 const secrets = new Map<string, string>();
 const bodies: string[] = [];
-let estate: Estate;
+let deployment: Deployment;
 
 const keep = async (response: Response): Promise<string> => {
   const text = await response.text();
@@ -22,12 +22,12 @@ const keep = async (response: Response): Promise<string> => {
 };
 
 beforeAll(async () => {
-  estate = await startEstate();
-  const { owner, url, mcpUrl, wsUrl } = estate;
-  const host = await estate.host("Vault", [account]);
-  const grant = await estate.grant({ host, accounts: null, permission: "trade" });
+  deployment = await startDeployment();
+  const { owner, url, mcpUrl, wsUrl } = deployment;
+  const host = await deployment.host("Vault", [account]);
+  const grant = await deployment.grant({ host, accounts: null, permission: "trade" });
   const wrongPassphrase = "a wrong passphrase, which may be nearly right";
-  const scriptToken = (await estate.run(host, ["token", "create", "--ttl", "1h", "--quiet"])).trim();
+  const scriptToken = (await deployment.run(host, ["token", "create", "--ttl", "1h", "--quiet"])).trim();
   const ticket = async (): Promise<string> => {
     const answer = await fetch(`${url}/api/v1/tickets`, {
       method: "POST",
@@ -117,7 +117,7 @@ beforeAll(async () => {
   await keep(await call(grant.accessToken, "ibkr_get_order_status", { orderId: 12_345 }));
   await keep(await call(grant.accessToken, "ibkr_get_positions", { account: "DU0000000" }));
 }, 90_000);
-afterAll(() => estate.close());
+afterAll(() => deployment.close());
 
 /** As it is, as an address has it, and the part of a token that is not its grant's name. */
 const formsOf = (secret: string): string[] => {
@@ -148,14 +148,14 @@ test("there is something to look for, and it would be found", () => {
 });
 
 test("no log of any program has a secret in it, at any level", () => {
-  const said = estate.said();
+  const said = deployment.said();
   expect(said).toContain('"event":"edge.says"');
   expect(said).toContain('"event":"call"');
   expect(found(said)).toEqual([]);
 });
 
 test("the edge's log names no account", () => {
-  const ofEdge = estate
+  const ofEdge = deployment
     .said()
     .split("\n")
     .filter((line) => line.includes('"edge.'));
@@ -171,7 +171,7 @@ test("no answer of the edge to what is wrong repeats a secret", () => {
 });
 
 test("what the edge keeps on disk has hashes in it and no secret, in the write-ahead log neither", () => {
-  const files = filesBelow(join(estate.folder, "edge"));
+  const files = filesBelow(join(deployment.folder, "edge"));
   expect(files.some(({ path }) => path.endsWith(".sqlite"))).toBe(true);
   expect(files.some(({ path }) => path.endsWith("-wal"))).toBe(true);
   // each form carries it, so that it is kept as it is; without the cookie it opens nothing
@@ -180,10 +180,10 @@ test("what the edge keeps on disk has hashes in it and no secret, in the write-a
 });
 
 test("the private key is in its own file and nowhere else", () => {
-  const files = filesBelow(estate.folder).filter(({ text }) =>
+  const files = filesBelow(deployment.folder).filter(({ text }) =>
     text.includes(secrets.get("privateKey") ?? "?"),
   );
-  expect(files.map(({ path }) => path)).toEqual([join(estate.folder, "Vault.json")]);
+  expect(files.map(({ path }) => path)).toEqual([join(deployment.folder, "Vault.json")]);
 });
 
 const looksSecret: readonly (readonly [string, RegExp])[] = [

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { ToolName } from "../../shared/tools/index.ts";
-import { startTestbed } from "../handlers/handlers.fixture.ts";
+import { startHandlersFixture } from "../handlers/handlers.fixture.ts";
 import type { RequestKind } from "../simulator/faults/scripted-replies.ts";
 import { decodeRequest } from "../simulator/wire/requests-decode.ts";
 import { plainAsk } from "./rigs/dispatch-client.ts";
@@ -238,9 +238,9 @@ const requestIdIn = (fields: readonly string[]): string | null => {
 describe.concurrent("a call that is withdrawn while TWS says nothing", () => {
   test.for(requests)("$method: withdrawn at TWS, if it can be", async (asked, { onTestFinished }) => {
     const { kind, message, cancel, call } = asked;
-    const testbed = await startTestbed({ simulator: { seed: 7 } });
-    onTestFinished(() => testbed.close());
-    const { simulator, handlers } = testbed;
+    const fixture = await startHandlersFixture({ simulator: { seed: 7 } });
+    onTestFinished(() => fixture.close());
+    const { simulator, handlers } = fixture;
     const sent = (id: number) => simulator.received().filter((row) => row.id === id);
     // the next id is asked for when TWS knows one of ours
     if (kind === "nextValidId") simulator.faults.reply("placeOrder", { does: "refuse", code: 103 });

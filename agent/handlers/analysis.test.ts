@@ -1,32 +1,32 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed, trader } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture, trader } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
-let opened: Testbed | null = null;
+let opened: HandlersFixture | null = null;
 afterEach(async () => {
   await opened?.close();
   opened = null;
 });
-const start = async (options: Parameters<typeof startTestbed>[0] = {}): Promise<Testbed> => {
-  opened = await startTestbed(options);
+const start = async (options: Parameters<typeof startHandlersFixture>[0] = {}): Promise<HandlersFixture> => {
+  opened = await startHandlersFixture(options);
   return opened;
 };
 
 const [aapl, msft, spy] = [265_598, 272_093, 756_733];
 const held = { [aapl]: 100, [msft]: 50, [spy]: 200 } as const;
 
-async function plan({ handlers }: Testbed, input: Record<string, unknown>) {
+async function plan({ handlers }: HandlersFixture, input: Record<string, unknown>) {
   const tool = tools.ibkr_plan_rebalance;
   return tool.output.parse(await handlers.ibkr_plan_rebalance(tool.input.parse(input), callBy()));
 }
 
-async function assess({ handlers }: Testbed, input: Record<string, unknown> = {}) {
+async function assess({ handlers }: HandlersFixture, input: Record<string, unknown> = {}) {
   const tool = tools.ibkr_assess_risk;
   return tool.output.parse(await handlers.ibkr_assess_risk(tool.input.parse(input), callBy()));
 }
 
-const place = ({ handlers }: Testbed, input: Record<string, unknown>) =>
+const place = ({ handlers }: HandlersFixture, input: Record<string, unknown>) =>
   handlers.ibkr_place_order(tools.ibkr_place_order.input.parse(input), callBy());
 
 const cents = (amount: number): number => Math.round(amount * 100);
@@ -39,9 +39,9 @@ describe("a rebalance plan", () => {
   ];
 
   test("has orders that the account can pay for, at prices of now, sales first", async () => {
-    const bed = await start();
+    const fixture = await start();
 
-    const result = await plan(bed, { targets });
+    const result = await plan(fixture, { targets });
 
     expect(result).toMatchObject({ account: "DU1234567", mode: "paper", currency: "USD" });
     const [sale, ...purchases] = result.orders;
@@ -65,7 +65,7 @@ describe("a rebalance plan", () => {
   });
 
   test("asks for no more once its orders are filled", async () => {
-    const bed = await start();
+    const fixture = await start();
     const small = {
       targets: [
         { symbol: "AAPL", percent: 5 },
@@ -73,7 +73,7 @@ describe("a rebalance plan", () => {
       ],
       others: "sell",
     };
-    const { orders, account } = await plan(bed, small);
+    const { orders, account } = await plan(fixture, small);
     expect(orders.map(({ symbol, action }) => `${action} ${symbol}`)).toEqual([
       "SELL MSFT",
       "SELL SPY",
@@ -82,24 +82,24 @@ describe("a rebalance plan", () => {
 
     for (const { conId, action, quantity } of orders) {
       const market = tools.ibkr_place_order.input.parse({ conId, action, quantity, account });
-      const { orderId } = await bed.handlers.ibkr_place_order(market, callBy());
+      const { orderId } = await fixture.handlers.ibkr_place_order(market, callBy());
       await vi.waitFor(async () => {
-        expect(await bed.handlers.ibkr_get_order_status({ orderId }, callBy())).toMatchObject({
+        expect(await fixture.handlers.ibkr_get_order_status({ orderId }, callBy())).toMatchObject({
           status: "Filled",
         });
       });
     }
 
-    const again = await plan(bed, small);
+    const again = await plan(fixture, small);
     expect(again.orders).toEqual([]);
     expect(again.leftAlone.map(({ reason }) => reason).join()).toContain("within the band");
   });
 
   test("leaves alone what is being bought, and what is neither stock nor fund", async () => {
-    const bed = await start();
-    await place(bed, { conId: msft, action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 });
+    const fixture = await start();
+    await place(fixture, { conId: msft, action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 });
 
-    const result = await plan(bed, {
+    const result = await plan(fixture, {
       targets: [
         { conId: msft, percent: 0 },
         { symbol: "EUR.USD", percent: 5 },
@@ -117,18 +117,18 @@ describe("a rebalance plan", () => {
   });
 
   test("spends no cash that working orders may use, and sells no share that they offer", async () => {
-    const bed = await start();
+    const fixture = await start();
     // 600,000 + 10.00 + 110 may be spent, of the euros nothing; 10 of 50 MSFT and, twice, 150 of 200 SPY are on sale
-    const option = { ...(await someOption(bed)), symbol: "AAPL", secType: "OPT", right: "C" };
+    const option = { ...(await someOption(fixture)), symbol: "AAPL", secType: "OPT", right: "C" };
     const far = { action: "BUY", orderType: "LMT", limitPrice: 1 };
-    await place(bed, { symbol: "NVDA", action: "BUY", quantity: 60, orderType: "STP", auxPrice: 10_000 });
-    await place(bed, { ...far, symbol: "IBM", quantity: 110 });
-    await place(bed, { ...far, ...option, quantity: 2, limitPrice: 0.05 });
-    await place(bed, { ...far, symbol: "EUR.USD", quantity: 25_000, limitPrice: 0.5 });
+    await place(fixture, { symbol: "NVDA", action: "BUY", quantity: 60, orderType: "STP", auxPrice: 10_000 });
+    await place(fixture, { ...far, symbol: "IBM", quantity: 110 });
+    await place(fixture, { ...far, ...option, quantity: 2, limitPrice: 0.05 });
+    await place(fixture, { ...far, symbol: "EUR.USD", quantity: 25_000, limitPrice: 0.5 });
     const sale = { action: "SELL", orderType: "LMT", limitPrice: 9_999 };
-    await place(bed, { ...sale, conId: msft, quantity: 10 });
-    await place(bed, { ...sale, conId: spy, quantity: 150 });
-    await place(bed, {
+    await place(fixture, { ...sale, conId: msft, quantity: 10 });
+    await place(fixture, { ...sale, conId: spy, quantity: 150 });
+    await place(fixture, {
       ...sale,
       conId: spy,
       quantity: 150,
@@ -137,7 +137,7 @@ describe("a rebalance plan", () => {
       auxPrice: 1,
     });
 
-    const result = await plan(bed, {
+    const result = await plan(fixture, {
       targets: [
         { symbol: "KO", percent: 90 },
         { conId: msft, percent: 0 },
@@ -180,19 +180,19 @@ describe("a rebalance plan", () => {
   });
 
   test("says so when nobody knows what a working order may cost", async () => {
-    const bed = await start();
-    const { orderId } = await place(bed, {
+    const fixture = await start();
+    const { orderId } = await place(fixture, {
       symbol: "ES",
       secType: "FUT",
       exchange: "CME",
-      conId: bed.simulator.world.universe.search("ES").find(({ secType }) => secType === "FUT")?.conId,
+      conId: fixture.simulator.world.universe.search("ES").find(({ secType }) => secType === "FUT")?.conId,
       action: "BUY",
       quantity: 1,
       orderType: "LMT",
       limitPrice: 1,
     });
 
-    const result = await plan(bed, { targets: [{ symbol: "KO", percent: 5 }] });
+    const result = await plan(fixture, { targets: [{ symbol: "KO", percent: 5 }] });
 
     expect(result.working).toMatchObject({
       orders: 1,
@@ -203,7 +203,7 @@ describe("a rebalance plan", () => {
   });
 
   test("is refused for targets over 100, named twice or unknown, and for another's account", async () => {
-    const bed = await start();
+    const fixture = await start();
     const one = { symbol: "AAPL", percent: 60 };
 
     for (const [targets, code, text] of [
@@ -211,33 +211,33 @@ describe("a rebalance plan", () => {
       [[one, { conId: aapl, percent: 1 }], "invalid_input", "named twice"],
       [[{ symbol: "NOSUCH", percent: 1 }], "unknown_contract", "NOSUCH"],
     ] as const) {
-      await expect(plan(bed, { targets })).rejects.toMatchObject({
+      await expect(plan(fixture, { targets })).rejects.toMatchObject({
         code,
         message: expect.stringContaining(text),
       });
     }
     const input = tools.ibkr_plan_rebalance.input.parse({ targets: [one], account: "DU1234567" });
     const stranger = callBy({ ...trader, accounts: ["DU9"] });
-    await expect(bed.handlers.ibkr_plan_rebalance(input, stranger)).rejects.toMatchObject({
+    await expect(fixture.handlers.ibkr_plan_rebalance(input, stranger)).rejects.toMatchObject({
       code: "forbidden",
     });
   });
 
   test("is not made without TWS", async () => {
-    const bed = await start();
-    await bed.handlers.ibkr_disconnect({}, callBy());
-    await expect(plan(bed, { targets })).rejects.toMatchObject({ code: "tws_offline" });
+    const fixture = await start();
+    await fixture.handlers.ibkr_disconnect({}, callBy());
+    await expect(plan(fixture, { targets })).rejects.toMatchObject({ code: "tws_offline" });
   });
 });
 
 describe("a risk assessment", () => {
   test("has every figure of an account with stocks, from its own bars", async () => {
-    const bed = await start();
+    const fixture = await start();
     const steps: string[] = [];
     const tool = tools.ibkr_assess_risk;
 
     const result = tool.output.parse(
-      await bed.handlers.ibkr_assess_risk(
+      await fixture.handlers.ibkr_assess_risk(
         tool.input.parse({}),
         callBy(trader, { progress: (_done, _total, text) => void steps.push(text) }),
       ),
@@ -269,20 +269,20 @@ describe("a risk assessment", () => {
   });
 
   test("covers years where asked, and any stock for a benchmark", async () => {
-    const bed = await start();
-    expect(await assess(bed, { benchmark: "qqq", windowDays: 500, horizonDays: 10 })).toMatchObject({
+    const fixture = await start();
+    expect(await assess(fixture, { benchmark: "qqq", windowDays: 500, horizonDays: 10 })).toMatchObject({
       benchmark: { symbol: "QQQ" },
       window: { observations: 500 },
       valueAtRisk: { horizonDays: 10 },
     });
-    expect(await assess(bed, { benchmark: String(aapl), windowDays: 30 })).toMatchObject({
+    expect(await assess(fixture, { benchmark: String(aapl), windowDays: 30 })).toMatchObject({
       benchmark: { symbol: "AAPL", conId: aapl },
     });
   });
 
   test("says what it could not include and why", async () => {
-    const bed = await start();
-    const { expiration, strike } = await someOption(bed);
+    const fixture = await start();
+    const { expiration, strike } = await someOption(fixture);
     const option = {
       symbol: "AAPL",
       secType: "OPT",
@@ -292,9 +292,9 @@ describe("a risk assessment", () => {
       action: "BUY",
       quantity: 1,
     };
-    await bed.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse(option), callBy());
+    await fixture.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse(option), callBy());
 
-    const result = await assess(bed);
+    const result = await assess(fixture);
 
     expect(result.excluded).toMatchObject([{ secType: "OPT", reason: expect.stringContaining("greeks") }]);
     expect(result.holdings).toHaveLength(3);
@@ -302,8 +302,8 @@ describe("a risk assessment", () => {
   });
 
   test("of an account that holds nothing is null where there is no answer", async () => {
-    const bed = await start({ simulator: { accounts: ["DU1234567", "DU7654321"] } });
-    expect(await assess(bed, { account: "DU7654321" })).toMatchObject({
+    const fixture = await start({ simulator: { accounts: ["DU1234567", "DU7654321"] } });
+    expect(await assess(fixture, { account: "DU7654321" })).toMatchObject({
       valueAtRisk: null,
       beta: null,
       holdings: [],
@@ -314,16 +314,18 @@ describe("a risk assessment", () => {
   });
 
   test("needs a benchmark that exists, an account one may use, and TWS", async () => {
-    const bed = await start();
-    await expect(assess(bed, { benchmark: "NOSUCH" })).rejects.toMatchObject({ code: "unknown_contract" });
-    await expect(assess(bed, { account: "DU9" })).rejects.toMatchObject({ code: "invalid_input" });
-    await bed.handlers.ibkr_disconnect({}, callBy());
-    await expect(assess(bed)).rejects.toMatchObject({ code: "tws_offline" });
+    const fixture = await start();
+    await expect(assess(fixture, { benchmark: "NOSUCH" })).rejects.toMatchObject({
+      code: "unknown_contract",
+    });
+    await expect(assess(fixture, { account: "DU9" })).rejects.toMatchObject({ code: "invalid_input" });
+    await fixture.handlers.ibkr_disconnect({}, callBy());
+    await expect(assess(fixture)).rejects.toMatchObject({ code: "tws_offline" });
   });
 });
 
 /** An option that the simulator lists, near the money. */
-async function someOption({ simulator }: Testbed) {
+async function someOption({ simulator }: HandlersFixture) {
   const { universe } = simulator.world;
   const [chain] = universe.optionChains(aapl);
   const expiration = chain?.expirations.at(2) ?? "";

@@ -1,26 +1,28 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ToolName } from "../../shared/tools/index.ts";
 import { errorOf, outputOf, plainAsk } from "../e2e/rigs/dispatch-client.ts";
-import { startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 const [ibm2029, apple, treasury2027] = [366_014_801, 127_128_131, 740_325_117];
 const placeOrder = 3;
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 /** A Friday at 11:00 in New York. */
 beforeEach(async () => {
   const offset = Date.parse("2026-11-20T16:00:00Z") - Date.now();
-  bed = await startTestbed({ simulator: { now: () => Date.now() + offset } });
+  fixture = await startHandlersFixture({ simulator: { now: () => Date.now() + offset } });
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 type Input = Readonly<Record<string, unknown>>;
-const ask = async (tool: ToolName, input: Input = {}) => outputOf(await plainAsk(bed.handlers)(tool, input));
-const refusal = async (tool: ToolName, input: Input) => errorOf(await plainAsk(bed.handlers)(tool, input));
+const ask = async (tool: ToolName, input: Input = {}) =>
+  outputOf(await plainAsk(fixture.handlers)(tool, input));
+const refusal = async (tool: ToolName, input: Input) =>
+  errorOf(await plainAsk(fixture.handlers)(tool, input));
 
 const askOf = (conId: number): number => {
-  const { world } = bed.simulator;
+  const { world } = fixture.simulator;
   const instrument = world.universe.byConId(conId);
   if (instrument === undefined) throw new Error(`no ${conId}`);
   return world.market.quote(instrument, world.now()).ask ?? NaN;
@@ -47,7 +49,7 @@ describe("an order for a bond", () => {
     const fill = Number(placed["avgFillPrice"]);
     expect(fill).toBeCloseTo(askOf(ibm2029), 0);
     // its id names it: the symbol is also that of a stock
-    const [sent] = await bed.received(placeOrder);
+    const [sent] = await fixture.received(placeOrder);
     expect(sent?.fields.slice(2, 4)).toEqual([String(ibm2029), ""]);
 
     const { executions } = await ask("ibkr_get_executions", { secType: "BOND" });
@@ -159,7 +161,7 @@ describe("a bond that is held", () => {
       ]),
     );
     // its trades are too few for a series of days
-    const asked = (await bed.received(20)).map(({ fields }) => fields.join("|"));
+    const asked = (await fixture.received(20)).map(({ fields }) => fields.join("|"));
     expect(asked.filter((text) => text.includes(`|${ibm2029}|`))).toEqual([
       expect.stringContaining("|MIDPOINT|"),
     ]);

@@ -1,26 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ToolName } from "../../shared/tools/index.ts";
 import { errorOf, outputOf, plainAsk } from "../e2e/rigs/dispatch-client.ts";
-import { startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 const [ibm2029, ibm2039, apple, treasury2027] = [366_014_801, 366_014_804, 127_128_131, 740_325_117];
 const bondOf = (symbol: string) => ({ symbol, secType: "BOND" });
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 /** A Friday at 11:00 in New York. */
 beforeAll(async () => {
   const offset = Date.parse("2026-11-20T16:00:00Z") - Date.now();
-  bed = await startTestbed({ simulator: { now: () => Date.now() + offset } });
+  fixture = await startHandlersFixture({ simulator: { now: () => Date.now() + offset } });
 });
-afterAll(async () => bed.close());
+afterAll(async () => fixture.close());
 
 type Input = Readonly<Record<string, unknown>>;
-const ask = async (tool: ToolName, input: Input) => outputOf(await plainAsk(bed.handlers)(tool, input));
-const refusal = async (tool: ToolName, input: Input) => errorOf(await plainAsk(bed.handlers)(tool, input));
+const ask = async (tool: ToolName, input: Input) => outputOf(await plainAsk(fixture.handlers)(tool, input));
+const refusal = async (tool: ToolName, input: Input) =>
+  errorOf(await plainAsk(fixture.handlers)(tool, input));
 
 const priceOf = (conId: number) => {
-  const { world } = bed.simulator;
+  const { world } = fixture.simulator;
   const instrument = world.universe.byConId(conId);
   if (instrument === undefined) throw new Error(`no ${conId}`);
   const { bid, ask: offered } = world.market.quote(instrument, world.now());

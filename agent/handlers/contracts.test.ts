@@ -1,24 +1,26 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
-import { callBy, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 /** A Friday morning in New York, on which the clock stands still. */
 const at = Date.parse("2026-11-20T15:30:00Z");
 const apple = 265_598;
 const spx = 416_904;
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed({ simulator: { seed: 7, now: () => at } });
+  fixture = await startHandlersFixture({ simulator: { seed: 7, now: () => at } });
 });
-afterEach(() => bed.close());
+afterEach(() => fixture.close());
 
 describe("a conId", () => {
   const byConId = async (conId: number) => {
     const tool = tools.ibkr_get_security_definition_by_conid;
-    return tool.output.parse(await bed.handlers.ibkr_get_security_definition_by_conid({ conId }, callBy()));
+    return tool.output.parse(
+      await fixture.handlers.ibkr_get_security_definition_by_conid({ conId }, callBy()),
+    );
   };
 
   test("names a contract of any kind with its details", async () => {
@@ -27,7 +29,7 @@ describe("a conId", () => {
       details: { longName: "APPLE INC", minTick: 0.01, marketRuleIds: expect.arrayContaining([26]) },
     });
     expect(await byConId(spx)).toMatchObject({ contract: { secType: "IND", exchange: "CBOE" } });
-    const [option] = bed.simulator.world.universe.find(optionQuery);
+    const [option] = fixture.simulator.world.universe.find(optionQuery);
     expect(await byConId(option?.conId ?? 0)).toMatchObject({
       contract: { secType: "OPT", strike: 250, right: "C", expiration: "20261218", multiplier: 100 },
       details: { underlyingConId: apple, contractMonth: "202612" },
@@ -36,7 +38,7 @@ describe("a conId", () => {
 
   test("that is none answers unknown_contract, and nothing answers without TWS", async () => {
     await expect(byConId(1)).rejects.toMatchObject({ code: "unknown_contract" });
-    await bed.handlers.ibkr_disconnect({}, callBy());
+    await fixture.handlers.ibkr_disconnect({}, callBy());
     await expect(byConId(apple)).rejects.toMatchObject({ code: "tws_offline" });
   });
 });
@@ -60,7 +62,7 @@ const optionQuery = {
 describe("a market rule", () => {
   const ruleOf = async (marketRuleId: number) => {
     const tool = tools.ibkr_get_market_rule;
-    return tool.output.parse(await bed.handlers.ibkr_get_market_rule({ marketRuleId }, callBy()));
+    return tool.output.parse(await fixture.handlers.ibkr_get_market_rule({ marketRuleId }, callBy()));
   };
 
   test("gives the steps of a price, and is asked for once", async () => {
@@ -74,7 +76,7 @@ describe("a market rule", () => {
     };
     expect(await ruleOf(110)).toEqual(expected);
     expect(await ruleOf(110)).toEqual(expected);
-    expect(await bed.received(91)).toHaveLength(1);
+    expect(await fixture.received(91)).toHaveLength(1);
   });
 
   test("that does not exist is told from those asked for at the same time", async () => {
@@ -87,7 +89,7 @@ describe("a market rule", () => {
   });
 
   test("cannot be had without TWS", async () => {
-    await bed.handlers.ibkr_disconnect({}, callBy());
+    await fixture.handlers.ibkr_disconnect({}, callBy());
     await expect(ruleOf(26)).rejects.toMatchObject({ code: "tws_offline" });
   });
 });
@@ -96,7 +98,7 @@ describe("option parameters", () => {
   const paramsOf = async (input: Record<string, unknown>) => {
     const tool = tools.ibkr_get_option_chain_params;
     const parsed = tool.input.parse(input);
-    const whole = await bed.handlers.ibkr_get_option_chain_params(parsed, callBy());
+    const whole = await fixture.handlers.ibkr_get_option_chain_params(parsed, callBy());
     return tool.output.parse(paginate(tool, parsed, whole));
   };
 
@@ -112,7 +114,7 @@ describe("option parameters", () => {
   });
 
   test("of what has no options are an empty list, and of what does not exist an error", async () => {
-    const [pair] = bed.simulator.world.universe.listed.filter(({ secType }) => secType === "CASH");
+    const [pair] = fixture.simulator.world.universe.listed.filter(({ secType }) => secType === "CASH");
     expect(await paramsOf({ underlyingConId: pair?.conId })).toMatchObject({ chains: [], count: 0 });
     await expect(paramsOf({ underlyingConId: 1 })).rejects.toMatchObject({ code: "unknown_contract" });
     await expect(paramsOf({ underlyingConId: apple, exchange: "LSE" })).rejects.toMatchObject({
@@ -125,14 +127,16 @@ describe("option parameters", () => {
 describe("SMART components", () => {
   const componentsOf = async (input: Record<string, unknown>) => {
     const tool = tools.ibkr_get_smart_components;
-    return tool.output.parse(await bed.handlers.ibkr_get_smart_components(tool.input.parse(input), callBy()));
+    return tool.output.parse(
+      await fixture.handlers.ibkr_get_smart_components(tool.input.parse(input), callBy()),
+    );
   };
 
   test("are had by their code, or by an instrument that TWS names the code of", async () => {
     const byCode = await componentsOf({ bboExchange: "9c0001" });
     expect(byCode.components).toContainEqual({ bit: 8, exchange: "NASDAQ", letter: "T" });
     expect(await componentsOf({ symbol: "AAPL" })).toEqual(byCode);
-    await vi.waitFor(() => expect(bed.simulator.subscriptions()).toBe(0));
+    await vi.waitFor(() => expect(fixture.simulator.subscriptions()).toBe(0));
   });
 
   test("do not exist for what trades at one venue, nor under an unknown code", async () => {
@@ -142,7 +146,7 @@ describe("SMART components", () => {
       detail: { tws: { code: 321 } },
     });
     await expect(componentsOf({})).rejects.toMatchObject({ code: "invalid_input" });
-    await bed.handlers.ibkr_disconnect({}, callBy());
+    await fixture.handlers.ibkr_disconnect({}, callBy());
     await expect(componentsOf({ bboExchange: "9c0001" })).rejects.toMatchObject({ code: "tws_offline" });
   });
 });
@@ -171,7 +175,7 @@ describe("every kind of instrument", () => {
       { secType: "CASH", currency: "JPY" },
     ],
   ])("%s is described, quoted, charted and streamed", async (_name, named, expected) => {
-    const { handlers } = bed;
+    const { handlers } = fixture;
     const selector = tools.ibkr_get_contract_details.input.parse(named);
     const details = await handlers.ibkr_get_contract_details(selector, callBy());
     const { contract } = details;
@@ -194,12 +198,12 @@ describe("every kind of instrument", () => {
   test("that has several series is asked back for", async () => {
     const several = callBy();
     await expect(
-      bed.handlers.ibkr_get_contract_details({ symbol: "ES", secType: "FUT" }, several),
+      fixture.handlers.ibkr_get_contract_details({ symbol: "ES", secType: "FUT" }, several),
     ).rejects.toMatchObject({ code: "ambiguous_contract" });
     await expect(
-      bed.handlers.ibkr_start_market_data_resource({ ...aaplOption, strike: 251 }, several),
+      fixture.handlers.ibkr_start_market_data_resource({ ...aaplOption, strike: 251 }, several),
     ).rejects.toMatchObject({ code: "unknown_contract", message: expect.stringContaining("250, 255") });
-    const { quotes } = await bed.handlers.ibkr_get_quotes(
+    const { quotes } = await fixture.handlers.ibkr_get_quotes(
       { symbols: [], contracts: [{ ...aaplOption, expiration: "20261217" }] },
       several,
     );

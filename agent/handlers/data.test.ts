@@ -1,17 +1,17 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
-let opened: Testbed | null = null;
+let opened: HandlersFixture | null = null;
 afterEach(async () => {
   await opened?.close();
   opened = null;
 });
 /** A world at 11:00 in New York on a Friday. */
-const start = async (): Promise<Testbed> => {
+const start = async (): Promise<HandlersFixture> => {
   const offset = Date.parse("2026-11-20T16:00:00Z") - Date.now();
-  opened = await startTestbed({ simulator: { seed: 7, now: () => Date.now() + offset } });
+  opened = await startHandlersFixture({ simulator: { seed: 7, now: () => Date.now() + offset } });
   return opened;
 };
 const failure = (code: string) => expect.objectContaining({ code });
@@ -110,11 +110,11 @@ describe("history", () => {
   });
 
   test("is asked of TWS once in 15 s for the same, and says when TWS answered", async () => {
-    const bed = await start();
-    const bars = () => bed.handlers.ibkr_get_historical_data(ask.bars.parse(apple), callBy());
+    const fixture = await start();
+    const bars = () => fixture.handlers.ibkr_get_historical_data(ask.bars.parse(apple), callBy());
     const first = await bars();
     expect(await bars()).toEqual(first);
-    expect(await bed.received(20)).toHaveLength(1);
+    expect(await fixture.received(20)).toHaveLength(1);
   });
 
   test("says what TWS refuses: pacing with how long to wait, and permissions", async () => {
@@ -134,15 +134,15 @@ describe("history", () => {
 
 describe("market data", () => {
   test("shows the order book, best first, and closes it again", async () => {
-    const bed = await start();
-    const book = (input: object) => bed.handlers.ibkr_get_market_depth(ask.depth.parse(input), callBy());
+    const fixture = await start();
+    const book = (input: object) => fixture.handlers.ibkr_get_market_depth(ask.depth.parse(input), callBy());
     const found = await book({ ...apple, numberOfRows: 3 });
     tools.ibkr_get_market_depth.output.parse(found);
     const [bids, asks] = [found.bids, found.asks].map((side) => side.map(({ price }) => price));
     expect(bids).toHaveLength(3);
     expect(bids).toEqual(bids?.toSorted((a, b) => b - a));
     expect(asks).toEqual(asks?.toSorted((a, b) => a - b));
-    expect(await bed.received(11)).toHaveLength(1);
+    expect(await fixture.received(11)).toHaveLength(1);
     await expect(book({ symbol: "SPX", secType: "IND", exchange: "CBOE" })).rejects.toEqual(
       failure("no_market_data"),
     );
@@ -173,8 +173,8 @@ describe("market data", () => {
   });
 
   test("is of the kind that was set, also after a new connection", async () => {
-    const bed = await start();
-    const { handlers, simulator, session } = bed;
+    const fixture = await start();
+    const { handlers, simulator, session } = fixture;
     const told: string[] = [];
     session.onStatus(({ tws }) => told.push(tws.marketDataType));
     expect(session.status().tws.marketDataType).toBe("delayed-frozen");
@@ -192,7 +192,7 @@ describe("market data", () => {
     const again = new Promise<void>((resolve) => session.onConnected(() => resolve()));
     simulator.faults.dropConnections();
     await again;
-    const types = (await bed.received(59)).map(({ fields }) => fields[2]);
+    const types = (await fixture.received(59)).map(({ fields }) => fields[2]);
     expect(types).toEqual(["4", "1", "1"]);
     expect(session.status().tws.marketDataType).toBe("live");
     expect(ask.type.safeParse({ marketDataType: 5 }).success).toBe(false);

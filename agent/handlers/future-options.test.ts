@@ -5,47 +5,51 @@ import type { Contract } from "../../shared/contract.ts";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
 import { instrumentOf, query } from "../simulator/test-support/world.fixture.ts";
-import { callBy, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 /** A Monday morning in New York, on which the clock stands still. */
 const at = Date.parse("2026-11-23T16:00:00Z");
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed({ simulator: { seed: 7, now: () => at } });
+  fixture = await startHandlersFixture({ simulator: { seed: 7, now: () => at } });
 });
-afterEach(() => bed.close());
+afterEach(() => fixture.close());
 
 const futureId = (localSymbol: string): number =>
-  bed.simulator.world.universe.listed.find((one) => one.localSymbol === localSymbol)?.conId ?? 0;
+  fixture.simulator.world.universe.listed.find((one) => one.localSymbol === localSymbol)?.conId ?? 0;
 
 /** What the simulated market quotes. */
 const marketOf = (conId: number | undefined) =>
-  bed.simulator.world.market.quote(instrumentOf(bed.simulator.world, conId ?? 0), at);
+  fixture.simulator.world.market.quote(instrumentOf(fixture.simulator.world, conId ?? 0), at);
 
 async function chainOf(input: Record<string, unknown>) {
   const tool = tools.ibkr_get_option_chain;
   const parsed = tool.input.parse(input);
-  const whole = await bed.handlers.ibkr_get_option_chain(parsed, callBy());
+  const whole = await fixture.handlers.ibkr_get_option_chain(parsed, callBy());
   return tool.output.parse(paginate(tool, parsed, whole));
 }
 
 async function paramsOf(input: Record<string, unknown>) {
   const tool = tools.ibkr_get_option_chain_params;
   const parsed = tool.input.parse(input);
-  const whole = await bed.handlers.ibkr_get_option_chain_params(parsed, callBy());
+  const whole = await fixture.handlers.ibkr_get_option_chain_params(parsed, callBy());
   return tool.output.parse(paginate(tool, parsed, whole));
 }
 
 async function priceOf(input: Record<string, unknown>) {
   const tool = tools.ibkr_calculate_option_price;
-  return tool.output.parse(await bed.handlers.ibkr_calculate_option_price(tool.input.parse(input), callBy()));
+  return tool.output.parse(
+    await fixture.handlers.ibkr_calculate_option_price(tool.input.parse(input), callBy()),
+  );
 }
 
 async function detailsOf(input: Record<string, unknown>) {
   const tool = tools.ibkr_get_contract_details;
-  return tool.output.parse(await bed.handlers.ibkr_get_contract_details(tool.input.parse(input), callBy()));
+  return tool.output.parse(
+    await fixture.handlers.ibkr_get_contract_details(tool.input.parse(input), callBy()),
+  );
 }
 
 const es = { symbol: "ES", secType: "FOP", expiration: "20261218", tradingClass: "ES", strike: 6700 };
@@ -233,10 +237,12 @@ describe("one option on a future", () => {
     expect(priced.delta).toBeLessThan(-0.5);
     const tool = tools.ibkr_calculate_implied_volatility;
     const input = tool.input.parse({ ...crude, optionPrice: priced.optionPrice, underlyingPrice: 60 });
-    const implied = tool.output.parse(await bed.handlers.ibkr_calculate_implied_volatility(input, callBy()));
+    const implied = tool.output.parse(
+      await fixture.handlers.ibkr_calculate_implied_volatility(input, callBy()),
+    );
     expect(implied.impliedVolatility).toBeCloseTo(0.4, 6);
     expect(implied.delta).toBeCloseTo(Number(priced.delta), 6);
-    const asked = [...(await bed.received(55)), ...(await bed.received(54))];
+    const asked = [...(await fixture.received(55)), ...(await fixture.received(54))];
     expect(asked).toHaveLength(3);
     for (const { fields } of asked) expect(fields).toEqual(expect.arrayContaining(["FOP", "NYMEX", "LO"]));
   });
@@ -255,15 +261,18 @@ describe("one option on a future", () => {
   test("has a quote with greeks, live or delayed", async () => {
     const tool = tools.ibkr_get_quotes;
     const quoteOf = async () => {
-      const answer = await bed.handlers.ibkr_get_quotes(tool.input.parse({ contracts: [call] }), callBy());
+      const answer = await fixture.handlers.ibkr_get_quotes(
+        tool.input.parse({ contracts: [call] }),
+        callBy(),
+      );
       return answer.quotes[0]?.quote;
     };
     const live = await quoteOf();
     expect(live).toMatchObject({ dataType: "live", bid: expect.any(Number), last: expect.any(Number) });
     expect(live?.delta).toBeGreaterThan(0);
-    bed.simulator.faults.permissions({ quotes: "delayed" });
+    fixture.simulator.faults.permissions({ quotes: "delayed" });
     const { input } = tools.ibkr_set_market_data_type;
-    await bed.handlers.ibkr_set_market_data_type(input.parse({ marketDataType: 3 }), callBy());
+    await fixture.handlers.ibkr_set_market_data_type(input.parse({ marketDataType: 3 }), callBy());
     const delayed = await quoteOf();
     expect(delayed).toMatchObject({ dataType: "delayed", impliedVolatility: expect.any(Number) });
     expect(delayed?.gamma).toBeGreaterThan(0);
@@ -272,23 +281,23 @@ describe("one option on a future", () => {
   test("has bars, ticks and a first day", async () => {
     const { ibkr_get_historical_data: bars, ibkr_get_head_timestamp: head } = tools;
     const asked = bars.input.parse({ ...call, durationStr: "1 D", barSizeSetting: "1 hour" });
-    const found = await bed.handlers.ibkr_get_historical_data(asked, callBy());
+    const found = await fixture.handlers.ibkr_get_historical_data(asked, callBy());
     expect(found.bars.length).toBeGreaterThan(0);
-    expect(await bed.handlers.ibkr_get_head_timestamp(head.input.parse(call), callBy())).toMatchObject({
+    expect(await fixture.handlers.ibkr_get_head_timestamp(head.input.parse(call), callBy())).toMatchObject({
       contract: { secType: "FOP" },
     });
   });
 
   test("has a stream under an id that no other instrument has", async () => {
     const tool = tools.ibkr_start_market_data_resource;
-    const started = await bed.handlers.ibkr_start_market_data_resource(tool.input.parse(call), callBy());
+    const started = await fixture.handlers.ibkr_start_market_data_resource(tool.input.parse(call), callBy());
     expect(tool.output.parse(started)).toMatchObject({
       resource_uri: "ibkr://market-data/ESZ6C6700",
       resource_id: "ESZ6C6700",
     });
     const ids = ["ES", "CL"]
-      .flatMap((symbol) => bed.simulator.world.universe.find(query({ symbol, secType: "FOP" })))
-      .concat(bed.simulator.world.universe.listed.filter(({ secType }) => secType === "FUT"))
+      .flatMap((symbol) => fixture.simulator.world.universe.find(query({ symbol, secType: "FOP" })))
+      .concat(fixture.simulator.world.universe.listed.filter(({ secType }) => secType === "FUT"))
       .map((instrument): Contract => ({ ...instrument }))
       .map(resourceIdOf);
     expect(ids.length).toBeGreaterThan(500);
@@ -301,11 +310,13 @@ const Held = z.object({ position: z.number(), avgCost: z.number(), contract: z.o
 describe("orders for options on futures", () => {
   const place = async (input: Record<string, unknown>) => {
     const tool = tools.ibkr_place_option_order;
-    return tool.output.parse(await bed.handlers.ibkr_place_option_order(tool.input.parse(input), callBy()));
+    return tool.output.parse(
+      await fixture.handlers.ibkr_place_option_order(tool.input.parse(input), callBy()),
+    );
   };
   const preview = async (input: Record<string, unknown>) => {
     const tool = tools.ibkr_preview_order;
-    return tool.output.parse(await bed.handlers.ibkr_preview_order(tool.input.parse(input), callBy()));
+    return tool.output.parse(await fixture.handlers.ibkr_preview_order(tool.input.parse(input), callBy()));
   };
 
   test("are previewed with margin, cost and the multiplier counted", async () => {
@@ -324,14 +335,14 @@ describe("orders for options on futures", () => {
       filled: 2,
       contract: { secType: "FOP", localSymbol: "ESZ6 C6700", exchange: "CME" },
     });
-    const { executions } = await bed.handlers.ibkr_get_executions(
+    const { executions } = await fixture.handlers.ibkr_get_executions(
       tools.ibkr_get_executions.input.parse({ secType: "FOP" }),
       callBy(),
     );
     expect(executions).toMatchObject([
       { contract: { localSymbol: "ESZ6 C6700", multiplier: 50 }, commissionReport: { commission: 2.84 } },
     ]);
-    const { positions } = await bed.handlers.ibkr_get_positions(
+    const { positions } = await fixture.handlers.ibkr_get_positions(
       tools.ibkr_get_positions.input.parse({}),
       callBy(),
     );
@@ -342,7 +353,7 @@ describe("orders for options on futures", () => {
       avgCost: 50 * price + 1.42,
       contract: { symbol: "ES", localSymbol: "ESZ6 C6700", strike: 6700, right: "C", multiplier: 50 },
     });
-    const risk = await bed.handlers.ibkr_assess_risk(tools.ibkr_assess_risk.input.parse({}), callBy());
+    const risk = await fixture.handlers.ibkr_assess_risk(tools.ibkr_assess_risk.input.parse({}), callBy());
     const { conId } = Held.parse(held).contract;
     expect(risk.excluded).toMatchObject([{ conId, secType: "FOP", marketValue: expect.any(Number) }]);
 
@@ -353,7 +364,7 @@ describe("orders for options on futures", () => {
   test("work at a limit, and are refused between two steps of the price", async () => {
     const limited = { ...call, action: "BUY", quantity: 1, orderType: "LMT" };
     const { orderId } = await place({ ...limited, limitPrice: 9.95 });
-    const { orders } = await bed.handlers.ibkr_get_open_orders(
+    const { orders } = await fixture.handlers.ibkr_get_open_orders(
       tools.ibkr_get_open_orders.input.parse({}),
       callBy(),
     );
@@ -385,6 +396,6 @@ describe("orders for options on futures", () => {
     await expect(place({ ...open, action: "BUY", quantity: 1 })).rejects.toMatchObject({
       code: "ambiguous_contract",
     });
-    expect(await bed.received(3)).toEqual([]);
+    expect(await fixture.received(3)).toEqual([]);
   });
 });

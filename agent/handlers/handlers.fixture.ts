@@ -40,7 +40,7 @@ export const callBy = (caller: Caller = trader, change: Partial<CallContext> = {
   ...change,
 });
 
-interface TestbedOptions {
+interface FixtureOptions {
   readonly simulator?: SimulatorOptions;
   readonly limits?: Partial<Limits>;
   /** Where the session dials instead of the simulator. */
@@ -51,7 +51,7 @@ interface TestbedOptions {
 }
 
 /** For tests: the handlers over a session with a simulator, by real sockets. */
-export async function startTestbed(options: TestbedOptions = {}) {
+export async function startHandlersFixture(options: FixtureOptions = {}) {
   const simulator = await startSimulator({ port: 0, ...options.simulator });
   const port = (await options.dial?.(simulator.port)) ?? simulator.port;
   const agent = startAgent({ port, limits: options.limits, clientId: options.clientId, now: options.now });
@@ -71,7 +71,7 @@ export async function startTestbed(options: TestbedOptions = {}) {
     },
   };
 }
-export type Testbed = Awaited<ReturnType<typeof startTestbed>>;
+export type HandlersFixture = Awaited<ReturnType<typeof startHandlersFixture>>;
 
 interface AgentOptions {
   readonly port: number;

@@ -1,22 +1,22 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
-import { callBy, startTestbed, trader } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture, trader } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
-let opened: Testbed | null = null;
+let opened: HandlersFixture | null = null;
 afterEach(async () => {
   await opened?.close();
   opened = null;
 });
-const start = async (options: Parameters<typeof startTestbed>[0] = {}): Promise<Testbed> => {
-  opened = await startTestbed(options);
+const start = async (options: Parameters<typeof startHandlersFixture>[0] = {}): Promise<HandlersFixture> => {
+  opened = await startHandlersFixture(options);
   return opened;
 };
 
 const failure = (code: string) => expect.objectContaining({ code });
 const order = tools.ibkr_place_order.input.parse({ symbol: "AAPL", action: "BUY", quantity: 1 });
-const sent = (bed: Testbed) => bed.received(3);
+const sent = (fixture: HandlersFixture) => fixture.received(3);
 
 describe("the connection", () => {
   test("accepts only the configured target", async () => {
@@ -88,41 +88,43 @@ describe("accounts", () => {
   });
 
   test("are chosen from when there are several", async () => {
-    const bed = await start(two);
+    const fixture = await start(two);
 
-    await expect(bed.handlers.ibkr_place_order(order, callBy())).rejects.toMatchObject({
+    await expect(fixture.handlers.ibkr_place_order(order, callBy())).rejects.toMatchObject({
       code: "invalid_input",
       message: "account: name one of DU1234567, DU7654321.",
     });
-    const placed = await bed.handlers.ibkr_place_order(order, onlySecond);
+    const placed = await fixture.handlers.ibkr_place_order(order, onlySecond);
     expect(placed.account).toBe("DU7654321");
-    expect(await sent(bed)).toHaveLength(1);
+    expect(await sent(fixture)).toHaveLength(1);
   });
 
   test("that are live take no orders where only paper is traded, and are shown as live", async () => {
-    const bed = await start({ simulator: { accounts: ["U1234567"] } });
+    const fixture = await start({ simulator: { accounts: ["U1234567"] } });
 
-    await expect(bed.handlers.ibkr_place_order(order, callBy())).rejects.toEqual(failure("trading_refused"));
-    expect(await sent(bed)).toEqual([]);
-    expect(await bed.handlers.ibkr_get_managed_accounts({}, callBy())).toMatchObject({
+    await expect(fixture.handlers.ibkr_place_order(order, callBy())).rejects.toEqual(
+      failure("trading_refused"),
+    );
+    expect(await sent(fixture)).toEqual([]);
+    expect(await fixture.handlers.ibkr_get_managed_accounts({}, callBy())).toMatchObject({
       modes: { U1234567: "live" },
     });
   });
 
   test("take no orders while trading is off, but cancellations", async () => {
-    const bed = await start();
-    const { orderId } = await bed.handlers.ibkr_place_order(
+    const fixture = await start();
+    const { orderId } = await fixture.handlers.ibkr_place_order(
       { ...order, orderType: "LMT", limitPrice: 1 },
       callBy(),
     );
-    const off = bed.agentWith({ trading: "off" });
+    const off = fixture.agentWith({ trading: "off" });
 
     await expect(off.ibkr_place_order(order, callBy())).rejects.toEqual(failure("trading_refused"));
     await expect(off.ibkr_modify_order({ orderId, quantity: 2 }, callBy())).rejects.toEqual(
       failure("trading_refused"),
     );
     expect(await off.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({ status: "Cancelled" });
-    expect(await sent(bed)).toHaveLength(1);
+    expect(await sent(fixture)).toHaveLength(1);
   });
 
   test("have each their own figures", async () => {
@@ -270,14 +272,14 @@ describe("bars", () => {
   });
 
   test("that would end the session by their number are not asked for", async () => {
-    const bed = await start();
+    const fixture = await start();
     const tooMany = input({ symbol: "AAPL", duration: "1 Y", barSize: "5 secs" });
 
-    await expect(bed.handlers.ibkr_get_historical_data(tooMany, callBy())).rejects.toMatchObject({
+    await expect(fixture.handlers.ibkr_get_historical_data(tooMany, callBy())).rejects.toMatchObject({
       code: "invalid_input",
       message: expect.stringMatching(/^duration:/),
     });
-    expect(await bed.received(20)).toEqual([]);
+    expect(await fixture.received(20)).toEqual([]);
   });
 
   test("of a currency need MIDPOINT", async () => {

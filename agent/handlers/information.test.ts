@@ -1,18 +1,20 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
-import { callBy, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
-let opened: Testbed | null = null;
+let opened: HandlersFixture | null = null;
 afterEach(async () => {
   await opened?.close();
   opened = null;
 });
 /** A Friday morning in New York. */
 const openAt = Date.parse("2026-11-20T15:30:00Z");
-const start = async (simulator: Parameters<typeof startTestbed>[0] = {}): Promise<Testbed> => {
-  opened = await startTestbed({ simulator: { now: () => openAt, ...simulator.simulator } });
+const start = async (
+  simulator: Parameters<typeof startHandlersFixture>[0] = {},
+): Promise<HandlersFixture> => {
+  opened = await startHandlersFixture({ simulator: { now: () => openAt, ...simulator.simulator } });
   return opened;
 };
 const failure = (code: string) => expect.objectContaining({ code });
@@ -112,9 +114,9 @@ describe("news", () => {
 
 describe("scans", () => {
   test("can be looked up by words and instrument in what TWS offers, which is asked for once", async () => {
-    const bed = await start();
+    const fixture = await start();
     const ask = (change: object) =>
-      bed.handlers.ibkr_get_scanner_parameters(parametersTool.input.parse(change), callBy());
+      fixture.handlers.ibkr_get_scanner_parameters(parametersTool.input.parse(change), callBy());
     const all = await ask({});
     const page = paginate(parametersTool, { limit: 40 }, all);
     parametersTool.output.parse(page);
@@ -142,11 +144,11 @@ describe("scans", () => {
     ]);
     expect((await ask({ query: "no such thing" })).parameters).toEqual([]);
     expect((await ask({ query: "bond cusip", instrument: "STK" })).parameters).toEqual([]);
-    expect(await bed.received(24)).toHaveLength(1);
+    expect(await fixture.received(24)).toHaveLength(1);
   });
 
   test("rank the market, send every filter to TWS and are ended there", async () => {
-    const bed = await start();
+    const fixture = await start();
     const input = scanTool.input.parse({
       scanCode: "top_perc_gain",
       numberOfRows: 10,
@@ -157,27 +159,27 @@ describe("scans", () => {
       marketCapBelow: 9_000_000,
       stockTypeFilter: "CORP",
     });
-    const found = await bed.handlers.ibkr_run_market_scanner(input, callBy());
+    const found = await fixture.handlers.ibkr_run_market_scanner(input, callBy());
     scanTool.output.parse({ ...found, ...none });
     expect(found).toMatchObject({ count: 10, isPrecise: true, scanCode: "TOP_PERC_GAIN" });
     expect(found.results.map(({ rank }) => rank)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(found.results[0]?.contract).toMatchObject({ secType: "STK", conId: expect.any(Number) });
-    const [sent] = await bed.received(22);
+    const [sent] = await fixture.received(22);
     expect(sent?.fields.slice(2, 11).join()).toBe(
       "10,STK,STK.US.MAJOR,TOP_PERC_GAIN,20,900,1000,100,9000000",
     );
     expect(sent?.fields[22]).toBe("CORP");
-    expect(await bed.received(23)).toHaveLength(1);
+    expect(await fixture.received(23)).toHaveLength(1);
   });
 
   test("reach TWS by codes that the library does not list", async () => {
-    const bed = await start();
+    const fixture = await start();
     for (const scanCode of ["SCAN_marketCap_DESC", "SCAN_PRICE_DESC"]) {
-      await bed.handlers
+      await fixture.handlers
         .ibkr_run_market_scanner(scanTool.input.parse({ scanCode }), callBy())
         .catch(() => {});
     }
-    expect((await bed.received(22)).map(({ fields }) => fields[5])).toEqual([
+    expect((await fixture.received(22)).map(({ fields }) => fields[5])).toEqual([
       "SCAN_marketCap_DESC",
       "SCAN_PRICE_DESC",
     ]);
@@ -211,9 +213,12 @@ describe("scans", () => {
 
 describe("corporate events", () => {
   test("come with their types' names, soonest first, after TWS was asked for the types once", async () => {
-    const bed = await start();
+    const fixture = await start();
     const ask = (change: object) =>
-      bed.handlers.ibkr_get_wsh_event_data(eventsTool.input.parse({ symbol: "AAPL", ...change }), callBy());
+      fixture.handlers.ibkr_get_wsh_event_data(
+        eventsTool.input.parse({ symbol: "AAPL", ...change }),
+        callBy(),
+      );
     const found = await ask({ startDate: "20261201", endDate: "20270301", totalLimit: 6 });
     eventsTool.output.parse({ ...found, ...none });
     expect(found).toMatchObject({ count: 6, source: "wsh", contract: { symbol: "AAPL" } });
@@ -222,8 +227,8 @@ describe("corporate events", () => {
     expect(dates.every((date) => date >= "2026-12-01" && date <= "2027-03-01")).toBe(true);
     expect(found.events.every(({ name, data }) => name !== null && Object.keys(data).length > 0)).toBe(true);
     await ask({});
-    expect(await bed.received(100)).toHaveLength(1);
-    const meta = await bed.handlers.ibkr_get_wsh_meta_data({}, callBy());
+    expect(await fixture.received(100)).toHaveLength(1);
+    const meta = await fixture.handlers.ibkr_get_wsh_meta_data({}, callBy());
     metaTool.output.parse({ ...meta, ...none });
     expect(meta.eventTypes).toContainEqual({
       tag: "wshe_ed",

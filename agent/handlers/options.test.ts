@@ -1,34 +1,36 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import { paginate } from "../../shared/tools/paging.ts";
-import { callBy, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 /** A Friday morning in New York, on which the clock stands still. */
 const at = Date.parse("2026-11-20T15:30:00Z");
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed({ simulator: { seed: 7, now: () => at } });
+  fixture = await startHandlersFixture({ simulator: { seed: 7, now: () => at } });
 });
-afterEach(() => bed.close());
+afterEach(() => fixture.close());
 
 async function chainOf(input: Record<string, unknown>) {
   const tool = tools.ibkr_get_option_chain;
   const parsed = tool.input.parse(input);
-  const whole = await bed.handlers.ibkr_get_option_chain(parsed, callBy());
+  const whole = await fixture.handlers.ibkr_get_option_chain(parsed, callBy());
   return tool.output.parse(paginate(tool, parsed, whole));
 }
 
 async function priceOf(input: Record<string, unknown>) {
   const tool = tools.ibkr_calculate_option_price;
-  return tool.output.parse(await bed.handlers.ibkr_calculate_option_price(tool.input.parse(input), callBy()));
+  return tool.output.parse(
+    await fixture.handlers.ibkr_calculate_option_price(tool.input.parse(input), callBy()),
+  );
 }
 
 async function volatilityOf(input: Record<string, unknown>) {
   const tool = tools.ibkr_calculate_implied_volatility;
   const parsed = tool.input.parse(input);
-  return tool.output.parse(await bed.handlers.ibkr_calculate_implied_volatility(parsed, callBy()));
+  return tool.output.parse(await fixture.handlers.ibkr_calculate_implied_volatility(parsed, callBy()));
 }
 
 const aapl = { symbol: "AAPL", expiration: "20261218" };
@@ -45,7 +47,9 @@ describe("an option chain", () => {
     const distances = chain.map(({ strike }) => Math.abs(strike - Number(underlyingPrice)));
     expect(distances).toEqual(distances.toSorted((a, b) => a - b));
     for (const { strike, call: c, put: p } of chain) {
-      const listed = [c?.conId, p?.conId].map((conId) => bed.simulator.world.universe.byConId(conId ?? 0));
+      const listed = [c?.conId, p?.conId].map((conId) =>
+        fixture.simulator.world.universe.byConId(conId ?? 0),
+      );
       expect(listed).toMatchObject([
         { strike, right: "C", expiration: "20261218" },
         { strike, right: "P", expiration: "20261218" },
@@ -71,9 +75,9 @@ describe("an option chain", () => {
     expect(chain).toHaveLength(2);
     for (const { call: c, put: p } of chain) {
       for (const leg of [c, p]) {
-        const instrument = bed.simulator.world.universe.byConId(leg?.conId ?? 0);
+        const instrument = fixture.simulator.world.universe.byConId(leg?.conId ?? 0);
         if (instrument === undefined) throw new Error("no such option");
-        const { bid, ask, greeks } = bed.simulator.world.market.quote(instrument, at);
+        const { bid, ask, greeks } = fixture.simulator.world.market.quote(instrument, at);
         expect(leg?.quote).toMatchObject({ bid, ask, dataType: "live" });
         expect(leg?.quote?.delta).toBeCloseTo(greeks?.delta ?? NaN, 8);
         expect(leg?.quote?.gamma).toBeCloseTo(greeks?.gamma ?? NaN, 8);
@@ -81,7 +85,7 @@ describe("an option chain", () => {
         expect(leg?.quote?.theta).toBeCloseTo(greeks?.theta ?? NaN, 8);
       }
     }
-    await vi.waitFor(() => expect(bed.simulator.subscriptions()).toBe(0));
+    await vi.waitFor(() => expect(fixture.simulator.subscriptions()).toBe(0));
   });
 
   test("carries no more quotes than TWS has lines for", async () => {
@@ -126,8 +130,8 @@ describe("an option chain", () => {
 
 describe("a chain of an underlying without market data", () => {
   beforeEach(async () => {
-    await bed.close();
-    bed = await startTestbed({ simulator: { seed: 7, now: () => at, maxMarketDataLines: 0 } });
+    await fixture.close();
+    fixture = await startHandlersFixture({ simulator: { seed: 7, now: () => at, maxMarketDataLines: 0 } });
   });
 
   test("comes in ascending order, and says so by a null price", async () => {
@@ -172,9 +176,9 @@ describe("calculations", () => {
       ...call,
       underlyingPrice: 250,
     });
-    const instrument = bed.simulator.world.universe.byConId(contract.conId);
+    const instrument = fixture.simulator.world.universe.byConId(contract.conId);
     if (instrument === undefined) throw new Error("no such option");
-    const { greeks } = bed.simulator.world.market.quote(instrument, at);
+    const { greeks } = fixture.simulator.world.market.quote(instrument, at);
     expect(volatilityFrom).toBe("market");
     expect(impliedVolatility).toBeCloseTo(greeks?.impliedVolatility ?? NaN, 8);
     expect(optionPrice).toBeGreaterThan(0);
@@ -182,9 +186,9 @@ describe("calculations", () => {
 
   test("are withdrawn from TWS when answered", async () => {
     await priceOf({ ...call, volatility: 0.4, underlyingPrice: 245 });
-    expect(await bed.received(55)).toHaveLength(1);
+    expect(await fixture.received(55)).toHaveLength(1);
     // the rate limit may let it wait a little
-    await vi.waitFor(async () => expect(await bed.received(57)).toHaveLength(1));
+    await vi.waitFor(async () => expect(await fixture.received(57)).toHaveLength(1));
   });
 
   test("name the nearest strikes and expirations for an option that does not exist", async () => {
@@ -218,7 +222,7 @@ describe("calculations", () => {
   });
 
   test("and chains fail at once when TWS is away", async () => {
-    await bed.handlers.ibkr_disconnect({}, callBy());
+    await fixture.handlers.ibkr_disconnect({}, callBy());
     await expect(chainOf(aapl)).rejects.toMatchObject({ code: "tws_offline" });
     await expect(priceOf({ ...call, underlyingPrice: 250 })).rejects.toMatchObject({ code: "tws_offline" });
     await expect(volatilityOf({ ...call, optionPrice: 9, underlyingPrice: 250 })).rejects.toMatchObject({

@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import type { OrderFaults } from "../simulator/faults/order-faults.ts";
-import { callBy, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed();
+  fixture = await startHandlersFixture();
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 type Input = Record<string, unknown>;
 const rest = { symbol: "AAPL", action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 };
 
 const place = (input: Input = {}) =>
-  bed.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse({ ...rest, ...input }), callBy());
+  fixture.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse({ ...rest, ...input }), callBy());
 
 const market = { orderType: "MKT", limitPrice: undefined };
 
@@ -29,12 +29,12 @@ const bracket = (input: Input = {}) => {
     stopLossPrice: 5,
   };
   const tool = tools.ibkr_place_bracket_order;
-  return bed.handlers.ibkr_place_bracket_order(tool.input.parse({ ...asked, ...input }), callBy());
+  return fixture.handlers.ibkr_place_bracket_order(tool.input.parse({ ...asked, ...input }), callBy());
 };
 
-const fault = (faults: OrderFaults) => bed.simulator.faults.orders(faults);
-const held = () => bed.simulator.world.ledger.openOrders();
-const back = () => bed.session.whenConnected(5_000);
+const fault = (faults: OrderFaults) => fixture.simulator.faults.orders(faults);
+const held = () => fixture.simulator.world.ledger.openOrders();
+const back = () => fixture.session.whenConnected(5_000);
 
 /** Cut off between sending and hearing: what TWS has is asked of TWS itself. */
 describe("a line that is cut around an order", () => {
@@ -52,7 +52,7 @@ describe("a line that is cut around an order", () => {
       const again = await place({ idempotencyKey: "once" }).catch((error: unknown) => error);
 
       expect(held()).toHaveLength(working);
-      expect(await bed.received(placeOrder)).toHaveLength(1);
+      expect(await fixture.received(placeOrder)).toHaveLength(1);
       expect(first).toMatchObject(answer);
       expect(again).toMatchObject(working === 1 ? { status: "Submitted" } : { code: "outcome_unknown" });
     },
@@ -72,20 +72,20 @@ describe("a line that is cut around an order", () => {
 
     expect(held()).toEqual([]);
     // nothing is held back either that a later leg could let loose
-    expect(bed.simulator.world.ledger.completedOrders().every(({ filled }) => filled === 0)).toBe(true);
-    expect((await bed.received(placeOrder)).length).toBeLessThanOrEqual(faults.nth + 1);
+    expect(fixture.simulator.world.ledger.completedOrders().every(({ filled }) => filled === 0)).toBe(true);
+    expect((await fixture.received(placeOrder)).length).toBeLessThanOrEqual(faults.nth + 1);
     await expect(bracket({ idempotencyKey: "b" })).rejects.toMatchObject({ code: "order_rejected" });
   });
 
   test("and cut again while the entry is taken back: it is taken back all the same", async () => {
     fault({ drop: "before-reading", nth: 3 });
-    const { ledger } = bed.simulator.world;
+    const { ledger } = fixture.simulator.world;
     let cuts = 1;
     const off = ledger.listen((event) => {
       // the staged entry is being cancelled: nobody hears of it
       if (cuts === 0 || event.type !== "status" || event.order.status !== "PendingCancel") return;
       cuts -= 1;
-      bed.simulator.faults.dropConnections();
+      fixture.simulator.faults.dropConnections();
     });
 
     await expect(bracket()).rejects.toMatchObject({
@@ -105,7 +105,7 @@ describe("a line that is cut around an order", () => {
     });
     await expect(bracket({ idempotencyKey: "b" })).rejects.toMatchObject({ code: "outcome_unknown" });
     expect(held()).toEqual([]);
-    expect(await bed.received(placeOrder)).toHaveLength(1);
+    expect(await fixture.received(placeOrder)).toHaveLength(1);
   });
 
   test.for([{ drop: "after-reading", nth: 3 }, { drop: "after-acknowledging" }] as const)(
@@ -121,7 +121,7 @@ describe("a line that is cut around an order", () => {
         placed.takeProfitOrderId,
         placed.stopLossOrderId,
       ]);
-      expect(await bed.received(placeOrder)).toHaveLength(3);
+      expect(await fixture.received(placeOrder)).toHaveLength(3);
     },
   );
 
@@ -130,15 +130,15 @@ describe("a line that is cut around an order", () => {
     const input = tool.input.parse({ orders: [rest, { ...rest, symbol: "MSFT" }], idempotencyKey: "many" });
     fault({ drop: "after-reading", nth: 2 });
 
-    const result = await bed.handlers.ibkr_place_orders(input, callBy());
+    const result = await fixture.handlers.ibkr_place_orders(input, callBy());
     expect(result).toMatchObject({ count: 2, refused: 0 });
     expect(result.unknown).toBeGreaterThan(0);
     await back();
-    const again = await bed.handlers.ibkr_place_orders(input, callBy());
+    const again = await fixture.handlers.ibkr_place_orders(input, callBy());
 
     expect(again).toMatchObject({ accepted: 2, unknown: 0 });
     expect(held()).toHaveLength(2);
-    expect(await bed.received(placeOrder)).toHaveLength(2);
+    expect(await fixture.received(placeOrder)).toHaveLength(2);
   });
 });
 
@@ -156,14 +156,14 @@ describe("news of orders", () => {
     // told backwards, its first state is the last that is heard
     expect(resting).toMatchObject({ status: expect.stringMatching(/^(Pre)?Submitted$/), filled: 0 });
     const { orderId } = resting;
-    await bed.handlers.ibkr_modify_order({ orderId, limitPrice: 2 }, callBy());
-    expect(await bed.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
+    await fixture.handlers.ibkr_modify_order({ orderId, limitPrice: 2 }, callBy());
+    expect(await fixture.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
       status: "Cancelled",
     });
 
-    const { executions } = await bed.handlers.ibkr_get_executions({ account: "" }, callBy());
+    const { executions } = await fixture.handlers.ibkr_get_executions({ account: "" }, callBy());
     expect(executions.filter(({ execution }) => execution.orderId === filled.orderId)).toHaveLength(1);
-    expect(await bed.received(placeOrder)).toHaveLength(3);
+    expect(await fixture.received(placeOrder)).toHaveLength(3);
   });
 
   test("a bracket comes through all of it", async () => {
@@ -175,14 +175,14 @@ describe("news of orders", () => {
   test("that is corrected takes the place of what it corrects", async () => {
     const { orderId, avgFillPrice } = await place(market);
     const corrected = Number(avgFillPrice) + 1;
-    const [fill] = bed.simulator.world.ledger.executions();
+    const [fill] = fixture.simulator.world.ledger.executions();
 
-    bed.simulator.faults.correctExecution(fill?.execId ?? "", corrected);
+    fixture.simulator.faults.correctExecution(fill?.execId ?? "", corrected);
 
-    const { executions } = await bed.handlers.ibkr_get_executions({ account: "" }, callBy());
+    const { executions } = await fixture.handlers.ibkr_get_executions({ account: "" }, callBy());
     const own = executions.filter(({ execution }) => execution.orderId === orderId);
     expect(own).toMatchObject([{ execution: { shares: 10, price: corrected } }]);
-    expect(await bed.handlers.ibkr_get_order_status({ orderId }, callBy())).toMatchObject({
+    expect(await fixture.handlers.ibkr_get_order_status({ orderId }, callBy())).toMatchObject({
       filled: 10,
       avgFillPrice: corrected,
     });
@@ -195,25 +195,25 @@ describe("a list that has no end", () => {
   test("of open orders is a timeout, and never an empty list", async () => {
     await place();
     fault({ withoutEnds: [53] });
-    await expect(bed.handlers.ibkr_get_open_orders({}, short)).rejects.toMatchObject({ code: "timeout" });
-    await expect(bed.handlers.ibkr_get_all_orders({ account: "" }, short)).rejects.toMatchObject({
+    await expect(fixture.handlers.ibkr_get_open_orders({}, short)).rejects.toMatchObject({ code: "timeout" });
+    await expect(fixture.handlers.ibkr_get_all_orders({ account: "" }, short)).rejects.toMatchObject({
       code: "timeout",
     });
-    await expect(bed.handlers.ibkr_cancel_all_orders({ account: "" }, short)).rejects.toMatchObject({
+    await expect(fixture.handlers.ibkr_cancel_all_orders({ account: "" }, short)).rejects.toMatchObject({
       code: "timeout",
     });
   });
 
   test("of completed orders is a timeout", async () => {
     fault({ withoutEnds: [102] });
-    const asked = bed.handlers.ibkr_get_completed_orders({ account: "" }, short);
+    const asked = fixture.handlers.ibkr_get_completed_orders({ account: "" }, short);
     await expect(asked).rejects.toMatchObject({ code: "timeout" });
   });
 
   test("of executions ends by silence, as TWS does leave that one out", async () => {
     await place(market);
     fault({ withoutEnds: [55] });
-    const { executions } = await bed.handlers.ibkr_get_executions({ account: "" }, callBy());
+    const { executions } = await fixture.handlers.ibkr_get_executions({ account: "" }, callBy());
     expect(executions).toHaveLength(1);
   });
 });

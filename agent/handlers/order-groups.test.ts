@@ -1,24 +1,24 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startAgent, startTestbed, trader } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startAgent, startHandlersFixture, trader } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
 const globalCancel = 58;
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed({
+  fixture = await startHandlersFixture({
     simulator: { accounts: ["DU1234567", "DU7654321"] },
     limits: { onlyAccount: "DU1234567" },
   });
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 type Input = Record<string, unknown>;
 const far = { action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 };
 
-async function bracket(input: Input = {}, context = callBy(), handlers = bed.handlers) {
+async function bracket(input: Input = {}, context = callBy(), handlers = fixture.handlers) {
   const asked = {
     symbol: "AAPL",
     action: "BUY",
@@ -32,7 +32,7 @@ async function bracket(input: Input = {}, context = callBy(), handlers = bed.han
   return tool.output.parse(output);
 }
 
-async function basket(orders: readonly Input[], input: Input = {}, handlers = bed.handlers) {
+async function basket(orders: readonly Input[], input: Input = {}, handlers = fixture.handlers) {
   const tool = tools.ibkr_place_orders;
   return tool.output.parse(
     await handlers.ibkr_place_orders(tool.input.parse({ orders, ...input }), callBy()),
@@ -40,16 +40,21 @@ async function basket(orders: readonly Input[], input: Input = {}, handlers = be
 }
 
 const placeOne = (input: Input) =>
-  bed.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse({ symbol: "AAPL", ...input }), callBy());
+  fixture.handlers.ibkr_place_order(
+    tools.ibkr_place_order.input.parse({ symbol: "AAPL", ...input }),
+    callBy(),
+  );
 
 async function openOrders() {
-  return (await bed.handlers.ibkr_get_open_orders({}, callBy())).orders;
+  return (await fixture.handlers.ibkr_get_open_orders({}, callBy())).orders;
 }
 
 const ask = () => {
-  const [details] = bed.simulator.world.universe.search("AAPL").filter(({ secType }) => secType === "STK");
+  const [details] = fixture.simulator.world.universe
+    .search("AAPL")
+    .filter(({ secType }) => secType === "STK");
   if (details === undefined) throw new Error("no AAPL");
-  return bed.simulator.world.market.quote(details, Date.now()).ask ?? 0;
+  return fixture.simulator.world.market.quote(details, Date.now()).ask ?? 0;
 };
 
 describe("a bracket", () => {
@@ -76,13 +81,13 @@ describe("a bracket", () => {
     expect(refs.map((ref) => ref.slice(-2))).toEqual([":P", ":T", ":S"]);
     expect(new Set(refs.map((ref) => ref.slice(0, -2))).size).toBe(1);
     expect(Math.max(...refs.map((ref) => ref.length))).toBeLessThanOrEqual(32);
-    expect(await bed.received(placeOrder)).toHaveLength(3);
+    expect(await fixture.received(placeOrder)).toHaveLength(3);
   });
 
   test("whose entry fills has its exits working, and the fill of one cancels the other", async () => {
     const price = Math.ceil(ask());
     const placed = await bracket({ entryPrice: price + 2, takeProfitPrice: price + 3_000, stopLossPrice: 5 });
-    const { orderId, ...entry } = await bed.handlers.ibkr_wait_for_order(
+    const { orderId, ...entry } = await fixture.handlers.ibkr_wait_for_order(
       { orderId: placed.parentOrderId, until: "filled", timeoutSeconds: 5 },
       callBy(),
     );
@@ -94,9 +99,9 @@ describe("a bracket", () => {
 
     // brought to the market, the take profit fills
     const change = { orderId: placed.takeProfitOrderId, limitPrice: 10 };
-    await bed.handlers.ibkr_modify_order(change, callBy());
+    await fixture.handlers.ibkr_modify_order(change, callBy());
     const stop = { orderId: placed.stopLossOrderId, until: "ended", timeoutSeconds: 5 } as const;
-    expect(await bed.handlers.ibkr_wait_for_order(stop, callBy())).toMatchObject({ status: "Cancelled" });
+    expect(await fixture.handlers.ibkr_wait_for_order(stop, callBy())).toMatchObject({ status: "Cancelled" });
     expect(await openOrders()).toEqual([]);
     expect(orderId).toBe(placed.parentOrderId);
   });
@@ -115,7 +120,7 @@ describe("a bracket", () => {
     });
     expect(await openOrders()).toEqual([]);
     // nothing is held back at TWS either, to be let loose by a later leg
-    bed.simulator.world.ledger.cancel(1, 1);
+    fixture.simulator.world.ledger.cancel(1, 1);
     expect(await openOrders()).toEqual([]);
   });
 
@@ -134,14 +139,14 @@ describe("a bracket", () => {
   test("that TWS refuses when the entry has filled counts for the day, and is asked about before it is doubled", async () => {
     const price = Math.ceil(ask());
     const input = { entryPrice: price + 2, takeProfitPrice: price + 3_000.001, stopLossPrice: 5 };
-    const limited = bed.agentWith({ onlyAccount: "DU1234567", dayValue: 15 * price });
+    const limited = fixture.agentWith({ onlyAccount: "DU1234567", dayValue: 15 * price });
     const placed = (more: Input = {}) => bracket({ ...input, ...more }, callBy(), limited);
     await expect(placed()).rejects.toMatchObject({ code: "order_rejected" });
     await expect(placed()).rejects.toMatchObject({ code: "duplicate_order" });
     await expect(placed({ idempotencyKey: "another" })).rejects.toMatchObject({
       detail: { limit: { name: "LIMIT_DAY_VALUE" } },
     });
-    expect(await bed.received(placeOrder)).toHaveLength(3);
+    expect(await fixture.received(placeOrder)).toHaveLength(3);
   });
 
   test.for([
@@ -154,14 +159,14 @@ describe("a bracket", () => {
       code: "invalid_input",
       message: expect.stringMatching(new RegExp(`^${name}:`)),
     });
-    expect(await bed.received(placeOrder)).toEqual([]);
+    expect(await fixture.received(placeOrder)).toEqual([]);
   });
 
   test("is sent once for one key, also by an agent that started anew", async () => {
     const input = { idempotencyKey: "b-2" };
     const [first, second] = await Promise.all([bracket(input), bracket(input)]);
-    await bed.session.close();
-    const later = startAgent({ port: bed.simulator.port, limits: { onlyAccount: "DU1234567" } });
+    await fixture.session.close();
+    const later = startAgent({ port: fixture.simulator.port, limits: { onlyAccount: "DU1234567" } });
     await later.session.whenConnected(5_000);
     const asked = {
       symbol: "AAPL",
@@ -179,7 +184,7 @@ describe("a bracket", () => {
     await later.close();
 
     expect([second.parentOrderId, third.parentOrderId]).toEqual([first.parentOrderId, first.parentOrderId]);
-    expect(bed.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(3);
+    expect(fixture.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(3);
   });
 
   test("and a single order cannot share a key", async () => {
@@ -190,7 +195,7 @@ describe("a bracket", () => {
   });
 
   test("is refused by limits before anything is sent", async () => {
-    const handlers = bed.agentWith({ trading: "off", onlyAccount: "DU1234567" });
+    const handlers = fixture.agentWith({ trading: "off", onlyAccount: "DU1234567" });
     const input = tools.ibkr_place_bracket_order.input.parse({
       symbol: "AAPL",
       action: "BUY",
@@ -202,7 +207,7 @@ describe("a bracket", () => {
     await expect(handlers.ibkr_place_bracket_order(input, callBy())).rejects.toMatchObject({
       code: "trading_refused",
     });
-    expect(await bed.received(placeOrder)).toEqual([]);
+    expect(await fixture.received(placeOrder)).toEqual([]);
   });
 });
 
@@ -234,7 +239,7 @@ describe("a basket", () => {
       },
       { row: 4, symbol: "MSFT", status: "Submitted" },
     ]);
-    const sent = (await bed.received(placeOrder)).map(({ fields }) => fields[3]);
+    const sent = (await fixture.received(placeOrder)).map(({ fields }) => fields[3]);
     expect(sent).toEqual(["AAPL", "MSFT", "MSFT"]);
   });
 
@@ -251,10 +256,12 @@ describe("a basket", () => {
       throw new Error("a row was refused");
     expect(new Set((await openOrders()).map(({ ocaGroup }) => ocaGroup))).toEqual(new Set([result.ocaGroup]));
 
-    await bed.handlers.ibkr_modify_order({ orderId: first.orderId, limitPrice: 9_000 }, callBy());
+    await fixture.handlers.ibkr_modify_order({ orderId: first.orderId, limitPrice: 9_000 }, callBy());
 
     const other = { orderId: second.orderId, until: "ended", timeoutSeconds: 5 } as const;
-    expect(await bed.handlers.ibkr_wait_for_order(other, callBy())).toMatchObject({ status: "Cancelled" });
+    expect(await fixture.handlers.ibkr_wait_for_order(other, callBy())).toMatchObject({
+      status: "Cancelled",
+    });
   });
 
   test("is sent once for one key, and another basket with that key not at all", async () => {
@@ -267,7 +274,7 @@ describe("a basket", () => {
       basket(rows, { idempotencyKey: "many" }),
     ]);
     expect(again.orders).toEqual(first.orders);
-    expect(await bed.received(placeOrder)).toHaveLength(2);
+    expect(await fixture.received(placeOrder)).toHaveLength(2);
 
     await expect(
       basket([...rows, { symbol: "AAPL", ...far }], { idempotencyKey: "many" }),
@@ -275,32 +282,43 @@ describe("a basket", () => {
     await expect(placeOne({ ...far, idempotencyKey: "many" })).rejects.toMatchObject({
       code: "invalid_input",
     });
-    expect(await bed.received(placeOrder)).toHaveLength(2);
+    expect(await fixture.received(placeOrder)).toHaveLength(2);
   });
 
   test("is refused whole by limits", async () => {
     await expect(
-      basket([{ symbol: "AAPL", ...far }], {}, bed.agentWith({ trading: "off", onlyAccount: "DU1234567" })),
+      basket(
+        [{ symbol: "AAPL", ...far }],
+        {},
+        fixture.agentWith({ trading: "off", onlyAccount: "DU1234567" }),
+      ),
     ).rejects.toMatchObject({
       code: "trading_refused",
     });
     await expect(basket([{ symbol: "AAPL", ...far }], { account: "DU7654321" })).rejects.toMatchObject({
       code: "trading_refused",
     });
-    expect(await bed.received(placeOrder)).toEqual([]);
+    expect(await fixture.received(placeOrder)).toEqual([]);
   });
 });
 
 describe("cancelling everything", () => {
-  const cancelAll = async (account = "", context = callBy(), { handlers }: Pick<Testbed, "handlers"> = bed) =>
-    tools.ibkr_cancel_all_orders.output.parse(await handlers.ibkr_cancel_all_orders({ account }, context));
+  const cancelAll = async (
+    account = "",
+    context = callBy(),
+    { handlers }: Pick<HandlersFixture, "handlers"> = fixture,
+  ) => tools.ibkr_cancel_all_orders.output.parse(await handlers.ibkr_cancel_all_orders({ account }, context));
   const accounts = ["DU1234567", "DU7654321"];
 
   test("ends the orders of all accounts, those of other clients too, and answers what each came to", async () => {
-    const open = bed.agentWith({ onlyAccount: null });
+    const open = fixture.agentWith({ onlyAccount: null });
     const theirs = tools.ibkr_place_order.input.parse({ symbol: "AAPL", ...far, account: "DU7654321" });
     await open.ibkr_place_order(theirs, callBy());
-    const other = startAgent({ port: bed.simulator.port, clientId: 7, limits: { onlyAccount: "DU1234567" } });
+    const other = startAgent({
+      port: fixture.simulator.port,
+      clientId: 7,
+      limits: { onlyAccount: "DU1234567" },
+    });
     await other.session.whenConnected(5_000);
     const input = tools.ibkr_place_order.input.parse({ symbol: "MSFT", ...far });
     await other.handlers.ibkr_place_order(input, callBy());
@@ -313,11 +331,11 @@ describe("cancelling everything", () => {
     expect(result).toMatchObject({ count: 6, cancelled: 6, stillOpen: 0, accounts, elsewhere: 0 });
     expect(new Set(result.orders.map(({ symbol }) => symbol))).toEqual(new Set(["AAPL", "MSFT"]));
     expect(await openOrders()).toEqual([]);
-    expect(await bed.received(globalCancel)).toHaveLength(1);
+    expect(await fixture.received(globalCancel)).toHaveLength(1);
   });
 
   test("on a host bound to one account covers that one, and says what it left alone elsewhere", async () => {
-    const open = bed.agentWith({ onlyAccount: null });
+    const open = fixture.agentWith({ onlyAccount: null });
     for (const account of accounts)
       await open.ibkr_place_order(
         tools.ibkr_place_order.input.parse({ symbol: "MSFT", ...far, account }),
@@ -332,7 +350,7 @@ describe("cancelling everything", () => {
       orders: [{ account: "DU1234567" }],
     });
     expect(await openOrders()).toMatchObject([{ account: "DU7654321" }]);
-    expect(await bed.received(globalCancel)).toEqual([]);
+    expect(await fixture.received(globalCancel)).toEqual([]);
     // who names another account means it
     expect(await cancelAll("DU7654321")).toMatchObject({
       cancelled: 1,
@@ -343,7 +361,7 @@ describe("cancelling everything", () => {
   });
 
   test("leaves it to TWS's own order where it has one account only", async () => {
-    const alone = await startTestbed({ limits: { onlyAccount: "DU1234567" } });
+    const alone = await startHandlersFixture({ limits: { onlyAccount: "DU1234567" } });
     const input = tools.ibkr_place_order.input.parse({ symbol: "MSFT", ...far });
     await alone.handlers.ibkr_place_order(input, callBy());
 
@@ -356,7 +374,7 @@ describe("cancelling everything", () => {
   });
 
   test("stays within the accounts of the grant, or the one named", async () => {
-    const theirs = bed.agentWith({ onlyAccount: "DU7654321" });
+    const theirs = fixture.agentWith({ onlyAccount: "DU7654321" });
     const input = tools.ibkr_place_order.input.parse({ symbol: "MSFT", ...far });
     await theirs.ibkr_place_order(input, callBy());
     await placeOne(far);
@@ -365,7 +383,7 @@ describe("cancelling everything", () => {
     expect(await openOrders()).toMatchObject([{ account: "DU7654321" }]);
     const narrow = callBy({ ...trader, accounts: ["DU1234567"] });
     // what it may not see is not counted either
-    for (const handlers of [bed.handlers, bed.agentWith({ onlyAccount: null })])
+    for (const handlers of [fixture.handlers, fixture.agentWith({ onlyAccount: null })])
       expect(await cancelAll("", narrow, { handlers })).toMatchObject({
         count: 0,
         orders: [],
@@ -374,14 +392,14 @@ describe("cancelling everything", () => {
       });
     await expect(cancelAll("DU7654321", narrow)).rejects.toMatchObject({ code: "forbidden" });
     expect(await openOrders()).toHaveLength(1);
-    expect(await bed.received(globalCancel)).toEqual([]);
+    expect(await fixture.received(globalCancel)).toEqual([]);
   });
 
   test("is allowed when trading is off, and fails plainly when TWS is away", async () => {
     await placeOne(far);
-    const off = bed.agentWith({ trading: "off", onlyAccount: "DU1234567" });
+    const off = fixture.agentWith({ trading: "off", onlyAccount: "DU1234567" });
     expect(await off.ibkr_cancel_all_orders({ account: "" }, callBy())).toMatchObject({ cancelled: 1 });
-    bed.session.stop();
+    fixture.session.stop();
     await expect(cancelAll()).rejects.toMatchObject({ code: "tws_offline" });
   });
 });

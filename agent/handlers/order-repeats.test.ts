@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
 import { forgetContract } from "../tws/contracts/contracts.ts";
-import { callBy, startAgent, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startAgent, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
 const dayMs = 86_400_000;
@@ -11,34 +11,34 @@ const [aapl, msft] = [265_598, 272_093];
 let laterMs = 0;
 const now = () => Date.now() + laterMs;
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
   laterMs = 0;
-  bed = await startTestbed({ now });
+  fixture = await startHandlersFixture({ now });
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 type Input = Record<string, unknown>;
-type Handlers = Testbed["handlers"];
+type Handlers = HandlersFixture["handlers"];
 const far = { action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 };
 const rows = [
   { symbol: "AAPL", ...far },
   { symbol: "MSFT", ...far },
 ];
 
-async function basket(orders: readonly Input[], handlers: Handlers = bed.handlers) {
+async function basket(orders: readonly Input[], handlers: Handlers = fixture.handlers) {
   const tool = tools.ibkr_place_orders;
   const input = tool.input.parse({ orders, idempotencyKey: "many" });
   return tool.output.parse(await handlers.ibkr_place_orders(input, callBy()));
 }
 
-const place = (input: Input, handlers: Handlers = bed.handlers) =>
+const place = (input: Input, handlers: Handlers = fixture.handlers) =>
   handlers.ibkr_place_order(
     tools.ibkr_place_order.input.parse({ symbol: "AAPL", ...far, idempotencyKey: "one", ...input }),
     callBy(),
   );
 
-const bracket = (input: Input = {}, handlers: Handlers = bed.handlers) => {
+const bracket = (input: Input = {}, handlers: Handlers = fixture.handlers) => {
   const tool = tools.ibkr_place_bracket_order;
   const asked = {
     symbol: "AAPL",
@@ -52,8 +52,8 @@ const bracket = (input: Input = {}, handlers: Handlers = bed.handlers) => {
   return handlers.ibkr_place_bracket_order(tool.input.parse({ ...asked, ...input }), callBy());
 };
 
-function option(input: Input, handlers: Handlers = bed.handlers) {
-  const [chain] = bed.simulator.world.universe.optionChains(aapl);
+function option(input: Input, handlers: Handlers = fixture.handlers) {
+  const [chain] = fixture.simulator.world.universe.optionChains(aapl);
   const strikes = chain?.strikes ?? [];
   const asked = {
     symbol: "AAPL",
@@ -71,7 +71,7 @@ function option(input: Input, handlers: Handlers = bed.handlers) {
 }
 
 /** TWS goes, and nothing is remembered of the instruments. */
-function leaveAlone({ session }: Pick<Testbed, "session">): void {
+function leaveAlone({ session }: Pick<HandlersFixture, "session">): void {
   session.stop();
   for (const conId of [aapl, msft]) forgetContract(session, conId);
 }
@@ -79,8 +79,8 @@ function leaveAlone({ session }: Pick<Testbed, "session">): void {
 const openRow = (row: unknown) => expect.objectContaining({ ...Object(row), status: "Submitted" });
 
 async function anotherAgent() {
-  await bed.session.close();
-  const later = startAgent({ port: bed.simulator.port, now });
+  await fixture.session.close();
+  const later = startAgent({ port: fixture.simulator.port, now });
   await later.session.whenConnected(5_000);
   // it waits until the lists have been read
   await later.handlers.ibkr_get_completed_orders({ account: "" }, callBy());
@@ -92,7 +92,7 @@ describe("a repeat while TWS is away and no instrument is remembered", () => {
     const bad = { symbol: "MSFT", ...far, limitPrice: 1.001 };
     const first = await basket([...rows, bad]);
     expect(first).toMatchObject({ accepted: 2, refused: 1, unknown: 0 });
-    leaveAlone(bed);
+    leaveAlone(fixture);
 
     const again = await basket([...rows, bad]);
 
@@ -113,9 +113,9 @@ describe("a repeat while TWS is away and no instrument is remembered", () => {
 
   test("of a basket is open, and refused by nobody, while TWS has not listed its orders", async () => {
     const first = await basket(rows);
-    await bed.session.close();
-    bed.simulator.faults.orders({ withoutEnds: [53] });
-    const later = startAgent({ port: bed.simulator.port, now });
+    await fixture.session.close();
+    fixture.simulator.faults.orders({ withoutEnds: [53] });
+    const later = startAgent({ port: fixture.simulator.port, now });
     await later.session.whenConnected(5_000);
     later.session.stop();
 
@@ -131,21 +131,21 @@ describe("a repeat while TWS is away and no instrument is remembered", () => {
       },
     });
 
-    bed.simulator.faults.orders({});
+    fixture.simulator.faults.orders({});
     later.session.resume();
     await later.session.whenConnected(5_000);
     const again = await basket(rows, later.handlers);
     await later.close();
     expect(again.orders).toEqual(first.orders.map(openRow));
-    expect(bed.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(2);
+    expect(fixture.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(2);
   });
 
   test("of one order, an option or a bracket answers what was placed", async () => {
     const ofOption = () => option({});
     const first = [await place({}), await ofOption(), await bracket()];
     const optionId = (await ofOption()).contract.conId ?? 0;
-    forgetContract(bed.session, optionId);
-    leaveAlone(bed);
+    forgetContract(fixture.session, optionId);
+    leaveAlone(fixture);
 
     expect([await place({}), await ofOption(), await bracket()]).toEqual(first);
   });
@@ -202,8 +202,8 @@ describe("a repeat while TWS is away and no instrument is remembered", () => {
 
   test("of what was never placed says that nothing was sent", async () => {
     // it waits until the lists have been read
-    await bed.handlers.ibkr_get_completed_orders({ account: "" }, callBy());
-    leaveAlone(bed);
+    await fixture.handlers.ibkr_get_completed_orders({ account: "" }, callBy());
+    leaveAlone(fixture);
 
     expect(await basket(rows)).toMatchObject({ accepted: 0, refused: 2, unknown: 0 });
     await expect(place({})).rejects.toMatchObject({ code: "tws_offline" });
@@ -247,6 +247,6 @@ describe("a repeat after goodTillDate", () => {
       refused: 1,
       accepted: 1,
     });
-    expect(await bed.received(placeOrder)).toHaveLength(1);
+    expect(await fixture.received(placeOrder)).toHaveLength(1);
   });
 });

@@ -1,30 +1,30 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed();
+  fixture = await startHandlersFixture();
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 type Input = Record<string, unknown>;
 const far = { symbol: "AAPL", action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 };
 
 const place = (input: Input) =>
-  bed.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse({ ...far, ...input }), callBy());
+  fixture.handlers.ibkr_place_order(tools.ibkr_place_order.input.parse({ ...far, ...input }), callBy());
 
 async function preview(input: Input) {
   const tool = tools.ibkr_preview_order;
   const asked = tool.input.parse({ symbol: "AAPL", action: "BUY", quantity: 10, ...input });
-  return tool.output.parse(await bed.handlers.ibkr_preview_order(asked, callBy()));
+  return tool.output.parse(await fixture.handlers.ibkr_preview_order(asked, callBy()));
 }
 
 describe("a preview", () => {
   test("tells margin and commission, and places nothing", async () => {
-    const before = bed.simulator.world.ledger.nextValidId(1);
+    const before = fixture.simulator.world.ledger.nextValidId(1);
 
     const told = await preview({});
 
@@ -39,16 +39,16 @@ describe("a preview", () => {
       Number(told.initMargin.after) - Number(told.initMargin.before),
       2,
     );
-    expect(bed.simulator.world.ledger.openOrders()).toEqual([]);
-    expect(bed.simulator.world.ledger.executions()).toEqual([]);
-    expect(bed.simulator.world.ledger.nextValidId(1)).toBe(before);
-    expect((await bed.handlers.ibkr_get_open_orders({}, callBy())).orders).toEqual([]);
+    expect(fixture.simulator.world.ledger.openOrders()).toEqual([]);
+    expect(fixture.simulator.world.ledger.executions()).toEqual([]);
+    expect(fixture.simulator.world.ledger.nextValidId(1)).toBe(before);
+    expect((await fixture.handlers.ibkr_get_open_orders({}, callBy())).orders).toEqual([]);
   });
 
   test("goes under an id that no order gets", async () => {
     await preview({});
     const { orderId } = await place({});
-    const sent = (await bed.received(placeOrder)).map(({ fields }) => Number(fields[1]));
+    const sent = (await fixture.received(placeOrder)).map(({ fields }) => Number(fields[1]));
     expect(sent).toEqual([expect.any(Number), orderId]);
     expect(sent[0]).not.toBe(orderId);
   });
@@ -63,20 +63,22 @@ describe("a preview", () => {
   });
 
   test("fails plainly when TWS does not answer, and when it is away", async () => {
-    bed.simulator.faults.mute(true);
+    fixture.simulator.faults.mute(true);
     const short = callBy(undefined, { twsTimeoutMs: 50 });
     const asked = tools.ibkr_preview_order.input.parse({ conId: 265598, action: "BUY", quantity: 1 });
-    await expect(bed.handlers.ibkr_preview_order(asked, short)).rejects.toMatchObject({ code: "timeout" });
-    bed.session.stop();
+    await expect(fixture.handlers.ibkr_preview_order(asked, short)).rejects.toMatchObject({
+      code: "timeout",
+    });
+    fixture.session.stop();
     await expect(preview({})).rejects.toMatchObject({ code: "tws_offline" });
   });
 });
 
 describe("order types", () => {
   const near = async () => {
-    const apple = bed.simulator.world.universe.byConId(265598);
+    const apple = fixture.simulator.world.universe.byConId(265598);
     if (apple === undefined) throw new Error("no AAPL");
-    return Math.round(bed.simulator.world.market.quote(apple, Date.now()).last ?? 0);
+    return Math.round(fixture.simulator.world.market.quote(apple, Date.now()).last ?? 0);
   };
   const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
 
@@ -110,11 +112,11 @@ describe("order types", () => {
   ] as const)("%j works, and is shown with its terms", async ([input, expected]) => {
     const { limitPrice: _none, ...base } = far;
     const tool = tools.ibkr_place_order;
-    const { orderId } = await bed.handlers.ibkr_place_order(
+    const { orderId } = await fixture.handlers.ibkr_place_order(
       tool.input.parse({ ...base, ...input }),
       callBy(),
     );
-    const { order } = await bed.handlers.ibkr_get_order_status({ orderId }, callBy());
+    const { order } = await fixture.handlers.ibkr_get_order_status({ orderId }, callBy());
     expect(order).toMatchObject({ orderType: input.orderType, ...expected });
   });
 
@@ -128,8 +130,8 @@ describe("order types", () => {
       trailStopPrice: start,
       limitOffset: 0.5,
     });
-    await bed.handlers.ibkr_modify_order({ orderId, auxPrice: 15 }, callBy());
-    const { order } = await bed.handlers.ibkr_get_order_status({ orderId }, callBy());
+    await fixture.handlers.ibkr_modify_order({ orderId, auxPrice: 15 }, callBy());
+    const { order } = await fixture.handlers.ibkr_get_order_status({ orderId }, callBy());
     expect(order).toMatchObject({ auxPrice: 15, limitOffset: 0.5, limitPrice: null });
     expect(order?.trailStopPrice).toBeGreaterThanOrEqual(start);
   });
@@ -147,7 +149,7 @@ describe("order types", () => {
       code: "invalid_input",
       message: expect.stringMatching(new RegExp(`^${name}:`)),
     });
-    expect(await bed.received(placeOrder)).toEqual([]);
+    expect(await fixture.received(placeOrder)).toEqual([]);
   });
 });
 
@@ -155,13 +157,13 @@ describe("an option order", () => {
   const option = (input: Input) => {
     const asked = { symbol: "AAPL", action: "BUY", quantity: 1, ...input };
     const tool = tools.ibkr_place_option_order;
-    return bed.handlers
+    return fixture.handlers
       .ibkr_place_option_order(tool.input.parse(asked), callBy())
       .then((out) => tool.output.parse(out));
   };
 
   test("is placed for the one option that is named", async () => {
-    const [chain] = bed.simulator.world.universe.optionChains(265598);
+    const [chain] = fixture.simulator.world.universe.optionChains(265598);
     const expiration = chain?.expirations[2] ?? "";
     const strikes = chain?.strikes ?? [];
     const strike = strikes[Math.floor(strikes.length / 2)];
@@ -181,7 +183,7 @@ describe("an option order", () => {
       code: "invalid_input",
       message: expect.stringMatching(new RegExp(`^${name}:`)),
     });
-    expect(await bed.received(placeOrder)).toEqual([]);
+    expect(await fixture.received(placeOrder)).toEqual([]);
   });
 });
 
@@ -189,23 +191,23 @@ describe("orders that have ended", () => {
   test("are listed with how they ended, alone and behind those that work", async () => {
     const filled = await place({ orderType: "MKT", limitPrice: undefined });
     const cancelled = await place({});
-    await bed.handlers.ibkr_cancel_order({ orderId: cancelled.orderId }, callBy());
+    await fixture.handlers.ibkr_cancel_order({ orderId: cancelled.orderId }, callBy());
     const working = await place({});
 
     const tool = tools.ibkr_get_completed_orders;
-    const { orders } = await bed.handlers.ibkr_get_completed_orders(tool.input.parse({}), callBy());
+    const { orders } = await fixture.handlers.ibkr_get_completed_orders(tool.input.parse({}), callBy());
     expect(tool.output.shape.orders.parse(orders)).toMatchObject([
       { orderId: filled.orderId, status: "Filled", filled: 10, completedStatus: "Filled Size: 10" },
       { orderId: cancelled.orderId, status: "Cancelled", filled: 0, completedStatus: "Cancelled by Trader" },
     ]);
-    const all = await bed.handlers.ibkr_get_all_orders({ account: "" }, callBy());
+    const all = await fixture.handlers.ibkr_get_all_orders({ account: "" }, callBy());
     expect(all).toMatchObject({ count: 3, openCount: 1 });
     expect(all.orders.map(({ orderId }) => orderId)).toEqual([
       working.orderId,
       filled.orderId,
       cancelled.orderId,
     ]);
-    await expect(bed.handlers.ibkr_get_all_orders({ account: "DU9" }, callBy())).rejects.toMatchObject({
+    await expect(fixture.handlers.ibkr_get_all_orders({ account: "DU9" }, callBy())).rejects.toMatchObject({
       code: "invalid_input",
     });
   });
@@ -216,11 +218,11 @@ describe("waiting for an order", () => {
     const { orderId } = await place({});
     const told: string[] = [];
     const progress = (_done: number, _total: number | null, words: string) => void told.push(words);
-    const waiting = bed.handlers.ibkr_wait_for_order(
+    const waiting = fixture.handlers.ibkr_wait_for_order(
       { orderId, until: "filled", timeoutSeconds: 10 },
       callBy(undefined, { progress }),
     );
-    await bed.handlers.ibkr_modify_order({ orderId, limitPrice: 9_000 }, callBy());
+    await fixture.handlers.ibkr_modify_order({ orderId, limitPrice: 9_000 }, callBy());
 
     const output = await waiting;
     expect(tools.ibkr_wait_for_order.output.parse(output)).toMatchObject({
@@ -235,16 +237,16 @@ describe("waiting for an order", () => {
   test("ends at its deadline with the state of then, and when the fill can no longer come", async () => {
     const { orderId } = await place({});
     const short = { orderId, until: "filled", timeoutSeconds: 0.1 } as const;
-    expect(await bed.handlers.ibkr_wait_for_order(short, callBy())).toMatchObject({
+    expect(await fixture.handlers.ibkr_wait_for_order(short, callBy())).toMatchObject({
       status: "Submitted",
       reached: false,
     });
 
-    const waiting = bed.handlers.ibkr_wait_for_order({ ...short, timeoutSeconds: 10 }, callBy());
-    await bed.handlers.ibkr_cancel_order({ orderId }, callBy());
+    const waiting = fixture.handlers.ibkr_wait_for_order({ ...short, timeoutSeconds: 10 }, callBy());
+    await fixture.handlers.ibkr_cancel_order({ orderId }, callBy());
     expect(await waiting).toMatchObject({ status: "Cancelled", reached: false });
     const missing = { orderId: 4711, until: "ended", timeoutSeconds: 1 } as const;
-    await expect(bed.handlers.ibkr_wait_for_order(missing, callBy())).rejects.toMatchObject({
+    await expect(fixture.handlers.ibkr_wait_for_order(missing, callBy())).rejects.toMatchObject({
       code: "order_not_found",
     });
   });

@@ -1,41 +1,43 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startAgent, startTestbed, trader } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startAgent, startHandlersFixture, trader } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
 const placeOrder = 3;
 const cancelOrder = 4;
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed();
+  fixture = await startHandlersFixture();
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 /** The input as dispatch hands it over: parsed, defaults filled in. */
 const order = (input: Record<string, unknown>) =>
   tools.ibkr_place_order.input.parse({ symbol: "AAPL", action: "BUY", quantity: 10, ...input });
 const far = { orderType: "LMT", limitPrice: 1 };
 
-const place = (input: Record<string, unknown> = {}) => bed.handlers.ibkr_place_order(order(input), callBy());
+const place = (input: Record<string, unknown> = {}) =>
+  fixture.handlers.ibkr_place_order(order(input), callBy());
 
 async function cash() {
   const input = { account: "", tags: "TotalCashValue" };
-  const { summary } = await bed.handlers.ibkr_get_account_summary(input, callBy());
+  const { summary } = await fixture.handlers.ibkr_get_account_summary(input, callBy());
   return Number(summary["TotalCashValue"]?.value);
 }
 
 async function held(symbol: string) {
-  const { positions } = await bed.handlers.ibkr_get_positions({ account: "" }, callBy());
+  const { positions } = await fixture.handlers.ibkr_get_positions({ account: "" }, callBy());
   return positions.find(({ contract }) => contract.symbol === symbol)?.position ?? 0;
 }
 
-const executions = async () => (await bed.handlers.ibkr_get_executions({ account: "" }, callBy())).executions;
+const executions = async () =>
+  (await fixture.handlers.ibkr_get_executions({ account: "" }, callBy())).executions;
 
 /** By an agent that knows nothing of what this one has done. */
 async function placeAnew(input: Record<string, unknown>) {
-  await bed.session.close();
-  const later = startAgent({ port: bed.simulator.port });
+  await fixture.session.close();
+  const later = startAgent({ port: fixture.simulator.port });
   await later.session.whenConnected(5_000);
   try {
     return await later.handlers.ibkr_place_order(order(input), callBy());
@@ -87,52 +89,52 @@ describe("a limit order far from the market", () => {
     expect(status).toBe("Submitted");
 
     const changes = { orderId, quantity: 7, limitPrice: 1.5 };
-    expect(await bed.handlers.ibkr_modify_order(changes, callBy())).toMatchObject({
+    expect(await fixture.handlers.ibkr_modify_order(changes, callBy())).toMatchObject({
       orderId,
       status: "Submitted",
       remaining: 7,
     });
-    const { orders, count } = await bed.handlers.ibkr_get_open_orders({}, callBy());
+    const { orders, count } = await fixture.handlers.ibkr_get_open_orders({}, callBy());
     expect(count).toBe(1);
     expect(orders[0]).toMatchObject({ orderId, quantity: 7, limitPrice: 1.5, account: "DU1234567" });
 
-    expect(await bed.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
+    expect(await fixture.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
       orderId,
       status: "Cancelled",
       filled: 0,
       remaining: 7,
     });
-    expect(await bed.handlers.ibkr_get_open_orders({}, callBy())).toEqual({ orders: [], count: 0 });
+    expect(await fixture.handlers.ibkr_get_open_orders({}, callBy())).toEqual({ orders: [], count: 0 });
   });
 
   test("keeps what a change leaves out", async () => {
     const { orderId } = await place({ ...far, tif: "GTC", outsideRth: true });
 
-    const lookup = async () => (await bed.handlers.ibkr_get_order_status({ orderId }, callBy())).order;
-    await bed.handlers.ibkr_modify_order({ orderId, quantity: 8 }, callBy());
+    const lookup = async () => (await fixture.handlers.ibkr_get_order_status({ orderId }, callBy())).order;
+    await fixture.handlers.ibkr_modify_order({ orderId, quantity: 8 }, callBy());
     expect(await lookup()).toMatchObject({ quantity: 8, limitPrice: 1, tif: "GTC", outsideRth: true });
-    await bed.handlers.ibkr_modify_order({ orderId, limitPrice: 2 }, callBy());
+    await fixture.handlers.ibkr_modify_order({ orderId, limitPrice: 2 }, callBy());
     expect(await lookup()).toMatchObject({ quantity: 8, limitPrice: 2, tif: "GTC", outsideRth: true });
   });
 
   test("is cancelled once, however often that is asked", async () => {
     const { orderId } = await place(far);
-    await bed.handlers.ibkr_cancel_order({ orderId }, callBy());
+    await fixture.handlers.ibkr_cancel_order({ orderId }, callBy());
 
-    expect(await bed.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
+    expect(await fixture.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
       status: "Cancelled",
     });
-    expect(await bed.received(cancelOrder)).toHaveLength(1);
+    expect(await fixture.received(cancelOrder)).toHaveLength(1);
   });
 
   test("stays as it was when TWS refuses the change", async () => {
     const { orderId } = await place(far);
 
     await expect(
-      bed.handlers.ibkr_modify_order({ orderId, limitPrice: 1.000_1 }, callBy()),
+      fixture.handlers.ibkr_modify_order({ orderId, limitPrice: 1.000_1 }, callBy()),
     ).rejects.toMatchObject({ code: "order_rejected", detail: { tws: { code: 110 } } });
 
-    const { order } = await bed.handlers.ibkr_get_order_status({ orderId }, callBy());
+    const { order } = await fixture.handlers.ibkr_get_order_status({ orderId }, callBy());
     expect(order).toMatchObject({ status: "Submitted", limitPrice: 1 });
   });
 
@@ -140,11 +142,11 @@ describe("a limit order far from the market", () => {
     const { orderId } = await place(far);
 
     await Promise.all([
-      bed.handlers.ibkr_modify_order({ orderId, quantity: 5 }, callBy()),
-      bed.handlers.ibkr_modify_order({ orderId, limitPrice: 2 }, callBy()),
+      fixture.handlers.ibkr_modify_order({ orderId, quantity: 5 }, callBy()),
+      fixture.handlers.ibkr_modify_order({ orderId, limitPrice: 2 }, callBy()),
     ]);
 
-    const { order } = await bed.handlers.ibkr_get_order_status({ orderId }, callBy());
+    const { order } = await fixture.handlers.ibkr_get_order_status({ orderId }, callBy());
     expect(order).toMatchObject({ quantity: 5, limitPrice: 2 });
   });
 });
@@ -153,25 +155,25 @@ describe("an order that has been filled", () => {
   test("is reported as filled by a cancellation, which TWS never sees", async () => {
     const { orderId } = await place();
 
-    expect(await bed.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
+    expect(await fixture.handlers.ibkr_cancel_order({ orderId }, callBy())).toMatchObject({
       status: "Filled",
       filled: 10,
     });
-    expect(await bed.received(cancelOrder)).toEqual([]);
+    expect(await fixture.received(cancelOrder)).toEqual([]);
   });
 
   test("takes no change", async () => {
     const { orderId } = await place();
 
-    await expect(bed.handlers.ibkr_modify_order({ orderId, quantity: 11 }, callBy())).rejects.toEqual(
+    await expect(fixture.handlers.ibkr_modify_order({ orderId, quantity: 11 }, callBy())).rejects.toEqual(
       failure("order_not_changeable"),
     );
   });
 
   test("is known by its id to an agent that starts later", async () => {
     const { orderId } = await place();
-    await bed.session.close();
-    const later = startAgent({ port: bed.simulator.port });
+    await fixture.session.close();
+    const later = startAgent({ port: fixture.simulator.port });
     await later.session.whenConnected(5_000);
 
     const status = await later.handlers.ibkr_get_order_status({ orderId }, callBy());
@@ -183,7 +185,7 @@ describe("an order that has been filled", () => {
 
 test("an id that TWS does not show is order_not_found, for every tool", async () => {
   const orderId = 4711;
-  const { handlers } = bed;
+  const { handlers } = fixture;
 
   await expect(handlers.ibkr_get_order_status({ orderId }, callBy())).rejects.toEqual(
     failure("order_not_found"),
@@ -203,7 +205,7 @@ test.for([
     code: "order_rejected",
     detail: { tws: { code, text: expect.stringMatching(/\w/) } },
   });
-  expect(await bed.handlers.ibkr_get_open_orders({}, callBy())).toEqual({ orders: [], count: 0 });
+  expect(await fixture.handlers.ibkr_get_open_orders({}, callBy())).toEqual({ orders: [], count: 0 });
 });
 
 test.for([
@@ -217,12 +219,12 @@ test.for([
     code: "invalid_input",
     message: expect.stringMatching(new RegExp(`^${name}:`)),
   });
-  expect(await bed.received(placeOrder)).toEqual([]);
+  expect(await fixture.received(placeOrder)).toEqual([]);
 });
 
 test("a symbol with several meanings is ambiguous_contract and no order", async () => {
   await expect(place({ symbol: "ES", secType: "FUT" })).rejects.toEqual(failure("ambiguous_contract"));
-  expect(await bed.received(placeOrder)).toEqual([]);
+  expect(await fixture.received(placeOrder)).toEqual([]);
 });
 
 test.for([
@@ -235,7 +237,7 @@ test.for([
     code: "invalid_input",
     message: expect.stringMatching(new RegExp(`^${name}: conId`)),
   });
-  expect(await bed.received(placeOrder)).toEqual([]);
+  expect(await fixture.received(placeOrder)).toEqual([]);
 });
 
 test("a conId may have its pair beside it", async () => {
@@ -251,14 +253,14 @@ describe("an idempotencyKey", () => {
     const [first, second] = await Promise.all([place(keyed), place(keyed)]);
     const third = await place(keyed);
 
-    expect(await bed.received(placeOrder)).toHaveLength(1);
+    expect(await fixture.received(placeOrder)).toHaveLength(1);
     expect([second.orderId, third.orderId]).toEqual([first.orderId, first.orderId]);
     expect(third.idempotencyKey).toBe("key-1");
   });
 
   test("answers with the state of now", async () => {
     const { orderId } = await place(keyed);
-    await bed.handlers.ibkr_cancel_order({ orderId }, callBy());
+    await fixture.handlers.ibkr_cancel_order({ orderId }, callBy());
 
     expect(await place(keyed)).toMatchObject({ orderId, status: "Cancelled" });
   });
@@ -270,21 +272,21 @@ describe("an idempotencyKey", () => {
       code: "invalid_input",
       message: expect.stringMatching(/^idempotencyKey:/),
     });
-    expect(await bed.received(placeOrder)).toHaveLength(1);
+    expect(await fixture.received(placeOrder)).toHaveLength(1);
   });
 
   test("belongs to the grant that used it", async () => {
     const other = callBy({ ...trader, grantId: "grant-2" });
 
-    const [mine, theirs] = [await place(keyed), await bed.handlers.ibkr_place_order(order(keyed), other)];
+    const [mine, theirs] = [await place(keyed), await fixture.handlers.ibkr_place_order(order(keyed), other)];
 
     expect(theirs.orderId).not.toBe(mine.orderId);
   });
 
   test("finds its order again after the agent has started anew", async () => {
     const { orderId } = await place(keyed);
-    await bed.session.close();
-    const later = startAgent({ port: bed.simulator.port });
+    await fixture.session.close();
+    const later = startAgent({ port: fixture.simulator.port });
     await later.session.whenConnected(5_000);
 
     const again = await later.handlers.ibkr_place_order(order(keyed), callBy());
@@ -293,17 +295,17 @@ describe("an idempotencyKey", () => {
     await later.close();
 
     expect(again.orderId).toBe(orderId);
-    expect(bed.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(1);
+    expect(fixture.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(1);
   });
 
   test("finds an order that was cancelled before the agent started anew", async () => {
     const { orderId } = await place(keyed);
-    await bed.handlers.ibkr_cancel_order({ orderId }, callBy());
+    await fixture.handlers.ibkr_cancel_order({ orderId }, callBy());
 
     const again = await placeAnew(keyed);
 
     expect(again).toMatchObject({ status: "Cancelled", symbol: "AAPL" });
-    expect(bed.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(1);
+    expect(fixture.simulator.received().filter(({ id }) => id === placeOrder)).toHaveLength(1);
   });
 
   test("stands for no other instrument after the agent has started anew", async () => {
@@ -317,15 +319,17 @@ describe("an idempotencyKey", () => {
 
   test("may be used again when nothing was sent", async () => {
     const ended = callBy(trader, { signal: AbortSignal.abort() });
-    await expect(bed.handlers.ibkr_place_order(order(keyed), ended)).rejects.toEqual(failure("cancelled"));
-    expect(await bed.received(placeOrder)).toEqual([]);
+    await expect(fixture.handlers.ibkr_place_order(order(keyed), ended)).rejects.toEqual(
+      failure("cancelled"),
+    );
+    expect(await fixture.received(placeOrder)).toEqual([]);
 
     expect(await place(keyed)).toMatchObject({ status: "Submitted" });
   });
 });
 
 test("orders of other clients are shown and can be cancelled, not changed", async () => {
-  const other = startAgent({ port: bed.simulator.port, clientId: 7 });
+  const other = startAgent({ port: fixture.simulator.port, clientId: 7 });
   await other.session.whenConnected(5_000);
   // ids count for each client, so this one must differ from all of ours
   await other.handlers.ibkr_place_order(order(far), callBy());
@@ -335,12 +339,12 @@ test("orders of other clients are shown and can be cancelled, not changed", asyn
   );
   await place(far);
 
-  const { orders } = await bed.handlers.ibkr_get_open_orders({}, callBy());
+  const { orders } = await fixture.handlers.ibkr_get_open_orders({}, callBy());
   expect(orders.map((one) => one.clientId).sort((a, b) => Number(a) - Number(b))).toEqual([1, 7, 7]);
-  await expect(bed.handlers.ibkr_modify_order({ orderId, quantity: 3 }, callBy())).rejects.toEqual(
+  await expect(fixture.handlers.ibkr_modify_order({ orderId, quantity: 3 }, callBy())).rejects.toEqual(
     failure("order_not_changeable"),
   );
-  const cancelled = await bed.handlers.ibkr_cancel_order({ orderId }, callBy());
+  const cancelled = await fixture.handlers.ibkr_cancel_order({ orderId }, callBy());
   expect(cancelled).toMatchObject({ orderId, status: "Cancelled" });
   await other.close();
 });
@@ -351,7 +355,7 @@ describe("executions", () => {
     await place({ symbol: "MSFT", quantity: 3 });
 
     const find = async (filter: Record<string, string>) => {
-      const { executions } = await bed.handlers.ibkr_get_executions({ account: "", ...filter }, callBy());
+      const { executions } = await fixture.handlers.ibkr_get_executions({ account: "", ...filter }, callBy());
       return executions.map(({ contract }) => contract.symbol);
     };
     expect(new Set(await find({}))).toEqual(new Set(["AAPL", "MSFT"]));

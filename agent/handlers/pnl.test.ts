@@ -1,30 +1,30 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { tools } from "../../shared/tools/index.ts";
-import { callBy, startTestbed, trader } from "./handlers.fixture.ts";
-import type { Testbed } from "./handlers.fixture.ts";
+import { callBy, startHandlersFixture, trader } from "./handlers.fixture.ts";
+import type { HandlersFixture } from "./handlers.fixture.ts";
 
-let bed: Testbed;
+let fixture: HandlersFixture;
 beforeEach(async () => {
-  bed = await startTestbed({ simulator: { accounts: ["DU1234567", "DU7654321"] } });
+  fixture = await startHandlersFixture({ simulator: { accounts: ["DU1234567", "DU7654321"] } });
 });
-afterEach(() => bed.close());
+afterEach(() => fixture.close());
 
 const account = "DU1234567";
 const aapl = 265_598;
 const figures = { dailyPnL: expect.any(Number), unrealizedPnL: expect.any(Number), realizedPnL: 0 };
 
 test("the profit of an account is TWS's own, and its updates are stopped", async () => {
-  const result = await bed.handlers.ibkr_get_pnl({ account }, callBy());
+  const result = await fixture.handlers.ibkr_get_pnl({ account }, callBy());
 
   expect(tools.ibkr_get_pnl.output.parse(result)).toMatchObject({ account, mode: "paper", ...figures });
-  const { daily, unrealized } = bed.simulator.world.ledger.pnl(account);
+  const { daily, unrealized } = fixture.simulator.world.ledger.pnl(account);
   expect(result.unrealizedPnL).toBeCloseTo(unrealized, -3);
   expect(result.dailyPnL).toBeCloseTo(daily, -3);
-  await vi.waitFor(async () => expect(await bed.received(93)).toHaveLength(1));
+  await vi.waitFor(async () => expect(await fixture.received(93)).toHaveLength(1));
 });
 
 test("the profit of a holding comes with its size and value", async () => {
-  const result = await bed.handlers.ibkr_get_pnl_single({ account, conId: aapl }, callBy());
+  const result = await fixture.handlers.ibkr_get_pnl_single({ account, conId: aapl }, callBy());
 
   expect(tools.ibkr_get_pnl_single.output.parse(result)).toMatchObject({
     account,
@@ -34,11 +34,11 @@ test("the profit of a holding comes with its size and value", async () => {
     ...figures,
   });
   expect(result.value).toBeGreaterThan(0);
-  await vi.waitFor(async () => expect(await bed.received(95)).toHaveLength(1));
+  await vi.waitFor(async () => expect(await fixture.received(95)).toHaveLength(1));
 });
 
 test("the profit of what is not held is unknown, not zero", async () => {
-  const result = await bed.handlers.ibkr_get_pnl_single({ account, conId: 12_345 }, callBy());
+  const result = await fixture.handlers.ibkr_get_pnl_single({ account, conId: 12_345 }, callBy());
 
   expect(tools.ibkr_get_pnl_single.output.parse(result)).toMatchObject({
     position: 0,
@@ -51,14 +51,16 @@ test("the profit of what is not held is unknown, not zero", async () => {
 
 test("the profit of an account is refused to strangers, for none of several, and without TWS", async () => {
   const stranger = callBy({ ...trader, accounts: ["DU7654321"] });
-  await expect(bed.handlers.ibkr_get_pnl({ account }, stranger)).rejects.toMatchObject({ code: "forbidden" });
-  await expect(bed.handlers.ibkr_get_pnl({ account: "" }, callBy())).rejects.toMatchObject({
+  await expect(fixture.handlers.ibkr_get_pnl({ account }, stranger)).rejects.toMatchObject({
+    code: "forbidden",
+  });
+  await expect(fixture.handlers.ibkr_get_pnl({ account: "" }, callBy())).rejects.toMatchObject({
     code: "invalid_input",
   });
-  await bed.handlers.ibkr_disconnect({}, callBy());
+  await fixture.handlers.ibkr_disconnect({}, callBy());
   for (const asked of [
-    bed.handlers.ibkr_get_pnl({ account }, callBy()),
-    bed.handlers.ibkr_get_pnl_single({ account, conId: aapl }, callBy()),
+    fixture.handlers.ibkr_get_pnl({ account }, callBy()),
+    fixture.handlers.ibkr_get_pnl_single({ account, conId: aapl }, callBy()),
   ]) {
     await expect(asked).rejects.toMatchObject({ code: "tws_offline" });
   }

@@ -2,18 +2,18 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
 import type { Limits } from "./limits.ts";
 import type { ProposedOrder } from "./proposed-order.ts";
-import { brokenBy, proposed, request, specOf, startLimitBed, workingOrder } from "./limits.fixture.ts";
-import type { LimitBed } from "./limits.fixture.ts";
+import { brokenBy, proposed, request, specOf, startLimitsFixture, workingOrder } from "./limits.fixture.ts";
+import type { LimitsFixture } from "./limits.fixture.ts";
 
-let bed: LimitBed;
+let fixture: LimitsFixture;
 let apple: Contract;
 let euro: Contract;
 beforeAll(async () => {
-  bed = await startLimitBed();
-  apple = await bed.contract({ symbol: "AAPL" });
-  euro = await bed.contract({ symbol: "EUR.USD" });
+  fixture = await startLimitsFixture();
+  apple = await fixture.contract({ symbol: "AAPL" });
+  euro = await fixture.contract({ symbol: "EUR.USD" });
 });
-afterAll(async () => bed.close());
+afterAll(async () => fixture.close());
 
 /** An order of 10 at 100 that works, changed. */
 const changed = (change: Parameters<typeof specOf>[1], shown: Parameters<typeof workingOrder>[1] = {}) =>
@@ -30,7 +30,7 @@ interface Edge {
 }
 
 const middle = () => {
-  const { ask, bid } = bed.quote(apple.conId);
+  const { ask, bid } = fixture.quote(apple.conId);
   return (ask + bid) / 2;
 };
 const edges: readonly Edge[] = [
@@ -166,7 +166,7 @@ const edges: readonly Edge[] = [
 /** What breaks when the orders are assessed and then take their place beside those of before. */
 const outcomeOf = (limits: Partial<Limits>, orders: readonly ProposedOrder[]) =>
   brokenBy(async () => {
-    const { guard, reserve } = bed.desk(limits);
+    const { guard, reserve } = fixture.desk(limits);
     reserve(await guard.assess(orders, request()));
   });
 

@@ -28,7 +28,7 @@ export const account = "DU1234567";
 export const request = () => ({ timeoutMs: 8_000, signal: new AbortController().signal });
 
 /** For tests: the parts that the limits stand on, over a session with a simulator whose market stands still. */
-export async function startLimitBed(simulation: SimulatorOptions = {}) {
+export async function startLimitsFixture(simulation: SimulatorOptions = {}) {
   const simulator = await startSimulator({ port: 0, now: () => fridayNoon, ...simulation });
   const target = { host: "127.0.0.1", port: simulator.port, clientId: 1 };
   const session = createSession({
@@ -91,8 +91,8 @@ export async function startLimitBed(simulation: SimulatorOptions = {}) {
     },
   };
 }
-export type LimitBed = Awaited<ReturnType<typeof startLimitBed>>;
-export type LimitDesk = ReturnType<LimitBed["desk"]>;
+export type LimitsFixture = Awaited<ReturnType<typeof startLimitsFixture>>;
+export type LimitDesk = ReturnType<LimitsFixture["desk"]>;
 
 const intentOf = (intentId: string, { orders, account: of }: Assessment, now: number): NewIntent => ({
   intentId,

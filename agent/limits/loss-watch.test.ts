@@ -1,10 +1,18 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
 import { createWorld } from "../simulator/world.ts";
-import { account, brokenBy, fridayNoon, proposed, request, specOf, startLimitBed } from "./limits.fixture.ts";
-import type { LimitBed, LimitDesk } from "./limits.fixture.ts";
+import {
+  account,
+  brokenBy,
+  fridayNoon,
+  proposed,
+  request,
+  specOf,
+  startLimitsFixture,
+} from "./limits.fixture.ts";
+import type { LimitsFixture, LimitDesk } from "./limits.fixture.ts";
 
-let bed: LimitBed;
+let fixture: LimitsFixture;
 let apple: Contract;
 /** Today's profit as TWS tells it; null for the real one. */
 let told: number | null;
@@ -13,31 +21,31 @@ beforeEach(async () => {
   const world = createWorld({ seed: 1, now: () => fridayNoon, accounts: [account, "DU7654321"] });
   const { ledger } = world;
   const pnl = (of: string) => ({ ...ledger.pnl(of), ...(told !== null && { daily: told }) });
-  bed = await startLimitBed({ world: { ...world, ledger: { ...ledger, pnl } } });
-  apple = await bed.contract({ symbol: "AAPL" });
+  fixture = await startLimitsFixture({ world: { ...world, ledger: { ...ledger, pnl } } });
+  apple = await fixture.contract({ symbol: "AAPL" });
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 const [reqPnl, cancelPnl] = [92, 93];
 const subscribed = (of: string) =>
-  bed.simulator.received().filter(({ id, fields }) => id === reqPnl && fields.includes(of)).length;
+  fixture.simulator.received().filter(({ id, fields }) => id === reqPnl && fields.includes(of)).length;
 
 /** Costs a commission, and the spread. */
 const loseMoney = (quantity = 100) =>
-  bed.orderBook.place(
+  fixture.orderBook.place(
     specOf(apple, { orderType: "MKT", limitPrice: null, quantity }),
     new AbortController().signal,
   );
 
 /** The market has taken something already. */
-const lossSoFar = () => Math.max(0, -bed.simulator.world.ledger.pnl(account).daily);
+const lossSoFar = () => Math.max(0, -fixture.simulator.world.ledger.pnl(account).daily);
 
 const known = ({ lossWatch }: LimitDesk, of = account) =>
   vi.waitFor(() => expect(lossWatch.finding(of)?.asked).toContain("a loss of"), 5_000);
 
 test("a loss that reaches the limit stops new orders in between, and the stop is kept", async () => {
   const limit = lossSoFar() + 1;
-  const desk = bed.desk({ dayLoss: limit });
+  const desk = fixture.desk({ dayLoss: limit });
   await known(desk);
   expect(desk.killSwitch.state()).toBeNull();
   expect(desk.lossWatch.finding(account)?.ok).toBe(true);
@@ -61,7 +69,7 @@ test.each([
   [250, true],
 ] as const)("under a limit of 100 a profit of %d is within: %s", async (profit, isWithin) => {
   told = 0;
-  const desk = bed.desk({ dayLoss: 100 });
+  const desk = fixture.desk({ dayLoss: 100 });
   await known(desk);
   told = profit;
   await vi.waitFor(
@@ -76,7 +84,7 @@ test.each([
 });
 
 test("a loss that is reached after an order was looked at keeps it from being reserved", async () => {
-  const desk = bed.desk({ dayLoss: lossSoFar() + 1 });
+  const desk = fixture.desk({ dayLoss: lossSoFar() + 1 });
   await known(desk);
   const assessment = await desk.guard.assess([proposed(apple)], request());
   await loseMoney(1_000);
@@ -85,8 +93,8 @@ test("a loss that is reached after an order was looked at keeps it from being re
 });
 
 test("no order is taken before the loss of this connection is known, and the refusal says to wait", async () => {
-  bed.simulator.faults.reply("pnl", { does: "ignore" });
-  const desk = bed.desk({ dayLoss: 5 });
+  fixture.simulator.faults.reply("pnl", { does: "ignore" });
+  const desk = fixture.desk({ dayLoss: 5 });
   const error = await desk.guard.assess([proposed(apple)], request()).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({
     code: "trading_refused",
@@ -96,52 +104,52 @@ test("no order is taken before the loss of this connection is known, and the ref
 });
 
 test("after a reconnection it is asked anew, and what was known before holds no more", async () => {
-  const desk = bed.desk({ dayLoss: 5 });
+  const desk = fixture.desk({ dayLoss: 5 });
   await known(desk);
-  const before = bed.session.connection;
+  const before = fixture.session.connection;
   const seen: boolean[] = [];
-  bed.session.onDisconnected(() => seen.push(desk.lossWatch.finding(account)?.asked === "not known yet"));
-  bed.simulator.faults.dropConnections();
-  await vi.waitFor(() => expect(bed.session.connection).toBe(before + 1), 5_000);
+  fixture.session.onDisconnected(() => seen.push(desk.lossWatch.finding(account)?.asked === "not known yet"));
+  fixture.simulator.faults.dropConnections();
+  await vi.waitFor(() => expect(fixture.session.connection).toBe(before + 1), 5_000);
   expect(seen).toEqual([true]);
   await known(desk);
   expect(subscribed(account)).toBe(2);
 });
 
 test("data that TWS has lost is asked for anew, and the old subscription is withdrawn", async () => {
-  const desk = bed.desk({ dayLoss: 5 });
+  const desk = fixture.desk({ dayLoss: 5 });
   await known(desk);
-  bed.simulator.faults.announce(1100);
-  bed.simulator.faults.announce(1101);
+  fixture.simulator.faults.announce(1100);
+  fixture.simulator.faults.announce(1101);
   await vi.waitFor(() => expect(subscribed(account)).toBe(2), 5_000);
   await known(desk);
-  expect(bed.simulator.received().filter(({ id }) => id === cancelPnl)).toHaveLength(2);
+  expect(fixture.simulator.received().filter(({ id }) => id === cancelPnl)).toHaveLength(2);
 });
 
 test("what TWS refuses is asked for again", async () => {
-  bed.simulator.faults.reply("pnl", { does: "refuse", code: 321, text: "Not now." });
-  const desk = bed.desk({ dayLoss: 5 });
+  fixture.simulator.faults.reply("pnl", { does: "refuse", code: 321, text: "Not now." });
+  const desk = fixture.desk({ dayLoss: 5 });
   await vi.waitFor(() => expect(subscribed(account)).toBe(1), 5_000);
-  bed.simulator.faults.reply("pnl", null);
+  fixture.simulator.faults.reply("pnl", null);
   await vi.waitFor(() => expect(subscribed(account)).toBe(2), 5_000);
   await known(desk);
 });
 
 test("every account that may be traded is watched, and no other; one's loss stops them all", async () => {
-  const desk = bed.desk({ dayLoss: 5 });
+  const desk = fixture.desk({ dayLoss: 5 });
   await known(desk, account);
   await known(desk, "DU7654321");
   expect(subscribed("DU7654321")).toBe(1);
 
-  const bound = bed.desk({ dayLoss: 5, accounts: ["DU7654321"] });
+  const bound = fixture.desk({ dayLoss: 5, accounts: ["DU7654321"] });
   await known(bound, "DU7654321");
   expect(subscribed("DU7654321")).toBe(2);
   expect(subscribed(account)).toBe(1);
 });
 
 test("without the limit nothing is watched", async () => {
-  const desk = bed.desk({});
+  const desk = fixture.desk({});
   expect(desk.lossWatch.finding(account)).toBeNull();
-  await bed.contract({ symbol: "MSFT" });
+  await fixture.contract({ symbol: "MSFT" });
   expect(subscribed(account)).toBe(0);
 });

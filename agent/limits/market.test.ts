@@ -7,16 +7,16 @@ import {
   proposed,
   request,
   specOf,
-  startLimitBed,
+  startLimitsFixture,
   workingOrder,
 } from "./limits.fixture.ts";
-import type { LimitBed } from "./limits.fixture.ts";
+import type { LimitsFixture } from "./limits.fixture.ts";
 
-let bed: LimitBed;
+let fixture: LimitsFixture;
 beforeEach(async () => {
-  bed = await startLimitBed();
+  fixture = await startLimitsFixture();
 });
-afterEach(async () => bed.close());
+afterEach(async () => fixture.close());
 
 const market = { orderType: "MKT", limitPrice: null } as const;
 const errorOf = async (attempt: Promise<unknown>): Promise<TwsError> => {
@@ -24,19 +24,19 @@ const errorOf = async (attempt: Promise<unknown>): Promise<TwsError> => {
   if (error instanceof TwsError) return error;
   throw new Error("It was not refused.", { cause: error });
 };
-const asked = (kind: number) => bed.simulator.received().filter(({ id }) => id === kind).length;
+const asked = (kind: number) => fixture.simulator.received().filter(({ id }) => id === kind).length;
 const [reqMktData, reqAccountUpdates, reqAllOpenOrders, reqPnl] = [1, 6, 16, 92];
 
 describe("an order in the currency of another country", () => {
   test("is valued by the rate of the account that holds it", async () => {
-    const pair = await bed.contract({ symbol: "EUR.USD" });
+    const pair = await fixture.contract({ symbol: "EUR.USD" });
     const { signal } = new AbortController();
-    await bed.orderBook.place(specOf(pair, { ...market, quantity: 20_000 }), signal);
-    const { ask } = bed.quote(pair.conId);
+    await fixture.orderBook.place(specOf(pair, { ...market, quantity: 20_000 }), signal);
+    const { ask } = fixture.quote(pair.conId);
     const before = asked(reqMktData);
 
-    const yen = await bed.contract({ symbol: "EUR.JPY" });
-    const { guard } = bed.desk({ orderValue: 1_000_000 });
+    const yen = await fixture.contract({ symbol: "EUR.JPY" });
+    const { guard } = fixture.desk({ orderValue: 1_000_000 });
     const { value, currency, valueText } = await guard.assess(
       [proposed(yen, { ...market, quantity: 10_000 })],
       request(),
@@ -50,12 +50,14 @@ describe("an order in the currency of another country", () => {
   });
 
   test("is valued by the market where the account holds nothing in it, at the edge too", async () => {
-    const yen = await bed.contract({ symbol: "EUR.JPY" });
-    const { ask } = bed.quote((await bed.contract({ symbol: "EUR.USD" })).conId);
+    const yen = await fixture.contract({ symbol: "EUR.JPY" });
+    const { ask } = fixture.quote((await fixture.contract({ symbol: "EUR.USD" })).conId);
     const worth = Math.ceil(10_000 * ask * 100) / 100;
     const outcome = (orderValue: number) =>
       brokenBy(() =>
-        bed.desk({ orderValue }).guard.assess([proposed(yen, { ...market, quantity: 10_000 })], request()),
+        fixture
+          .desk({ orderValue })
+          .guard.assess([proposed(yen, { ...market, quantity: 10_000 })], request()),
       );
     expect(await outcome(worth + 0.01)).toBe("within");
     expect(await outcome(worth)).toBe("within");
@@ -63,17 +65,17 @@ describe("an order in the currency of another country", () => {
   });
 
   test("is valued by the pair the other way round", async () => {
-    const { bid } = bed.quote((await bed.contract({ symbol: "USD.JPY" })).conId);
-    const money = await bed.money(account, request());
+    const { bid } = fixture.quote((await fixture.contract({ symbol: "USD.JPY" })).conId);
+    const money = await fixture.money(account, request());
     expect(await money.rateOf("JPY")).toBeCloseTo(1 / bid, 8);
     expect(await money.rateOf("USD")).toBe(1);
     expect(await money.rateOf("XXX")).toBeNull();
   });
 
   test("is refused while neither has a rate", async () => {
-    const yen = await bed.contract({ symbol: "EUR.JPY" });
-    bed.simulator.faults.permissions({ quotes: "none" });
-    const { guard } = bed.desk({ dayValue: 1_000_000 });
+    const yen = await fixture.contract({ symbol: "EUR.JPY" });
+    fixture.simulator.faults.permissions({ quotes: "none" });
+    const { guard } = fixture.desk({ dayValue: 1_000_000 });
     const error = await errorOf(guard.assess([proposed(yen, market)], request()));
     expect(error.toBody()).toMatchObject({
       code: "trading_refused",
@@ -90,43 +92,43 @@ describe("a limit that needs a price", () => {
     ["APPROVAL_ABOVE", { approvalAbove: 1_000 }, market],
     ["LIMIT_PRICE_DISTANCE", { priceDistancePercent: 5 }, {}],
   ] as const)("refuses while there is none: %s", async (name, limits, terms) => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    bed.simulator.faults.permissions({ quotes: "none" });
-    const error = await errorOf(bed.desk(limits).guard.assess([proposed(apple, terms)], request()));
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    fixture.simulator.faults.permissions({ quotes: "none" });
+    const error = await errorOf(fixture.desk(limits).guard.assess([proposed(apple, terms)], request()));
     expect(error.code).toBe("trading_refused");
     expect(error.message).toContain(`${name} cannot be checked`);
     expect(error.detail.limit?.name).toBe(name);
   });
 
   test("says to try again while TWS sends nothing", async () => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    bed.simulator.faults.silence(["AAPL"], true);
-    const { guard } = bed.desk({ priceDistancePercent: 5 });
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    fixture.simulator.faults.silence(["AAPL"], true);
+    const { guard } = fixture.desk({ priceDistancePercent: 5 });
     const error = await errorOf(guard.assess([proposed(apple)], { ...request(), timeoutMs: 300 }));
     expect(error.toBody()).toMatchObject({ code: "timeout", retryable: true });
     expect(error.message).toContain("LIMIT_PRICE_DISTANCE cannot be checked");
   });
 
   test("passes on that there is no session", async () => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    const { guard } = bed.desk({ orderValue: 1_000 });
-    bed.session.stop();
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    const { guard } = fixture.desk({ orderValue: 1_000 });
+    fixture.session.stop();
     expect((await errorOf(guard.assess([proposed(apple)], request()))).code).toBe("tws_offline");
   });
 
   test("counts delayed quotes", async () => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    bed.simulator.faults.permissions({ quotes: "delayed" });
-    const { guard } = bed.desk({ orderValue: 100_000 });
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    fixture.simulator.faults.permissions({ quotes: "delayed" });
+    const { guard } = fixture.desk({ orderValue: 100_000 });
     const { value } = await guard.assess([proposed(apple, market)], request());
     expect(value).toBeGreaterThan(1_000);
   });
 });
 
 test("an order that no limit needs figures for asks TWS for none", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
+  const apple = await fixture.contract({ symbol: "AAPL" });
   const before = [reqMktData, reqAccountUpdates, reqAllOpenOrders, reqPnl].map(asked);
-  const { guard, reserve } = bed.desk({
+  const { guard, reserve } = fixture.desk({
     symbols: ["AAPL"],
     orderQuantity: 10,
     orderTypes: ["MKT"],
@@ -139,18 +141,18 @@ test("an order that no limit needs figures for asks TWS for none", async () => {
 });
 
 test("an order without a price of its own is at no distance from the market", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
+  const apple = await fixture.contract({ symbol: "AAPL" });
   const before = asked(reqMktData);
-  const { guard } = bed.desk({ priceDistancePercent: 1 });
+  const { guard } = fixture.desk({ priceDistancePercent: 1 });
   await guard.assess([proposed(apple, market)], request());
   expect(asked(reqMktData)).toBe(before);
 });
 
 test("stops, trailing amounts and limits beyond a stop are held to the distance as limits are", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
-  const { ask, bid } = bed.quote(apple.conId);
+  const apple = await fixture.contract({ symbol: "AAPL" });
+  const { ask, bid } = fixture.quote(apple.conId);
   const middle = (ask + bid) / 2;
-  const { guard } = bed.desk({ priceDistancePercent: 5 });
+  const { guard } = fixture.desk({ priceDistancePercent: 5 });
   const outcome = (terms: Parameters<typeof proposed>[1]) =>
     brokenBy(() => guard.assess([proposed(apple, { limitPrice: null, ...terms })], request()));
   const cases = [
@@ -173,10 +175,10 @@ test("stops, trailing amounts and limits beyond a stop are held to the distance 
 });
 
 test("a limit beyond a trailing stop is held to the distance by itself", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
-  const { ask, bid } = bed.quote(apple.conId);
+  const apple = await fixture.contract({ symbol: "AAPL" });
+  const { ask, bid } = fixture.quote(apple.conId);
   const middle = (ask + bid) / 2;
-  const { guard } = bed.desk({ priceDistancePercent: 5 });
+  const { guard } = fixture.desk({ priceDistancePercent: 5 });
   const outcome = (limitOffset: number) => {
     const terms = { orderType: "TRAIL LIMIT", limitPrice: null, auxPrice: 1, limitOffset } as const;
     return brokenBy(() =>
@@ -188,9 +190,9 @@ test("a limit beyond a trailing stop is held to the distance by itself", async (
 });
 
 test("the exits of a bracket may be as far away as they like, and only the entry has a value", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
-  const { ask } = bed.quote(apple.conId);
-  const { guard } = bed.desk({ priceDistancePercent: 5, orderValue: 10 * ask, dayValue: 10 * ask });
+  const apple = await fixture.contract({ symbol: "AAPL" });
+  const { ask } = fixture.quote(apple.conId);
+  const { guard } = fixture.desk({ priceDistancePercent: 5, orderValue: 10 * ask, dayValue: 10 * ask });
   const entry = proposed(apple, { limitPrice: ask });
   const takeProfit = proposed(apple, { action: "SELL", limitPrice: ask * 2 }, { isExit: true });
   const stop = { action: "SELL", orderType: "STP", limitPrice: null, auxPrice: ask / 2 } as const;
@@ -205,8 +207,8 @@ test("the exits of a bracket may be as far away as they like, and only the entry
 });
 
 test("a change that only shrinks its order passes the limits of value that it is beyond already", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
-  const { guard, reserve } = bed.desk({ orderValue: 500, dayValue: 500 });
+  const apple = await fixture.contract({ symbol: "AAPL" });
+  const { guard, reserve } = fixture.desk({ orderValue: 500, dayValue: 500 });
   const changes = workingOrder(specOf(apple));
   const outcome = (terms: Parameters<typeof proposed>[1]) =>
     brokenBy(async () => reserve(await guard.assess([proposed(apple, terms, { changes })], request())));
@@ -216,10 +218,10 @@ test("a change that only shrinks its order passes the limits of value that it is
 });
 
 test("the day begins at midnight, and what was spent before it is forgotten", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
+  const apple = await fixture.contract({ symbol: "AAPL" });
   const noon = new Date(2026, 10, 20, 12).getTime();
   let now = noon;
-  const { guard, reserve } = bed.desk({ dayValue: 1_000 }, () => now);
+  const { guard, reserve } = fixture.desk({ dayValue: 1_000 }, () => now);
   const buy = () => brokenBy(async () => reserve(await guard.assess([proposed(apple)], request())));
   expect(guard.dayBegan()).toBe(new Date(2026, 10, 20).getTime());
   expect(await buy()).toBe("within");
@@ -230,9 +232,9 @@ test("the day begins at midnight, and what was spent before it is forgotten", as
 });
 
 test("the minute passes, and says so in a refusal", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
+  const apple = await fixture.contract({ symbol: "AAPL" });
   let now = Date.now();
-  const { guard, reserve } = bed.desk({ ordersPerMinute: 1 }, () => now);
+  const { guard, reserve } = fixture.desk({ ordersPerMinute: 1 }, () => now);
   const buy = async () => reserve(await guard.assess([proposed(apple)], request()));
   await buy();
   expect((await errorOf(buy())).toBody()).toMatchObject({
@@ -248,10 +250,10 @@ test("the minute passes, and says so in a refusal", async () => {
 });
 
 test("working orders count whoever placed them, and those that are about to be sent", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
+  const apple = await fixture.contract({ symbol: "AAPL" });
   const { signal } = new AbortController();
-  const working = await bed.orderBook.place(specOf(apple, { limitPrice: 1, orderRef: "a" }), signal);
-  const { guard, journal, reserve } = bed.desk({ openOrders: 2 });
+  const working = await fixture.orderBook.place(specOf(apple, { limitPrice: 1, orderRef: "a" }), signal);
+  const { guard, journal, reserve } = fixture.desk({ openOrders: 2 });
   const buy = async () => reserve(await guard.assess([proposed(apple)], request()));
 
   const id = await buy();
@@ -266,14 +268,14 @@ test("working orders count whoever placed them, and those that are about to be s
 
   const change = proposed(apple, { quantity: 9 }, { changes: working });
   expect(await brokenBy(async () => reserve(await guard.assess([change], request())))).toBe("within");
-  await bed.orderBook.cancel(working.orderId, request());
+  await fixture.orderBook.cancel(working.orderId, request());
   expect(await brokenBy(buy)).toBe("within");
 });
 
 describe("the owner's approval is needed", () => {
   const reasonOf = async (limits: Partial<Limits>, terms: Parameters<typeof proposed>[1] = {}) => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    const { guard } = bed.desk(limits);
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    const { guard } = fixture.desk(limits);
     const assessment = await guard.assess([proposed(apple, terms)], request());
     return guard.approvalReason(assessment);
   };
@@ -295,8 +297,8 @@ describe("the owner's approval is needed", () => {
   });
 
   test("for all that an order comes to when a change adds a little to it", async () => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    const { guard } = bed.desk({ approvalAbove: 1_000 });
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    const { guard } = fixture.desk({ approvalAbove: 1_000 });
     const reason = async (terms: Parameters<typeof proposed>[1]) => {
       const changes = workingOrder(specOf(apple));
       return guard.approvalReason(await guard.assess([proposed(apple, terms, { changes })], request()));
@@ -306,8 +308,8 @@ describe("the owner's approval is needed", () => {
   });
 
   test("for the sum of a basket", async () => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    const { guard } = bed.desk({ approvalAbove: 1_999.99 });
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    const { guard } = fixture.desk({ approvalAbove: 1_999.99 });
     const both = await guard.assess([proposed(apple), proposed(apple)], request());
     expect(guard.approvalReason(both)).toContain("more than 1,999.99 USD");
     const [first] = both.parts;
@@ -317,8 +319,8 @@ describe("the owner's approval is needed", () => {
 
 describe("a preview", () => {
   test("tells every limit that is set, what the order comes to, and whether it needs approval", async () => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    const { guard, reserve } = bed.desk({
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    const { guard, reserve } = fixture.desk({
       trading: "paper",
       accounts: [account],
       symbols: ["AAPL"],
@@ -345,14 +347,14 @@ describe("a preview", () => {
   });
 
   test("tells the value though no limit needs it, and what cannot be known", async () => {
-    const apple = await bed.contract({ symbol: "AAPL" });
-    expect(await bed.desk({}).guard.describe([proposed(apple)], request())).toMatchObject({
+    const apple = await fixture.contract({ symbol: "AAPL" });
+    expect(await fixture.desk({}).guard.describe([proposed(apple)], request())).toMatchObject({
       value: "about 1,000.00 USD",
       approval: null,
     });
-    bed.simulator.faults.permissions({ quotes: "none" });
+    fixture.simulator.faults.permissions({ quotes: "none" });
     const order = proposed(apple, market);
-    expect(await bed.desk({ dayValue: 5_000 }).guard.describe([order], request())).toMatchObject({
+    expect(await fixture.desk({ dayValue: 5_000 }).guard.describe([order], request())).toMatchObject({
       value: "not known",
       limits: [
         { name: "TRADING", ok: true },
@@ -369,9 +371,9 @@ describe("a preview", () => {
 });
 
 test("an account that is not traded is refused whoever asks", async () => {
-  const apple = await bed.contract({ symbol: "AAPL" });
+  const apple = await fixture.contract({ symbol: "AAPL" });
   const outcome = (limits: Partial<Limits>, of = account) =>
-    brokenBy(() => bed.desk(limits).guard.assess([proposed(apple, { account: of })], request()));
+    brokenBy(() => fixture.desk(limits).guard.assess([proposed(apple, { account: of })], request()));
   expect(await outcome({ trading: "off" })).toBe("TRADING");
   expect(await outcome({ trading: "paper" }, "U1234567")).toBe("TRADING");
   expect(await outcome({ onlyAccount: "DU7654321" })).toBe("TWS_PAPER_ACCOUNT");

@@ -9,24 +9,24 @@ import {
   proposed,
   request,
   specOf,
-  startLimitBed,
+  startLimitsFixture,
   workingOrder,
 } from "./limits.fixture.ts";
-import type { LimitBed, LimitDesk } from "./limits.fixture.ts";
+import type { LimitsFixture, LimitDesk } from "./limits.fixture.ts";
 
-let bed: LimitBed;
+let fixture: LimitsFixture;
 let apple: Contract;
 beforeAll(async () => {
-  bed = await startLimitBed();
-  apple = await bed.contract({ symbol: "AAPL" });
+  fixture = await startLimitsFixture();
+  apple = await fixture.contract({ symbol: "AAPL" });
 });
-afterAll(async () => bed.close());
+afterAll(async () => fixture.close());
 
 const spentOf = ({ guard, journal }: LimitDesk): number =>
   journal.file.read((db) => usageOf(db, account, guard.dayBegan(), Date.now())).value;
 
 test("of many orders that race for the last of a day, only as many get it as it lasts for", async () => {
-  const desk = bed.desk({ dayValue: 3_500, ordersPerMinute: 1_000 });
+  const desk = fixture.desk({ dayValue: 3_500, ordersPerMinute: 1_000 });
   const outcomes = await Promise.all(
     Array.from({ length: 60 }, () =>
       brokenBy(async () => desk.reserve(await desk.guard.assess([proposed(apple)], request()))),
@@ -38,7 +38,7 @@ test("of many orders that race for the last of a day, only as many get it as it 
 });
 
 test("of many orders that race for the last place among the working ones, one gets it", async () => {
-  const desk = bed.desk({ openOrders: 1 });
+  const desk = fixture.desk({ openOrders: 1 });
   const outcomes = await Promise.all(
     Array.from({ length: 20 }, () =>
       brokenBy(async () => desk.reserve(await desk.guard.assess([proposed(apple)], request()))),
@@ -48,7 +48,7 @@ test("of many orders that race for the last place among the working ones, one ge
 });
 
 test("of many orders that race for the last of a minute, only as many get it as it has room for", async () => {
-  const desk = bed.desk({ ordersPerMinute: 7 });
+  const desk = fixture.desk({ ordersPerMinute: 7 });
   const outcomes = await Promise.all(
     Array.from({ length: 20 }, () =>
       brokenBy(async () => desk.reserve(await desk.guard.assess([proposed(apple)], request()))),
@@ -81,7 +81,7 @@ test("no sequence of orders, changes and baskets spends more than the day has", 
   await fc.assert(
     fc.asyncProperty(cents, fc.array(wish, { maxLength: 25 }), async (budget, wishes) => {
       const dayValue = budget * 10;
-      const desk = bed.desk({ dayValue, ordersPerMinute: 10_000 });
+      const desk = fixture.desk({ dayValue, ordersPerMinute: 10_000 });
       let spent = 0;
       await Promise.all(
         wishes.map(async ({ prices, quantity, isChange, fate }) => {

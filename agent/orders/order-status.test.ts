@@ -8,36 +8,36 @@ const { intentId } = nameOf(trader.grantId, "k");
 const stranger = { ...trader, grantId: "grant-2" };
 
 test("an order is found by its id, its permId, its intent and its key, also by the next process", async () => {
-  const bed = await startOrders();
-  const placed = await bed.place(key);
+  const fixture = await startOrders();
+  const placed = await fixture.place(key);
   const { orderId, permId } = placed.type === "result" ? placed.output : {};
   const found = { output: { orderId, status: "Submitted", order: { permId, orderRef: intentId } } };
   const wish = { wish: { intentId, idempotencyKey: "k", state: "acked" } };
   const look = async () => {
-    for (const name of [{ orderId }, { permId }]) expect(await bed.status(name)).toMatchObject(found);
+    for (const name of [{ orderId }, { permId }]) expect(await fixture.status(name)).toMatchObject(found);
     for (const name of [{ intentId }, key]) {
-      expect(await bed.status(name)).toMatchObject({ output: { ...found.output, ...wish } });
+      expect(await fixture.status(name)).toMatchObject({ output: { ...found.output, ...wish } });
     }
   };
   await look();
-  await bed.host().crash();
+  await fixture.host().crash();
   await look();
 });
 
 test("one name is needed, and no more", async () => {
-  const bed = await startOrders();
+  const fixture = await startOrders();
   for (const names of [{}, { orderId: 1, intentId }]) {
-    expect(await bed.status(names)).toMatchObject({ error: { code: "invalid_input" } });
+    expect(await fixture.status(names)).toMatchObject({ error: { code: "invalid_input" } });
   }
 });
 
 test("an order that TWS has not shown is Unknown by its id too, and says that it is looked for", async () => {
-  const bed = await startOrders({}, { settledMs: 2_500 });
-  bed.simulator().faults.orders({ drop: "before-reading" });
-  await bed.place(key);
-  await bed.back();
+  const fixture = await startOrders({}, { settledMs: 2_500 });
+  fixture.simulator().faults.orders({ drop: "before-reading" });
+  await fixture.place(key);
+  await fixture.back();
   for (const name of [{ intentId }, key, { orderId: 1 }]) {
-    expect(await bed.status(name)).toMatchObject({
+    expect(await fixture.status(name)).toMatchObject({
       output: {
         orderId: 1,
         status: "Unknown",
@@ -47,10 +47,10 @@ test("an order that TWS has not shown is Unknown by its id too, and says that it
     });
   }
   await untilAnswer(
-    () => bed.stateOf("k"),
+    () => fixture.stateOf("k"),
     (state) => state === "absent",
   );
-  expect(await bed.status(key)).toMatchObject({
+  expect(await fixture.status(key)).toMatchObject({
     output: {
       status: "Inactive",
       wish: { state: "absent", note: expect.stringMatching(/did not reach TWS/) },
@@ -59,39 +59,39 @@ test("an order that TWS has not shown is Unknown by its id too, and says that it
 });
 
 test("while TWS is away it says so, and does not call it working", async () => {
-  const bed = await startOrders();
-  await bed.place(key);
-  bed.simulator().faults.orders({ drop: "before-reading" });
-  await bed.place({ idempotencyKey: "lost" });
-  await bed.back();
-  await bed.simulator().faults.refuse(true);
-  bed.simulator().faults.dropConnections();
+  const fixture = await startOrders();
+  await fixture.place(key);
+  fixture.simulator().faults.orders({ drop: "before-reading" });
+  await fixture.place({ idempotencyKey: "lost" });
+  await fixture.back();
+  await fixture.simulator().faults.refuse(true);
+  fixture.simulator().faults.dropConnections();
   await untilAnswer(
-    () => bed.host().agent().session.status().tws.state,
+    () => fixture.host().agent().session.status().tws.state,
     (state) => state !== "connected",
   );
-  expect(await bed.status({ idempotencyKey: "lost" })).toMatchObject({
+  expect(await fixture.status({ idempotencyKey: "lost" })).toMatchObject({
     output: { status: "Unknown", warnings: [expect.stringMatching(/TWS is away/)] },
   });
-  await bed.simulator().faults.refuse(false);
-  await bed.back();
+  await fixture.simulator().faults.refuse(false);
+  await fixture.back();
 });
 
 test("a key is of its grant alone, and orders of other accounts do not exist for a grant", async () => {
-  const bed = await startOrders({ accounts: ["DU1111111", "DU2222222"] });
-  const placed = await bed.place({ ...key, account: "DU2222222" });
+  const fixture = await startOrders({ accounts: ["DU1111111", "DU2222222"] });
+  const placed = await fixture.place({ ...key, account: "DU2222222" });
   const { orderId, permId } = placed.type === "result" ? placed.output : {};
-  expect(await bed.status(key, stranger)).toMatchObject({ error: { code: "order_not_found" } });
+  expect(await fixture.status(key, stranger)).toMatchObject({ error: { code: "order_not_found" } });
   const narrow = { ...stranger, accounts: ["DU1111111"] };
   for (const name of [{ orderId }, { permId }, { intentId }]) {
-    expect(await bed.status(name, narrow)).toMatchObject({ error: { code: "order_not_found" } });
+    expect(await fixture.status(name, narrow)).toMatchObject({ error: { code: "order_not_found" } });
   }
   const own = { ...trader, accounts: ["DU1111111"] };
-  expect(await bed.status(key, own)).toMatchObject({ error: { code: "order_not_found" } });
+  expect(await fixture.status(key, own)).toMatchObject({ error: { code: "order_not_found" } });
 });
 
 test("the key of a basket names its orders", async () => {
-  const bed = await startOrders();
+  const fixture = await startOrders();
   const rows = [0, 1].map((row) => nameOf(trader.grantId, "many", row).intentId);
   const orders = [1, 2].map((quantity) => ({
     conId: 265_598,
@@ -100,9 +100,9 @@ test("the key of a basket names its orders", async () => {
     orderType: "LMT",
     limitPrice: 1,
   }));
-  await bed.call("ibkr_place_orders", { orders, idempotencyKey: "many" });
-  expect(await bed.status({ idempotencyKey: "many" })).toMatchObject({
+  await fixture.call("ibkr_place_orders", { orders, idempotencyKey: "many" });
+  expect(await fixture.status({ idempotencyKey: "many" })).toMatchObject({
     error: { code: "invalid_input", nextStep: expect.stringContaining(rows.join(", ")) },
   });
-  expect(await bed.status({ intentId: rows[1] })).toMatchObject({ output: { status: "Submitted" } });
+  expect(await fixture.status({ intentId: rows[1] })).toMatchObject({ output: { status: "Submitted" } });
 });

@@ -68,7 +68,7 @@ export async function startOrders(options: SimulatorOptions = {}, ownTimes: Part
     },
   };
 }
-export type OrdersBed = Awaited<ReturnType<typeof startOrders>>;
+export type OrdersFixture = Awaited<ReturnType<typeof startOrders>>;
 
 const waitedForMs = 10_000;
 

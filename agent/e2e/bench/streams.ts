@@ -9,7 +9,7 @@ import { StreamClient } from "../../../docs/examples/stream-client.js";
 import { busyInstruments } from "../rigs/busy-instruments.ts";
 import { gather } from "../clients/load-watchers.ts";
 import { edgeProcess } from "../rigs/edge-process.ts";
-import { startScene } from "../rigs/streaming-system.ts";
+import { startStreamingSystem } from "../rigs/streaming-system.ts";
 
 const help = `Measures the way of a quote from the agent to many watchers, who all follow the same instruments; and beside it, in
 the same run and with as many watchers, a bare Node server that sends them messages of the same length as often.
@@ -38,9 +38,9 @@ async function ask(child: ChildProcess): Promise<number> {
 }
 
 /** Watchers in a process of their own, so that they cost nobody else time; answers with the messages they got. */
-async function beCrowd(url: string, conIds: readonly number[], size: number): Promise<void> {
-  const crowd = await gather(url, { size, conIds });
-  process.on("message", () => process.send?.(crowd.messages()));
+async function runWatchers(url: string, conIds: readonly number[], size: number): Promise<void> {
+  const group = await gather(url, { size, conIds });
+  process.on("message", () => process.send?.(group.messages()));
   process.once("disconnect", () => process.exit());
   process.send?.("ready");
 }
@@ -77,14 +77,14 @@ interface Flow {
 }
 
 async function measureFlow(
-  crowd: ChildProcess,
+  group: ChildProcess,
   seconds: number,
   processorSeconds: () => Promise<number>,
 ): Promise<Flow> {
   await delay(1_000);
-  const before = { at: performance.now(), used: await processorSeconds(), messages: await ask(crowd) };
+  const before = { at: performance.now(), used: await processorSeconds(), messages: await ask(group) };
   await delay(seconds * 1_000);
-  const messages = (await ask(crowd)) - before.messages;
+  const messages = (await ask(group)) - before.messages;
   const used = (await processorSeconds()) - before.used;
   return {
     messagesPerSecond: (messages / (performance.now() - before.at)) * 1_000,
@@ -93,18 +93,18 @@ async function measureFlow(
 }
 
 async function joined(url: string, conIds: readonly number[], size: number): Promise<ChildProcess> {
-  const crowd = start("crowd", url, String(size), conIds.join(","));
-  await once(crowd, "message");
-  return crowd;
+  const group = start("watchers", url, String(size), conIds.join(","));
+  await once(group, "message");
+  return group;
 }
 
 const median = (all: readonly number[]): number =>
   all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? NaN;
 
 async function measure({ watchers, topics, seconds }: Sizes): Promise<void> {
-  const scene = await startScene({ marketSpeed: 5 });
-  const url = `${scene.system.wsUrl}/api/v1/stream/market-data`;
-  const conIds = busyInstruments(scene.system.simulator.world, topics);
+  const streaming = await startStreamingSystem({ marketSpeed: 5 });
+  const url = `${streaming.system.wsUrl}/api/v1/stream/market-data`;
+  const conIds = busyInstruments(streaming.system.simulator.world, topics);
   let delays: number[] = [];
   const one = new StreamClient(url);
   const followed = conIds.map((conId) =>
@@ -117,15 +117,15 @@ async function measure({ watchers, topics, seconds }: Sizes): Promise<void> {
   await delay(seconds * 1_000);
   const alone = median(delays);
 
-  const crowd = await joined(url, conIds, watchers);
+  const group = await joined(url, conIds, watchers);
   delays = [];
   const edge = edgeProcess();
-  const flow = await measureFlow(crowd, seconds, async () => edge.processorSeconds());
+  const flow = await measureFlow(group, seconds, async () => edge.processorSeconds());
   const together = median(delays);
-  crowd.disconnect();
+  group.disconnect();
   one.close();
-  await scene.end();
-  await scene.close();
+  await streaming.end();
+  await streaming.close();
 
   const server = start("server", JSON.stringify({ watchers, topics, seconds }));
   const [port] = await once(server, "message");
@@ -170,7 +170,7 @@ const { values, positionals } = parseArgs({
 });
 const [first = "", size = "", list = ""] = positionals;
 if (values.help) process.stdout.write(help);
-else if (values.role === "crowd") await beCrowd(first, list.split(",").map(Number), Number(size));
+else if (values.role === "watchers") await runWatchers(first, list.split(",").map(Number), Number(size));
 else if (values.role === "server") await beServer(Sizes.parse(JSON.parse(first)));
 else {
   await measure({

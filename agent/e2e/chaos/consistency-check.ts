@@ -5,12 +5,12 @@ import type { Intent, Journal } from "../../journal/journal.ts";
 import type { Order } from "../../simulator/model/ledger.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import type { FaultHost } from "../rigs/restartable-agent.ts";
-import { Rows, type Wish } from "./workload.ts";
+import { Rows, type WorkloadIntent } from "./workload.ts";
 
-interface Books {
+interface Run {
   readonly simulator: Simulator;
   readonly host: FaultHost;
-  readonly wishes: readonly Wish[];
+  readonly intents: readonly WorkloadIntent[];
 }
 
 const Status = z.object({ status: z.string(), filled: z.number(), orderId: z.int().nullable() });
@@ -23,9 +23,9 @@ const intentOf = (ref: string): string => ref.replace(/:[PTS]$/, "");
 
 /**
  * Compares what the callers were told, the agent's journal and order book, and TWS's own ledger. Returns all that does
- * not agree, in words, each with the history of its wish.
+ * not agree, in words, each with the history of its intent.
  */
-export async function disagreements({ simulator, host, wishes }: Books): Promise<string[]> {
+export async function disagreements({ simulator, host, intents }: Run): Promise<string[]> {
   const { ledger } = simulator.world;
   const orders = [...ledger.openOrders(), ...ledger.completedOrders()];
   const { journal } = host.agent().orders;
@@ -33,22 +33,22 @@ export async function disagreements({ simulator, host, wishes }: Books): Promise
   const wrong: string[] = [];
   const say = (what: string, history: readonly string[]) => wrong.push([what, ...history].join("\n    "));
 
-  for (const wish of wishes)
-    for (const what of wrongOf(wish, under))
-      say(`${wish.tool} ${wish.refs.join(" ")}: ${what}`, wish.history);
+  for (const intent of intents)
+    for (const what of wrongOf(intent, under))
+      say(`${intent.tool} ${intent.refs.join(" ")}: ${what}`, intent.history);
 
-  const wished = new Map(wishes.flatMap((wish) => wish.refs.map((ref) => [ref, wish] as const)));
+  const intentUnder = new Map(intents.flatMap((intent) => intent.refs.map((ref) => [ref, intent] as const)));
   for (const order of orders) {
     const { orderRef } = order.request;
-    const history = wished.get(orderRef)?.history ?? [];
-    const intent = journal.intent(intentOf(orderRef));
-    if (intent === null) say(`TWS has an order ${orderRef} that the journal does not know`, history);
+    const history = intentUnder.get(orderRef)?.history ?? [];
+    const recorded = journal.intent(intentOf(orderRef));
+    if (recorded === null) say(`TWS has an order ${orderRef} that the journal does not know`, history);
     else
-      for (const what of againstJournal(order, intent))
-        say(`${orderRef}: ${what}`, [...history, ...stepsOf(journal, intent)]);
+      for (const what of againstJournal(order, recorded))
+        say(`${orderRef}: ${what}`, [...history, ...stepsOf(journal, recorded)]);
     const fills = ledger.executions().filter((one) => one.order.request.orderRef === orderRef);
     const filled = fills.reduce((sum, { shares }) => sum + shares, 0);
-    const shown = await shownOf(host, order, intent);
+    const shown = await shownOf(host, order, recorded);
     if (shown === null || shown.filled !== filled || plain(shown.status) !== plain(order.status)) {
       say(
         `${orderRef} has filled ${filled} and is ${order.status}; the agent says ${JSON.stringify(shown)}`,
@@ -56,14 +56,14 @@ export async function disagreements({ simulator, host, wishes }: Books): Promise
       );
     }
   }
-  const { intents, chain } = host.agent().orders.journal.file.read((db) => ({
-    intents: db.prepare("SELECT intent_id FROM intent WHERE state IN ('sending', 'unknown')").all(),
+  const { inFlight, chain } = host.agent().orders.journal.file.read((db) => ({
+    inFlight: db.prepare("SELECT intent_id FROM intent WHERE state IN ('sending', 'unknown')").all(),
     chain: verifyChain(db),
   }));
-  for (const { intent_id } of intents) {
-    const intent = journal.intent(String(intent_id));
-    if (intent !== null)
-      say(`${intent.kind} ${intent.intentId} is still ${intent.state}`, stepsOf(journal, intent));
+  for (const { intent_id } of inFlight) {
+    const recorded = journal.intent(String(intent_id));
+    if (recorded !== null)
+      say(`${recorded.kind} ${recorded.intentId} is still ${recorded.state}`, stepsOf(journal, recorded));
   }
   if (chain !== null) say(`the audit chain is ${chain.fault} at ${chain.seq}`, []);
   return wrong;
@@ -76,19 +76,19 @@ function stepsOf(journal: Journal, { intentId }: Intent): string[] {
     .map(({ at, step, outcome }) => `${at} ${step} ${outcome}`);
 }
 
-/** What TWS has of a wish is what its caller was told. */
-function wrongOf(wish: Wish, under: (ref: string) => readonly Order[]): string[] {
-  const found = wish.refs.map((ref) => under(ref));
+/** What TWS has under an intent is what its caller was told. */
+function wrongOf(intent: WorkloadIntent, under: (ref: string) => readonly Order[]): string[] {
+  const found = intent.refs.map((ref) => under(ref));
   const double = found.filter((some) => some.length > 1);
   if (double.length > 0) return [`${double.length} of its orders are there more than once`];
   const orders = found.map(([order]) => order ?? null);
-  const { answer } = wish;
-  if (answer === null || (!wish.isKeyed && wish.refs.length === 0)) return [];
-  switch (wish.kind) {
+  const { answer } = intent;
+  if (answer === null || (!intent.isKeyed && intent.refs.length === 0)) return [];
+  switch (intent.kind) {
     case "place":
-      return [...wrongPlace(wish, orders[0] ?? null), ...wrongEnd(wish, orders[0] ?? null)];
+      return [...wrongPlace(intent, orders[0] ?? null), ...wrongEnd(intent, orders[0] ?? null)];
     case "bracket":
-      return wrongBracket(wish, orders);
+      return wrongBracket(intent, orders);
     case "basket": {
       const rows = answer.type === "result" ? Rows.parse(answer.output).orders : [];
       return orders.flatMap((order, row) =>
@@ -98,7 +98,7 @@ function wrongOf(wish: Wish, under: (ref: string) => readonly Order[]): string[]
       );
     }
     default:
-      return wish.kind satisfies never;
+      return intent.kind satisfies never;
   }
 }
 
@@ -106,7 +106,7 @@ function wrongOf(wish: Wish, under: (ref: string) => readonly Order[]): string[]
 const hasOrder = (order: Order | null): boolean =>
   order !== null && (order.status !== "Inactive" || order.filled > 0);
 
-function wrongPlace({ answer, isKeyed, limits }: Wish, order: Order | null): string[] {
+function wrongPlace({ answer, isKeyed, limits }: WorkloadIntent, order: Order | null): string[] {
   const isPlaced = answer?.type === "result";
   const price = order?.request.limitPrice ?? null;
   return [
@@ -119,11 +119,11 @@ function wrongPlace({ answer, isKeyed, limits }: Wish, order: Order | null): str
   ];
 }
 
-const wrongEnd = ({ isEnded }: Wish, order: Order | null): string[] =>
+const wrongEnd = ({ isEnded }: WorkloadIntent, order: Order | null): string[] =>
   isEnded && order?.completedAt === null ? [`was said to have ended, and is ${order.status}`] : [];
 
 function wrongBracket(
-  { answer, isCancelled, isKeyed }: Wish,
+  { answer, isCancelled, isKeyed }: WorkloadIntent,
   [entry = null, ...exits]: readonly (Order | null)[],
 ): string[] {
   const isWorking = (order: Order | null) => order !== null && order.completedAt === null;
@@ -148,12 +148,12 @@ function againstJournal(order: Order, { state }: Intent): string[] {
   return fits ? [] : [`is ${order.status} at TWS, and ${state} in the journal`];
 }
 
-/** What ibkr_get_order_status says of it to the grant that wished for it. */
-async function shownOf(host: FaultHost, { request, permId }: Order, intent: Intent | null) {
-  if (intent === null) return null;
-  const ask = host.askAs({ ...trader, grantId: intent.grantId });
+/** What ibkr_get_order_status says of it to the grant that asked for it. */
+async function shownOf(host: FaultHost, { request, permId }: Order, recorded: Intent | null) {
+  if (recorded === null) return null;
+  const ask = host.askAs({ ...trader, grantId: recorded.grantId });
   // a leg of a bracket has no name of its own
-  const name = intent.kind === "bracket" ? { permId } : { intentId: request.orderRef };
+  const name = recorded.kind === "bracket" ? { permId } : { intentId: request.orderRef };
   const answer = await ask("ibkr_get_order_status", name);
   return answer.type === "result" ? (Status.safeParse(answer.output).data ?? null) : null;
 }

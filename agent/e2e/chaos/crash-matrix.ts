@@ -1,9 +1,9 @@
 import type { AgentFrame } from "../../../shared/protocol.ts";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Attempt, type Deed, isDefinite, type Rig } from "./crash-operations.ts";
+import { type Attempt, type Operation, isDefinite, type Rig } from "./crash-operations.ts";
 
-/** What goes wrong once, and is over when it resolves: `act` is under way or done by then. */
-export type Mishap = (act: () => Promise<AgentFrame>) => Promise<unknown>;
+/** A fault that happens once, and is over when this resolves: `act` is under way or done by then. */
+export type Fault = (act: () => Promise<AgentFrame>) => Promise<unknown>;
 
 /** The same times as usual, a hundred times faster. */
 export const quickReconcile = { lookAgainMs: 100, settledMs: 500, lookMs: 4_000, noteMs: 5 };
@@ -11,13 +11,13 @@ export const quickReconcile = { lookAgainMs: 100, settledMs: 500, lookMs: 4_000,
 export const emptyForMs = 250;
 
 /**
- * Asks for a deed while something goes wrong, and retries until the answer is for good; what it says must be so in the
- * books of TWS, and ibkr_get_order_status must know it too. Returns what is there, in words.
+ * Asks for an operation during a fault, and retries until the answer is definite; what it says must be so in the
+ * ledger of TWS, and ibkr_get_order_status must know it too. Returns what is there, in words.
  */
-async function playCell(rig: Rig, deed: Deed, key: string, mishap: Mishap): Promise<string> {
-  const attempt = await deed.begin(rig, key);
-  await mishap(attempt.act);
-  const answer = await until(attempt.act, (given) => isDefinite(deed, given));
+async function playCell(rig: Rig, operation: Operation, key: string, fault: Fault): Promise<string> {
+  const attempt = await operation.begin(rig, key);
+  await fault(attempt.act);
+  const answer = await until(attempt.act, (given) => isDefinite(operation, given));
   const words = attempt.verdict(answer);
   await allKnown(rig, attempt);
   // nothing comes behind, and the same again changes nothing
@@ -43,21 +43,21 @@ async function until(
   }
 }
 
-/** Plays each mishap in turn; returns what was wrong, in words. */
+/** Plays each fault in turn; returns what was wrong, in words. */
 export async function playCells(
   rig: Rig,
-  deed: Deed,
-  mishaps: ReadonlyMap<string, Mishap>,
+  operation: Operation,
+  faults: ReadonlyMap<string, Fault>,
   table: Table,
   key = "cell",
 ): Promise<string[]> {
   const wrong: string[] = [];
-  for (const [index, [name, mishap]] of [...mishaps].entries()) {
+  for (const [index, [name, fault]] of [...faults].entries()) {
     try {
-      table.note(name, deed.name, await playCell(rig, deed, `${key}-${index}`, mishap));
+      table.note(name, operation.name, await playCell(rig, operation, `${key}-${index}`, fault));
     } catch (error) {
-      table.note(name, deed.name, "WRONG");
-      wrong.push(`${deed.name}, ${name}: ${String(error)}`);
+      table.note(name, operation.name, "WRONG");
+      wrong.push(`${operation.name}, ${name}: ${String(error)}`);
     }
   }
   return wrong;

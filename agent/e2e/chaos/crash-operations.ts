@@ -21,13 +21,13 @@ export interface Attempt {
   /** The names that ibkr_get_order_status must know what became of. */
   readonly names: readonly Readonly<Record<string, unknown>>[];
   /**
-   * What TWS's own books say of it, in words for the table. Throws when that is not what the answer says, when
+   * TWS's own record of it, in words for the table. Throws when that is not what the answer says, when
    * anything is there twice, and when an entry is left without its exits.
    */
   readonly verdict: (answer: AgentFrame) => string;
 }
 
-export interface Deed {
+export interface Operation {
   readonly name: string;
   /** The writes to the journal on its way, and how often each happens. */
   readonly steps: Readonly<Record<string, number>>;
@@ -80,7 +80,7 @@ function oneOrNone(simulator: Simulator, ref: string, isPlaced: boolean): string
 const wordsOf = (answer: AgentFrame, words: string): string =>
   answer.type === "error" ? `${words} (${answer.error.code})` : words;
 
-function placing(name: string, terms: Readonly<Record<string, unknown>>, end: string): Deed {
+function placing(name: string, terms: Readonly<Record<string, unknown>>, end: string): Operation {
   return {
     name,
     steps: { received: 1, reserved: 1, sending: 1, [end]: 1 },
@@ -96,7 +96,7 @@ function placing(name: string, terms: Readonly<Record<string, unknown>>, end: st
   };
 }
 
-function bracket(name: string, entryPrice: number): Deed {
+function bracket(name: string, entryPrice: number): Operation {
   const terms = { conId, action: "BUY", quantity: 1, entryPrice, takeProfitPrice: 9_000, stopLossPrice: 5 };
   return {
     name,
@@ -130,7 +130,7 @@ async function resting(ask: Ask, idempotencyKey: string): Promise<number> {
   return statusIn.parse(outputOf(await ask("ibkr_place_order", { ...far, idempotencyKey }))).orderId;
 }
 
-const modify: Deed = {
+const modify: Operation = {
   name: "modify",
   steps: { received: 1, reserved: 1, sending: 1, acked: 1 },
   messages: 1,
@@ -152,7 +152,7 @@ const modify: Deed = {
   },
 };
 
-const cancel: Deed = {
+const cancel: Operation = {
   name: "cancel",
   steps: { received: 1, sending: 1, done: 1 },
   messages: 0,
@@ -173,7 +173,7 @@ const cancel: Deed = {
 
 const Rows = z.object({ orders: z.array(z.object({ orderId: z.int().optional() })) });
 
-const basket: Deed = {
+const basket: Operation = {
   name: "basket",
   steps: { received: 3, reserved: 2, sending: 2, acked: 2, done: 1 },
   messages: 2,
@@ -193,7 +193,7 @@ const basket: Deed = {
   },
 };
 
-export const deeds: readonly Deed[] = [
+export const operations: readonly Operation[] = [
   placing("place LMT", far, "acked"),
   placing("place MKT", { conId, action: "BUY", quantity: 3, orderType: "MKT" }, "done"),
   bracket("bracket", 10),
@@ -220,8 +220,8 @@ export const isPassing = (code: string): boolean => passing.has(code);
 const Ended = z.object({ unknown: z.int().optional(), status: OrderStatus.optional() });
 
 /** Whether an answer says what became of it, for good. */
-export function isDefinite(deed: Deed, answer: AgentFrame): boolean {
+export function isDefinite(operation: Operation, answer: AgentFrame): boolean {
   if (answer.type === "error") return !isPassing(answer.error.code);
   const { unknown = 0, status = "Unknown" } = Ended.parse(outputOf(answer));
-  return unknown === 0 && (deed !== cancel || isFinal(status));
+  return unknown === 0 && (operation !== cancel || isFinal(status));
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { emptyQuote } from "../../../shared/events.ts";
-import { liesOf, type Said } from "./quote-oracle.ts";
+import { violationsOf, type Said } from "./quote-oracle.ts";
 import type { Shown } from "../clients/watcher.ts";
 
 /** TWS says 10, 11 and 12 on its first line, and 12 and 13 on the one after it. */
@@ -24,8 +24,12 @@ function shownAs(text: string): Shown {
   return { at: Number(at), symbol: "AAPL", state, reason: "", quote };
 }
 
-const lies = (shown: readonly string[], numbers: readonly number[] = []) =>
-  liesOf({ shown: shown.map(shownAs), numbers: new Map([["AAPL on connection 1", numbers]]) }, "AAPL", said);
+const violations = (shown: readonly string[], numbers: readonly number[] = []) =>
+  violationsOf(
+    { shown: shown.map(shownAs), numbers: new Map([["AAPL on connection 1", numbers]]) },
+    "AAPL",
+    said,
+  );
 
 test.for([
   [
@@ -34,8 +38,8 @@ test.for([
   ],
   ["some of them", ["1010 live 10", "3010 live 12", "5000 stale 12", "7010 live 13"]],
   ["a value that was the same again after a break", ["3010 live 12", "5000 stale 12", "6010 live 12"]],
-] as const)("%s is the truth", ([, shown]) => {
-  expect(lies(shown)).toEqual([]);
+] as const)("%s is no violation", ([, shown]) => {
+  expect(violations(shown)).toEqual([]);
 });
 
 test.for([
@@ -44,10 +48,10 @@ test.for([
   ["an older value after a newer one", ["2010 live 11", "2020 live 10"], /10 at 2020 is older/],
   ["a new line without a word", ["3010 live 12", "7010 live 13"], /line 1 followed 0/],
   ["the value of before a break as live", ["3010 live 12", "5000 stale 12", "7500 live 12"], /value of 3010/],
-] as const)("%s is a lie", ([, shown, words]) => {
-  expect(lies(shown)).toEqual([expect.stringMatching(words)]);
+] as const)("%s is a violation", ([, shown, words]) => {
+  expect(violations(shown)).toEqual([expect.stringMatching(words)]);
 });
 
-test("numbers that do not rise are a lie", () => {
-  expect(lies([], [1, 2, 2])).toEqual([expect.stringMatching(/2 .* does not rise/)]);
+test("numbers that do not rise are a violation", () => {
+  expect(violations([], [1, 2, 2])).toEqual([expect.stringMatching(/2 .* does not rise/)]);
 });

@@ -80,14 +80,19 @@ const windowMs = 5_000;
 const isSame = (a: number, b: number): boolean => Math.abs(a - b) < 1e-9;
 
 /**
- * Everything that is wrong with what a watcher showed of an instrument, in words; empty for the truth: nothing that TWS
- * did not say, nothing older after something newer, nothing of a new line without a word about the break before it,
- * nothing from before a break as live, and numbers that rise.
+ * Every violation in what a watcher showed of an instrument, in words; none when it showed only what is so: nothing
+ * that TWS did not say, nothing older after something newer, nothing of a new line without a word about the break
+ * before it, nothing from before a break as live, and numbers that rise.
  */
-export function liesOf(watcher: Witness, symbol: string, said: Said): string[] {
+export function violationsOf(watcher: Witness, symbol: string, said: Said): string[] {
   const shown = watcher.shown.filter((one) => one.symbol === symbol);
-  const lies = [...said].flatMap(([field, ticks]) => [...untrue(shown, field, ticks)]);
-  return [...lies, ...unsaidBreaks(shown, said), ...relapses(shown, said), ...unordered(watcher, symbol)];
+  const violations = [...said].flatMap(([field, ticks]) => [...untrue(shown, field, ticks)]);
+  return [
+    ...violations,
+    ...unsaidBreaks(shown, said),
+    ...relapses(shown, said),
+    ...unordered(watcher, symbol),
+  ];
 }
 
 /** Follows a field through what TWS sent: each value shown must be found there, and never before the one before it. */

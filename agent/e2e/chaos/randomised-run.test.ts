@@ -24,7 +24,7 @@ test("callers, agent and TWS agree after two thousand faults: each order once, o
   const all = ends.flat();
   const sum = (count: (end: StretchEnd) => number) => all.reduce((total, end) => total + count(end), 0);
   console.log(
-    `${sum((end) => end.faults)} faults, ${sum((end) => end.wishes)} wishes, ${sum((end) => end.orders)} orders, ${sum((end) => end.fills)} fills, from seed ${seed}`,
+    `${sum((end) => end.faults)} faults, ${sum((end) => end.intents)} intents, ${sum((end) => end.orders)} orders, ${sum((end) => end.fills)} fills, from seed ${seed}`,
   );
   const wrong = all.flatMap((end) =>
     end.wrong.map((what) => `--seed ${end.seed} --faults ${end.faults}: ${what}`),

@@ -1,7 +1,7 @@
 import { unit } from "../../simulator/market/noise.ts";
 
 /** Choices that a seed makes, always the same in the same order. */
-export function createChance(seed: number) {
+export function createSeededRandom(seed: number) {
   let drawn = 0;
   const next = () => unit(seed, (drawn += 1));
   return {
@@ -14,4 +14,4 @@ export function createChance(seed: number) {
     },
   };
 }
-export type Chance = ReturnType<typeof createChance>;
+export type SeededRandom = ReturnType<typeof createSeededRandom>;

@@ -4,11 +4,11 @@ import type { AgentFrame } from "../../../shared/protocol.ts";
 import type { ToolName } from "../../../shared/tools/index.ts";
 import { trader } from "../../handlers/handlers.fixture.ts";
 import { nameOf } from "../../orders/intent-id.ts";
-import type { Chance } from "./seeded-random.ts";
+import type { SeededRandom } from "./seeded-random.ts";
 import { isPassing } from "./crash-operations.ts";
 
 /** One thing that a caller wants once, and all that was heard of it. */
-export interface Wish {
+export interface WorkloadIntent {
   readonly kind: "place" | "bracket" | "basket";
   readonly tool: ToolName;
   readonly input: Readonly<Record<string, unknown>>;
@@ -35,11 +35,11 @@ const stocks = [265_598, 272_093] as const;
 
 const Named = z.object({ idempotencyKey: z.string() });
 
-/** A new wish of any kind. */
-export function newWish(chance: Chance, number: number): Wish {
-  const caller = chance.oneOf(grants) ?? trader;
-  const isKeyed = chance.happens(0.85);
-  const key = `wish-${number}`;
+/** A new intent of any kind. */
+export function newIntent(random: SeededRandom, number: number): WorkloadIntent {
+  const caller = random.oneOf(grants) ?? trader;
+  const isKeyed = random.happens(0.85);
+  const key = `intent-${number}`;
   const common = {
     caller,
     isKeyed,
@@ -49,26 +49,26 @@ export function newWish(chance: Chance, number: number): Wish {
     isCancelled: false,
     history: [],
   };
-  const conId = chance.oneOf(stocks) ?? stocks[0];
-  const quantity = 1 + chance.integer(3);
+  const conId = random.oneOf(stocks) ?? stocks[0];
+  const quantity = 1 + random.integer(3);
   const keyed = isKeyed ? { idempotencyKey: key } : {};
   const { intentId } = nameOf(caller.grantId, key);
   const rest = { conId, action: "BUY", quantity, orderType: "LMT", limitPrice: 1 };
-  const market = { conId, action: chance.oneOf(["BUY", "SELL"]), quantity, orderType: "MKT" };
-  const kind = chance.integer(10);
+  const market = { conId, action: random.oneOf(["BUY", "SELL"]), quantity, orderType: "MKT" };
+  const kind = random.integer(10);
   if (kind < 6) {
     const input = { ...(kind < 3 ? rest : market), ...keyed };
     const refs = isKeyed ? [intentId] : [];
     return { ...common, kind: "place", tool: "ibkr_place_order", input, refs };
   }
   if (kind < 8) {
-    const entryPrice = chance.happens(0.5) ? 10 : 5_000;
+    const entryPrice = random.happens(0.5) ? 10 : 5_000;
     const prices = { entryPrice, takeProfitPrice: 9_000, stopLossPrice: 5 };
     const input = { conId, action: "BUY", quantity, ...prices, ...keyed };
     const refs = isKeyed ? ["P", "T", "S"].map((leg) => `${intentId}:${leg}`) : [];
     return { ...common, kind: "bracket", tool: "ibkr_place_bracket_order", input, refs };
   }
-  const orders = [rest, market].slice(0, 1 + chance.integer(2));
+  const orders = [rest, market].slice(0, 1 + random.integer(2));
   const input = { orders, oneCancelsOther: false, idempotencyKey: key };
   const refs = orders.map((_, row) => nameOf(caller.grantId, key, row).intentId);
   return { ...common, kind: "basket", tool: "ibkr_place_orders", input, refs, isKeyed: true };
@@ -78,20 +78,20 @@ export function newWish(chance: Chance, number: number): Wish {
  * Takes in what a call for it was answered. An answer that is for good stays. Returns what is wrong with another one
  * behind it, in words; null for nothing.
  */
-export function hear(wish: Wish, answer: AgentFrame, at: number): string | null {
-  const before = isSettled(wish) ? wish.answer : null;
-  wish.history.push(`${Math.round(at)} ms: ${JSON.stringify(answer).slice(0, 400)}`);
-  if (before === null) wish.answer = answer;
+export function hear(intent: WorkloadIntent, answer: AgentFrame, at: number): string | null {
+  const before = isSettled(intent) ? intent.answer : null;
+  intent.history.push(`${Math.round(at)} ms: ${JSON.stringify(answer).slice(0, 400)}`);
+  if (before === null) intent.answer = answer;
   const named = Named.safeParse(
     answer.type === "result" ? answer.output : answer.type === "error" ? answer.error.intent : null,
   ).data;
-  const isOther = before !== null && before.type !== answer.type && isSettled({ ...wish, answer });
+  const isOther = before !== null && before.type !== answer.type && isSettled({ ...intent, answer });
   const wrong = isOther ? "was answered for good in two ways" : null;
   // that names the other one
   const isTwin = answer.type === "error" && answer.error.code === "duplicate_order";
-  if (wish.refs.length > 0 || named === undefined || isTwin) return wrong;
-  const { intentId } = nameOf(wish.caller.grantId, named.idempotencyKey);
-  wish.refs = wish.kind === "bracket" ? ["P", "T", "S"].map((leg) => `${intentId}:${leg}`) : [intentId];
+  if (intent.refs.length > 0 || named === undefined || isTwin) return wrong;
+  const { intentId } = nameOf(intent.caller.grantId, named.idempotencyKey);
+  intent.refs = intent.kind === "bracket" ? ["P", "T", "S"].map((leg) => `${intentId}:${leg}`) : [intentId];
   return wrong;
 }
 
@@ -103,7 +103,7 @@ export const Rows = z.object({
 });
 
 /** Whether it is known for good what became of it. */
-export function isSettled({ answer, kind }: Pick<Wish, "answer" | "kind">): boolean {
+export function isSettled({ answer, kind }: Pick<WorkloadIntent, "answer" | "kind">): boolean {
   if (answer === null) return false;
   if (answer.type !== "result") return answer.type === "error" && !isPassing(answer.error.code);
   if (kind !== "basket") return true;

@@ -4,20 +4,20 @@ import { z } from "zod";
 import type { Local } from "../../local/local.ts";
 import { type ClientStyle, clientStyles } from "./client-styles.ts";
 import { consent, openConsent, startWithSignIn } from "../rigs/owner-browser.ts";
-import { type Site, type SmallWeb, startSmallWeb } from "../rigs/private-web.ts";
+import { type Site, type PrivateWeb, startPrivateWeb } from "../rigs/private-web.ts";
 import { startStyled } from "./styled-client.ts";
 
 /** The registration styles of the clients that people use, each all the way to a call and a renewed token. */
 
 let local: Local;
-let web: SmallWeb;
+let web: PrivateWeb;
 let key: CryptoKey;
 
 beforeAll(async () => {
   const { privateKey, publicKey } = await generateKeyPair("RS256");
   key = privateKey;
   const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: "key-1", alg: "RS256", use: "sig" }] };
-  web = await startSmallWeb(sitesOf(clientStyles, keys));
+  web = await startPrivateWeb(sitesOf(clientStyles, keys));
   local = await startWithSignIn({ network: web.network });
 });
 afterAll(async () => {

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { usualTimes } from "../../../docs/examples/stream-client.js";
 import { Quote } from "../../../shared/events.ts";
 
-/** Many who watch the same instruments and do as little else as they can, so that the edge is what a test loads. */
-export interface Crowd {
+/** Many watchers of the same instruments that do as little else as they can, so that the edge is what a test loads. */
+export interface LoadWatchers {
   /** Messages with a value that any of them was told. */
   messages(): number;
   /** The latest quote that each was told of an instrument, one entry for each of them. */
@@ -17,7 +17,7 @@ export interface Crowd {
 
 const Value = z.object({ data: Quote });
 
-interface CrowdOptions {
+interface LoadOptions {
   readonly size: number;
   readonly conIds: readonly number[];
   /** Whether they say what they have taken. */
@@ -27,8 +27,8 @@ interface CrowdOptions {
 /** Resolves when all of them have subscribed to everything. */
 export async function gather(
   url: string,
-  { size, conIds, acknowledges = true }: CrowdOptions,
-): Promise<Crowd> {
+  { size, conIds, acknowledges = true }: LoadOptions,
+): Promise<LoadWatchers> {
   let messages = 0;
   let lost = 0;
   async function join() {

@@ -38,7 +38,7 @@ const Confirmed = z.object({ type: z.literal("subscribed"), symbol: z.string(), 
 const DataMessage = z.object({ type: z.literal("market_data"), symbol: z.string(), seq: z.int() });
 
 /** The client in a hurry, but not so that a busy machine makes it give up what is well. */
-const hastyTimes: Partial<typeof usualTimes> = {
+const fastTimeouts: Partial<typeof usualTimes> = {
   pingEveryMs: 300,
   answerWithinMs: 1_000,
   firstWaitMs: 50,
@@ -46,7 +46,7 @@ const hastyTimes: Partial<typeof usualTimes> = {
   askAgainMs: 100,
 };
 
-export function startWatcher(wsUrl: string, times = hastyTimes): Watcher {
+export function startWatcher(wsUrl: string, times = fastTimeouts): Watcher {
   const shown: Shown[] = [];
   const latest = new Map<string, Shown>();
   const numbers = new Map<string, number[]>();

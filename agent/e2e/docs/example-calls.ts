@@ -7,7 +7,7 @@ import type { Known } from "./tool-calls.ts";
 type Input = Readonly<Record<string, unknown>>;
 
 /** What the examples are about: an account that has traded today, with orders at prices as people give them. */
-interface Scene extends Known {
+interface Prepared extends Known {
   readonly price: Readonly<Record<"AAPL" | "IBM" | "MSFT", number>>;
   /** "202612", of a future. */
   readonly month: string;
@@ -18,11 +18,11 @@ interface Scene extends Known {
 }
 
 export interface ExampleCall {
-  readonly input?: (scene: Scene) => Input;
+  readonly input?: (prepared: Prepared) => Input;
   /** So that there is something to show. */
-  readonly before?: (call: CallTool, scene: Scene) => Promise<unknown>;
+  readonly before?: (call: CallTool, prepared: Prepared) => Promise<unknown>;
   /** Done while the call runs. */
-  readonly beside?: (call: CallTool, scene: Scene) => Promise<unknown>;
+  readonly beside?: (call: CallTool, prepared: Prepared) => Promise<unknown>;
   readonly after?: (call: CallTool) => Promise<unknown>;
 }
 
@@ -47,7 +47,7 @@ const Articles = z.object({
 });
 const Order = z.object({ orderId: z.int() });
 
-async function pricesOf(call: CallTool): Promise<Scene["price"]> {
+async function pricesOf(call: CallTool): Promise<Prepared["price"]> {
   const answer = Quotes.parse(await call("ibkr_get_quotes", { symbols: ["AAPL", "IBM", "MSFT"] }));
   const [AAPL = 0, IBM = 0, MSFT = 0] = answer.quotes.map(({ quote }) => quote?.last ?? quote?.close ?? 0);
   return { AAPL, IBM, MSFT };
@@ -62,7 +62,7 @@ async function textArticle(call: CallTool): Promise<Known["article"]> {
 }
 
 /** Finds out what the calls need, and trades a little. */
-export async function setScene(call: CallTool): Promise<Scene> {
+export async function prepareExamples(call: CallTool): Promise<Prepared> {
   const { expiration, strike } = await lookAround(call);
   // its orders are far from any price
   await call("ibkr_cancel_all_orders");
@@ -107,22 +107,22 @@ const better: Partial<Record<ToolName, ExampleCall>> = {
     input: ({ expiration }) => ({ ...aapl, expiration, strikeRange: 2, withQuotes: true }),
   },
   ibkr_calculate_implied_volatility: {
-    input: (scene) => ({
-      ...optionOf(scene),
-      underlyingPrice: scene.price.AAPL,
-      optionPrice: scene.optionAsk,
+    input: (prepared) => ({
+      ...optionOf(prepared),
+      underlyingPrice: prepared.price.AAPL,
+      optionPrice: prepared.optionAsk,
     }),
   },
   ibkr_calculate_option_price: {
-    input: (scene) => ({ ...optionOf(scene), underlyingPrice: Math.round(scene.price.AAPL * 1.05) }),
+    input: (prepared) => ({ ...optionOf(prepared), underlyingPrice: Math.round(prepared.price.AAPL * 1.05) }),
   },
   ibkr_place_option_order: {
-    input: (scene) => ({
-      ...optionOf(scene),
+    input: (prepared) => ({
+      ...optionOf(prepared),
       action: "BUY",
       quantity: 1,
       orderType: "LMT",
-      limitPrice: Math.ceil(scene.optionAsk * 10 + 1) / 10,
+      limitPrice: Math.ceil(prepared.optionAsk * 10 + 1) / 10,
     }),
   },
   ibkr_modify_order: {

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { ToolExamples } from "../../../docs/generator/pages.ts";
 import { connectModern, eventually } from "../clients/clients.ts";
-import { exampleCalls, setScene } from "./example-calls.ts";
+import { exampleCalls, prepareExamples } from "./example-calls.ts";
 import { startSystem } from "../rigs/system.ts";
 
 /** How much of an answer is shown. */
@@ -70,12 +70,12 @@ function dullness(output: Record<string, unknown>): string | null {
 /** Calls each tool, in order, on a system of its own. Throws where a call fails or its answer shows nothing. */
 async function recordExamples(mcpUrl: string): Promise<ToolExamples> {
   const { client, call } = await connectModern(mcpUrl);
-  const scene = await setScene(call);
+  const prepared = await prepareExamples(call);
   const examples: ToolExamples = {};
   for (const [name, { input: inputFor, before, beside, after }] of exampleCalls) {
-    await before?.(call, scene);
-    const input = { ...inputFor(scene) };
-    const [output] = await Promise.all([call(name, input), beside?.(call, scene)]);
+    await before?.(call, prepared);
+    const input = { ...inputFor(prepared) };
+    const [output] = await Promise.all([call(name, input), beside?.(call, prepared)]);
     await after?.(call);
     if ("error" in output) throw new Error(`${name}: ${JSON.stringify(output["error"])}`);
     const dull = dullness(output);

@@ -60,7 +60,7 @@ const option = ({ expiration, strike }: Known) => ({ symbol: "AAPL", expiration,
 const nonsense: ToolCalls["bad"] = [{ nonsense: 1 }, "invalid_input"];
 const same = (input: Input) => () => input;
 const none = same({});
-/** Each time another wish: the same once more within moments would be asked about. */
+/** Each time another order: the same once more within moments would be asked about. */
 const anew = (input: Input) => () => ({ ...input, idempotencyKey: crypto.randomUUID() });
 
 /** A good and a bad call of every tool; a tool without both does not compile. */

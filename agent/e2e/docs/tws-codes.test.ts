@@ -2,7 +2,7 @@ import { describe, expect, test, type TestContext, vi } from "vitest";
 import { z } from "zod";
 import { type ErrorBody, errorKinds } from "../../../shared/errors.ts";
 import type { AgentFrame } from "../../../shared/protocol.ts";
-import { startAgent, startTestbed, type Testbed } from "../../handlers/handlers.fixture.ts";
+import { startAgent, startHandlersFixture, type HandlersFixture } from "../../handlers/handlers.fixture.ts";
 import { usualText } from "../../simulator/wire/tws-texts.ts";
 import type { SimulatorOptions } from "../../simulator/server.ts";
 import { meaningOf } from "../../tws/session/errors.ts";
@@ -15,8 +15,8 @@ import type { OrderOutcome, Outcome } from "./tws-codes.ts";
 async function begin(
   { onTestFinished }: Pick<TestContext, "onTestFinished">,
   simulator: SimulatorOptions = {},
-): Promise<{ readonly at: Testbed; readonly ask: Ask }> {
-  const at = await startTestbed({ simulator: { seed: 7, ...simulator } });
+): Promise<{ readonly at: HandlersFixture; readonly ask: Ask }> {
+  const at = await startHandlersFixture({ simulator: { seed: 7, ...simulator } });
   onTestFinished(() => at.close());
   return { at, ask: plainAsk(at.handlers) };
 }
@@ -138,20 +138,21 @@ function expected(code: number, outcome: OrderOutcome, answer: AgentFrame): obje
 }
 
 describe.concurrent("an order about which TWS says", () => {
-  test.for(orderRows)("%i (%s) comes to %j", async ([code, scene, outcome], context) => {
+  test.for(orderRows)("%i (%s) comes to %j", async ([code, situation, outcome], context) => {
     const { at, ask } = await begin(context);
     const { faults } = at.simulator;
-    const placed = scene === "place" ? null : Placed.parse(outputOf(await ask("ibkr_place_order", order)));
-    faults.reply(scene === "cancel" ? "cancelOrder" : "placeOrder", {
+    const placed =
+      situation === "place" ? null : Placed.parse(outputOf(await ask("ibkr_place_order", order)));
+    faults.reply(situation === "cancel" ? "cancelOrder" : "placeOrder", {
       does: outcome === "warned" ? "remark" : "refuse",
       code,
     });
     const answer =
       placed === null
         ? await ask("ibkr_place_order", order)
-        : await ask(scene === "cancel" ? "ibkr_cancel_order" : "ibkr_modify_order", {
+        : await ask(situation === "cancel" ? "ibkr_cancel_order" : "ibkr_modify_order", {
             ...placed,
-            ...(scene === "modify" && { limitPrice: 2 }),
+            ...(situation === "modify" && { limitPrice: 2 }),
           });
     expect(answer.type === "error" ? seen(answer.error) : shown(outputOf(answer))).toEqual(
       expected(code, outcome, answer),
@@ -194,12 +195,12 @@ describe.concurrent("a session to which TWS says", () => {
     expect(at.session.connection).toBe(1);
   });
 
-  const states = systemRows.flatMap(([code, scene, outcome]) =>
-    typeof outcome === "string" ? [[code, scene, outcome] as const] : [],
+  const states = systemRows.flatMap(([code, situation, outcome]) =>
+    typeof outcome === "string" ? [[code, situation, outcome] as const] : [],
   );
-  test.for(states)("%i while IBKR is %s is %s", async ([code, scene, state], context) => {
+  test.for(states)("%i while IBKR is %s is %s", async ([code, situation, state], context) => {
     const { at, ask } = await begin(context);
-    if (scene === "down") at.simulator.faults.announce(1100);
+    if (situation === "down") at.simulator.faults.announce(1100);
     at.simulator.faults.announce(code);
     outputOf(await ask("ibkr_get_current_time", {}));
     expect(at.session.status().tws.state).toBe(state);

@@ -28,7 +28,12 @@ export const calls = {
   scan: ["ibkr_run_market_scanner", { scanCode: "TOP_PERC_GAIN" }],
 } as const satisfies Partial<Record<RequestKind, readonly [ToolName, Readonly<Record<string, unknown>>]>>;
 
-type Row<Scene, Expected> = readonly [code: number, scene: Scene, outcome: Expected, text?: string];
+type Row<Situation, Expected> = readonly [
+  code: number,
+  situation: Situation,
+  outcome: Expected,
+  text?: string,
+];
 
 const history = (rest: string): string => `Historical Market Data Service error message:${rest}`;
 const noData: Outcome = { ends: "no_market_data" };

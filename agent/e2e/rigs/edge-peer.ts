@@ -137,7 +137,7 @@ export async function startEdgePeer(): Promise<EdgePeer> {
 }
 
 /** A real agent over a simulator, in the hands of an edge that says whatever the test wants. */
-export interface HostileScene {
+export interface HostileSystem {
   readonly simulator: Simulator;
   readonly journalFile: JournalFile;
   /** A call with whatever caller and times; its output, or `{ error }`. */
@@ -164,7 +164,7 @@ const placeOrder = 3;
 /** What a call may take; an order that waits for its owner takes most of it. */
 export const budgetMs = 1_500;
 
-export async function startHostileScene(limits: Partial<Limits>): Promise<HostileScene> {
+export async function startHostileSystem(limits: Partial<Limits>): Promise<HostileSystem> {
   const simulator = await startSimulator({ port: 0, accounts: ["DU1234567", "DU7777777", "U1234567"] });
   const waiting = new Map<string, (answer: Answer) => void>();
   let welcomed = Promise.withResolvers<void>();

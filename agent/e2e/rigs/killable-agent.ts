@@ -14,7 +14,7 @@ export interface Death {
 }
 
 /** The agent in a process of its own, linked with a peer instead of an edge, and started anew whenever it was killed. */
-export interface MortalAgent {
+export interface KillableAgent {
   readonly peer: EdgePeer;
   readonly journal: string;
   /** Resolves when the running process knows when to die. */
@@ -44,11 +44,11 @@ export async function bundleAgent(folder: string): Promise<string> {
   return program;
 }
 
-export async function startMortalAgent(
+export async function startKillableAgent(
   program: string,
   journal: string,
   twsPort: number,
-): Promise<MortalAgent> {
+): Promise<KillableAgent> {
   const peer = await startEdgePeer();
   const orders = {
     edgeUrl: peer.url,

@@ -8,7 +8,7 @@ const firstConId = 900_000_000;
 const firstOptionId = 910_000_000;
 
 /** For tests: a TWS that holds far more than people usually have, with a clock that stands still. */
-export function createCrowdedWorld(): World {
+export function createLargeAccountWorld(): World {
   const { world, place, pass } = createFixture(Date.now());
   const aapl = instrumentOf(world, 265_598);
   const many = Array.from({ length: stocks }, (_, index) => stockLike(aapl, index));

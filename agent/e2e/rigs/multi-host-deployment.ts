@@ -13,7 +13,7 @@ import { type Simulator, startSimulator } from "../../simulator/server.ts";
 import { eventually } from "../clients/clients.ts";
 
 /** One edge that asks everyone to sign in, and several TWS hosts behind it, each with an agent in a process of its own. */
-export interface Estate {
+export interface Deployment {
   readonly url: string;
   readonly wsUrl: string;
   readonly mcpUrl: string;
@@ -23,15 +23,15 @@ export interface Estate {
   readonly said: () => string;
   readonly owner: Owner;
   /** A TWS host with these accounts, paired and connected. */
-  host(name: string, accounts: readonly string[]): Promise<EstateHost>;
+  host(name: string, accounts: readonly string[]): Promise<DeploymentHost>;
   /** What the owner agrees to for a new client. */
   grant(choice: Choice): Promise<Grant>;
   /** The command line on the machine of a host. */
-  run(host: EstateHost, args: readonly string[]): Promise<string>;
+  run(host: DeploymentHost, args: readonly string[]): Promise<string>;
   close(): Promise<void>;
 }
 
-export interface EstateHost {
+export interface DeploymentHost {
   readonly name: string;
   readonly simulator: Simulator;
   readonly keyFile: string;
@@ -42,7 +42,7 @@ export interface EstateHost {
 }
 
 interface Choice {
-  readonly host: EstateHost;
+  readonly host: DeploymentHost;
   /** Null is every account of the host. */
   readonly accounts: readonly string[] | null;
   readonly permission: "read" | "trade";
@@ -81,8 +81,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startEstate(): Promise<Estate> {
-  const folder = mkdtempSync(join(tmpdir(), "tws-edge-estate-"));
+export async function startDeployment(): Promise<Deployment> {
+  const folder = mkdtempSync(join(tmpdir(), "tws-edge-deployment-"));
   const passphrase = `passphrase ${randomBytes(9).toString("base64url")}`;
   const heard: string[] = [];
   const children: ChildProcess[] = [];
@@ -118,7 +118,7 @@ export async function startEstate(): Promise<Estate> {
     return out.join("");
   }
 
-  async function host(name: string, accounts: readonly string[]): Promise<EstateHost> {
+  async function host(name: string, accounts: readonly string[]): Promise<DeploymentHost> {
     const simulator = await startSimulator({ port: 0, seed: 7, accounts });
     simulators.push(simulator);
     const keyFile = join(folder, `${name}.json`);

@@ -115,7 +115,7 @@ export async function consent(address: URL, choice: Choice): Promise<URL> {
 }
 
 /** The page for machines, as the signed-in owner uses it. */
-export async function openDesk(origin: string) {
+export async function openPairingPage(origin: string) {
   const send = createBrowser(origin);
   await send(`${origin}/sign-in`, { passphrase, next: "/pair" });
   const page = async () => await (await send(`${origin}/pair`)).text();

@@ -17,14 +17,14 @@ export interface Site {
 export const redirectTo = (address: string) => ({ redirectTo: address }) as const;
 const Redirect = z.strictObject({ redirectTo: z.string() });
 
-export interface SmallWeb {
+export interface PrivateWeb {
   readonly network: Network;
   /** Each address that was asked for, in order. */
   readonly asked: readonly string[];
   close(): Promise<void>;
 }
 
-export async function startSmallWeb(sites: Readonly<Record<string, Site>>): Promise<SmallWeb> {
+export async function startPrivateWeb(sites: Readonly<Record<string, Site>>): Promise<PrivateWeb> {
   const { key, cert } = certificateFor(Object.keys(sites));
   const asked: string[] = [];
   const server = createServer({ key, cert }, ({ headers, url = "" }, response) => {

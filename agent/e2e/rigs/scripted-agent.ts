@@ -13,8 +13,8 @@ import type { AgentStatus } from "../../../shared/status.ts";
 import { type EmbeddedEdge, startEmbeddedEdge } from "../../local/embedded-edge.ts";
 import { createLog } from "../../process/log.ts";
 
-/** An edge with an agent whose part the test plays, for what no honest agent does at a time of one's choice. */
-export interface Stage {
+/** An edge with a scripted agent, whose frames the test sends, for what no honest agent does at a time of one's choice. */
+export interface ScriptedAgent {
   readonly url: string;
   say(frame: AgentFrame): void;
   close(): Promise<void>;
@@ -23,10 +23,10 @@ export interface Stage {
 const agentToken = "a-token-of-the-test-alone";
 
 /** Each frame of the edge goes to `onFrame`. `variables` are the edge's, which may speak of the address it gets. */
-export async function startStage(
+export async function startScriptedAgent(
   variables: (url: string) => Readonly<Record<string, string>>,
   onFrame: (frame: EdgeFrame) => void,
-): Promise<Stage> {
+): Promise<ScriptedAgent> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const own = variables(url);

@@ -3,11 +3,11 @@ import type { SimulatorOptions } from "../../simulator/server.ts";
 import { eventually } from "../clients/clients.ts";
 import type { Proxy } from "./proxy.ts";
 import { startSystem, type System } from "./system.ts";
-import { liesOf, linesAsked, mostASecond, saidOf } from "../chaos/quote-oracle.ts";
+import { violationsOf, linesAsked, mostASecond, saidOf } from "../chaos/quote-oracle.ts";
 import { startWatcher, type Watcher } from "../clients/watcher.ts";
 
 /** A system whose market is always open, watchers that remember all, and what must be true in the end. */
-export interface Scene {
+export interface StreamingSystem {
   readonly system: System;
   /** One more watcher, through a stretch of network if that is given. */
   watcher(network?: Proxy): Watcher;
@@ -36,7 +36,7 @@ export const usualSymbols = ["AAPL", "MSFT", "EUR.USD"] as const;
 const tuesday = Date.UTC(2026, 10, 24, 20);
 
 /** Outages that take minutes take a second; nothing else is hurried. */
-const hasty = {
+const fastTimeouts = {
   linkTimes: { firstWaitMs: 100, longestWaitMs: 400, pingEveryMs: 300, pongWithinMs: 1_000 },
   sessionTimes: { retryFirstMs: 100, retryCapMs: 300 },
   quoteTimes: {
@@ -49,14 +49,18 @@ const hasty = {
   },
 };
 
-interface SceneOptions {
+interface StreamingSystemOptions {
   readonly simulator?: SimulatorOptions;
   /** How fast the market's clock runs; 1 by default. */
   readonly marketSpeed?: number;
   readonly persistTo?: string;
 }
 
-export async function startScene({ simulator, marketSpeed = 1, ...rest }: SceneOptions = {}): Promise<Scene> {
+export async function startStreamingSystem({
+  simulator,
+  marketSpeed = 1,
+  ...rest
+}: StreamingSystemOptions = {}): Promise<StreamingSystem> {
   const startedAt = Date.now();
   let frozenAt: number | null = null;
   const system = await startSystem({
@@ -65,7 +69,7 @@ export async function startScene({ simulator, marketSpeed = 1, ...rest }: SceneO
       recordTicks: true,
       ...simulator,
     },
-    times: { ...hasty, marketAheadMs: tuesday - startedAt },
+    times: { ...fastTimeouts, marketAheadMs: tuesday - startedAt },
     ...rest,
   });
   const watchers: Watcher[] = [];
@@ -88,8 +92,8 @@ export async function startScene({ simulator, marketSpeed = 1, ...rest }: SceneO
     const { universe, market, now } = system.simulator.world;
     const instrument = universe.byConId(conId);
     if (instrument === undefined) throw new Error(`no instrument ${conId}`);
-    const truth = market.quote(instrument, now());
-    return quote !== null && compared.every((field) => quote[field] === truth[field]);
+    const expected = market.quote(instrument, now());
+    return quote !== null && compared.every((field) => quote[field] === expected[field]);
   }
 
   return {
@@ -121,12 +125,14 @@ export async function startScene({ simulator, marketSpeed = 1, ...rest }: SceneO
         (open) => open === 0,
       );
       thaw();
-      const lies = left.flatMap((watcher) =>
-        [...watcher.followed].flatMap(([symbol, conId]) => liesOf(watcher, symbol, saidOf(simulator, conId))),
+      const violations = left.flatMap((watcher) =>
+        [...watcher.followed].flatMap(([symbol, conId]) =>
+          violationsOf(watcher, symbol, saidOf(simulator, conId)),
+        ),
       );
       const busiest = mostASecond(simulator);
       return [
-        ...lies,
+        ...violations,
         ...idsUsedTwice(system),
         ...(busiest > 50 ? [`TWS got ${busiest} messages a second`] : []),
       ];

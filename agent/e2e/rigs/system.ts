@@ -38,7 +38,7 @@ export interface System {
   close(): Promise<void>;
 }
 
-/** What hasty-agent.ts takes. */
+/** What fast-agent-process.ts takes. */
 interface AgentTimes {
   readonly linkTimes?: Partial<LinkTimes>;
   readonly sessionTimes?: Partial<SessionTimes>;

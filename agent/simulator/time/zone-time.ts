@@ -104,7 +104,7 @@ export function parseStamp(text: string, zone: string): number | null {
   if (separator === "-") return named === undefined || named === "UTC" ? clock : null;
   const used = named ?? zone;
   if (!isZone(used)) return null;
-  // Twice, because the offset at the guess may be that of the other side of a clock change.
+  // twice, because the offset at the guess may be that of the other side of a clock change.
   const guess = clock - offsetMs(clock, used);
   return clock - offsetMs(guess, used);
 }

@@ -74,7 +74,7 @@ function complaints(messages: readonly (readonly string[])[], serverVersion: num
     },
   });
   for (const fields of messages) {
-    // that client never reads the advisor profile which completed orders carry before 177.
+    // the library never reads the advisor profile which completed orders carry before 177.
     if (fields[0] === "101" && serverVersion < 177) continue;
     decoder.enqueueMessage([...fields]);
     decoder.process();

@@ -19,8 +19,8 @@ const unknown = expect.objectContaining({ code: "outcome_unknown" });
 
 describe("when the connection ends between the order and its acknowledgement", () => {
   test("the outcome is unknown, and the order is never sent again", async () => {
-    const bed = await startBook(scriptedWorld({ onPlace: () => simulator.faults.dropConnections() }));
-    const { simulator, session, book } = bed;
+    const fixture = await startBook(scriptedWorld({ onPlace: () => simulator.faults.dropConnections() }));
+    const { simulator, session, book } = fixture;
 
     await expect(book.place(spec, here)).rejects.toMatchObject({
       code: "outcome_unknown",
@@ -30,11 +30,11 @@ describe("when the connection ends between the order and its acknowledgement", (
     await session.whenConnected(5_000);
     expect(await book.openOrders(context)).toEqual([]);
     expect(await book.byRef("ag1:one", here)).toBeNull();
-    expect(await placements(bed)).toBe(1);
+    expect(await placements(fixture)).toBe(1);
   });
 
   test("an order that TWS did take is found by its reference after the reconnection", async () => {
-    const bed = await startBook(
+    const fixture = await startBook(
       scriptedWorld({
         onPlace: (_request, _tell, proceed) => {
           simulator.faults.dropConnections();
@@ -42,13 +42,13 @@ describe("when the connection ends between the order and its acknowledgement", (
         },
       }),
     );
-    const { simulator, session, book } = bed;
+    const { simulator, session, book } = fixture;
     await expect(book.place(far, here)).rejects.toEqual(unknown);
 
     await session.whenConnected(5_000);
 
     expect(await book.byRef("ag1:one", here)).toMatchObject({ orderId: 1, status: "Submitted" });
-    expect(await placements(bed)).toBe(1);
+    expect(await placements(fixture)).toBe(1);
   });
 
   test("its id is not given to another order", async () => {
@@ -71,11 +71,11 @@ describe("when the connection ends between the order and its acknowledgement", (
 
 describe("an order that TWS does not acknowledge", () => {
   test("is outcome_unknown after TWS's lists do not show it", async () => {
-    const bed = await startBook(scriptedWorld({ onPlace: () => {} }));
+    const fixture = await startBook(scriptedWorld({ onPlace: () => {} }));
 
-    await expect(bed.book.place(spec, here)).rejects.toEqual(unknown);
+    await expect(fixture.book.place(spec, here)).rejects.toEqual(unknown);
 
-    expect(await placements(bed)).toBe(1);
+    expect(await placements(fixture)).toBe(1);
   });
 
   test("is found in TWS's list if it is there", async () => {
@@ -95,18 +95,18 @@ describe("an order that TWS does not acknowledge", () => {
 });
 
 test("an order whose call has ended by its turn is not sent", async () => {
-  const bed = await startBook();
+  const fixture = await startBook();
 
-  await expect(bed.book.place(spec, AbortSignal.abort())).rejects.toEqual(
+  await expect(fixture.book.place(spec, AbortSignal.abort())).rejects.toEqual(
     expect.objectContaining({ code: "cancelled" }),
   );
 
-  expect(await placements(bed)).toBe(0);
+  expect(await placements(fixture)).toBe(0);
 });
 
 test("no order is sent while TWS does not list what it holds", async () => {
   let hangs = false;
-  const bed = await startBook(
+  const fixture = await startBook(
     scriptedWorld({
       executions: () => {
         if (hangs) simulator.faults.mute(true);
@@ -114,7 +114,7 @@ test("no order is sent while TWS does not list what it holds", async () => {
       },
     }),
   );
-  const { simulator, session, book } = bed;
+  const { simulator, session, book } = fixture;
   await book.whenRead(here);
   const ended = new Promise<void>((resolve) => session.onDisconnected(resolve));
   hangs = true;
@@ -128,13 +128,13 @@ test("no order is sent while TWS does not list what it holds", async () => {
   hangs = false;
   simulator.faults.mute(false);
   expect(await book.place(far, here)).toMatchObject({ status: "Submitted" });
-  expect(await placements(bed)).toBe(1);
+  expect(await placements(fixture)).toBe(1);
 });
 
 describe("while TWS is away", () => {
   test("an order fails at once and is not kept for later", async () => {
-    const bed = await startBook();
-    const { simulator, session, book } = bed;
+    const fixture = await startBook();
+    const { simulator, session, book } = fixture;
     const ended = new Promise<void>((resolve) => session.onDisconnected(resolve));
     await simulator.faults.refuse(true);
     simulator.faults.dropConnections();
@@ -145,12 +145,12 @@ describe("while TWS is away", () => {
     await simulator.faults.refuse(false);
     await session.whenConnected(5_000);
     expect(await book.openOrders(context)).toEqual([]);
-    expect(await placements(bed)).toBe(0);
+    expect(await placements(fixture)).toBe(0);
   });
 
   test("without IBKR no order is sent, and a cancellation is", async () => {
-    const bed = await startBook();
-    const { simulator, session, book } = bed;
+    const fixture = await startBook();
+    const { simulator, session, book } = fixture;
     const { orderId } = await book.place(far, here);
     const down = new Promise<void>((resolve) => {
       session.onStatus(({ tws }) => tws.state === "upstream_down" && resolve());
@@ -162,7 +162,7 @@ describe("while TWS is away", () => {
       expect.objectContaining({ code: "tws_upstream_down" }),
     );
     expect(await book.cancel(orderId, context)).toMatchObject({ status: "Cancelled" });
-    expect(await placements(bed)).toBe(1);
+    expect(await placements(fixture)).toBe(1);
   });
 
   test("what became of an order is learned after the reconnection", async () => {

@@ -11,7 +11,7 @@ const spec = {
 } as const;
 
 test("a bracket whose entry TWS parks as Inactive is cancelled there, and is not called over before TWS says so", async () => {
-  const bed = await startBook(
+  const fixture = await startBook(
     scriptedWorld({
       onPlace(request, tell) {
         const status = request.parentId === 0 ? "Inactive" : "PreSubmitted";
@@ -20,12 +20,12 @@ test("a bracket whose entry TWS parks as Inactive is cancelled there, and is not
       onCancel: (orderId, tell) => void [orderId, tell],
     }),
   );
-  await expect(bed.book.placeBracket(spec, here)).rejects.toMatchObject({
+  await expect(fixture.book.placeBracket(spec, here)).rejects.toMatchObject({
     code: "outcome_unknown",
     message: expect.stringContaining("not known whether the entry is cancelled"),
   });
 
-  expect(bed.simulator.received().filter(({ id }) => id === 4)).toHaveLength(1);
+  expect(fixture.simulator.received().filter(({ id }) => id === 4)).toHaveLength(1);
 });
 
 describe("a bracket whose entry fills at once, of whose exits TWS says nothing", () => {
@@ -37,7 +37,7 @@ describe("a bracket whose entry fills at once, of whose exits TWS says nothing",
     const exits: Order[] = [];
     let entry: Order | null = null;
     let asked = 0;
-    const bed = await startBook(
+    const fixture = await startBook(
       scriptedWorld({
         onPlace(request, tell) {
           if (request.parentId === 0) {
@@ -52,12 +52,12 @@ describe("a bracket whose entry fills at once, of whose exits TWS says nothing",
           if (entry === null) return [];
           const rows = (lists[asked] ?? lists.at(-1))?.(exits) ?? null;
           asked += 1;
-          bed.simulator.faults.orders({ withoutEnds: rows === null ? [53] : [] });
+          fixture.simulator.faults.orders({ withoutEnds: rows === null ? [53] : [] });
           return rows ?? [];
         },
       }),
     );
-    return bed;
+    return fixture;
   }
   const refuse = (request: OrderRequest, tell: (event: ReturnType<typeof refusal>) => void) => {
     if (request.orderType === "LMT") tell(refusal(request, 110, "The price does not conform"));

@@ -11,7 +11,7 @@ import { freePort, passphrase } from "./owner-browser.ts";
 import { createPrograms } from "./programs.ts";
 
 /** Edge, agent and simulator, of which every order waits for the owner, and the owner's commands on the TWS host. */
-export interface ApprovalScene {
+export interface ApprovalSystem {
   readonly local: Local;
   /** `tws-edge ARGS` on the TWS host; what it said on both streams. */
   host(...args: readonly string[]): Promise<{ readonly code: number | null; readonly said: string }>;
@@ -20,16 +20,16 @@ export interface ApprovalScene {
   /** As if the time of all that waits had passed. */
   expire(): void;
   /** Ends all of it, and begins it anew on what the edge has kept: with a new simulator, and so a new journal. */
-  restarted(): Promise<ApprovalScene>;
+  restarted(): Promise<ApprovalSystem>;
   close(): Promise<void>;
 }
 
 const placeOrder = 3;
 
-export async function startApprovalScene(
+export async function startApprovalSystem(
   environment: Readonly<Record<string, string>> = {},
   folder = mkdtempSync(join(tmpdir(), "tws-edge-approvals-")),
-): Promise<ApprovalScene> {
+): Promise<ApprovalSystem> {
   const persistTo = join(folder, "state");
   const journal = join(persistTo, simulatorJournal);
   const config = parseStartConfig({
@@ -55,7 +55,7 @@ export async function startApprovalScene(
     async restarted() {
       await programs.close();
       await local.close();
-      return await startApprovalScene(environment, folder);
+      return await startApprovalSystem(environment, folder);
     },
     async close() {
       await programs.close();
