@@ -16,7 +16,7 @@ import {
   rpc,
   socketOf,
 } from "./host.fixture.ts";
-import { attachmentOf } from "./socket-attachments.ts";
+import { attachmentOf } from "./storage/socket-attachments.ts";
 import attachments from "./written-before/attachments.json" with { type: "json" };
 import broken from "./written-before/broken.json" with { type: "json" };
 import written from "./written-before/host.json" with { type: "json" };
