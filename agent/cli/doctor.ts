@@ -1,8 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { access, constants } from "node:fs/promises";
-import { connect } from "node:net";
-import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
@@ -24,13 +22,14 @@ import { checkChain } from "../journal/audit-trail.ts";
 import { inMemory, isJournalTaken, openJournalFile, proveWritable } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
 import { createJournal, freezeOf } from "../journal/journal.ts";
+import { probeTws } from "../tws/session/handshake-probe.ts";
 
 export const doctorHelp = `tws-edge doctor: looks at what the agent needs on this machine, and says what to do where something is wrong.
 
   tws-edge doctor
   tws-edge doctor --json     the same as a JSON array
 
-It changes nothing, sends nothing to TWS but the attempt to connect, and exits with 1 when something is wrong.
+It changes nothing, sends nothing to TWS but the opening of the API handshake, and exits with 1 when something is wrong.
 `;
 
 /** What was found: right, worth knowing, or wrong. */
@@ -252,24 +251,51 @@ async function twsFinding(tws: TwsTarget | null): Promise<Finding> {
     };
   }
   const where = `${tws.host}:${tws.port}`;
-  const socket = connect(tws);
-  try {
-    await once(socket, "connect", { signal: AbortSignal.timeout(withinMs) });
-    return { about, state: "ok", words: `${where} accepts a connection.`, nextStep: "" };
-  } catch (error) {
-    return {
-      about,
-      state: "wrong",
-      words: `${where} accepts no connection (${reasonOf(error)}).`,
-      nextStep:
-        "Start TWS or Gateway, log in, and enable Configure → API → Settings → Enable ActiveX and Socket Clients; the port there must be TWS_PORT.",
-    };
-  } finally {
-    // a late failure is nobody's any more
-    socket.on("error", () => undefined);
-    socket.destroy();
+  const probe = await probeTws(tws, withinMs);
+  switch (probe.kind) {
+    case "tws":
+      return {
+        about,
+        state: "ok",
+        words: `${where} answers as a TWS (API version ${probe.serverVersion}).`,
+        nextStep: "",
+      };
+    case "unreachable":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} accepts no connection (${reasonOf(probe.error)}).`,
+        nextStep: `Start TWS or Gateway, log in, and enable ${apiSetting}; the port there must be TWS_PORT.`,
+      };
+    case "foreign":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} is no TWS: another program answers there.`,
+        nextStep:
+          "Set TWS_HOST and TWS_PORT to the API port of TWS (7496 live, 7497 paper) or IB Gateway (4001 live, 4002 paper).",
+      };
+    case "closed":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} closes the connection without an answer, as TWS does for addresses that it does not trust, and as other programs do.`,
+        nextStep: `Add this machine's address to the trusted IPs under ${apiSetting}, and check that TWS_PORT is the port there.`,
+      };
+    case "silent":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} accepts a connection and does not answer the API handshake within ${withinMs / 1000} s.`,
+        nextStep:
+          "Check that TWS is logged in and shows no dialog, that TWS_PORT is its API port, and that the program there is TWS.",
+      };
+    default:
+      return probe satisfies never;
   }
 }
+
+const apiSetting = "Configure → API → Settings → Enable ActiveX and Socket Clients";
 
 const Health = z.object({ status: z.string() });
 

@@ -81,7 +81,8 @@ export function frameSplitter(): FrameSplitter {
         needed = HEADER_BYTES;
         if (bytes.length < needed) break;
         const length = bytes.readUInt32BE(0);
-        if (length > MAX_FRAME_BYTES) return null;
+        // no request is empty, and a flood of empty frames costs its sender four bytes each
+        if (length === 0 || length > MAX_FRAME_BYTES) return null;
         needed = HEADER_BYTES + length;
         if (bytes.length < needed) break;
         payloads.push(bytes.subarray(HEADER_BYTES, needed));
