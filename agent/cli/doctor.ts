@@ -6,9 +6,9 @@ import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
 import {
   ConfigError,
-  type Environment,
   type JournalConfig,
-  loadConfig,
+  type LoadedEnvironment,
+  loadEnvironment,
   parseJournalConfig,
   parseKeyConfig,
   parseLinkConfig,
@@ -18,6 +18,8 @@ import {
 } from "../config/config.ts";
 import { type Failure, failureOf, plain, terminal } from "./output.ts";
 import { originOf, readKey } from "../link/machine-key.ts";
+import { envFileWarning } from "../config/env-file.ts";
+import { limitsInWords } from "../limits/limits-in-force.ts";
 import { checkChain } from "../journal/audit-trail.ts";
 import { inMemory, isJournalTaken, openJournalFile, proveWritable } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
@@ -50,7 +52,7 @@ export async function runDoctor(args: readonly string[]): Promise<Failure> {
   }
   try {
     const { json } = readArgs(args);
-    const findings = await loadConfig(examine);
+    const findings = await examine(loadEnvironment());
     if (json === true) terminal.out(JSON.stringify(findings, null, 2));
     else findings.forEach(say);
     const wrong = findings.filter(({ state }) => state === "wrong").length;
@@ -76,18 +78,18 @@ function say({ about, state, words, nextStep }: Finding): void {
 }
 
 /** Everything that can be looked at; what depends on a mistaken variable is left out. */
-async function examine(env: Environment): Promise<readonly Finding[]> {
+async function examine({ env, mistakes: ofNames }: LoadedEnvironment): Promise<readonly Finding[]> {
   const isAlone = (env["EDGE_URL"]?.trim() ?? "") !== "";
   const start = parsedOrNull(() => parseStartConfig(env));
   const link = isAlone ? parsedOrNull(() => parseLinkConfig(env)) : null;
   const journal = parsedOrNull(() => parseJournalConfig(env)).config;
   const key = parsedOrNull(() => parseKeyConfig(env)).config;
-  const mistakes = [...new Set([...start.mistakes, ...(link?.mistakes ?? [])])];
+  const mistakes = [...new Set([...ofNames, ...start.mistakes, ...(link?.mistakes ?? [])])];
   const edgeUrl = link?.config?.edgeUrl ?? null;
   const agentToken = link?.config?.agentToken ?? null;
   return [
     { about: "node", state: "ok", words: `Node ${process.versions.node}.`, nextStep: "" },
-    ...configurationFindings(mistakes),
+    ...configurationFindings(mistakes, start.config),
     ...(journal === null ? [] : journalFindings(journal)),
     ...(journal === null ? [] : await folderFindings(journalPathOf(journal))),
     ...(key === null ? [] : [await keyFinding(key.keyFile, edgeUrl !== null && agentToken === null)]),
@@ -109,18 +111,23 @@ function parsedOrNull<T>(parse: () => T): {
   }
 }
 
-function configurationFindings(mistakes: readonly string[]): Finding[] {
-  if (mistakes.length === 0) {
-    return [
-      { about: "configuration", state: "ok", words: "Every variable can be understood.", nextStep: "" },
-    ];
-  }
-  return mistakes.map((words) => ({
-    about: "configuration",
+function configurationFindings(mistakes: readonly string[], config: StartConfig | null): Finding[] {
+  const about = "configuration";
+  const warning = envFileWarning();
+  const findings: Finding[] = mistakes.map((words) => ({
+    about,
     state: "wrong",
     words,
     nextStep: "Correct it in the environment or in .env; .env.example explains each variable.",
   }));
+  if (mistakes.length === 0) {
+    findings.push({ about, state: "ok", words: "Every variable can be understood.", nextStep: "" });
+  }
+  if (config !== null) {
+    findings.push({ about, state: "ok", words: limitsInWords(config.limits), nextStep: "" });
+  }
+  if (warning !== null) findings.push({ about, state: "note", words: warning, nextStep: "" });
+  return findings;
 }
 
 /** The journal that is there, written to for once without a change. */

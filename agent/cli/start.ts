@@ -3,7 +3,15 @@ import type { SessionStatus } from "../../shared/status.ts";
 import { authorizationFor } from "../link/credentials.ts";
 import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "../agent.ts";
-import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "../config/config.ts";
+import {
+  ConfigError,
+  forgetSecrets,
+  loadConfig,
+  parseLinkConfig,
+  parseStartConfig,
+} from "../config/config.ts";
+import { envFileWarning } from "../config/env-file.ts";
+import { limitsInWords } from "../limits/limits-in-force.ts";
 import { createLog } from "../process/log.ts";
 import { JournalTakenError, openJournalFile } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
@@ -18,6 +26,7 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 export async function runStart(): Promise<string | null> {
   const config = orMistakes(() => loadConfig(parseStartConfig));
   if (typeof config === "string") return config;
+  keepPrivate();
   // the agent alone is installed without what the edge needs
   const { AddressError, startLocal } = await import("../local/local.ts");
   try {
@@ -25,8 +34,9 @@ export async function runStart(): Promise<string | null> {
     const closing = closeOnSignal(() => local.close());
     const { session } = local.agent;
     const status = await settled(session);
+    const { trading, limits } = config;
     const signInAt = config.server.owner === null ? null : local.url;
-    say(banner({ version, mcpUrl: local.mcpUrl, status, trading: config.trading, signInAt }));
+    say(banner({ version, mcpUrl: local.mcpUrl, status, trading, limits: limitsInWords(limits), signInAt }));
     sayChanges(session, status, closing);
     return null;
   } catch (error) {
@@ -39,6 +49,7 @@ export async function runStart(): Promise<string | null> {
 export async function runAgent(): Promise<string | null> {
   const config = orMistakes(() => loadConfig(parseLinkConfig));
   if (typeof config === "string") return config;
+  keepPrivate();
   const log = createLog({
     level: config.logLevel ?? "info",
     secrets: config.agentToken === null ? [] : [config.agentToken],
@@ -66,9 +77,18 @@ export async function runAgent(): Promise<string | null> {
   const status = await settled(agent.session);
   say(`tws-edge ${version}, agent for ${config.edgeUrl}`);
   if (authorization.note !== "") say(authorization.note);
+  say(limitsInWords(config.limits));
   twsLines(status).forEach(say);
   sayChanges(agent.session, status, closing);
   return null;
+}
+
+/** What this process and its children write is for its own user, and no child is given the owner's secrets. */
+function keepPrivate(): void {
+  process.umask(0o077);
+  forgetSecrets();
+  const warning = envFileWarning();
+  if (warning !== null) process.stderr.write(`${warning}\n`);
 }
 
 function orMistakes<T extends object>(load: () => T): T | string {
