@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
-import { limitNames, usualBounds } from "../limits/limits.ts";
+import { usualBounds } from "../limits/limits.ts";
 import { limitVariables } from "./limit-variables.ts";
 
 function mistakesOf(parse: (env: Environment) => unknown, env: Environment): readonly string[] {
