@@ -1,6 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -222,6 +232,58 @@ test("reads .env of the folder it runs in, and the environment wins over it", as
   expect(program.err()).toContain('TWS_PORT is "nonsense"');
   expect(program.err()).not.toContain("TRADING");
 });
+
+test("a misspelt setting keeps start from running, in .env and in the environment", async () => {
+  writeFileSync(join(folder, ".env"), "\ufeffTRADNG=off\n", { mode: 0o600 });
+  const program = run([main, "start"], { LIMIT_ORDERVALUE: "1" });
+  expect(await program.exited).toBe(1);
+  expect(program.err()).toContain("TRADNG in .env is no variable of tws-edge; the nearest is TRADING");
+  expect(program.err()).toContain("LIMIT_ORDERVALUE is no variable of tws-edge");
+});
+
+test("start says the limits in force, and who can read .env", async () => {
+  writeFileSync(join(folder, ".env"), "LIMIT_ORDER_VALUE=25000\nAPPROVAL=always\n");
+  chmodSync(join(folder, ".env"), 0o644);
+  const program = await startIt();
+  expect(program.out()).toContain("LIMIT_ORDER_VALUE=25000");
+  expect(program.out()).toContain("APPROVAL=always");
+  expect(program.err()).toContain("Run: chmod 600 .env");
+});
+
+test("what start keeps is for its own user, and none of its children is given the passphrase", async () => {
+  const passphrase = "correct horse battery staple";
+  const state = join(folder, ".tws-edge");
+  mkdirSync(join(state, "port-8123"), { recursive: true, mode: 0o755 });
+  writeFileSync(join(state, "port-8123", "old.sqlite"), "", { mode: 0o644 });
+  const holder = createServer().listen(0, "127.0.0.1");
+  await once(holder, "listening");
+  const { port } = z.object({ port: z.int() }).parse(holder.address());
+  await new Promise((resolve) => holder.close(resolve));
+  renameSync(join(state, "port-8123"), join(state, `port-${port}`));
+  const program = await startIt({
+    SERVER_PORT: String(port),
+    AUTH: "on",
+    OWNER_PASSPHRASE: passphrase,
+  });
+  const entries = readdirSync(state, { recursive: true, encoding: "utf8" });
+  expect(entries.length).toBeGreaterThan(3);
+  for (const path of [state, ...entries.map((entry) => join(state, entry))]) {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined) expect([path, stat.mode & 0o077]).toEqual([path, 0]);
+  }
+  for (const pid of childrenOf(program.child.pid ?? NaN)) {
+    for (const file of ["environ", "cmdline"]) {
+      expect(readFileSync(`/proc/${pid}/${file}`, "utf8")).not.toContain(passphrase);
+    }
+  }
+});
+
+/** Processes that this one has started, as Linux lists them. */
+function childrenOf(pid: number): string[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+  expect(children.length).toBeGreaterThanOrEqual(2);
+  return children;
+}
 
 test("the agent alone says what it lacks", async () => {
   const program = run([main, "agent"]);

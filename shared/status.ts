@@ -51,6 +51,8 @@ export const TradingStatus = z.object({
   trading: z.enum(["off", "paper", "live"]),
   approval: ApprovalPolicy,
   approvalAt: ApprovalPlace.default("page"),
+  /** The limits in force, by the variable that sets each; account ids are left out. */
+  limits: z.record(z.string().max(50), z.string().max(300)).default({}),
   /** Null: not stopped. */
   frozen: Freeze.nullable(),
   journal: z.enum(["ok", "failed"]),

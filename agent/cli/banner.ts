@@ -40,12 +40,14 @@ interface BannerOptions {
   readonly mcpUrl: string;
   readonly status: SessionStatus;
   readonly trading: keyof typeof tradingWords;
+  /** The limits in force, as one line. */
+  readonly limits: string;
   /** The edge's origin where AUTH is on; null where everyone on this computer is the owner. */
   readonly signInAt: string | null;
 }
 
 /** The first thing one sees: what runs, and the next thing to paste. */
-export function banner({ version, mcpUrl, status, trading, signInAt }: BannerOptions): string {
+export function banner({ version, mcpUrl, status, trading, limits, signInAt }: BannerOptions): string {
   return [
     "",
     `tws-edge ${version}`,
@@ -55,6 +57,7 @@ export function banner({ version, mcpUrl, status, trading, signInAt }: BannerOpt
       ? ["Prices and fills are simulated. For your own TWS: TWS_PORT=7497 npm start"].map(indent)
       : []),
     indent(`Orders: ${tradingWords[trading]}`),
+    indent(limits),
     "",
     indent(`MCP server  ${mcpUrl}`),
     "",

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
+import { createServer as createTcpServer } from "node:net";
 import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -77,7 +78,7 @@ test("all that is right is said, and the exit code is 0", async () => {
   expect(code).toBe(0);
   expect(createJournal(file, Date.now).audit.head().seq).toBe(0);
   const { out } = await place.run(["doctor"], env);
-  expect(out).toContain(`ok     tws: 127.0.0.1:${env.TWS_PORT} accepts a connection.\n`);
+  expect(out).toContain(`ok     tws: 127.0.0.1:${env.TWS_PORT} answers as a TWS (API version 193).\n`);
 });
 
 test("on a new machine nothing is wrong: the simulator stands in, and nothing is made", async () => {
@@ -111,6 +112,32 @@ test("TWS that is not there is wrong, with what to do", async () => {
     `WRONG  tws: 127.0.0.1:${port} accepts no connection (ECONNREFUSED).\n       Start TWS`,
   );
   expect(err).toBe("Wrong: 1.\n");
+  expect(code).toBe(1);
+});
+
+/** A port where something answers every connection with these bytes; null closes it. */
+async function portThatSays(bytes: string | null): Promise<string> {
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    if (bytes === null) socket.end();
+    else socket.write(bytes, "latin1");
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closers.push(() => void server.close());
+  return String(z.object({ port: z.int() }).parse(server.address()).port);
+}
+
+test.each([
+  ["\r\nlogin: ", "is no TWS: another program answers there."],
+  ["\xff\xfd\x18\xff\xfd\x20", "is no TWS: another program answers there."],
+  [null, "closes the connection without an answer"],
+  ["", "does not answer the API handshake within 3 s"],
+])("a port that answers %j is wrong, with what to do", async (bytes, words) => {
+  const port = await portThatSays(bytes);
+  const { code, of } = await examine({ TWS_PORT: port });
+  expect(of("tws")).toMatchObject([
+    { state: "wrong", words: expect.stringContaining(words), nextStep: expect.stringContaining("TWS_PORT") },
+  ]);
   expect(code).toBe(1);
 });
 

@@ -1,16 +1,14 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { access, constants } from "node:fs/promises";
-import { connect } from "node:net";
-import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
 import {
   ConfigError,
-  type Environment,
   type JournalConfig,
-  loadConfig,
+  type LoadedEnvironment,
+  loadEnvironment,
   originAt,
   parseJournalConfig,
   parseKeyConfig,
@@ -21,17 +19,20 @@ import {
 } from "../config/config.ts";
 import { type Failure, failureOf, plain, terminal } from "./output.ts";
 import { originOf, readKey } from "../link/machine-key.ts";
+import { envFileWarning } from "../config/env-file.ts";
+import { limitsInWords } from "../limits/limits-in-force.ts";
 import { checkChain } from "../journal/audit-trail.ts";
 import { inMemory, isJournalTaken, openJournalFile, proveWritable } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
 import { createJournal, freezeOf } from "../journal/journal.ts";
+import { probeTws } from "../tws/session/handshake-probe.ts";
 
 export const doctorHelp = `tws-edge doctor: looks at what the agent needs on this machine, and says what to do where something is wrong.
 
   tws-edge doctor
   tws-edge doctor --json     the same as a JSON array
 
-It changes nothing, sends nothing to TWS but the attempt to connect, and exits with 1 when something is wrong.
+It changes nothing, sends nothing to TWS but the opening of the API handshake, and exits with 1 when something is wrong.
 `;
 
 /** What was found: right, worth knowing, or wrong. */
@@ -52,7 +53,7 @@ export async function runDoctor(args: readonly string[]): Promise<Failure> {
   }
   try {
     const { json } = readArgs(args);
-    const findings = await loadConfig(examine);
+    const findings = await examine(loadEnvironment());
     if (json === true) terminal.out(JSON.stringify(findings, null, 2));
     else findings.forEach(say);
     const wrong = findings.filter(({ state }) => state === "wrong").length;
@@ -78,18 +79,18 @@ function say({ about, state, words, nextStep }: Finding): void {
 }
 
 /** Everything that can be looked at; what depends on a mistaken variable is left out. */
-async function examine(env: Environment): Promise<readonly Finding[]> {
+async function examine({ env, mistakes: ofNames }: LoadedEnvironment): Promise<readonly Finding[]> {
   const isAlone = (env["EDGE_URL"]?.trim() ?? "") !== "";
   const start = parsedOrNull(() => parseStartConfig(env));
   const link = isAlone ? parsedOrNull(() => parseLinkConfig(env)) : null;
   const journal = parsedOrNull(() => parseJournalConfig(env)).config;
   const key = parsedOrNull(() => parseKeyConfig(env)).config;
-  const mistakes = [...new Set([...start.mistakes, ...(link?.mistakes ?? [])])];
+  const mistakes = [...new Set([...ofNames, ...start.mistakes, ...(link?.mistakes ?? [])])];
   const edgeUrl = link?.config?.edgeUrl ?? null;
   const agentToken = link?.config?.agentToken ?? null;
   return [
     { about: "node", state: "ok", words: `Node ${process.versions.node}.`, nextStep: "" },
-    ...configurationFindings(mistakes),
+    ...configurationFindings(mistakes, start.config),
     ...(journal === null ? [] : journalFindings(journal)),
     ...(journal === null ? [] : await folderFindings(journalPathOf(journal))),
     ...(key === null ? [] : [await keyFinding(key.keyFile, edgeUrl !== null && agentToken === null)]),
@@ -111,18 +112,23 @@ function parsedOrNull<T>(parse: () => T): {
   }
 }
 
-function configurationFindings(mistakes: readonly string[]): Finding[] {
-  if (mistakes.length === 0) {
-    return [
-      { about: "configuration", state: "ok", words: "Every variable can be understood.", nextStep: "" },
-    ];
-  }
-  return mistakes.map((words) => ({
-    about: "configuration",
+function configurationFindings(mistakes: readonly string[], config: StartConfig | null): Finding[] {
+  const about = "configuration";
+  const warning = envFileWarning();
+  const findings: Finding[] = mistakes.map((words) => ({
+    about,
     state: "wrong",
     words,
     nextStep: "Correct it in the environment or in .env; .env.example explains each variable.",
   }));
+  if (mistakes.length === 0) {
+    findings.push({ about, state: "ok", words: "Every variable can be understood.", nextStep: "" });
+  }
+  if (config !== null) {
+    findings.push({ about, state: "ok", words: limitsInWords(config.limits), nextStep: "" });
+  }
+  if (warning !== null) findings.push({ about, state: "note", words: warning, nextStep: "" });
+  return findings;
 }
 
 /** The journal that is there, written to for once without a change. */
@@ -253,24 +259,51 @@ async function twsFinding(tws: TwsTarget | null): Promise<Finding> {
     };
   }
   const where = `${tws.host}:${tws.port}`;
-  const socket = connect(tws);
-  try {
-    await once(socket, "connect", { signal: AbortSignal.timeout(withinMs) });
-    return { about, state: "ok", words: `${where} accepts a connection.`, nextStep: "" };
-  } catch (error) {
-    return {
-      about,
-      state: "wrong",
-      words: `${where} accepts no connection (${reasonOf(error)}).`,
-      nextStep:
-        "Start TWS or Gateway, log in, and enable Configure → API → Settings → Enable ActiveX and Socket Clients; the port there must be TWS_PORT.",
-    };
-  } finally {
-    // a late failure is nobody's any more
-    socket.on("error", () => undefined);
-    socket.destroy();
+  const probe = await probeTws(tws, withinMs);
+  switch (probe.kind) {
+    case "tws":
+      return {
+        about,
+        state: "ok",
+        words: `${where} answers as a TWS (API version ${probe.serverVersion}).`,
+        nextStep: "",
+      };
+    case "unreachable":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} accepts no connection (${reasonOf(probe.error)}).`,
+        nextStep: `Start TWS or Gateway, log in, and enable ${apiSetting}; the port there must be TWS_PORT.`,
+      };
+    case "foreign":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} is no TWS: another program answers there.`,
+        nextStep:
+          "Set TWS_HOST and TWS_PORT to the API port of TWS (7496 live, 7497 paper) or IB Gateway (4001 live, 4002 paper).",
+      };
+    case "closed":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} closes the connection without an answer, as TWS does for addresses that it does not trust, and as other programs do.`,
+        nextStep: `Add this machine's address to the trusted IPs under ${apiSetting}, and check that TWS_PORT is the port there.`,
+      };
+    case "silent":
+      return {
+        about,
+        state: "wrong",
+        words: `${where} accepts a connection and does not answer the API handshake within ${withinMs / 1000} s.`,
+        nextStep:
+          "Check that TWS is logged in and shows no dialog, that TWS_PORT is its API port, and that the program there is TWS.",
+      };
+    default:
+      return probe satisfies never;
   }
 }
+
+const apiSetting = "Configure → API → Settings → Enable ActiveX and Socket Clients";
 
 const Health = z.object({ status: z.string() });
 

@@ -4,7 +4,15 @@ import type { SessionStatus } from "../../shared/status.ts";
 import { authorizationFor } from "../link/credentials.ts";
 import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "../agent.ts";
-import { ConfigError, loadConfig, parseLinkConfig, parseStartConfig } from "../config/config.ts";
+import {
+  ConfigError,
+  forgetSecrets,
+  loadConfig,
+  parseLinkConfig,
+  parseStartConfig,
+} from "../config/config.ts";
+import { envFileWarning } from "../config/env-file.ts";
+import { limitsInWords } from "../limits/limits-in-force.ts";
 import { isInContainer } from "../process/container.ts";
 import { createLog } from "../process/log.ts";
 import { JournalTakenError, openJournalFile } from "../journal/database.ts";
@@ -22,6 +30,7 @@ export async function runStart(): Promise<string | null> {
   const config = orMistakes(() => loadConfig(parseStartConfig));
   if (typeof config === "string") return config;
   if (config.server.isPublishedOnLoopback && !isInContainer()) return notInContainer;
+  keepPrivate();
   // the agent alone is installed without what the edge needs
   if (!isHere("../local/local.ts") || !isHere("../../edge/worker.ts")) return withoutEdge;
   if (config.tws === null && !isHere("../simulator/server.ts")) return withoutSimulator;
@@ -31,8 +40,9 @@ export async function runStart(): Promise<string | null> {
     const closing = closeOnSignal(() => local.close());
     const { session } = local.agent;
     const status = await settled(session);
+    const { trading, limits } = config;
     const signInAt = config.server.owner === null ? null : local.url;
-    say(banner({ version, mcpUrl: local.mcpUrl, status, trading: config.trading, signInAt }));
+    say(banner({ version, mcpUrl: local.mcpUrl, status, trading, limits: limitsInWords(limits), signInAt }));
     sayChanges(session, status, closing);
     return null;
   } catch (error) {
@@ -45,6 +55,7 @@ export async function runStart(): Promise<string | null> {
 export async function runAgent(): Promise<string | null> {
   const config = orMistakes(() => loadConfig(parseLinkConfig));
   if (typeof config === "string") return config;
+  keepPrivate();
   const log = createLog({
     level: config.logLevel ?? "info",
     secrets: config.agentToken === null ? [] : [config.agentToken],
@@ -72,6 +83,7 @@ export async function runAgent(): Promise<string | null> {
   const status = await settled(agent.session);
   say(`tws-edge ${version}, agent for ${config.edgeUrl}`);
   if (authorization.note !== "") say(authorization.note);
+  say(limitsInWords(config.limits));
   twsLines(status).forEach(say);
   sayChanges(agent.session, status, closing);
   return null;
@@ -93,6 +105,14 @@ const withoutSimulator =
 
 const notInContainer =
   "SERVER_PUBLISHED=loopback holds in a container alone, and this is none: the edge would answer other machines without a login. Remove it.";
+
+/** What this process and its children write is for its own user, and no child is given the owner's secrets. */
+function keepPrivate(): void {
+  process.umask(0o077);
+  forgetSecrets();
+  const warning = envFileWarning();
+  if (warning !== null) process.stderr.write(`${warning}\n`);
+}
 
 function orMistakes<T extends object>(load: () => T): T | string {
   try {

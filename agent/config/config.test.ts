@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ConfigError, type Environment, parseLinkConfig, parseStartConfig } from "./config.ts";
-import { limitNames, usualBounds } from "../limits/limits.ts";
+import { usualBounds } from "../limits/limits.ts";
 import { limitVariables } from "./limit-variables.ts";
 
 function mistakesOf(parse: (env: Environment) => unknown, env: Environment): readonly string[] {
@@ -147,15 +147,38 @@ test("every limit that is not what it may be is reported by name", () => {
   );
 });
 
-test.each(["LIMIT_ORDERVALUE", "LIMIT_DAY_LOSSES", "APPROVALS_ABOVE", "APPROVAL_OVER"])(
-  "%s is no limit, and a start with it would hold nobody to what was meant",
-  (name) => {
-    const mistakes = mistakesOf(parseStartConfig, { [name]: "1000" });
-    expect(mistakes).toHaveLength(1);
-    expect(mistakes[0]).toContain(`${name} is no variable`);
-    expect(mistakes[0]).toContain(limitNames.orderValue);
-  },
-);
+test.each([
+  ["LIMIT_ORDERVALUE", "LIMIT_ORDER_VALUE"],
+  ["LIMIT_DAY_LOSSES", "LIMIT_DAY_LOSS"],
+  ["APPROVALS_ABOVE", "APPROVAL_ABOVE"],
+  ["APROVAL", "APPROVAL"],
+  ["TRADNG", "TRADING"],
+  ["TRAIDNG", "TRADING"],
+  ["TWS_PRT", "TWS_PORT"],
+  ["TWS_EDGE_JOURNL", "TWS_EDGE_JOURNAL"],
+  ["SERVER_PROT", "SERVER_PORT"],
+  ["OWNER_PASPHRSE", "OWNER_PASSPHRASE"],
+  ["AGNT_TOKN", "AGENT_TOKEN"],
+  ["PUBLIC_ULR", "PUBLIC_URL"],
+  ["LOGLEVEL", "LOG_LEVEL"],
+  ["AUHT", "AUTH"],
+  ["AUT", "AUTH"],
+  ["trading", "TRADING"],
+  ["Limit_Order_Value", "LIMIT_ORDER_VALUE"],
+  ["auth", "AUTH"],
+])("%s is no variable, and a start with it would pass over what %s was to say", (name, meant) => {
+  const mistakes = mistakesOf(parseStartConfig, { [name]: "1000" });
+  expect(mistakes).toHaveLength(1);
+  expect(mistakes[0]).toContain(name);
+  expect(mistakes[0]).toContain(meant);
+});
+
+test("variables of other programs are none of ours", () => {
+  const names =
+    "PATH HOME EDITOR USER SHELL LANG TERM PWD HOST PORT AUTO OAUTH AUTH_TOKEN XAUTHORITY PAGE_URL BASE_URL NODE_ENV LOGNAME PUBLIC_KEY GITHUB_TOKEN SSH_AUTH_SOCK DEBUG_LEVEL npm_config_loglevel npm_package_name npm_lifecycle_event INIT_CWD";
+  const env = Object.fromEntries(names.split(" ").map((name) => [name, "1"]));
+  expect(mistakesOf(parseStartConfig, env)).toEqual([]);
+});
 
 test("a list of accounts without the only account would let nothing be traded", () => {
   const mistakes = mistakesOf(parseStartConfig, {

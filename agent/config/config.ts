@@ -1,14 +1,14 @@
-import { existsSync, readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { parseEnv } from "node:util";
 import { z } from "zod";
 import { limitNames } from "../limits/limits.ts";
 import type { Limits } from "../limits/limits.ts";
-import { limitVariables, misspeltLimits, readBounds } from "./limit-variables.ts";
+import { limitVariables, readBounds } from "./limit-variables.ts";
 import type { LimitValues } from "./limit-variables.ts";
 import { type LogLevel, logLevels } from "../process/log.ts";
+import { type EnvFile, readEnvFile } from "./env-file.ts";
+import { lookalikes, unknownInFile } from "./variable-names.ts";
 
 export interface TwsTarget {
   readonly host: string;
@@ -209,11 +209,13 @@ const variables: {
   SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
 };
 
+const knownNames: readonly string[] = Object.keys(variables);
+
 const secretVariables: readonly string[] = ["AGENT_TOKEN", "OWNER_PASSPHRASE", "OWNER_PASSPHRASE_HASH"];
 
 /** Reads one variable after the other and remembers what was wrong; a value that is empty counts as not set. */
 function createReader(env: Environment) {
-  const mistakes: string[] = misspeltLimits(Object.keys(env));
+  const mistakes: string[] = lookalikes(Object.keys(env), knownNames);
 
   function read<Name extends keyof Values>(name: Name): Values[Name] | undefined {
     const text = env[name]?.trim() ?? "";
@@ -371,10 +373,59 @@ export function parseEdgeUrl(text: string): string | null {
   return parsed.success ? parsed.data : null;
 }
 
-/** Reads the environment and `.env` of the working directory; the environment wins, and `.env` may be missing. */
+/** The settings of this process, and what is wrong with the names and the file that they come from. */
+export interface LoadedEnvironment {
+  readonly env: Environment;
+  readonly mistakes: readonly string[];
+}
+
+/** Names of `.env` that may be without a value: none there is a list, and means itself. */
+const mayBeEmpty: readonly string[] = ["ALLOWED_ORIGINS"];
+
+/**
+ * The environment over the file. A variable of the environment that is empty counts as not set, so that what passes on
+ * variables that may not be there, such as Docker Compose, does not undo the file.
+ */
+export function mergeEnvironment(file: EnvFile, environment: Environment): LoadedEnvironment {
+  const names = file.settings.map(({ name }) => name);
+  const known = file.settings.filter(({ name }) => knownNames.includes(name));
+  const twice = [...new Set(names.filter((name, index) => names.indexOf(name) !== index))];
+  const mistakes = [
+    ...file.mistakes,
+    ...unknownInFile([...new Set(names)], knownNames),
+    ...twice.map((name) => {
+      const lines = file.settings.filter((setting) => setting.name === name).map(({ line }) => line);
+      return `${name} is in .env more than once (lines ${lines.join(", ")}). Keep one of them.`;
+    }),
+    ...known
+      .filter(({ name, value }) => value === "" && !mayBeEmpty.includes(name))
+      .map(
+        ({ name, line }) =>
+          `${name} in line ${line} of .env is empty. Give it a value, or put # before it for its default.`,
+      ),
+  ];
+  const set = Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== "");
+  const fromFile = known.map(({ name, value }): [string, string] => [name, value]);
+  return { env: { ...Object.fromEntries(fromFile), ...Object.fromEntries(set) }, mistakes };
+}
+
+/** The environment and `.env` of the working directory. */
+export const loadEnvironment = (): LoadedEnvironment => mergeEnvironment(readEnvFile(), process.env);
+
+/** Reads the settings by `parse`. Throws ConfigError with every mistake, those of the names and the file first. */
 export function loadConfig<T>(parse: (env: Environment) => T): T {
-  const file = existsSync(".env") ? parseEnv(readFileSync(".env", "utf8")) : {};
-  return parse({ ...file, ...process.env });
+  const { env, mistakes } = loadEnvironment();
+  try {
+    return finish(parse(env), mistakes);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || mistakes.length === 0) throw error;
+    throw new ConfigError([...new Set([...mistakes, ...error.mistakes])]);
+  }
+}
+
+/** Takes the secrets out of the environment, which every process that we start would be given otherwise. */
+export function forgetSecrets(): void {
+  for (const name of ["OWNER_PASSPHRASE", "AGENT_TOKEN"]) delete process.env[name];
 }
 
 /** Whether npm runs us as one of the package's scripts. */

@@ -87,16 +87,6 @@ export const limitVariables: Variables = {
   APPROVAL_AT: { schema: ApprovalPlace, allowed: "page or host" },
 };
 
-/** Variables that look like limits and are none: a limit that is misspelt would hold nobody. */
-export function misspeltLimits(names: readonly string[]): string[] {
-  return names
-    .filter((name) => /^(LIMITS?_|APPROVALS?(_|$))/.test(name) && !Object.hasOwn(limitVariables, name))
-    .map(
-      (name) =>
-        `${name} is no variable of tws-edge. The limits are ${Object.keys(limitVariables).join(", ")}.`,
-    );
-}
-
 /** The bounds that the environment sets; `read` gives undefined for what is not set. */
 export function readBounds(
   read: <Name extends keyof LimitValues>(name: Name) => LimitValues[Name] | undefined,

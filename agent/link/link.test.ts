@@ -213,6 +213,17 @@ test("closes with 1002 on a malformed frame, says why in the log, and connects a
   expect(link.lines.filter((line) => line.includes("link.malformed_frame"))).toHaveLength(3);
 });
 
+test("takes nothing that comes behind a malformed frame", async () => {
+  const edge = await startEdge();
+  const link = startLink(edge.port);
+  const peer = await edge.peers.next();
+  await link.opened.next();
+  for (let count = 0; count < 1_000; count += 1) peer.socket.send("{");
+  expect(await peer.closed).toBe(1002);
+  await link.waiting();
+  expect(link.lines.filter((line) => line.includes("link.malformed_frame"))).toHaveLength(1);
+});
+
 test("closes on a binary frame and on one larger than 1 MiB", async () => {
   const edge = await startEdge();
   const link = startLink(edge.port);

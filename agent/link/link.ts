@@ -178,6 +178,8 @@ function serveOnce(
 
   function receive(data: RawData, isBinary: boolean): void {
     const text = isBinary || !Buffer.isBuffer(data) ? null : data.toString();
+    // frames go on coming until the other end has answered our close
+    if (failure !== null) return;
     if (text === pong) return heartbeat.answered();
     const frame = parseOrClose(text);
     if (frame === null) return;

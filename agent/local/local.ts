@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import { type Agent, createAgent } from "../agent.ts";
 import type { OwnerSecret, StartConfig, TwsTarget } from "../config/config.ts";
+import { makePrivate } from "./private-folder.ts";
 import { startEmbeddedEdge } from "./embedded-edge.ts";
 import type { LinkTimes } from "../link/link.ts";
 import { createLog } from "../process/log.ts";
@@ -56,12 +57,13 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
   const { config, persistTo, simulator: simulatorOptions } = options;
   const { server } = config;
   await requireFree(server.host, server.port);
+  if (persistTo !== null) makePrivate(persistTo);
   // new each time: no page or program that does not read our memory can pose as the agent
   const given = server.owner === null ? config.agentToken : null;
   const agentToken = given ?? randomBytes(32).toString("base64url");
   const log = createLog({
     level: config.logLevel ?? "warn",
-    secrets: [agentToken],
+    secrets: [agentToken, ...(server.owner?.kind === "passphrase" ? [server.owner.passphrase] : [])],
     write: options.write ?? ((line) => void process.stderr.write(line)),
     now: Date.now,
   });

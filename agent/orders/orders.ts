@@ -1,4 +1,5 @@
 import type { TradingStatus } from "../../shared/status.ts";
+import { limitsInForce } from "../limits/limits-in-force.ts";
 import { boundsOf } from "../limits/limits.ts";
 import type { Limits } from "../limits/limits.ts";
 import { createLimitGuard } from "../limits/limit-check.ts";
@@ -57,17 +58,27 @@ export function createOrders(options: OrdersOptions) {
     status(): TradingStatus {
       const { trading } = limits;
       const { approval, approvalAt } = boundsOf(limits);
+      const inForce = limitsInForce(limits);
       try {
         return {
           trading,
           approval,
           approvalAt,
+          limits: inForce,
           frozen: killSwitch.state(),
           journal: journal.failure() === null ? "ok" : "failed",
           unknownOrders: journal.countUnknown(),
         };
       } catch {
-        return { trading, approval, approvalAt, frozen: null, journal: "failed", unknownOrders: 0 };
+        return {
+          trading,
+          approval,
+          approvalAt,
+          limits: inForce,
+          frozen: null,
+          journal: "failed",
+          unknownOrders: 0,
+        };
       }
     },
 

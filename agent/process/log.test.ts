@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createLog, type LogLevel } from "./log.ts";
 
 function capture(level: LogLevel = "debug", secrets: string[] = []) {
@@ -6,6 +6,9 @@ function capture(level: LogLevel = "debug", secrets: string[] = []) {
   const log = createLog({ level, secrets, write: (line) => lines.push(line), now: () => 0 });
   return { log, lines, last: (): unknown => JSON.parse(lines.at(-1) ?? "null") };
 }
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 test("writes one line of JSON for an event", () => {
   const { log, lines, last } = capture();
@@ -76,4 +79,47 @@ test("survives a circle, a bigint and a function", () => {
   circle["self"] = circle;
   log.info("event", { circle });
   expect(last()).toMatchObject({ circle: { big: "10", call: "function", self: { big: "10" } } });
+});
+
+test("writes a line that repeats itself three times a second, and then how often it came", () => {
+  const { log, lines, last } = capture();
+  for (let count = 0; count < 90; count += 1) log.warn("tws.notice", { code: 505, text: "garbage" });
+  expect(lines).toHaveLength(3);
+  vi.advanceTimersByTime(1_000);
+  expect(lines).toHaveLength(4);
+  expect(last()).toMatchObject({
+    level: "warn",
+    event: "tws.notice",
+    code: 505,
+    text: "garbage",
+    repeated: "… repeated 87 times",
+  });
+  vi.advanceTimersByTime(60_000);
+  expect(lines).toHaveLength(4);
+  log.warn("tws.notice", { code: 505, text: "garbage" });
+  expect(lines).toHaveLength(5);
+});
+
+test("a flood of lines that differ is cut too, and lets other events through", () => {
+  const { log, lines, last } = capture();
+  for (let count = 0; count < 10_000; count += 1) log.warn("tws.notice", { text: `garbage ${count}` });
+  expect(lines).toHaveLength(100);
+  log.error("order.failed");
+  expect(last()).toMatchObject({ event: "order.failed" });
+  vi.advanceTimersByTime(1_000);
+  expect(lines).toHaveLength(102);
+  expect(last()).toEqual({
+    at: "1970-01-01T00:00:00.000Z",
+    level: "warn",
+    event: "tws.notice",
+    repeated: "… repeated 9900 times",
+  });
+});
+
+test("a count of repetitions shows no secret", () => {
+  const { log, lines } = capture("debug", ["s3cret-s3cret-s3cret"]);
+  for (let count = 0; count < 10; count += 1) log.warn("event", { text: "s3cret-s3cret-s3cret" });
+  vi.advanceTimersByTime(1_000);
+  expect(lines).toHaveLength(4);
+  expect(lines.join()).not.toContain("s3cret");
 });

@@ -1,3 +1,5 @@
+import { RepeatedLines } from "./repeated-lines.ts";
+
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
@@ -62,17 +64,16 @@ export function createLog({ level, secrets, write, now }: LogOptions): Log {
         .map(([name, value]) => [name, secretName.test(name) ? hidden : clean(value, depth)]),
     );
 
+  const put = (own: LogLevel, event: string, fields: LogFields): void =>
+    write(`${JSON.stringify({ at: new Date(now()).toISOString(), level: own, event, ...fields })}\n`);
+  const repeated = new RepeatedLines(put);
+
   const at =
     (own: LogLevel) =>
     (event: string, fields: LogFields = {}) => {
       if (logLevels.indexOf(own) < threshold) return;
-      const line = {
-        at: new Date(now()).toISOString(),
-        level: own,
-        event,
-        ...cleanFields(Object.entries(fields), 0),
-      };
-      write(`${JSON.stringify(line)}\n`);
+      const admitted = repeated.admit(own, event, () => cleanFields(Object.entries(fields), 0));
+      if (admitted !== null) put(own, event, admitted);
     };
 
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };

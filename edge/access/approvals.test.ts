@@ -331,6 +331,7 @@ describe("the state of trading", () => {
     trading: "live",
     approval: "always",
     approvalAt: "page",
+    limits: {},
     frozen: null,
     journal: "ok",
     unknownOrders: 0,

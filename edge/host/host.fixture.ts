@@ -81,6 +81,7 @@ export const connectedStatus: AgentStatus = {
     trading: "paper",
     approval: "live",
     approvalAt: "page",
+    limits: {},
     frozen: null,
     journal: "ok",
     unknownOrders: 0,

@@ -54,7 +54,7 @@ export const statusTools = {
       target: z.record(z.string(), z.unknown()).nullable().describe("Where the agent connects"),
       trading: TradingStatus.extend({ audit: z.enum(["ok", "broken", "none"]) })
         .nullable()
-        .describe("New orders: trading, approval, frozen, journal, unknownOrders, audit"),
+        .describe("New orders: trading, approval, limits, frozen, journal, unknownOrders, audit"),
     },
     effect: "reads",
     deadline: "quick",

@@ -103,5 +103,13 @@ export const statusWith = (frozen: Frozen): AgentStatus => ({
     lastError: "",
   },
   farms: [],
-  trading: { trading: "live", approval: "live", approvalAt: "page", frozen, journal: "ok", unknownOrders: 0 },
+  trading: {
+    trading: "live",
+    approval: "live",
+    approvalAt: "page",
+    limits: {},
+    frozen,
+    journal: "ok",
+    unknownOrders: 0,
+  },
 });

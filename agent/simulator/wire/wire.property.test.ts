@@ -17,7 +17,7 @@ import { decodeRequest } from "./requests-decode.ts";
 import { decodeFields, encodeFrame, fieldReader, frameSplitter, MalformedRequest } from "./wire.ts";
 
 const text = fc.string({ unit: "grapheme", maxLength: 40 }).filter((value) => !value.includes("\0"));
-const messages = fc.array(fc.array(text, { maxLength: 12 }), { maxLength: 8 });
+const messages = fc.array(fc.array(text, { minLength: 1, maxLength: 12 }), { maxLength: 8 });
 
 /** Cuts the stream at the given places, in any order and however often. */
 function pieces(stream: Buffer, cuts: readonly number[]): Buffer[] {

@@ -22,7 +22,7 @@ describe("frames", () => {
   });
 
   test("come out whole however the stream is cut", () => {
-    const stream = Buffer.concat([encodeFrame([1, "one"]), encodeFrame([]), encodeFrame([2, "two é"])]);
+    const stream = Buffer.concat([encodeFrame([1, "one"]), encodeFrame([null]), encodeFrame([2, "two é"])]);
     for (let size = 1; size <= stream.length; size++) {
       const splitter = frameSplitter();
       const payloads: string[][] = [];
@@ -30,12 +30,16 @@ describe("frames", () => {
         for (const payload of splitter.push(stream.subarray(at, at + size)) ?? [])
           payloads.push(decodeFields(payload));
       }
-      expect(payloads).toEqual([["1", "one"], [], ["2", "two é"]]);
+      expect(payloads).toEqual([["1", "one"], [""], ["2", "two é"]]);
     }
   });
 
-  test("beyond the largest length end the stream", () => {
-    expect(frameSplitter().push(Buffer.from([1, 0, 0, 0]))).toBeNull();
+  test.each([
+    ["beyond the largest length", [1, 0, 0, 0]],
+    ["of a negative length", [255, 255, 255, 255]],
+    ["of no length", [0, 0, 0, 0]],
+  ])("%s end the stream", (_which, bytes) => {
+    expect(frameSplitter().push(Buffer.from(bytes))).toBeNull();
   });
 });
 

@@ -7,6 +7,7 @@ import { startHeartbeat } from "./heartbeat.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { createPacer, twsPacing } from "./pacing.ts";
 import type { Pacer } from "./pacing.ts";
+import { EventRate, guardSocket, sendWithoutDelay } from "./socket-guard.ts";
 
 export interface ConnectionTimes {
   /** From dialling to TWS's answer to our hello. */
@@ -118,7 +119,9 @@ export function openConnection(options: ConnectionOptions): Connection {
     options.onAccepted(connection, { accounts, nextValidId, serverVersion: ib.serverVersion });
   };
 
+  const unreadable = new EventRate(mostUnreadable, 1_000);
   const notice = (id: number, code: number, text: string): void => {
+    if (code === 505 && unreadable.isExceeded(performance.now())) return end(brokenBytes);
     const fatal = endOf(code, text, { clientId, port, host });
     if (fatal !== null) end(fatal, code === 326);
     else options.onNotice({ id, code, text });
@@ -158,9 +161,25 @@ export function openConnection(options: ConnectionOptions): Connection {
     log.error("tws.decoder_failed", { error });
     end("A message of TWS could not be read, so the session was begun again.");
   });
+  guardSocket(ib, {
+    isEnded: () => isEnded,
+    onFault: ({ reason, isForeign }) => {
+      log.warn("tws.malformed_bytes", { reason });
+      end(isForeign ? notTws(host, port) : brokenBytes);
+    },
+  });
   ib.connect();
+  sendWithoutDelay(ib);
   return connection;
 }
+
+/** Messages of a second that the library cannot decode (505); a TWS with a field more than it knows stays below. */
+const mostUnreadable = 1_000;
+
+const notTws = (host: string, port: number): string =>
+  `What answers at ${host}:${port} is no TWS. Set TWS_HOST and TWS_PORT to the API port of TWS (7496 live, 7497 paper) or IB Gateway (4001 live, 4002 paper).`;
+
+const brokenBytes = "TWS sent bytes that are no message of its API, so the session was begun again.";
 
 /** Why a notice ends the connection; null for the many that do not. */
 function endOf(

@@ -1,0 +1,80 @@
+import type { LogLevel } from "./log.ts";
+
+/** The same line within a window, and lines of the same event that differ. */
+const mostSame = 3;
+const mostOfEvent = 100;
+const windowMs = 1_000;
+
+interface Suppressed {
+  readonly level: LogLevel;
+  readonly event: string;
+  /** What the line says besides; empty for lines that differ. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  count: number;
+}
+
+type Tell = (level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>) => void;
+
+/**
+ * Keeps a log readable and small while something repeats itself: in each second a line is written three times, and lines
+ * of one event a hundred times. The others are counted, and told at the end of the second.
+ */
+export class RepeatedLines {
+  readonly #tell: Tell;
+  #isOpen = false;
+  readonly #events = new Map<string, number>();
+  readonly #lines = new Map<string, number>();
+  readonly #suppressed = new Map<string, Suppressed>();
+
+  constructor(tell: Tell) {
+    this.#tell = tell;
+  }
+
+  /** The fields of a line that is written; null for one that is counted. An event beyond its share costs no cleaning. */
+  admit(
+    level: LogLevel,
+    event: string,
+    fields: () => Readonly<Record<string, unknown>>,
+  ): Readonly<Record<string, unknown>> | null {
+    this.#open();
+    const ofEvent = increment(this.#events, `${level} ${event}`);
+    if (ofEvent > mostOfEvent) {
+      this.#suppress(`${level} ${event}`, { level, event, fields: {}, count: 0 });
+      return null;
+    }
+    const cleaned = fields();
+    const line = JSON.stringify([level, event, cleaned]);
+    if (increment(this.#lines, line) <= mostSame) return cleaned;
+    this.#suppress(line, { level, event, fields: cleaned, count: 0 });
+    return null;
+  }
+
+  #suppress(key: string, first: Suppressed): void {
+    const known = this.#suppressed.get(key) ?? first;
+    known.count += 1;
+    this.#suppressed.set(key, known);
+  }
+
+  #open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    setTimeout(() => this.#close(), windowMs).unref();
+  }
+
+  #close(): void {
+    this.#isOpen = false;
+    const suppressed = [...this.#suppressed.values()];
+    this.#events.clear();
+    this.#lines.clear();
+    this.#suppressed.clear();
+    for (const { level, event, fields, count } of suppressed) {
+      this.#tell(level, event, { ...fields, repeated: `… repeated ${count} times` });
+    }
+  }
+}
+
+function increment(counts: Map<string, number>, key: string): number {
+  const count = (counts.get(key) ?? 0) + 1;
+  counts.set(key, count);
+  return count;
+}
