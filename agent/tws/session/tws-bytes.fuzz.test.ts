@@ -104,10 +104,24 @@ const message = fc
   .tuple(fc.integer({ min: -1, max: 110 }), fc.array(field, { maxLength: 60 }))
   .map(([id, fields]) => framed([id, ...fields]));
 
-// a negative length, and so any bytes out of step with the frames, is kept from the library by the guard of the socket
+const bytes = fc.uint8Array({ maxLength: 100 }).map((all) => Buffer.from(all).toString("latin1"));
+/** Lengths that no frame has, and some that never come to an end. */
+const lengths = fc.constantFrom(
+  "\xff\xff\xff\xff",
+  "\x80\0\0\0",
+  "\x7f\xff\xff\xff",
+  "\0\xff\xff\xff",
+  "\0\0\0\0",
+  "\xff\xfd\x18\xff\xfd\x20",
+  "HTTP/1.1 400 Bad Request\r\n\r\n",
+);
+
 const hostile = fc
-  .tuple(fc.array(message, { minLength: 1, maxLength: 30 }), fc.option(fc.nat()))
-  .map(([messages, cut]) => (cut === null ? messages : [...messages, messages[0]?.slice(0, cut % 40) ?? ""]));
+  .tuple(
+    fc.array(fc.oneof({ weight: 6, arbitrary: message }, bytes, lengths), { minLength: 1, maxLength: 30 }),
+    fc.option(fc.nat()),
+  )
+  .map(([pieces, cut]) => (cut === null ? pieces : [...pieces, pieces[0]?.slice(0, cut % 40) ?? ""]));
 
 test("whatever TWS writes, the agent lives and begins the session again", async () => {
   await fc.assert(
