@@ -19,7 +19,7 @@ import type { JournalFile } from "./journal/database.ts";
 import { createOrders, type Orders } from "./orders/orders.ts";
 import type { ReconcileTimes } from "./orders/reconciler.ts";
 import { createOwnerDesk } from "./link/owner-requests.ts";
-import { createSources } from "./streams/sources.ts";
+import { createTopicSources } from "./streams/topic-sources.ts";
 import { createTopics } from "./streams/topics.ts";
 import type { TwsSession } from "./tws/session/api.ts";
 import { createOrderBook } from "./tws/orders/order-book.ts";
@@ -86,7 +86,7 @@ export function createAgent({
   });
   const dispatch = createDispatch({ handlers, log, now: Date.now });
   const topics = createTopics({
-    findSource: createSources({ session, quotes, orderBook, log }),
+    findSource: createTopicSources({ session, quotes, orderBook, log }),
     log,
     now: Date.now,
   });

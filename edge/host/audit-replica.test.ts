@@ -28,14 +28,14 @@ const auditIn = async (host: HostStub) => {
 
 /** Sends a batch and waits for how far the edge says it is. */
 async function mirrored(agent: ScriptedAgent, entries: readonly AuditEntry[]) {
-  agent.say({ type: "audit", entries: [...entries] });
+  agent.send({ type: "audit", entries: [...entries] });
   return (await agent.expect("audited")).head;
 }
 
 /** Sends what is to be refused, which gets no answer, so that the agent does not send it again: the status tells it. */
 async function refused(host: HostStub, agent: ScriptedAgent, entries: readonly AuditEntry[]) {
   const watch = await openSocket(host, "watch?id=status&uri=ibkr://status");
-  agent.say({ type: "audit", entries: [...entries] });
+  agent.send({ type: "audit", entries: [...entries] });
   expect(await watch.json()).toEqual({ type: "updated", uri: "ibkr://status" });
   watch.socket.close(1000, "");
   const { broken } = await rpc(host).audit(null);

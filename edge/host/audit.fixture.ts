@@ -31,6 +31,6 @@ export async function tellTrail(
   trailId = "first",
   head: AuditHead = emptyHead,
 ): Promise<AuditHead> {
-  agent.say({ type: "trail", trail: { trailId, head } });
+  agent.send({ type: "trail", trail: { trailId, head } });
   return (await agent.expect("audited")).head;
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 /**
  * On whose behalf something happens, all the way down to the messages to TWS, without each function in between passing
- * it on. It is for fairness alone: what somebody may do is decided by the `Caller` that is passed.
+ * it on. It is for fair shares alone: what somebody may do is decided by the `Caller` that is passed.
  */
 const askers = new AsyncLocalStorage<string>();
 

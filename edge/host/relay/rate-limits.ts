@@ -20,7 +20,7 @@ const mostGrants = 2_000;
 const everyone = "*";
 
 /** Keeps one grant from taking a host away from the others. In memory: an evicted object had nothing to do. */
-export class Fairness {
+export class CallerRateLimits {
   readonly #rates = createAllowances(hostRates.grant, mostGrants);
   readonly #all = createAllowances(hostRates.all, 1);
   readonly #underWay = new Map<string, number>();
