@@ -1,5 +1,5 @@
 import type { Contract } from "../../shared/contract.ts";
-import { counted } from "../../shared/plural.ts";
+import { plural } from "../../shared/plural.ts";
 import type { TwsError } from "../../shared/errors.ts";
 import { type Condition, emptyQuote, live, type Quote } from "../../shared/events.ts";
 import { type Portfolio, type PortfolioChange, portfolioChanges } from "../../shared/portfolio.ts";
@@ -149,7 +149,7 @@ function recordQuotes(contract: Contract, seconds: number) {
       sample.push({ time: time ?? new Date().toISOString(), last, bid, ask, volume });
     },
     words: () =>
-      `${counted(count, "update")} of ${contract.symbol}, last ${latest.last ?? midpoints.get().last ?? "unknown"}`,
+      `${plural(count, "update")} of ${contract.symbol}, last ${latest.last ?? midpoints.get().last ?? "unknown"}`,
     result: () => ({
       symbol: contract.symbol,
       contract,
@@ -183,7 +183,7 @@ function recordAccount() {
         changed.set(change.key, { time: portfolio.time, change });
       }
     },
-    words: () => `${counted(count, "row")} changed, NetLiquidation ${worth.get().last ?? "unknown"}`,
+    words: () => `${plural(count, "row")} changed, NetLiquidation ${worth.get().last ?? "unknown"}`,
     result: () => ({
       ...worth.get(),
       currency,
@@ -205,7 +205,7 @@ function recordBulletins() {
       const { time, msgId, msgType, message, origin } = item;
       rows.push({ time: time, msgId, msgType, text: { source: "bulletin", text: message }, origin });
     },
-    words: () => counted(rows.length, "bulletin"),
+    words: () => plural(rows.length, "bulletin"),
     result: () => ({
       first: rows[0]?.time ?? null,
       last: rows.at(-1)?.time ?? null,

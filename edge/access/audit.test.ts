@@ -2,14 +2,14 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { hostOf } from "../config/bindings.ts";
 import { connectAgent } from "../host/host.fixture.ts";
-import { auditTrail, tellTrail } from "../host/audit.fixture.ts";
+import { auditTrail, announceTrail } from "../host/audit.fixture.ts";
 import { ownerBrowser } from "./machines/machine.fixture.ts";
 
 test("the audit trail is shown newest first, page by page, and whether it is whole", async () => {
   const browser = await ownerBrowser();
   expect(await (await browser.get("/audit")).text()).toContain("There is nothing to show");
   const agent = await connectAgent(hostOf(env));
-  await tellTrail(agent);
+  await announceTrail(agent);
   const trail = await auditTrail(150, { client: `<script>alert(1)</script>` });
   for (const entries of [trail.slice(0, 100), trail.slice(100)]) {
     agent.send({ type: "audit", entries });
@@ -31,7 +31,7 @@ test("the audit trail is shown newest first, page by page, and whether it is who
   while (!broken.includes("The trail is broken")) broken = await (await browser.get("/audit")).text();
   expect(broken).toContain("150 received");
 
-  await tellTrail(agent, "second");
+  await announceTrail(agent, "second");
   const [renewed] = await auditTrail(1, { outcome: "anew" });
   agent.send({ type: "audit", entries: renewed === undefined ? [] : [renewed] });
   await agent.expect("audited");

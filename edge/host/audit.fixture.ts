@@ -26,7 +26,7 @@ export async function auditTrail(count: number, changes: Partial<AuditEntry> = {
 }
 
 /** The agent says which trail it keeps and where that ends; how far the edge has it. */
-export async function tellTrail(
+export async function announceTrail(
   agent: ScriptedAgent,
   trailId = "first",
   head: AuditHead = emptyHead,

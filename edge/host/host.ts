@@ -10,7 +10,7 @@ import { retryAfter } from "../http/headers.ts";
 import { Alarm } from "./storage/alarm.ts";
 import { AgentLink, type ServingFrame } from "./relay/agent-link.ts";
 import { type Attachment, attachmentOf } from "./storage/socket-attachments.ts";
-import { AuditMirror } from "./audit-replica.ts";
+import { AuditReplica } from "./audit-replica.ts";
 import { Calls } from "./relay/calls.ts";
 import { CallerRateLimits, isNeverRefused } from "./relay/rate-limits.ts";
 import { createStreamResolver, isStartTool } from "./streams/stream-resolver.ts";
@@ -47,7 +47,7 @@ export class TwsHost extends DurableObject implements HostRpc {
   readonly #resources: Resources;
   readonly #watchers: Watchers;
   readonly #rateLimits = new CallerRateLimits();
-  readonly #audit: AuditMirror;
+  readonly #audit: AuditReplica;
   /** Grants that have ended: a request of theirs may have been let in a moment before. */
   readonly #dropped = new Set<string>();
 
@@ -58,7 +58,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     this.#store = openStore(ctx.storage);
     noteRelease(this.#store);
     this.#calls = new Calls((frame) => this.#link.send(frame), this.#rateLimits);
-    this.#audit = new AuditMirror(this.#store);
+    this.#audit = new AuditReplica(this.#store);
     this.#topics = new Topics({
       send: (frame) => this.#link.send(frame),
       isAgentHere: () => this.#link.isHere(),
@@ -319,16 +319,16 @@ export class TwsHost extends DurableObject implements HostRpc {
       case "error":
         return this.#calls.take(frame);
       case "trail":
-        return void this.#mirror(async () => this.#audit.told(frame.trail));
+        return void this.#replicate(async () => this.#audit.announced(frame.trail));
       case "audit":
-        return void this.#mirror(() => this.#audit.take(frame.entries));
+        return void this.#replicate(() => this.#audit.take(frame.entries));
       default:
         return frame satisfies never;
     }
   }
 
   /** What does not continue the trail gets no answer, so that the agent does not send it again and again. */
-  async #mirror(take: () => Promise<AuditHead | null>): Promise<void> {
+  async #replicate(take: () => Promise<AuditHead | null>): Promise<void> {
     try {
       const before = this.#audit.state();
       const head = await take();

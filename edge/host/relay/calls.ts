@@ -102,7 +102,7 @@ export class Calls {
     });
   }
 
-  /** What the agent says of a call. An id that is not under way is ignored: its asker has left. */
+  /** What the agent says of a call. An id that is not under way is ignored: its caller has left. */
   take(frame: Answer): void {
     const call = this.#inFlight.get(frame.id);
     if (call === undefined) return;
@@ -121,7 +121,7 @@ export class Calls {
     }
   }
 
-  /** The asker has left: the agent is told, and withdraws what it can. Unknown ids are ignored. */
+  /** The caller has left: the agent is told, and withdraws what it can. Unknown ids are ignored. */
   cancel(callId: string): void {
     this.#withdraw(callId, new TwsError("cancelled", "The call was cancelled before it ended."));
   }

@@ -69,8 +69,8 @@ export class FlowControl {
   #unacked: number[] = [];
   #isRoundOpen = false;
   #acknowledges = false;
-  #allowance: number = flowLimits.messagesPerSecond;
-  #allowanceAt = Date.now();
+  #tokens: number = flowLimits.messagesPerSecond;
+  #refilledAt = Date.now();
   #throttledUntil = 0;
   /** When the watcher last took something. */
   #movedAt = Date.now();
@@ -186,15 +186,15 @@ export class FlowControl {
     if (this.#acknowledges) return this.#isWindowFull();
     const now = Date.now();
     if (now < this.#throttledUntil) return true;
-    const earned = ((now - this.#allowanceAt) * flowLimits.messagesPerSecond) / 1000;
-    this.#allowance = Math.min(flowLimits.messagesPerSecond, this.#allowance + earned);
-    this.#allowanceAt = now;
-    return this.#allowance < 1;
+    const earned = ((now - this.#refilledAt) * flowLimits.messagesPerSecond) / 1000;
+    this.#tokens = Math.min(flowLimits.messagesPerSecond, this.#tokens + earned);
+    this.#refilledAt = now;
+    return this.#tokens < 1;
   }
 
   #sendData({ seq, text }: Message): void {
     if (this.#acknowledges) this.#joinRound(seq);
-    else this.#allowance -= 1;
+    else this.#tokens -= 1;
     this.#send(text, seq);
   }
 

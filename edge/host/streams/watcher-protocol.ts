@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { ContractSelector } from "../../../shared/contract.ts";
 import { type ErrorBody, TwsError } from "../../../shared/errors.ts";
-import { faultsIn } from "../../../shared/tools/input-errors.ts";
-import { forgive } from "../../../shared/tools/coerce.ts";
+import { inputErrorsIn } from "../../../shared/tools/input-errors.ts";
+import { coerce } from "../../../shared/tools/coerce.ts";
 import type { Attachment } from "../storage/socket-attachments.ts";
 import type { DataMessage } from "./flow-control.ts";
 import { createLastValueCache } from "./last-value.ts";
@@ -13,7 +13,7 @@ import type { TopicView, Value } from "./topics.ts";
 
 const validActions = ["subscribe", "unsubscribe", "list", "ping", "ack"] as const;
 
-const mostFaults = 5;
+const mostInputErrors = 5;
 
 /** In UTF-16 units, which bounds the bytes as well as it needs to. */
 const maxMessageLength = 64 * 1024;
@@ -120,7 +120,7 @@ function jsonOf(text: string): unknown {
 
 /** The instrument that a message names, if it names one. */
 export const parseSelector = (fields: Fields): ContractSelector =>
-  parseFields(ContractSelector, forgive(selectorSchema, fields));
+  parseFields(ContractSelector, coerce(selectorSchema, fields));
 
 /** Made when first needed. */
 const descriptions = new WeakMap<z.ZodType, z.core.JSONSchema.JSONSchema>();
@@ -130,7 +130,9 @@ export function parseFields<T>(schema: z.ZodType<T>, fields: unknown): T {
   if (parsed.success) return parsed.data;
   const described = descriptions.get(schema) ?? z.toJSONSchema(schema, { io: "input" });
   descriptions.set(schema, described);
-  throw wrong(faultsIn(parsed.error.issues, described, fields, mostFaults).join(" ").slice(0, 1000));
+  throw wrong(
+    inputErrorsIn(parsed.error.issues, described, fields, mostInputErrors).join(" ").slice(0, 1000),
+  );
 }
 
 export const wrong = (message: string) =>

@@ -60,8 +60,8 @@ export class Watcher implements TopicListener {
   readonly #lookups = new Set<Promise<void>>();
   /** The latest unsubscribe: what was said after it waits for it. */
   #unsubscribed: Promise<void> = Promise.resolve();
-  #allowance: number = watcherLimits.burst;
-  #allowanceAt = Date.now();
+  #tokens: number = watcherLimits.burst;
+  #refilledAt = Date.now();
   #hasLeft = false;
 
   constructor(
@@ -255,9 +255,9 @@ export class Watcher implements TopicListener {
 
   #isAllowed(): boolean {
     const now = Date.now();
-    const earned = ((now - this.#allowanceAt) * watcherLimits.messagesPerSecond) / 1000;
-    this.#allowance = Math.min(watcherLimits.burst, this.#allowance + earned) - 1;
-    this.#allowanceAt = now;
-    return this.#allowance >= 0;
+    const earned = ((now - this.#refilledAt) * watcherLimits.messagesPerSecond) / 1000;
+    this.#tokens = Math.min(watcherLimits.burst, this.#tokens + earned) - 1;
+    this.#refilledAt = now;
+    return this.#tokens >= 0;
   }
 }
