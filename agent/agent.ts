@@ -14,12 +14,12 @@ import {
   usualLinkTimes,
 } from "./link/link.ts";
 import type { Log } from "./process/log.ts";
-import { createAuditMirror } from "./link/audit-replication.ts";
+import { createAuditReplication } from "./link/audit-replication.ts";
 import type { JournalFile } from "./journal/database.ts";
 import { createOrders, type Orders } from "./orders/orders.ts";
 import type { ReconcileTimes } from "./orders/reconciler.ts";
 import { createOwnerDesk } from "./link/owner-requests.ts";
-import { createSources } from "./streams/sources.ts";
+import { createTopicSources } from "./streams/topic-sources.ts";
 import { createTopics } from "./streams/topics.ts";
 import type { TwsSession } from "./tws/session/api.ts";
 import { createOrderBook } from "./tws/orders/order-book.ts";
@@ -86,7 +86,7 @@ export function createAgent({
   });
   const dispatch = createDispatch({ handlers, log, now: Date.now });
   const topics = createTopics({
-    findSource: createSources({ session, quotes, orderBook, log }),
+    findSource: createTopicSources({ session, quotes, orderBook, log }),
     log,
     now: Date.now,
   });
@@ -167,13 +167,13 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
   let told = "";
   const send = (frame: AgentFrame): void => connection?.send(frame);
   const ownerDesk = createOwnerDesk(orders, log);
-  const mirror = createAuditMirror(orders.journal, send, log);
+  const auditReplication = createAuditReplication(orders.journal, send, log);
 
   /** Tells the edge where things stand, if it has changed: a command on this machine may have stopped new orders. */
   function tellStatus(): void {
     const status = { ...session.status(), trading: orders.status() };
     const text = JSON.stringify(status);
-    mirror.tell();
+    auditReplication.tell();
     if (text === told || connection === null) return;
     told = text;
     send({ type: "status", status });
@@ -185,7 +185,7 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
       told = "";
       tellStatus();
       topics.linked(welcome.topics, opened.send);
-      mirror.linked(welcome.keepsAudit);
+      auditReplication.linked(welcome.keepsAudit);
     },
     frame(frame, origin) {
       switch (frame.type) {
@@ -206,7 +206,7 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
           return origin.send(answer);
         }
         case "audited":
-          return mirror.audited(frame.head);
+          return auditReplication.audited(frame.head);
         case "bye":
           return log.info("link.bye", { reason: frame.reason });
         default:
@@ -216,7 +216,7 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
     closed() {
       connection = null;
       topics.unlinked();
-      mirror.unlinked();
+      auditReplication.unlinked();
     },
   };
   return { listener, tellStatus };

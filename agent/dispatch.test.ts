@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { AgentFrame } from "../shared/protocol.ts";
 import { ownerOfLocalMode } from "../shared/caller.ts";
 import { TwsError } from "../shared/errors.ts";
-import { asker } from "./tws/session/fair-share.ts";
+import { currentGrant } from "./tws/session/fair-share.ts";
 import { type CallFrame, createDispatch } from "./dispatch.ts";
 import type { CallContext } from "./call/call-context.ts";
 import type { Handlers } from "./handlers/index.ts";
@@ -339,12 +339,12 @@ test("runs a call on behalf of its grant, however far down", async () => {
   const { handle } = start({
     async ibkr_get_current_time() {
       await Promise.resolve();
-      grants.push(asker());
+      grants.push(currentGrant());
       return time;
     },
   });
   await Promise.all(
     ["one", "two"].map((grantId) => handle(call({ id: grantId, caller: { ...ownerOfLocalMode, grantId } }))),
   );
-  expect([...grants, asker()]).toEqual(["one", "two", ""]);
+  expect([...grants, currentGrant()]).toEqual(["one", "two", ""]);
 });

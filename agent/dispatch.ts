@@ -3,13 +3,13 @@ import { type IntentName, TwsError, toErrorBody } from "../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
 import { isExpired } from "../shared/caller.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
-import { faultsIn } from "../shared/tools/input-errors.ts";
+import { inputErrorsIn } from "../shared/tools/input-errors.ts";
 import { isToolName, tools } from "../shared/tools/index.ts";
 import { schemasOf } from "../shared/tools/json-schema.ts";
 import { pageOf, paginate } from "../shared/tools/paging.ts";
 import type { Page } from "../shared/tools/paging.ts";
 import { z } from "zod";
-import { askedBy } from "./tws/session/fair-share.ts";
+import { runAs } from "./tws/session/fair-share.ts";
 import type { CallContext } from "./call/call-context.ts";
 import type { Handlers } from "./handlers/index.ts";
 import type { Log } from "./process/log.ts";
@@ -26,7 +26,7 @@ interface Origin {
 export interface Dispatch {
   /** Runs a call to its answer, which is sent; never rejects. */
   handle(call: CallFrame, origin: Origin): Promise<void>;
-  /** The asker has left. Unknown ids are ignored: the answer may have crossed the cancel. */
+  /** The caller has left. Unknown ids are ignored: the answer may have crossed the cancel. */
   cancel(id: string): void;
   /** Calls begun and not answered. */
   running(): number;
@@ -42,7 +42,7 @@ interface DispatchOptions {
 /** More than any honest edge has in flight; a bound on what a hostile one can make us hold. What cancels is always taken. */
 const maxRunning = 1_000;
 const progressEveryMs = 250;
-const mostFaults = 5;
+const mostInputErrors = 5;
 
 /** The only place in the agent that turns a thrown error into words for a caller. */
 export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatch {
@@ -100,7 +100,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     if (origin.signal.aborted) stop();
     try {
       const output = await Promise.race([
-        askedBy(call.caller.grantId, () => invoke(handlers, call.tool, input, context)),
+        runAs(call.caller.grantId, () => invoke(handlers, call.tool, input, context)),
         untilAborted(tool, wishOf(call, input), controller.signal),
       ]);
       return finish(tool, input, output, page);
@@ -144,8 +144,8 @@ function admit(
   }
   const input = tool.input.safeParse(call.input);
   if (!input.success) {
-    const faults = faultsIn(input.error.issues, schemasOf(tool).input, call.input, mostFaults);
-    throw new TwsError("invalid_input", faults.join(" ").slice(0, 1000));
+    const inputErrors = inputErrorsIn(input.error.issues, schemasOf(tool).input, call.input, mostInputErrors);
+    throw new TwsError("invalid_input", inputErrors.join(" ").slice(0, 1000));
   }
   // counted from receipt: the two machines' clocks need not agree
   const budgetMs = Math.min(

@@ -6,7 +6,7 @@ import { version } from "./config/version.ts";
 import type { Health } from "./rpc/host.ts";
 
 /** `GET /`: for people who open the address in a browser. What this is, how it stands, and what to do next. */
-export async function frontPage(
+export async function landingPage(
   request: Request,
   env: Env,
   { publicUrl, access }: Settings,

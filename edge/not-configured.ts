@@ -3,7 +3,7 @@ import { TwsError } from "../shared/errors.ts";
 import { page } from "./access/pages/layout.ts";
 
 /** What an edge answers that is not fully configured: which variables are wrong, as a page for a browser and as JSON otherwise. */
-export async function notReady(request: Request, problems: readonly string[]): Promise<Response> {
+export async function notConfigured(request: Request, problems: readonly string[]): Promise<Response> {
   const answer = wantsPage(request) ? await asPage(problems) : asJson(problems);
   answer.headers.append("Vary", "Accept");
   return answer;
@@ -15,7 +15,7 @@ const wantsPage = (request: Request): boolean =>
 
 const asPage = (problems: readonly string[]): Promise<Response> =>
   page({
-    title: "Not ready",
+    title: "Not configured",
     status: 503,
     body: html`<p>This edge is not fully configured, so it serves nothing.</p>
       <ul>

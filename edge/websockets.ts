@@ -8,7 +8,7 @@ import { callerOf } from "./auth/caller.ts";
 import { accessOf, type Env, hostOf } from "./config/bindings.ts";
 import type { Settings } from "./config/settings.ts";
 import { callerHeader, encodeCaller } from "./rpc/host.ts";
-import { requireTrust } from "./http/address-limits.ts";
+import { requireNotBlocked } from "./http/address-limits.ts";
 import { addressOf } from "./http/client-address.ts";
 
 /** WebSockets are opened by the Worker, which checks who asks, and held by the host's object, which sleeps under them. */
@@ -38,7 +38,7 @@ export async function watcherOf(
 ): Promise<Caller | Response> {
   const ticket = new URL(request.url).searchParams.get("ticket");
   if (settings.access === null || ticket === null) return await callerOf(request, env, settings);
-  requireTrust(addressOf(request, settings.access.publicUrl));
+  requireNotBlocked(addressOf(request, settings.access.publicUrl));
   const caller = await accessOf(env).redeemTicket(ticket.slice(0, 100), stream);
   if (caller !== null) return caller;
   throw new TwsError("unauthorized", "The ticket is unknown, was used already, or has expired.", {
@@ -81,7 +81,7 @@ async function agentOf(
       isWithinMachine(request) &&
       (await isSame(bearer, access.localAgentToken));
     if (isLocal) return { hostId: defaultHostId, keyId: null };
-    requireTrust(addressOf(request, access.publicUrl));
+    requireNotBlocked(addressOf(request, access.publicUrl));
     const proven = await accessOf(env).proveAgent(bearer, Date.now());
     if (proven.ok) return { hostId: proven.hostId, keyId: proven.keyId };
     throw refusalError(proven, access.publicUrl);

@@ -184,7 +184,7 @@ describe("routes", () => {
     expect(await response.json()).toMatchObject({ status: "healthy", hops: { edge: { state: "degraded" } } });
   });
 
-  it("say at the front what this is, how it stands and what to do next, with addresses to copy", async () => {
+  it("say on the landing page what this is, how it stands and what to do next, with addresses to copy", async () => {
     const response = await at("/");
     expect([response.status, response.headers.get("Content-Type")]).toEqual([
       200,
@@ -200,14 +200,14 @@ describe("routes", () => {
     expect([head.status, await head.text()]).toEqual([200, ""]);
   });
 
-  it("name at the front the address that the owner gave", async () => {
+  it("name on the landing page the address that the owner gave", async () => {
     const response = await withVariables({ PUBLIC_URL: "https://tws.example" }, "/");
     const page = await response.text();
     expect(page).toContain("wss://tws.example/api/v1/stream/market-data");
     expect(page).not.toContain("localhost");
   });
 
-  it("have a front also when the host's object fails", async () => {
+  it("have a landing page also when the host's object fails", async () => {
     const response = await withVariables({ TWS_HOST_OBJECT: brokenHost }, "/");
     expect(await response.text()).toMatch(/edge +degraded\n +The host's object does not answer/);
   });

@@ -5,16 +5,16 @@ import { accessPaths, ticketEndpoints } from "./rpc/access.ts";
 import { callerOf, resourceMetadata } from "./auth/caller.ts";
 import { accessOf, type Env } from "./config/bindings.ts";
 import { type AccessSettings, parseEnv, type Settings } from "./config/settings.ts";
-import { frontPage } from "./landing-page.ts";
+import { landingPage } from "./landing-page.ts";
 import { complete, preflight, retryAfter } from "./http/headers.ts";
 import { healthOfHops, misconfigured, plainHealth } from "./health.ts";
 import { guardLocal } from "./http/local-guard.ts";
 import { handleMcp } from "./mcp/endpoint.ts";
 import { guardPublic } from "./http/public-guard.ts";
-import { notReady } from "./not-configured.ts";
+import { notConfigured } from "./not-configured.ts";
 import { openAgentLink, openStream, watcherOf } from "./websockets.ts";
 import { issueTicket } from "./auth/tickets.ts";
-import { admitVisitor, noteRefusal } from "./http/address-limits.ts";
+import { admitAddress, noteRefusal } from "./http/address-limits.ts";
 import { addressOf } from "./http/client-address.ts";
 import { resourceMetadataPath } from "./http/bearer-challenge.ts";
 
@@ -54,7 +54,7 @@ app.use(async (c, next) => {
   // fail closed: what is not fully configured serves nothing
   if (!parsed.ok)
     return complete(
-      c.req.path === "/health" ? misconfigured() : await notReady(c.req.raw, parsed.problems),
+      c.req.path === "/health" ? misconfigured() : await notConfigured(c.req.raw, parsed.problems),
       null,
     );
   const { access, allowedOrigins } = parsed.settings;
@@ -63,7 +63,7 @@ app.use(async (c, next) => {
     else {
       guardPublic(c.req.raw, access, allowedOrigins, anyName.has(c.req.path));
       // MCP counts for itself, since a cancellation goes through whatever else was asked
-      if (c.req.path !== mcpPath) admitVisitor(addressOf(c.req.raw, access.publicUrl));
+      if (c.req.path !== mcpPath) admitAddress(addressOf(c.req.raw, access.publicUrl));
     }
   } catch (error) {
     return complete(errorResponse(error), null);
@@ -86,7 +86,7 @@ const forCaller =
 const mcp = forCaller((c, caller) =>
   handleMcp(c.req.raw, c.env.env, c.env.ctx, caller, c.get("settings").access),
 );
-const front: Handler = async (c) => c.text(await frontPage(c.req.raw, c.env.env, c.get("settings")));
+const landing: Handler = async (c) => c.text(await landingPage(c.req.raw, c.env.env, c.get("settings")));
 const health: Handler = async (c) => {
   const caller = await callerOf(c.req.raw, c.env.env, c.get("settings"));
   if (!(caller instanceof Response)) return await healthOfHops(c.env.env, caller.hostId);
@@ -98,7 +98,7 @@ const health: Handler = async (c) => {
   return plainHealth();
 };
 
-route("/", { GET: front, HEAD: front });
+route("/", { GET: landing, HEAD: landing });
 route("/health", { GET: health, HEAD: health });
 route(mcpPath, { POST: mcp, GET: mcp, DELETE: mcp });
 route("/api/v1/agent", { GET: (c) => openAgentLink(c.req.raw, c.env.env, c.get("settings")) });

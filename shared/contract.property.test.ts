@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
 import { ContractSelector, Right, SecType, withDefaults } from "./contract.ts";
-import { forgive } from "./tools/coerce.ts";
+import { coerce } from "./tools/coerce.ts";
 
 const schema = z.toJSONSchema(ContractSelector, { io: "input" });
 const text = fc
@@ -45,10 +45,10 @@ const nearlySelector = fc
   )
   .map(([given, wrong]) => ({ ...given, ...wrong }));
 
-test("a selector that the schema accepts keeps its meaning when it is forgiven", () => {
+test("a selector that the schema accepts keeps its meaning when it is coerced", () => {
   fc.assert(
     fc.property(selector, (given) => {
-      expect(ContractSelector.parse(forgive(schema, given))).toEqual(ContractSelector.parse(given));
+      expect(ContractSelector.parse(coerce(schema, given))).toEqual(ContractSelector.parse(given));
     }),
   );
 });
@@ -61,10 +61,10 @@ test("what is written as nothing is absent, and what the schema does not name is
   const unnamed = fc.dictionary(fc.constantFrom("conid", "Symbol", "other", "__proto__"), fc.anything());
   fc.assert(
     fc.property(selector, nothing, unnamed, (given, empty, others) => {
-      const forgiven = forgive(schema, { ...empty, ...given, ...others });
-      expect(ContractSelector.parse(forgiven)).toEqual(ContractSelector.parse(given));
+      const coerced = coerce(schema, { ...empty, ...given, ...others });
+      expect(ContractSelector.parse(coerced)).toEqual(ContractSelector.parse(given));
       for (const [key, value] of Object.entries(others))
-        expect(Object.getOwnPropertyDescriptor(forgiven, key)?.value).toBe(value);
+        expect(Object.getOwnPropertyDescriptor(coerced, key)?.value).toBe(value);
     }),
   );
 });
@@ -82,17 +82,17 @@ test("numbers written as text mean what they say", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2_147_483_647 }), amount, (conId, strike) => {
       const written = { conId: conId.toLocaleString("en-US"), strike: ` ${strike} ` };
-      expect(ContractSelector.parse(forgive(schema, written))).toEqual({ conId, strike });
+      expect(ContractSelector.parse(coerce(schema, written))).toEqual({ conId, strike });
     }),
   );
 });
 
-test("forgiving anything neither throws nor depends on how often it is done", () => {
+test("coercing anything neither throws nor depends on how often it is done", () => {
   fc.assert(
     fc.property(fc.oneof(nearlySelector, fc.anything(), fc.json()), (given) => {
-      const once = forgive(schema, given);
+      const once = coerce(schema, given);
       ContractSelector.safeParse(once);
-      expect(forgive(schema, once)).toEqual(once);
+      expect(coerce(schema, once)).toEqual(once);
     }),
     { numRuns: 2_000 },
   );

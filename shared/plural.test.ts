@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
-import { counted } from "./plural.ts";
+import { plural } from "./plural.ts";
 
 test.each([
   [0, "0 orders"],
   [1, "1 order"],
   [2, "2 orders"],
 ])("%i is told as %j", (count, words) => {
-  expect(counted(count, "order")).toBe(words);
+  expect(plural(count, "order")).toBe(words);
 });
 
 test("what has a plural of its own is told with it", () => {
-  expect([counted(1, "entry", "entries"), counted(2, "entry", "entries")]).toEqual(["1 entry", "2 entries"]);
+  expect([plural(1, "entry", "entries"), plural(2, "entry", "entries")]).toEqual(["1 entry", "2 entries"]);
 });

@@ -1,3 +1,3 @@
 /** "1 order", "2 orders": a number with the word for what it counts. */
-export const counted = (count: number, one: string, many = `${one}s`): string =>
+export const plural = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`;

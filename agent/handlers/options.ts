@@ -1,6 +1,6 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
-import { counted } from "../../shared/plural.ts";
+import { plural } from "../../shared/plural.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
@@ -66,7 +66,7 @@ export function createOptionHandlers({
         return { ...row, call, put };
       });
       quoted.push(...(await Promise.all(next)));
-      context.progress(quoted.length, rows.length, `quotes of ${counted(quoted.length, "strike")}`);
+      context.progress(quoted.length, rows.length, `quotes of ${plural(quoted.length, "strike")}`);
     }
     return quoted;
   }

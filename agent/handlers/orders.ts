@@ -155,11 +155,11 @@ export function createOrderHandlers(deps: Deps) {
       await visibleOrder(orderId, context);
       const startedAt = performance.now();
       const isOver = (order: Order) => reached[until](order) || isFinal(order.status);
-      const tell = ({ filled, quantity, status }: Order) =>
+      const reportProgress = ({ filled, quantity, status }: Order) =>
         context.progress(filled, quantity, `Order ${orderId} is ${status}, ${filled} of ${quantity} filled`);
       const timeoutMs = Math.min(timeoutSeconds * 1000, Math.max(1, context.twsTimeoutMs - answerWithinMs));
       const request = { ...requestOf(context), timeoutMs };
-      const order = await orderBook.waitFor(orderId, isOver, tell, request);
+      const order = await orderBook.waitFor(orderId, isOver, reportProgress, request);
       const waitedSeconds = Math.round((performance.now() - startedAt) / 100) / 10;
       return { ...outcomeOf(order), reached: reached[until](order), waitedSeconds, whyHeld: order.whyHeld };
     },

@@ -1,6 +1,6 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
-import { counted } from "../../shared/plural.ts";
+import { plural } from "../../shared/plural.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
@@ -319,10 +319,10 @@ function claimsInWords({ orders, cashCents, offered, unknown }: Claims, currency
   if (orders === 0) return [];
   const untold = Math.max(0, offered.size - mostClaims) + Math.max(0, unknown.length - mostClaims);
   return [
-    `${counted(orders, "order is", "orders are")} working in the account: ${(cashCents / 100).toFixed(2)} ${currency} for purchases are not spent again, nor is sold again what sales offer.`,
+    `${plural(orders, "order is", "orders are")} working in the account: ${(cashCents / 100).toFixed(2)} ${currency} for purchases are not spent again, nor is sold again what sales offer.`,
     ...(unknown.length > 0
       ? [
-          `What ${counted(unknown.length, "working purchase")} may cost is not known (working.unknown), so nothing is set aside for that, and the plan may spend more than is left.`,
+          `What ${plural(unknown.length, "working purchase")} may cost is not known (working.unknown), so nothing is set aside for that, and the plan may spend more than is left.`,
         ]
       : []),
     ...(untold > 0 ? [`${untold} more rows of working are counted and not listed.`] : []),
@@ -347,7 +347,7 @@ function assumptionsOf(plan: Plan<Row>, { currency }: AccountState, claims: Clai
     ...(untimely ? ["Some prices are not live (dataType): ask for quotes again before placing."] : []),
     ...claimsInWords(claims, currency),
     ...(untold > 0
-      ? [`${counted(untold, "more holding was", "more holdings were")} left alone and not listed.`]
+      ? [`${plural(untold, "more holding was", "more holdings were")} left alone and not listed.`]
       : []),
   ];
 }

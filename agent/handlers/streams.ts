@@ -5,7 +5,7 @@ import { type Resource, resourceUri } from "../../shared/resources.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { streamTools } from "../../shared/tools/streams.ts";
 import { resolveAccount } from "../limits/limits.ts";
-import { noProviders } from "../streams/sources.ts";
+import { noProviders } from "../streams/topic-sources.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { newsProviders } from "../tws/news/news.ts";
 import { requestOf } from "../call/call-context.ts";

@@ -1,5 +1,5 @@
 import type { Contract } from "../../shared/contract.ts";
-import { counted } from "../../shared/plural.ts";
+import { plural } from "../../shared/plural.ts";
 import type { TwsError } from "../../shared/errors.ts";
 import { type Condition, emptyQuote, live, type Quote } from "../../shared/events.ts";
 import { type Portfolio, type PortfolioChange, portfolioChanges } from "../../shared/portfolio.ts";
@@ -7,7 +7,7 @@ import { modeOf } from "../../shared/status.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { watchTools } from "../../shared/tools/watches.ts";
 import { resolveAccount } from "../limits/limits.ts";
-import { bulletinItem } from "../streams/sources.ts";
+import { bulletinItem } from "../streams/topic-sources.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { watchBulletins } from "../tws/news/news-streams.ts";
 import { watchPortfolio } from "../tws/account/portfolio.ts";
@@ -29,10 +29,10 @@ export function createWatchHandlers({ session, quotes, limits }: Deps) {
       const contract = await resolveContract(session, selector, requestOf(context));
       const record = recordQuotes(contract, duration_seconds);
       let refusal: TwsError | null = null;
-      const seen = await look(duration_seconds, context, record.words, (told, end) =>
+      const seen = await look(duration_seconds, context, record.words, (emit, end) =>
         quotes.watch(contract, (event) => {
           if (event.kind === "quote") return record.take(event.quote);
-          told(event);
+          emit(event);
           // a line that may become free would take as long as the look
           if (event.state !== "ended" && event.reason !== "lines_exhausted") return undefined;
           refusal = event.error;
@@ -49,10 +49,10 @@ export function createWatchHandlers({ session, quotes, limits }: Deps) {
       await session.whenConnected(0);
       const account = resolveAccount(asked, context.caller, session.accounts(), limits.onlyAccount);
       const record = recordAccount();
-      const seen = await look(duration_seconds, context, record.words, (told) =>
+      const seen = await look(duration_seconds, context, record.words, (emit) =>
         watchPortfolio(session, account, (event) => {
           if (event.kind === "portfolio") record.take(event.data);
-          else told(event);
+          else emit(event);
         }),
       );
       return { account, mode: modeOf(account), ...record.result(), ...seen };
@@ -61,10 +61,10 @@ export function createWatchHandlers({ session, quotes, limits }: Deps) {
     async ibkr_stream_news_bulletins({ duration_seconds }, context) {
       await session.whenConnected(0);
       const record = recordBulletins();
-      const seen = await look(duration_seconds, context, record.words, (told) =>
+      const seen = await look(duration_seconds, context, record.words, (emit) =>
         watchBulletins(session, true, (event) => {
           if (event.kind === "item") record.take(bulletinItem(event.item));
-          else told(event);
+          else emit(event);
         }),
       );
       return { ...record.result(), ...seen };
@@ -77,7 +77,7 @@ async function look(
   seconds: number,
   context: CallContext,
   words: () => string,
-  watch: (told: (condition: Condition) => void, end: () => void) => () => void,
+  watch: (emit: (condition: Condition) => void, end: () => void) => () => void,
 ) {
   const { signal } = context;
   const startedAt = new Date().toISOString();
@@ -88,7 +88,7 @@ async function look(
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   const stop = watch(
-    (told) => (condition = told),
+    (emit) => (condition = emit),
     () => over.resolve(),
   );
   const clock = setInterval(() => {
@@ -149,7 +149,7 @@ function recordQuotes(contract: Contract, seconds: number) {
       sample.push({ time: time ?? new Date().toISOString(), last, bid, ask, volume });
     },
     words: () =>
-      `${counted(count, "update")} of ${contract.symbol}, last ${latest.last ?? midpoints.get().last ?? "unknown"}`,
+      `${plural(count, "update")} of ${contract.symbol}, last ${latest.last ?? midpoints.get().last ?? "unknown"}`,
     result: () => ({
       symbol: contract.symbol,
       contract,
@@ -183,7 +183,7 @@ function recordAccount() {
         changed.set(change.key, { time: portfolio.time, change });
       }
     },
-    words: () => `${counted(count, "row")} changed, NetLiquidation ${worth.get().last ?? "unknown"}`,
+    words: () => `${plural(count, "row")} changed, NetLiquidation ${worth.get().last ?? "unknown"}`,
     result: () => ({
       ...worth.get(),
       currency,
@@ -205,7 +205,7 @@ function recordBulletins() {
       const { time, msgId, msgType, message, origin } = item;
       rows.push({ time: time, msgId, msgType, text: { source: "bulletin", text: message }, origin });
     },
-    words: () => counted(rows.length, "bulletin"),
+    words: () => plural(rows.length, "bulletin"),
     result: () => ({
       first: rows[0]?.time ?? null,
       last: rows.at(-1)?.time ?? null,

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { type AuditHead, auditBatch, emptyHead } from "../../shared/audit.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { AgentFrame } from "../../shared/protocol.ts";
-import { createAuditMirror } from "./audit-replication.ts";
+import { createAuditReplication } from "./audit-replication.ts";
 import { createLog } from "../process/log.ts";
 import { appendAudit } from "../journal/audit-trail.ts";
 import { inMemory, type JournalFile, openJournalFile } from "../journal/database.ts";
@@ -10,11 +10,11 @@ import { createJournal, type Journal } from "../journal/journal.ts";
 
 let file: JournalFile;
 let journal: Journal;
-/** The one that the mirror reads now. */
+/** The one that the replication reads now. */
 let audit: Journal["audit"];
 let sent: AgentFrame[];
 let logged: string[];
-let mirror: ReturnType<typeof createAuditMirror>;
+let replication: ReturnType<typeof createAuditReplication>;
 
 beforeEach(() => {
   file = openJournalFile({ path: inMemory, exclusive: true });
@@ -33,7 +33,7 @@ beforeEach(() => {
     trail: () => audit.trail(),
     after: (seq, limit) => audit.after(seq, limit),
   };
-  mirror = createAuditMirror({ audit: reading }, (frame) => sent.push(frame), log);
+  replication = createAuditReplication({ audit: reading }, (frame) => sent.push(frame), log);
 });
 afterEach(() => file.close());
 
@@ -59,102 +59,102 @@ const headAt = (seq: number): AuditHead => {
 
 test("tells the trail, and then the entries in batches, each after the last was taken", () => {
   write(2 * auditBatch + 50);
-  mirror.linked(true);
+  replication.linked(true);
   expect(told()).toEqual(["trail to 250"]);
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual([]);
-  mirror.audited(emptyHead);
+  replication.audited(emptyHead);
   expect(told()).toEqual(["1-100"]);
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual([]);
-  mirror.audited(headAt(100));
+  replication.audited(headAt(100));
   expect(told()).toEqual(["101-200"]);
-  mirror.audited(headAt(200));
+  replication.audited(headAt(200));
   expect(told()).toEqual(["201-250"]);
-  mirror.audited(headAt(250));
+  replication.audited(headAt(250));
   expect(told()).toEqual([]);
   write(1);
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual(["251-251"]);
 });
 
 test("tells nothing while no edge wants it", () => {
   write(3);
-  mirror.tell();
-  mirror.linked(false);
-  mirror.tell();
-  mirror.audited(emptyHead);
-  mirror.linked(true);
+  replication.tell();
+  replication.linked(false);
+  replication.tell();
+  replication.audited(emptyHead);
+  replication.linked(true);
   expect(told()).toEqual(["trail to 3"]);
-  mirror.unlinked();
-  mirror.audited(emptyHead);
-  mirror.tell();
+  replication.unlinked();
+  replication.audited(emptyHead);
+  replication.tell();
   expect(told()).toEqual([]);
 });
 
 test("begins on each link where the edge is, and sends again what may not have arrived", () => {
   write(150);
-  mirror.linked(true);
-  mirror.audited(headAt(50));
+  replication.linked(true);
+  replication.audited(headAt(50));
   expect(told()).toEqual(["trail to 150", "51-150"]);
-  mirror.unlinked();
-  mirror.linked(true);
-  mirror.audited(headAt(50));
+  replication.unlinked();
+  replication.linked(true);
+  replication.audited(headAt(50));
   expect(told()).toEqual(["trail to 150", "51-150"]);
-  mirror.unlinked();
-  mirror.linked(true);
-  mirror.audited(headAt(150));
+  replication.unlinked();
+  replication.linked(true);
+  replication.audited(headAt(150));
   expect(told()).toEqual(["trail to 150"]);
 });
 
 test("stops where the edge does not take a batch, until the next link", () => {
   write(5);
-  mirror.linked(true);
-  mirror.audited(headAt(2));
+  replication.linked(true);
+  replication.audited(headAt(2));
   told();
-  mirror.audited(headAt(2));
+  replication.audited(headAt(2));
   expect(logged).toEqual(["audit.refused_by_edge"]);
   write(1);
-  mirror.tell();
-  mirror.audited(headAt(3));
+  replication.tell();
+  replication.audited(headAt(3));
   expect(told()).toEqual([]);
-  mirror.unlinked();
-  mirror.linked(true);
+  replication.unlinked();
+  replication.linked(true);
   expect(told()).toEqual(["trail to 6"]);
 });
 
 test("stops where the edge has more than there is, and sends nothing that would not continue it", () => {
   write(5);
-  mirror.linked(true);
-  mirror.audited({ seq: 6, hash: "f".repeat(64) });
+  replication.linked(true);
+  replication.audited({ seq: 6, hash: "f".repeat(64) });
   expect(logged).toEqual(["audit.edge_is_ahead"]);
   write(5);
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual(["trail to 5"]);
 });
 
 test("takes no answer for which it has not asked", () => {
   write(5);
-  mirror.linked(true);
-  mirror.audited(headAt(5));
+  replication.linked(true);
+  replication.audited(headAt(5));
   told();
-  mirror.audited(headAt(2));
+  replication.audited(headAt(2));
   write(1);
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual(["6-6"]);
 });
 
 test("tells of another trail as soon as the journal is another, in the middle of a link", () => {
   write(5);
-  mirror.linked(true);
-  mirror.audited(headAt(2));
+  replication.linked(true);
+  replication.audited(headAt(2));
   told();
   const other = openJournalFile({ path: inMemory, exclusive: true });
   write(1, other);
   ({ audit } = createJournal(other, Date.now));
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual(["trail to 1"]);
-  mirror.audited(emptyHead);
+  replication.audited(emptyHead);
   expect(told()).toEqual(["1-1"]);
   other.close();
 });
@@ -167,18 +167,18 @@ test("tells the trail once the journal can be read, and says in the log why it h
       throw new TwsError("journal_unavailable", "The disk is gone.");
     },
   };
-  mirror.linked(true);
+  replication.linked(true);
   expect(told()).toEqual([]);
   expect(logged).toEqual(["audit.not_told"]);
   audit = whole;
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual(["trail to 0"]);
 });
 
 test("tells the trail again when the journal could not be read as the edge answered", () => {
   const { audit: whole } = journal;
   write(5);
-  mirror.linked(true);
+  replication.linked(true);
   told();
   audit = {
     ...whole,
@@ -186,11 +186,11 @@ test("tells the trail again when the journal could not be read as the edge answe
       throw new TwsError("journal_unavailable", "The disk is gone.");
     },
   };
-  mirror.audited(headAt(2));
+  replication.audited(headAt(2));
   expect(logged).toEqual(["audit.not_told"]);
   audit = whole;
-  mirror.tell();
+  replication.tell();
   expect(told()).toEqual(["trail to 5"]);
-  mirror.audited(headAt(2));
+  replication.audited(headAt(2));
   expect(told()).toEqual(["3-5"]);
 });

@@ -17,7 +17,7 @@ type Phase =
   | "refused";
 
 /** Tells the edge of the audit trail, batch by batch: the next follows when the edge has taken the last. */
-export function createAuditMirror(
+export function createAuditReplication(
   { audit }: Pick<Journal, "audit">,
   send: (frame: AgentFrame) => void,
   log: Log,

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { ProofPurpose } from "../../shared/machine-key.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { type AgentKey, originOf, proofOf } from "./machine-key.ts";
-import { plain, wordsOf } from "./edge-error.ts";
+import { plain, edgeErrorIn } from "./edge-error.ts";
 
 interface Ask {
   readonly method: "GET" | "POST" | "DELETE";
@@ -57,7 +57,7 @@ export function createEdgeClient(edge: string, key: AgentKey): EdgeClient {
 
 function refused(status: number, text: string, origin: string): TwsError {
   const code = status === 429 ? "rate_limited" : "unauthorized";
-  const words = wordsOf(text);
+  const words = edgeErrorIn(text);
   if (words !== null) return new TwsError(code, words.message, { nextStep: words.nextStep });
   return new TwsError("protocol_error", `The edge at ${origin} answered HTTP ${status}.`, {
     nextStep:

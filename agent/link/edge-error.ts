@@ -5,10 +5,10 @@ import { ErrorBody } from "../../shared/errors.ts";
 /** Longer answers than this are no refusal of ours. */
 const mostBytes = 16 * 1024;
 
-const Refusal = z.object({ error: ErrorBody });
+const EdgeError = z.object({ error: ErrorBody });
 
 /** Why an edge did not open a WebSocket: in its own words if it gave any, else by the status. Never rejects. */
-export async function readRefusal(response: IncomingMessage): Promise<string> {
+export async function readEdgeError(response: IncomingMessage): Promise<string> {
   const status = response.statusCode ?? 0;
   try {
     let text = "";
@@ -17,7 +17,7 @@ export async function readRefusal(response: IncomingMessage): Promise<string> {
       text += String(chunk);
       if (text.length > mostBytes) break;
     }
-    const words = wordsOf(text);
+    const words = edgeErrorIn(text);
     return words === null ? explainStatus(status) : `${words.message} ${words.nextStep}`;
   } catch {
     return explainStatus(status);
@@ -25,9 +25,9 @@ export async function readRefusal(response: IncomingMessage): Promise<string> {
 }
 
 /** The sentence and the next step of an error that the edge answered; null for anything else. */
-export function wordsOf(text: string): { readonly message: string; readonly nextStep: string } | null {
+export function edgeErrorIn(text: string): { readonly message: string; readonly nextStep: string } | null {
   try {
-    const { message, nextStep } = Refusal.parse(JSON.parse(text)).error;
+    const { message, nextStep } = EdgeError.parse(JSON.parse(text)).error;
     return { message: plain(message), nextStep: plain(nextStep) };
   } catch {
     return null;

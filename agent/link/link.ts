@@ -15,7 +15,7 @@ import {
   subprotocol,
 } from "../../shared/protocol.ts";
 import type { Log } from "../process/log.ts";
-import { explainStatus, readRefusal } from "./edge-error.ts";
+import { explainStatus, readEdgeError } from "./edge-error.ts";
 
 export type HelloFrame = Extract<AgentFrame, { type: "hello" }>;
 export type WelcomeFrame = Extract<EdgeFrame, { type: "welcome" }>;
@@ -216,7 +216,7 @@ function serveOnce(
     socket.on("message", receive);
     socket.on("unexpected-response", (_request, response) => {
       void (async () => {
-        refusal = await readRefusal(response);
+        refusal = await readEdgeError(response);
         giveUp(refusal);
       })();
     });

@@ -1,5 +1,5 @@
 import { ContractSelector } from "../../shared/contract.ts";
-import { counted } from "../../shared/plural.ts";
+import { plural } from "../../shared/plural.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
@@ -79,7 +79,7 @@ export async function placeBasket(
       const outcome =
         "error" in ready ? ready : await attempt(() => placeRow(deps, row, ready.value, context));
       done += 1;
-      context.progress(done, rows.length, `${done} of ${counted(rows.length, "order")} answered`);
+      context.progress(done, rows.length, `${done} of ${plural(rows.length, "order")} answered`);
       return outcome;
     }),
   );

@@ -10,7 +10,7 @@ import {
 } from "../../shared/events.ts";
 import { type AgentFrame, encodeFrame, parseAgentFrame } from "../../shared/protocol.ts";
 import { createLog } from "../process/log.ts";
-import type { TopicNews } from "./outbox.ts";
+import type { TopicNews } from "./topic-batcher.ts";
 import { createTopics } from "./topics.ts";
 
 beforeEach(() => {
@@ -65,7 +65,8 @@ function start(resolve: (conId: number) => Promise<Contract> = async (conId) => 
     send,
     batches,
     tick: (conId: number, last: number) => emit(conId, { kind: "quote", data: { ...emptyQuote, last } }),
-    say: (conId: number, reason: StreamReason) => emit(conId, { kind: "state", ...conditionOf(reason) }),
+    emitState: (conId: number, reason: StreamReason) =>
+      emit(conId, { kind: "state", ...conditionOf(reason) }),
     lines: () => [...lines.keys()],
     events: () => batches.flat(),
   };
@@ -143,11 +144,11 @@ test("keeps every change of state, in order, around the latest value", async () 
   await opened();
   agent.tick(1, 1);
   await sent();
-  agent.say(1, "pacing");
+  agent.emitState(1, "pacing");
   agent.tick(1, 2);
-  agent.say(1, "data_lost");
+  agent.emitState(1, "data_lost");
   agent.tick(1, 3);
-  agent.say(1, "ok");
+  agent.emitState(1, "ok");
   await vi.advanceTimersByTimeAsync(50);
   expect(words(agent.events())).toEqual([1, waiting, lost, 3, "live: ok"]);
 });
@@ -156,7 +157,7 @@ test("holds back past eight unacknowledged batches and then sends the latest val
   const agent = start();
   agent.topics.linked([quoteTopic(1), quoteTopic(2)], agent.send);
   await opened();
-  agent.say(2, "pacing");
+  agent.emitState(2, "pacing");
   await sent();
   for (let last = 1; last <= 1_000; last += 1) {
     agent.tick(1, last);
@@ -216,7 +217,7 @@ test("a new link keeps what it names, drops the rest, opens the new, and numbers
   agent.tick(1, 1);
   await vi.advanceTimersByTimeAsync(1_000);
   agent.tick(1, 2);
-  agent.say(1, "pacing");
+  agent.emitState(1, "pacing");
   agent.topics.unlinked();
   expect(agent.lines()).toEqual([1, 2]);
   agent.batches.length = 0;

@@ -9,8 +9,8 @@ import {
 } from "../../shared/events.ts";
 import type { AgentFrame } from "../../shared/protocol.ts";
 import type { Log } from "../process/log.ts";
-import { createOutbox, type Outbox, type TopicNews } from "./outbox.ts";
-import type { FindSource } from "./sources.ts";
+import { createTopicBatcher, type TopicBatcher, type TopicNews } from "./topic-batcher.ts";
+import type { FindTopicSource } from "./topic-sources.ts";
 
 /** The streams that the edge watches here. */
 export interface Topics {
@@ -28,7 +28,7 @@ export interface Topics {
 }
 
 interface TopicsOptions {
-  readonly findSource: FindSource;
+  readonly findSource: FindTopicSource;
   readonly log: Log;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -53,16 +53,16 @@ const keptWithoutLinkMs = 60_000;
 
 export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
   const watched = new Map<string, Watched>();
-  let outbox: Outbox | null = null;
+  let batcher: TopicBatcher | null = null;
   let dropTimer: NodeJS.Timeout | undefined;
 
-  function tell(topic: string, event: TopicNews): void {
-    outbox?.push(topic, event);
+  function emit(topic: string, event: TopicNews): void {
+    batcher?.push(topic, event);
   }
 
-  function tellState(entry: Watched, condition: Condition): void {
+  function emitState(entry: Watched, condition: Condition): void {
     entry.state = { kind: "state", ...condition };
-    tell(entry.topic, entry.state);
+    emit(entry.topic, entry.state);
   }
 
   /** A value ends a gap. */
@@ -77,13 +77,13 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
       const source = await findSource(entry.about, entry.left.signal);
       if (entry.left.signal.aborted) return;
       // what was said when it could not be opened no longer holds, but what was told before that is not live again
-      if (entry.state?.state === "stale") tellState(entry, conditionOf("new_session"));
+      if (entry.state?.state === "stale") emitState(entry, conditionOf("new_session"));
       else entry.state = null;
       entry.stop = source((event) => {
         if (entry.left.signal.aborted) return;
         if (event.kind === "state") entry.state = event;
         else takeValue(entry, event);
-        tell(entry.topic, event);
+        emit(entry.topic, event);
       });
     } catch (error) {
       if (!entry.left.signal.aborted) notOpened(entry, error);
@@ -93,12 +93,12 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
   function notOpened(entry: Watched, error: unknown): void {
     if (error instanceof TwsError && (error.code === "tws_offline" || error.code === "tws_upstream_down")) {
       entry.isWaiting = true;
-      tellState(entry, conditionOf(error.code, error.message));
+      emitState(entry, conditionOf(error.code, error.message));
       return;
     }
     const isExpected = error instanceof TwsError;
     log[isExpected ? "warn" : "error"]("topic.not_opened", { topic: entry.topic, error });
-    tellState(entry, isExpected ? conditionOf("refused", error.message) : conditionOf("failed"));
+    emitState(entry, isExpected ? conditionOf("refused", error.message) : conditionOf("failed"));
   }
 
   function subscribe(topic: string): void {
@@ -108,7 +108,7 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
     if (parsed === null || watched.size >= maxTopics) {
       const condition =
         parsed === null ? conditionOf("refused", "The agent knows no such stream.") : conditionOf("too_many");
-      tell(topic, { kind: "state", ...condition });
+      emit(topic, { kind: "state", ...condition });
       return;
     }
     const entry: Watched = {
@@ -127,15 +127,15 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
   function unsubscribe(topic: string): void {
     const entry = watched.get(topic);
     watched.delete(topic);
-    outbox?.forget(topic);
+    batcher?.forget(topic);
     entry?.left.abort(new TwsError("cancelled", "Nobody watches this stream any more."));
     entry?.stop?.();
   }
 
   /** What a watcher must know first: the last value, and the stream's state unless it is simply live. */
   function replay(entry: Watched): void {
-    if (entry.value !== null) tell(entry.topic, entry.value);
-    if (entry.state !== null && entry.state.state !== "live") tell(entry.topic, entry.state);
+    if (entry.value !== null) emit(entry.topic, entry.value);
+    if (entry.state !== null && entry.state.state !== "live") emit(entry.topic, entry.state);
   }
 
   /** The edge asks for what it has: it is told afresh, and what could not be opened is tried once more. */
@@ -148,16 +148,16 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
 
   function linked(topics: readonly string[], send: (frame: AgentFrame) => void): void {
     clearTimeout(dropTimer);
-    outbox?.close();
-    outbox = createOutbox({ send: (events: TopicEvent[]) => send({ type: "event", events }), now });
+    batcher?.close();
+    batcher = createTopicBatcher({ send: (events: TopicEvent[]) => send({ type: "event", events }), now });
     const wanted = new Set(topics);
     for (const topic of watched.keys()) if (!wanted.has(topic)) unsubscribe(topic);
     for (const topic of wanted) subscribe(topic);
   }
 
   function unlinked(): void {
-    outbox?.close();
-    outbox = null;
+    batcher?.close();
+    batcher = null;
     clearTimeout(dropTimer);
     dropTimer = setTimeout(dropAll, keptWithoutLinkMs);
   }
@@ -167,7 +167,7 @@ export function createTopics({ findSource, log, now }: TopicsOptions): Topics {
     unlinked,
     subscribe,
     unsubscribe,
-    ack: (topic, seq) => outbox?.ack(topic, seq),
+    ack: (topic, seq) => batcher?.ack(topic, seq),
     retry() {
       for (const entry of watched.values()) if (entry.isWaiting) void open(entry);
     },

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
-import { forgive } from "../../shared/tools/coerce.ts";
+import { coerce } from "../../shared/tools/coerce.ts";
 import { inputAliases } from "../../shared/tools/history.ts";
 import { tools } from "../../shared/tools/index.ts";
 import { schemasOf } from "../../shared/tools/json-schema.ts";
@@ -17,7 +17,7 @@ test("every tool has an example, and no example is of a tool that is gone", () =
 
 test.for(Object.entries<ToolDefinition>(tools))("the example call of %s is one it takes", ([name, tool]) => {
   const { input } = schemasOf(tool);
-  const mended = forgive(input, readExamples()[name]?.input, inputAliases[name]);
+  const coerced = coerce(input, readExamples()[name]?.input, inputAliases[name]);
   // the edge refuses arguments that the schema does not name, which zod alone lets pass
-  expect(tool.input.strict().safeParse(mended).error?.issues ?? []).toEqual([]);
+  expect(tool.input.strict().safeParse(coerced).error?.issues ?? []).toEqual([]);
 });

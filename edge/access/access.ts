@@ -2,18 +2,18 @@ import { DurableObject } from "cloudflare:workers";
 import type { Caller } from "../../shared/caller.ts";
 import { hostOf } from "../config/bindings.ts";
 import { type AccessSettings, parseEnv } from "../config/settings.ts";
-import { createAgentAccess, type AgentAccess } from "./machines/machines.ts";
+import { createMachineAccess, type MachineAccess } from "./machines/machines.ts";
 import { createOAuth, type OAuth } from "./oauth/oauth.ts";
 import { createOwner } from "./pages/owner-session.ts";
 import { createPages, type Pages } from "./pages/pages.ts";
-import { onlyPublic } from "./oauth/public-fetch.ts";
-import { createRecords, type Records } from "./oauth/oauth-storage.ts";
+import { publicFetch } from "./oauth/public-fetch.ts";
+import { createOAuthStorage, type OAuthStorage } from "./oauth/oauth-storage.ts";
 import type { AccessRpc, Identity, Ticket, TicketEndpoint, Proven } from "../rpc/access.ts";
 import { hashOf, newSecret } from "../crypto/secrets.ts";
 import { type AccessStore, openAccessStore } from "./storage/store.ts";
 
 // nothing of the edge is to fetch anything else
-globalThis.fetch = onlyPublic(globalThis.fetch);
+globalThis.fetch = publicFetch(globalThis.fetch);
 
 const ticketLifetimeMs = 30_000;
 /** How long a client is kept that the owner has not agreed to. */
@@ -26,10 +26,10 @@ const useEveryMs = 60_000;
 /** Who may come in: the owner's sign-in, clients and what they were granted. There is one, named `access`. */
 export class Access extends DurableObject implements AccessRpc {
   readonly #store: AccessStore;
-  readonly #records: Records;
+  readonly #oauthStorage: OAuthStorage;
   readonly #oauth: OAuth;
   readonly #pages: Pages;
-  readonly #agents: AgentAccess;
+  readonly #machines: MachineAccess;
   /** Grants that are being ended, which nothing new is given for. */
   readonly #ending = new Set<string>();
 
@@ -37,27 +37,27 @@ export class Access extends DurableObject implements AccessRpc {
     super(ctx, env);
     const settings = settingsOf(env);
     this.#store = openAccessStore(ctx.storage);
-    this.#records = createRecords(ctx.storage.sql, Date.now);
+    this.#oauthStorage = createOAuthStorage(ctx.storage.sql, Date.now);
     const parts = {
       settings,
       env,
       store: this.#store,
-      records: this.#records,
+      storage: this.#oauthStorage,
       ctx,
       ended: (grantId: string) => this.revokeGrant(grantId),
     };
     this.#oauth = createOAuth(parts);
-    this.#agents = createAgentAccess({ ...parts, ctx, access: this.#store });
+    this.#machines = createMachineAccess({ ...parts, ctx, access: this.#store });
     this.#pages = createPages({
       ...parts,
       oauth: this.#oauth,
       owner: createOwner(parts),
-      desk: this.#agents.desk,
+      pairing: this.#machines.pairing,
     });
   }
 
   async identify(token: string, resource: string): Promise<Identity> {
-    if (this.#agents.tokens.isOne(token)) return await this.#agents.tokens.identify(token, resource);
+    if (this.#machines.tokens.isOne(token)) return await this.#machines.tokens.identify(token, resource);
     const found = await this.#oauth.holderOf(token, resource);
     if (!found.ok) return found;
     const { consent, scopes } = found;
@@ -105,25 +105,25 @@ export class Access extends DurableObject implements AccessRpc {
 
   #isGranted(grantId: string): boolean {
     if (this.#ending.has(grantId)) return false;
-    if (this.#agents.tokens.isGood(grantId)) return true;
+    if (this.#machines.tokens.isGood(grantId)) return true;
     const consent = this.#store.consent(grantId);
     return consent !== null && Date.parse(consent.policy.expiresAt) > Date.now();
   }
 
   async proveAgent(proof: string, nowMs: number): Promise<Proven> {
-    const proven = await this.#agents.proveAgent(proof, nowMs);
+    const proven = await this.#machines.proveAgent(proof, nowMs);
     await this.#sweep();
     return proven;
   }
 
   async isGoodKey(keyId: string, hostId: string): Promise<boolean> {
-    return this.#agents.isGoodKey(keyId, hostId);
+    return this.#machines.isGoodKey(keyId, hostId);
   }
 
   /** The owner's pages and the OAuth endpoints, under the public address. */
   override async fetch(request: Request): Promise<Response> {
     try {
-      return await (this.#agents.api.fetch(request) ?? this.#pages.fetch(request));
+      return await (this.#machines.api.fetch(request) ?? this.#pages.fetch(request));
     } finally {
       await this.#sweep();
     }
@@ -136,15 +136,15 @@ export class Access extends DurableObject implements AccessRpc {
   /** Deletes what has expired, and comes back when more does. */
   async #sweep(): Promise<void> {
     const now = Date.now();
-    const afterRecords = this.#records.sweep();
+    const afterExpired = this.#oauthStorage.sweep();
     for (const { grantId, policy } of this.#store.consents()) {
       const isOver = Date.parse(policy.expiresAt) <= now || this.#oauth.isOver(grantId);
       if (isOver && !(await this.#tryToRevoke(grantId))) await this.#sweepAt(now + revokeAgainMs);
     }
-    await this.#agents.tokens.endExpired(now);
-    const oldest = this.#records.sweepClients(Math.floor((now - unusedClientMs) / 1000));
+    await this.#machines.tokens.endExpired(now);
+    const oldest = this.#oauthStorage.sweepClients(Math.floor((now - unusedClientMs) / 1000));
     const afterClients = oldest === null ? null : (oldest + 1) * 1000 + unusedClientMs;
-    const next = [afterRecords, afterClients, this.#store.sweep(now)].filter((at) => at !== null);
+    const next = [afterExpired, afterClients, this.#store.sweep(now)].filter((at) => at !== null);
     if (next.length > 0) await this.#sweepAt(Math.min(...next));
   }
 

@@ -45,9 +45,9 @@ beforeEach(async () => {
 
 type OwnerFrame = Extract<EdgeFrame, { type: "owner" }>;
 const desk = (frame: OwnerFrame, approvals: readonly PendingApproval[]) =>
-  agent.say({ type: "result", id: frame.id, output: { approvals } });
+  agent.send({ type: "result", id: frame.id, output: { approvals } });
 const refuse = (frame: OwnerFrame, message: string) =>
-  agent.say({
+  agent.send({
     type: "error",
     id: frame.id,
     error: { code: "trading_refused", message, nextStep: "Ask for the order again.", retryable: false },
@@ -210,7 +210,7 @@ describe("an order that waits", () => {
     async (output) => {
       const answer = browser.get(path);
       const frame = await agent.expect("owner");
-      agent.say({ type: "result", id: frame.id, output });
+      agent.send({ type: "result", id: frame.id, output });
       expect((await answer).status).toBe(400);
     },
   );
@@ -309,7 +309,7 @@ describe("a client that would approve its own order", () => {
   test("is shown without buttons and with the command where only the TWS host decides", async () => {
     const answer = browser.get(path);
     const frame = await agent.expect("owner");
-    agent.say({ type: "result", id: frame.id, output: { approvals: [pending()], at: "host" } });
+    agent.send({ type: "result", id: frame.id, output: { approvals: [pending()], at: "host" } });
     const page = await (await answer).text();
     expect(page).toContain("BUY 10 AAPL");
     expect(page).toContain("npm run -s tws-edge -- approve a1");
@@ -337,7 +337,7 @@ describe("the state of trading", () => {
     unknownOrders: 0,
   };
   const say = (changes: Partial<TradingStatus>) =>
-    agent.say({ type: "status", status: { ...connectedStatus, trading: { ...trading, ...changes } } });
+    agent.send({ type: "status", status: { ...connectedStatus, trading: { ...trading, ...changes } } });
   const since = "2026-01-05T15:00:00.000Z";
 
   test("is shown, and new orders are stopped with a reason", async () => {

@@ -2,17 +2,17 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { hostOf } from "../config/bindings.ts";
 import { connectAgent } from "../host/host.fixture.ts";
-import { auditTrail, tellTrail } from "../host/audit.fixture.ts";
+import { auditTrail, announceTrail } from "../host/audit.fixture.ts";
 import { ownerBrowser } from "./machines/machine.fixture.ts";
 
 test("the audit trail is shown newest first, page by page, and whether it is whole", async () => {
   const browser = await ownerBrowser();
   expect(await (await browser.get("/audit")).text()).toContain("There is nothing to show");
   const agent = await connectAgent(hostOf(env));
-  await tellTrail(agent);
+  await announceTrail(agent);
   const trail = await auditTrail(150, { client: `<script>alert(1)</script>` });
   for (const entries of [trail.slice(0, 100), trail.slice(100)]) {
-    agent.say({ type: "audit", entries });
+    agent.send({ type: "audit", entries });
     await agent.expect("audited");
   }
   const page = await (await browser.get("/audit")).text();
@@ -26,14 +26,14 @@ test("the audit trail is shown newest first, page by page, and whether it is who
   expect(older).toContain("1 received");
   expect(older).not.toContain("Older");
 
-  agent.say({ type: "audit", entries: trail.slice(0, 1) });
+  agent.send({ type: "audit", entries: trail.slice(0, 1) });
   let broken = "";
   while (!broken.includes("The trail is broken")) broken = await (await browser.get("/audit")).text();
   expect(broken).toContain("150 received");
 
-  await tellTrail(agent, "second");
+  await announceTrail(agent, "second");
   const [renewed] = await auditTrail(1, { outcome: "anew" });
-  agent.say({ type: "audit", entries: renewed === undefined ? [] : [renewed] });
+  agent.send({ type: "audit", entries: renewed === undefined ? [] : [renewed] });
   await agent.expect("audited");
   const begun = await (await browser.get("/audit")).text();
   expect(begun).toMatch(

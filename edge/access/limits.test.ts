@@ -7,7 +7,7 @@ import { callOf, connectAgent, rpc as hostRpc } from "../host/host.fixture.ts";
 import { hostRates } from "../host/relay/rate-limits.ts";
 import { ownerOfLocalMode } from "../../shared/caller.ts";
 import { handleMcp } from "../mcp/endpoint.ts";
-import { visitorRates } from "../http/address-limits.ts";
+import { addressRates } from "../http/address-limits.ts";
 import { at, createBrowser, granted, mcp, passphrase, publicUrl, register, rpc } from "./access.fixture.ts";
 import { createMachine } from "./machines/machine.fixture.ts";
 
@@ -27,7 +27,7 @@ const callFrom = (address: string, init: RequestInit) => ({
 
 describe("an address that sends too many requests", () => {
   const flood = async (address: string) => {
-    for (let count = 0; count < visitorRates.requests.burst; count += 1) {
+    for (let count = 0; count < addressRates.requests.burst; count += 1) {
       await at("/.well-known/oauth-protected-resource", from(address));
     }
   };
@@ -76,7 +76,7 @@ describe("an address that guesses tokens", () => {
     const address = crypto.randomUUID();
     const { tokens } = await granted();
     expect((await guess(address, tokens.access_token)).status).toBe(200);
-    for (let count = 0; count < visitorRates.refusals.burst; count += 1) {
+    for (let count = 0; count < addressRates.refusals.burst; count += 1) {
       expect((await guess(address, `g_AAAAAAAAAAAAAAAAAAAAAA:a:${count}`)).status).toBe(401);
     }
     const refused = await guess(address, "g_AAAAAAAAAAAAAAAAAAAAAA:a:more");
@@ -104,7 +104,7 @@ describe("an address that guesses tokens", () => {
       });
     const open = () => at("/api/v1/stream/news?ticket=wrong", from(address, { Upgrade: "websocket" }));
     const statuses = new Set<number>();
-    for (let count = 0; count <= visitorRates.refusals.burst; count += 1) {
+    for (let count = 0; count <= addressRates.refusals.burst; count += 1) {
       statuses.add((await (count % 2 === 0 ? open() : dial())).status);
     }
     expect([...statuses][0]).toBe(401);
@@ -117,7 +117,7 @@ describe("an address that guesses tokens", () => {
     const look = (address: string, headers: Record<string, string> = {}) =>
       at("/health", { headers: { "CF-Connecting-IP": address, ...headers } });
     const guess = (address: string) => look(address, { Authorization: `Bearer ${crypto.randomUUID()}` });
-    for (let count = 0; count <= visitorRates.refusals.burst; count += 1) {
+    for (let count = 0; count <= addressRates.refusals.burst; count += 1) {
       expect((await look(looker)).status).toBe(200);
       await guess(guesser);
     }

@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
 import { PairAnswer } from "../../shared/machine-key.ts";
-import { atDesk, createMachine, errorOf, type Machine, ownerBrowser } from "./machines/machine.fixture.ts";
+import {
+  onPairPage,
+  createMachine,
+  errorOf,
+  type Machine,
+  ownerBrowser,
+} from "./machines/machine.fixture.ts";
 
 /** What becomes of codes when somebody guesses. */
 
@@ -12,12 +18,12 @@ const waiting = async (machine: Machine) => {
 
 test("a code that the owner made ends after five wrong ones, wherever they come from", async () => {
   const browser = await ownerBrowser();
-  const offer = await (await atDesk(browser, { do: "offer", name: "Voided" })).text();
+  const offer = await (await onPairPage(browser, { do: "offer", name: "Voided" })).text();
   const code = /--code ([\w-]+)/.exec(offer)?.[1] ?? "";
   // what has not the form of a code is no try at one
   for (const _ of [1, 2, 3, 4, 5]) expect((await (await createMachine()).pair("typo")).status).toBe(401);
   for (const _ of [1, 2, 3, 4]) expect((await (await createMachine()).pair("2222-2222")).status).toBe(401);
-  const early = await (await atDesk(browser, { do: "offer", name: "Made after four" })).text();
+  const early = await (await onPairPage(browser, { do: "offer", name: "Made after four" })).text();
   const laterCode = /--code ([\w-]+)/.exec(early)?.[1] ?? "";
   expect((await (await createMachine()).pair("2222-2222")).status).toBe(401);
   const refused = await (await createMachine()).pair(code);
@@ -33,13 +39,13 @@ test("a code that a machine shows ends after five wrong ones at the page, and no
   for (const _ of [1, 2, 3, 4, 5, 6]) await (await createMachine()).pair("2222-2222");
   const browser = await ownerBrowser();
   for (const _ of [1, 2, 3, 4]) {
-    expect((await atDesk(browser, { do: "find", code: "3333-3333" })).status).toBe(401);
+    expect((await onPairPage(browser, { do: "find", code: "3333-3333" })).status).toBe(401);
   }
   // a right one is none of the five
-  await atDesk(browser, { do: "decline", code: otherCode });
+  await onPairPage(browser, { do: "decline", code: otherCode });
   expect(await machine.poll(pollSecret)).toMatchObject({ state: "open" });
-  expect((await atDesk(browser, { do: "find", code: "3333-3333" })).status).toBe(401);
-  expect((await atDesk(browser, { do: "accept", code, name: "Too late" })).status).toBe(401);
+  expect((await onPairPage(browser, { do: "find", code: "3333-3333" })).status).toBe(401);
+  expect((await onPairPage(browser, { do: "accept", code, name: "Too late" })).status).toBe(401);
   expect(await machine.poll(pollSecret)).toEqual({ state: "expired" });
   expect((await machine.dial()).status).toBe(401);
 });
@@ -49,5 +55,5 @@ test("machines that guess cannot keep the owner from entering a code", async () 
   const { code } = await waiting(machine);
   for (let count = 0; count < 101; count += 1) await (await createMachine()).pair("2222-2222");
   expect((await (await createMachine()).pair("2222-2222")).status).toBe(429);
-  expect((await atDesk(await ownerBrowser(), { do: "find", code })).status).toBe(200);
+  expect((await onPairPage(await ownerBrowser(), { do: "find", code })).status).toBe(200);
 });

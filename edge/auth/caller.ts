@@ -4,7 +4,7 @@ import type { Identity } from "../rpc/access.ts";
 import { accessOf, type Env } from "../config/bindings.ts";
 import type { AccessSettings, Settings } from "../config/settings.ts";
 import { bearerChallenge } from "../http/bearer-challenge.ts";
-import { requireTrust } from "../http/address-limits.ts";
+import { requireNotBlocked } from "../http/address-limits.ts";
 import { addressOf } from "../http/client-address.ts";
 
 /** How long a Worker goes by what `Access` has said of a token. */
@@ -46,7 +46,7 @@ async function identify(
   const known = remembered.get(key);
   if (known !== undefined && known.until > now) return known.identity;
   // one that was good is asked about all the same: who shares an address with a guesser is not shut out
-  if (known?.identity.ok !== true) requireTrust(address);
+  if (known?.identity.ok !== true) requireNotBlocked(address);
   const identity = await accessOf(env).identify(token, resource);
   if (remembered.size >= maxRemembered) remembered.clear();
   remembered.set(key, { identity, until: now + trustMs });

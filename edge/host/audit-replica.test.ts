@@ -10,8 +10,8 @@ import {
   rpc,
   type ScriptedAgent,
 } from "./host.fixture.ts";
-import { AuditMirror } from "./audit-replica.ts";
-import { auditTrail, tellTrail } from "./audit.fixture.ts";
+import { AuditReplica } from "./audit-replica.ts";
+import { auditTrail, announceTrail } from "./audit.fixture.ts";
 import { openStore } from "./storage/store.ts";
 
 const trail = await auditTrail(250);
@@ -27,15 +27,15 @@ const auditIn = async (host: HostStub) => {
 };
 
 /** Sends a batch and waits for how far the edge says it is. */
-async function mirrored(agent: ScriptedAgent, entries: readonly AuditEntry[]) {
-  agent.say({ type: "audit", entries: [...entries] });
+async function replicated(agent: ScriptedAgent, entries: readonly AuditEntry[]) {
+  agent.send({ type: "audit", entries: [...entries] });
   return (await agent.expect("audited")).head;
 }
 
 /** Sends what is to be refused, which gets no answer, so that the agent does not send it again: the status tells it. */
 async function refused(host: HostStub, agent: ScriptedAgent, entries: readonly AuditEntry[]) {
   const watch = await openSocket(host, "watch?id=status&uri=ibkr://status");
-  agent.say({ type: "audit", entries: [...entries] });
+  agent.send({ type: "audit", entries: [...entries] });
   expect(await watch.json()).toEqual({ type: "updated", uri: "ibkr://status" });
   watch.socket.close(1000, "");
   const { broken } = await rpc(host).audit(null);
@@ -44,12 +44,12 @@ async function refused(host: HostStub, agent: ScriptedAgent, entries: readonly A
 }
 
 /** A host that has the beginning of the trail from an agent. */
-async function mirroring(count: number) {
+async function replicating(count: number) {
   const host = freshHost();
   const agent = await connectAgent(host);
-  await tellTrail(agent, "first", headAt(count));
+  await announceTrail(agent, "first", headAt(count));
   for (let from = 0; from < count; from += 100) {
-    await mirrored(agent, trail.slice(from, Math.min(from + 100, count)));
+    await replicated(agent, trail.slice(from, Math.min(from + 100, count)));
   }
   return { host, agent };
 }
@@ -59,21 +59,21 @@ describe("the copy of the audit trail", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     expect(agent.welcome).toMatchObject({ keepsAudit: true });
-    expect(await tellTrail(agent)).toEqual(emptyHead);
+    expect(await announceTrail(agent)).toEqual(emptyHead);
     expect(await auditIn(host)).toBe("none");
-    expect(await mirrored(agent, trail.slice(0, 100))).toEqual(headAt(100));
-    expect(await mirrored(agent, trail.slice(100, 110))).toEqual(headAt(110));
+    expect(await replicated(agent, trail.slice(0, 100))).toEqual(headAt(100));
+    expect(await replicated(agent, trail.slice(100, 110))).toEqual(headAt(110));
     agent.socket.close(1000, "");
     await agent.closed;
     await evictDurableObject(host);
     const next = await connectAgent(host);
-    expect(await tellTrail(next, "first", headAt(120))).toEqual(headAt(110));
-    expect(await mirrored(next, trail.slice(110, 120))).toEqual(headAt(120));
+    expect(await announceTrail(next, "first", headAt(120))).toEqual(headAt(110));
+    expect(await replicated(next, trail.slice(110, 120))).toEqual(headAt(120));
     expect(await auditIn(host)).toBe("ok");
   });
 
   it("shows the newest hundred, and those before on further pages", async () => {
-    const { host } = await mirroring(250);
+    const { host } = await replicating(250);
     const page = await rpc(host).audit(null);
     expect(page.broken).toBeNull();
     expect(page.entries.map(({ entry }) => entry.seq)).toEqual(
@@ -86,17 +86,17 @@ describe("the copy of the audit trail", () => {
 
   it("takes once what an agent sends again that could not know whether it had arrived", async () => {
     await runInDurableObject(freshHost(), async (_, { storage }) => {
-      const mirror = new AuditMirror(openStore(storage));
+      const replica = new AuditReplica(openStore(storage));
       const mine = { trailId: "first", head: headAt(250) };
-      mirror.told(mine);
-      const late = mirror.take(trail.slice(0, 100));
+      replica.announced(mine);
+      const late = replica.take(trail.slice(0, 100));
       // the agent has gone and is back before the hashes of the batch are made
-      mirror.left();
-      expect(mirror.told(mine)).toEqual(emptyHead);
-      const again = mirror.take(trail.slice(0, 100));
+      replica.left();
+      expect(replica.announced(mine)).toEqual(emptyHead);
+      const again = replica.take(trail.slice(0, 100));
       expect(await late).toBeNull();
       expect(await again).toEqual(headAt(100));
-      expect(mirror.state()).toBe("ok");
+      expect(replica.state()).toBe("ok");
     });
   });
 
@@ -110,7 +110,7 @@ describe("the copy of the audit trail", () => {
     ["a changed hash", [{ ...second, hash: "0".repeat(64) }]],
     ["one bad entry behind a good one", [second, { ...third, account: "U1" }]],
   ])("refuses %s whole, keeps what it has, and says broken from then on", async (_, entries) => {
-    const { host, agent } = await mirroring(1);
+    const { host, agent } = await replicating(1);
     const broken = await refused(host, agent, entries);
     expect(Date.parse(broken.since)).toBeLessThanOrEqual(Date.now());
     expect(await auditIn(host)).toBe("broken");
@@ -118,14 +118,14 @@ describe("the copy of the audit trail", () => {
     expect(page.entries.map(({ entry }) => entry.seq)).toEqual([1]);
     expect(page.head).toEqual(headAt(1));
     // what is right is still taken, but does not hide what was wrong
-    expect(await mirrored(agent, [second])).toEqual(headAt(2));
+    expect(await replicated(agent, [second])).toEqual(headAt(2));
     // nor does what is wrong later
-    await tellTrail(agent, "first", emptyHead);
+    await announceTrail(agent, "first", emptyHead);
     expect((await rpc(host).audit(null)).broken).toEqual(broken);
   });
 
   it("finds a row that was changed on its own disk", async () => {
-    const { host } = await mirroring(3);
+    const { host } = await replicating(3);
     await runInDurableObject(host, (_, { storage }) => {
       storage.sql.exec("UPDATE audit SET entry = replace(entry, 'step 2', 'step 9') WHERE number = 2");
     });
@@ -135,18 +135,18 @@ describe("the copy of the audit trail", () => {
   });
 
   it("keeps the newest hundred thousand entries over all trails, and the heads", async () => {
-    const { host, agent } = await mirroring(100);
+    const { host, agent } = await replicating(100);
     // as if it had grown to just below the bound
     await runInDurableObject(host, (_, { storage }) => {
       storage.sql.exec("UPDATE audit SET number = number - 99930 WHERE number <= 50");
     });
-    await tellTrail(agent, "second");
-    expect(await mirrored(agent, other)).toMatchObject({ seq: 3 });
+    await announceTrail(agent, "second");
+    expect(await replicated(agent, other)).toMatchObject({ seq: 3 });
     const [oldest] = await runInDurableObject(host, (_, { storage }) =>
       storage.sql.exec<{ number: number }>("SELECT MIN(number) AS number FROM audit").toArray(),
     );
     expect(oldest?.number).toBe(104 - 100_000);
-    expect(await tellTrail(agent, "first", headAt(100))).toEqual(headAt(100));
+    expect(await announceTrail(agent, "first", headAt(100))).toEqual(headAt(100));
   });
 
   it("says nothing of trading where the agent does not", async () => {
@@ -156,13 +156,13 @@ describe("the copy of the audit trail", () => {
 
 describe("a journal that begins anew", () => {
   it("is a trail of its own, and it is noted after which entry of which one it came", async () => {
-    const { host, agent } = await mirroring(110);
+    const { host, agent } = await replicating(110);
     agent.socket.close(1000, "");
     await agent.closed;
     const next = await connectAgent(host);
-    expect(await tellTrail(next, "second")).toEqual(emptyHead);
+    expect(await announceTrail(next, "second")).toEqual(emptyHead);
     expect(await auditIn(host)).toBe("ok");
-    const head = await mirrored(next, other);
+    const head = await replicated(next, other);
     const page = await rpc(host).audit(null);
     expect(page).toMatchObject({
       broken: null,
@@ -183,15 +183,15 @@ describe("a journal that begins anew", () => {
   });
 
   it("may begin while the agent is connected", async () => {
-    const { host, agent } = await mirroring(2);
-    expect(await tellTrail(agent, "second")).toEqual(emptyHead);
-    await mirrored(agent, other);
+    const { host, agent } = await replicating(2);
+    expect(await announceTrail(agent, "second")).toEqual(emptyHead);
+    await replicated(agent, other);
     expect(await auditIn(host)).toBe("ok");
   });
 
   it("leaves nothing behind of one that never had an entry", async () => {
-    const { host, agent } = await mirroring(2);
-    for (const trailId of ["empty", "empty too", "second"]) await tellTrail(agent, trailId);
+    const { host, agent } = await replicating(2);
+    for (const trailId of ["empty", "empty too", "second"]) await announceTrail(agent, trailId);
     expect((await rpc(host).audit(null)).trails).toMatchObject([
       { trailId: "second", previous: { trailId: "first", head: headAt(2) } },
       { trailId: "first" },
@@ -199,10 +199,10 @@ describe("a journal that begins anew", () => {
   });
 
   it("does not hide that the one before was broken", async () => {
-    const { host, agent } = await mirroring(2);
+    const { host, agent } = await replicating(2);
     await refused(host, agent, trail.slice(3, 4));
-    await tellTrail(agent, "second");
-    await mirrored(agent, other);
+    await announceTrail(agent, "second");
+    await replicated(agent, other);
     expect(await auditIn(host)).toBe("broken");
   });
 
@@ -224,8 +224,8 @@ describe("a journal that begins anew", () => {
     await evictDurableObject(host);
     const agent = await connectAgent(host);
     expect(await auditIn(host)).toBe("ok");
-    await tellTrail(agent, "second");
-    await mirrored(agent, other);
+    await announceTrail(agent, "second");
+    await replicated(agent, other);
     expect(await rpc(host).audit(null)).toMatchObject({
       entries: [{}, {}, {}, { entry: second }, { entry: first }],
       trails: [
@@ -237,16 +237,16 @@ describe("a journal that begins anew", () => {
   });
 
   it("is forgotten behind a thousand others", async () => {
-    const { host, agent } = await mirroring(2);
+    const { host, agent } = await replicating(2);
     await runInDurableObject(host, (_, { storage }) => {
       storage.sql.exec(
         `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
          INSERT INTO trail SELECT 'trail ' || i, '2026-01-05T15:00:00.000Z', 1, hex(zeroblob(32)), NULL FROM n`,
       );
     });
-    expect(await tellTrail(agent, "first", headAt(2))).toEqual(headAt(2));
-    await tellTrail(agent, "newest");
-    expect(await tellTrail(agent, "first", headAt(2))).toEqual(emptyHead);
+    expect(await announceTrail(agent, "first", headAt(2))).toEqual(headAt(2));
+    await announceTrail(agent, "newest");
+    expect(await announceTrail(agent, "first", headAt(2))).toEqual(emptyHead);
   });
 });
 
@@ -261,18 +261,18 @@ describe("a trail that is not what it was", () => {
       /another than the one here/,
     ],
   ])("is broken as soon as it is told: %s", async (_, trailId, head, reason) => {
-    const { host, agent } = await mirroring(3);
+    const { host, agent } = await replicating(3);
     const watch = await openSocket(host, "watch?id=status&uri=ibkr://status");
-    expect(await tellTrail(agent, trailId, head)).toEqual(headAt(3));
+    expect(await announceTrail(agent, trailId, head)).toEqual(headAt(3));
     expect(await watch.json()).toEqual({ type: "updated", uri: "ibkr://status" });
     expect((await rpc(host).audit(null)).broken?.reason).toMatch(reason);
     expect(await auditIn(host)).toBe("broken");
   });
 
   it("is whole where it has grown while the agent was away", async () => {
-    const { host, agent } = await mirroring(3);
-    await tellTrail(agent, "first", headAt(5));
-    await mirrored(agent, trail.slice(3, 5));
+    const { host, agent } = await replicating(3);
+    await announceTrail(agent, "first", headAt(5));
+    await replicated(agent, trail.slice(3, 5));
     expect(await auditIn(host)).toBe("ok");
   });
 });

@@ -13,22 +13,22 @@ const Broken = z.object({ since: z.string(), reason: z.string() });
 type Broken = z.infer<typeof Broken>;
 
 /**
- * The copy of the agent's audit trail. It only grows: what does not continue the trail that it says to be is refused,
+ * The replica of the agent's audit trail. It only grows: what does not continue the trail that it says to be is refused,
  * and that it was tried is remembered, since it means that somebody has changed the trail beside TWS. A journal that
  * begins anew begins another trail, which is remembered too: after which entry of which one it came.
  */
-export class AuditMirror {
+export class AuditReplica {
   readonly #store: Store;
-  /** Which telling of a trail it is: hashing lets other messages in between, and then a batch is out of date. */
-  #telling = 0;
+  /** Which announcement of a trail it is: hashing lets other messages in between, and then a batch is out of date. */
+  #announcement = 0;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
   /** The agent says which trail it keeps. Returns how far that is here. */
-  told({ trailId, head }: Trail): AuditHead {
-    this.#telling += 1;
+  announced({ trailId, head }: Trail): AuditHead {
+    this.#announcement += 1;
     const known = this.#store.trail(trailId);
     if (known === null) this.#begin(trailId);
     this.#store.setFact("audit_trail", trailId);
@@ -45,19 +45,19 @@ export class AuditMirror {
 
   /** The agent is gone: what it has sent it will send again. */
   left(): void {
-    this.#telling += 1;
+    this.#announcement += 1;
   }
 
   /** Takes the next entries. Returns the new head; null where they do not continue the trail, or nobody waits any more. */
   async take(entries: readonly AuditEntry[]): Promise<AuditHead | null> {
-    const telling = this.#telling;
+    const announcement = this.#announcement;
     const falsified = await falsifiedIn(entries);
-    if (telling !== this.#telling) return null;
+    if (announcement !== this.#announcement) return null;
     const { trailId, head } = this.#trail();
-    const fault = breakIn(head, entries) ?? falsified;
+    const reason = breakIn(head, entries) ?? falsified;
     const last = entries.at(-1);
-    if (fault !== null || last === undefined) {
-      this.#break(fault ?? "It was empty.");
+    if (reason !== null || last === undefined) {
+      this.#break(reason ?? "It was empty.");
       return null;
     }
     const next = { seq: last.seq, hash: last.hash };

@@ -26,11 +26,11 @@ export async function auditTrail(count: number, changes: Partial<AuditEntry> = {
 }
 
 /** The agent says which trail it keeps and where that ends; how far the edge has it. */
-export async function tellTrail(
+export async function announceTrail(
   agent: ScriptedAgent,
   trailId = "first",
   head: AuditHead = emptyHead,
 ): Promise<AuditHead> {
-  agent.say({ type: "trail", trail: { trailId, head } });
+  agent.send({ type: "trail", trail: { trailId, head } });
   return (await agent.expect("audited")).head;
 }

@@ -43,7 +43,7 @@ describe("a crash of the host's object", () => {
     await crash(host);
     await before.closed;
     const early = await openWatcher(host);
-    early.say({ action: "subscribe", symbol: "AAPL" });
+    early.send({ action: "subscribe", symbol: "AAPL" });
     expect(await early.json()).toMatchObject({ type: "error", code: "agent_offline", retryable: true });
     const next = await connectAgent(host);
     const after = await watchApple(host, next);
@@ -69,7 +69,7 @@ describe("a crash of the host's object", () => {
     next.socket.close(1000, "");
     expect(await first.json()).toMatchObject({ state: "stale", reason: "agent_offline" });
     const second = await openWatcher(host);
-    second.say({ action: "subscribe", symbol: "AAPL" });
+    second.send({ action: "subscribe", symbol: "AAPL" });
     expect(await second.json()).toMatchObject({
       type: "subscribed",
       state: "stale",

@@ -40,8 +40,8 @@ describe("an eviction of the host's object", () => {
     let seq = 0;
     for (let count = 0; count < 20; count += 1) seq = seqOf(await watcher.json());
     await evictDurableObject(host);
-    watcher.say({ action: "ack", seq });
-    watcher.say({ action: "ping" });
+    watcher.send({ action: "ack", seq });
+    watcher.send({ action: "ping" });
     expect(await watcher.json()).toMatchObject({ type: "pong" });
   });
 
@@ -50,9 +50,9 @@ describe("an eviction of the host's object", () => {
     const agent = await connectAgent(host);
     const watcher = await watchApple(host, agent);
     await evictDurableObject(host);
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ symbols: ["AAPL"], count: 1 });
-    watcher.say({ action: "unsubscribe", symbol: "AAPL" });
+    watcher.send({ action: "unsubscribe", symbol: "AAPL" });
     expect(await watcher.json()).toMatchObject({ type: "unsubscribed" });
     expect(await agent.expect("unsubscribe")).toEqual({ type: "unsubscribe", topic: "quote/265598" });
   });
@@ -65,7 +65,7 @@ describe("an eviction of the host's object", () => {
     await first.json();
     await evictDurableObject(host);
     const second = await openWatcher(host);
-    second.say({ action: "subscribe", symbol: "AAPL" });
+    second.send({ action: "subscribe", symbol: "AAPL" });
     await agent.opens();
     await second.json();
     await agent.expect("subscribe");
@@ -100,7 +100,7 @@ describe("an eviction of the host's object", () => {
     agent.quote({ last: 1 });
     await agent.taken();
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    watcher.send({ action: "subscribe", symbol: "AAPL" });
     await watcher.json();
     await watcher.json();
     const watch = await openSocket(host, `watch?uri=${encodeURIComponent(appleUri)}`);
@@ -128,13 +128,13 @@ describe("an eviction of the host's object", () => {
     await first.json();
     await evictDurableObject(host);
     const second = await openWatcher(host);
-    second.say({ action: "subscribe", symbol: "AAPL" });
+    second.send({ action: "subscribe", symbol: "AAPL" });
     await agent.opens();
     expect(await second.json()).not.toHaveProperty("state");
     await agent.expect("subscribe");
     // as the agent tells it afresh: the value and how it stands
     const event = { topic: "quote/265598", at: 1 } as const;
-    agent.say({
+    agent.send({
       type: "event",
       events: [
         { ...event, kind: "quote", seq: 2, data: emptyQuote },
@@ -153,15 +153,15 @@ describe("an eviction of the host's object", () => {
     const watcher = await openWatcher(host);
     const symbols = Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(64, "X"));
     for (const [index, symbol] of symbols.entries()) {
-      watcher.say({ action: "subscribe", symbol });
+      watcher.send({ action: "subscribe", symbol });
       await agent.opens({ ...apple, conId: 1_000_000_000 + index, symbol });
       await watcher.json();
       await agent.expect("subscribe");
     }
-    watcher.say({ action: "subscribe", symbol: "ONEMORE" });
+    watcher.send({ action: "subscribe", symbol: "ONEMORE" });
     expect(await watcher.json()).toMatchObject({ type: "error", code: "too_large" });
     await evictDurableObject(host);
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ symbols, count: 100 });
   });
 
@@ -182,15 +182,15 @@ describe("an eviction of the host's object", () => {
     for (let index = 0; index < 100; index += 1) {
       const symbol = `${index}`.padEnd(64, "X");
       const topic = `tick-news/${1_000_000_000 + index}`;
-      watcher.say({ action: "subscribe", symbol });
+      watcher.send({ action: "subscribe", symbol });
       await agent.starts(topic, { resource_id: symbol });
       await watcher.json();
       await agent.expect("subscribe");
-      agent.tell(topic, { kind: "news", data: { items: [first] } });
+      agent.emit(topic, { kind: "news", data: { items: [first] } });
       await watcher.json();
     }
     await evictDurableObject(host);
-    agent.tell("tick-news/1000000099", { kind: "news", data: { items: [first, headline("second")] } });
+    agent.emit("tick-news/1000000099", { kind: "news", data: { items: [first, headline("second")] } });
     expect(await watcher.json()).toMatchObject({ data: { message: "second" } });
   });
 });

@@ -66,9 +66,9 @@ async function withPortfolio() {
 }
 
 async function change(agent: ScriptedAgent, net: string): Promise<void> {
-  agent.tell("portfolio/DU1", portfolio(net));
+  agent.emit("portfolio/DU1", portfolio(net));
   await agent.taken();
-  agent.tell("orders/DU1", orders);
+  agent.emit("orders/DU1", orders);
   await agent.taken();
 }
 
@@ -96,7 +96,7 @@ describe.each(strangers)("what an account has is hidden from %s", (_, stranger) 
     const [theirs, hers] = [await watchAll(host, stranger), await watchAll(host, alice)];
     await change(agent, "1001");
     expect([await hers.json(), await hers.json()]).toMatchObject(uris.map((uri) => ({ uri })));
-    agent.say({ type: "status", status: { ...connectedStatus, farms: [] } });
+    agent.send({ type: "status", status: { ...connectedStatus, farms: [] } });
     // the first thing that it hears
     expect(await theirs.json()).toMatchObject({ uri: "ibkr://status" });
   });
@@ -105,7 +105,7 @@ describe.each(strangers)("what an account has is hidden from %s", (_, stranger) 
     const { host, agent } = await withPortfolio();
     const watcher = await openWatcher(host, "portfolio", stranger);
     for (const account of ["DU1", ""]) {
-      watcher.say({ action: "subscribe", account });
+      watcher.send({ action: "subscribe", account });
       // what Alice asked is not remembered for anybody else
       await agent.starts("portfolio/DU1", accountOf("DU1"));
       expect(await watcher.json()).toMatchObject({ type: "error", code: "forbidden" });
@@ -114,7 +114,7 @@ describe.each(strangers)("what an account has is hidden from %s", (_, stranger) 
       expect(await started).toMatchObject({ ok: false, error: { code: "forbidden" } });
     }
     await change(agent, "1001");
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ type: "subscriptions", count: 0 });
   });
 

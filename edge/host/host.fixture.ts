@@ -114,7 +114,7 @@ export async function dialAgent(host: HostStub) {
   const inbox = inboxOf(socketOf(response));
   return {
     ...inbox,
-    say: (frame: AgentFrame) => inbox.socket.send(encodeFrame(frame)),
+    send: (frame: AgentFrame) => inbox.socket.send(encodeFrame(frame)),
     frame: async (): Promise<EdgeFrame> => parseEdgeFrame(await inbox.next()),
   };
 }
@@ -124,7 +124,7 @@ type Hello = Extract<AgentFrame, { type: "hello" }>;
 /** An agent that has said hello and been welcomed. */
 export async function connectAgent(host: HostStub, changes: Partial<Hello> = {}) {
   const agent = await dialAgent(host);
-  agent.say({
+  agent.send({
     type: "hello",
     agentVersion: "0.0.0",
     instanceId: crypto.randomUUID(),
@@ -146,12 +146,12 @@ export async function connectAgent(host: HostStub, changes: Partial<Hello> = {})
       }
     },
     /** Tells a value of any kind. */
-    tell(topic: string, value: TopicValue): void {
+    emit(topic: string, value: TopicValue): void {
       seq += 1;
-      agent.say({ type: "event", events: [{ topic, seq, at: 1_700_000_000_000 + seq, ...value }] });
+      agent.send({ type: "event", events: [{ topic, seq, at: 1_700_000_000_000 + seq, ...value }] });
     },
     quote(changes: Partial<Quote>, topic = appleTopic): void {
-      this.tell(topic, { kind: "quote", data: { ...emptyQuote, ...changes } });
+      this.emit(topic, { kind: "quote", data: { ...emptyQuote, ...changes } });
     },
     /** Waits until the host has taken what was told. */
     async taken(): Promise<void> {
@@ -161,12 +161,12 @@ export async function connectAgent(host: HostStub, changes: Partial<Hello> = {})
     async starts(topic: string, output: Readonly<Record<string, unknown>>) {
       const call = await this.expect("call");
       const common = { status: "started", resource_uri: "", resource_id: "", topic };
-      agent.say({ type: "result", id: call.id, output: { ...common, ...output } });
+      agent.send({ type: "result", id: call.id, output: { ...common, ...output } });
       return call;
     },
     state(reason: StreamReason, topic = appleTopic): void {
       seq += 1;
-      agent.say({
+      agent.send({
         type: "event",
         events: [{ kind: "state", topic, seq, at: 1_700_000_000_000 + seq, ...conditionOf(reason) }],
       });
@@ -197,7 +197,7 @@ export async function openSocket(host: HostStub, path: string, caller: Caller = 
   const inbox = inboxOf(socketOf(response));
   return {
     ...inbox,
-    say: (message: unknown) => inbox.socket.send(JSON.stringify(message)),
+    send: (message: unknown) => inbox.socket.send(JSON.stringify(message)),
     json: async (): Promise<unknown> => JSON.parse(String(await inbox.next())),
   };
 }
@@ -212,7 +212,7 @@ export async function openWatcher(host: HostStub, stream = "market-data", caller
 /** A watcher that follows Apple, with the agent's part played. */
 export async function watchApple(host: HostStub, agent: ScriptedAgent) {
   const watcher = await openWatcher(host);
-  watcher.say({ action: "subscribe", symbol: "AAPL" });
+  watcher.send({ action: "subscribe", symbol: "AAPL" });
   await agent.opens();
   await watcher.json();
   await agent.expect("subscribe");

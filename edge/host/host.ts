@@ -10,10 +10,10 @@ import { retryAfter } from "../http/headers.ts";
 import { Alarm } from "./storage/alarm.ts";
 import { AgentLink, type ServingFrame } from "./relay/agent-link.ts";
 import { type Attachment, attachmentOf } from "./storage/socket-attachments.ts";
-import { AuditMirror } from "./audit-replica.ts";
+import { AuditReplica } from "./audit-replica.ts";
 import { Calls } from "./relay/calls.ts";
-import { Fairness, isNeverRefused } from "./relay/rate-limits.ts";
-import { createOpenStreams, isStartTool } from "./streams/stream-resolver.ts";
+import { CallerRateLimits, isNeverRefused } from "./relay/rate-limits.ts";
+import { createStreamResolver, isStartTool } from "./streams/stream-resolver.ts";
 import { Resources } from "./resources/resources.ts";
 import {
   callerHeader,
@@ -31,7 +31,7 @@ import { Started } from "./resources/started-streams.ts";
 import { healthOf, noteRelease, statusOf } from "./status.ts";
 import { openStore, type Store } from "./storage/store.ts";
 import { Topics } from "./streams/topics.ts";
-import { Updates, watchLimits, type WatchRequest } from "./resources/update-notifier.ts";
+import { UpdateNotifier, watchLimits, type WatchRequest } from "./resources/update-notifier.ts";
 import { Watchers } from "./streams/watchers.ts";
 import { tryClose } from "../http/sockets.ts";
 
@@ -41,13 +41,13 @@ export class TwsHost extends DurableObject implements HostRpc {
   readonly #calls: Calls;
   readonly #topics: Topics;
   readonly #link: AgentLink;
-  readonly #updates: Updates;
+  readonly #updateNotifier: UpdateNotifier;
   readonly #alarm: Alarm;
   readonly #started: Started;
   readonly #resources: Resources;
   readonly #watchers: Watchers;
-  readonly #fairness = new Fairness();
-  readonly #audit: AuditMirror;
+  readonly #rateLimits = new CallerRateLimits();
+  readonly #audit: AuditReplica;
   /** Grants that have ended: a request of theirs may have been let in a moment before. */
   readonly #dropped = new Set<string>();
 
@@ -57,16 +57,18 @@ export class TwsHost extends DurableObject implements HostRpc {
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(ping, pong));
     this.#store = openStore(ctx.storage);
     noteRelease(this.#store);
-    this.#calls = new Calls((frame) => this.#link.send(frame), this.#fairness);
-    this.#audit = new AuditMirror(this.#store);
+    this.#calls = new Calls((frame) => this.#link.send(frame), this.#rateLimits);
+    this.#audit = new AuditReplica(this.#store);
     this.#topics = new Topics({
       send: (frame) => this.#link.send(frame),
       isAgentHere: () => this.#link.isHere(),
       sequence: createSequence(this.#store),
-      lineNeeded: () => this.#started.relieve(),
+      lineNeeded: () => this.#started.reclaim(),
     });
     this.#alarm = new Alarm(ctx.storage, () => [this.#started.nextAt(), this.#agentCheckAt()]);
-    this.#updates = new Updates(ctx, (grantId, resource) => this.#started.watchChanged(grantId, resource));
+    this.#updateNotifier = new UpdateNotifier(ctx, (grantId, resource) =>
+      this.#started.watchChanged(grantId, resource),
+    );
     this.#link = new AgentLink({
       ctx,
       store: this.#store,
@@ -82,22 +84,22 @@ export class TwsHost extends DurableObject implements HostRpc {
           this.#topics.agentReturned();
           this.#alarm.schedule();
         },
-        statusChanged: () => this.#updates.statusChanged(),
+        statusChanged: () => this.#updateNotifier.statusChanged(),
         frame: (frame) => this.#take(frame),
       },
     });
-    const openStreams = createOpenStreams(this.#calls, this.#topics);
+    const resolver = createStreamResolver(this.#calls, this.#topics);
     this.#started = new Started({
       store: this.#store,
       topics: this.#topics,
-      updates: this.#updates,
+      notifier: this.#updateNotifier,
       alarm: this.#alarm,
     });
-    this.#resources = new Resources({ topics: this.#topics, openStreams, started: this.#started });
+    this.#resources = new Resources({ topics: this.#topics, resolver, started: this.#started });
     this.#watchers = new Watchers({
       ctx,
       topics: this.#topics,
-      openStreams,
+      resolver,
       report,
       followingChanged: () => this.#alarm.schedule(),
     });
@@ -109,7 +111,7 @@ export class TwsHost extends DurableObject implements HostRpc {
       const { tool } = call;
       this.#admit(call.caller);
       requireScope(call);
-      if (!isNeverRefused(tool)) this.#fairness.admit(call.caller.grantId);
+      if (!isNeverRefused(tool)) this.#rateLimits.admit(call.caller.grantId);
       if (isStartTool(tool)) return await this.#resources.start(call, tool);
       switch (tool) {
         case "ibkr_get_status":
@@ -141,7 +143,7 @@ export class TwsHost extends DurableObject implements HostRpc {
 
   async readResource(uri: string, caller: Caller): Promise<ResourceOutcome> {
     try {
-      this.#fairness.admit(this.#admit(caller).grantId);
+      this.#rateLimits.admit(this.#admit(caller).grantId);
       // an agent that has gone silent is noticed here, before an old value is read as live
       this.#link.isUp();
       if (uri === statusUri) {
@@ -220,7 +222,7 @@ export class TwsHost extends DurableObject implements HostRpc {
           this.#watchers.accept(server, "news", this.#watcherOf(request));
           return upgraded(client);
         case "/watch":
-          this.#updates.accept(server, watchRequestOf(this.#watcherOf(request), url));
+          this.#updateNotifier.accept(server, watchRequestOf(this.#watcherOf(request), url));
           this.#alarm.schedule();
           return upgraded(client);
         default:
@@ -268,7 +270,7 @@ export class TwsHost extends DurableObject implements HostRpc {
 
   /** While somebody looks at what the agent sends, it must be noticed that it has gone, though its connection seems open. */
   #agentCheckAt(): number | null {
-    const isLookedAt = this.#watchers.areFollowing() || this.#updates.hasWatches();
+    const isLookedAt = this.#watchers.areFollowing() || this.#updateNotifier.hasWatches();
     return isLookedAt ? this.#link.silentAt() : null;
   }
 
@@ -279,7 +281,7 @@ export class TwsHost extends DurableObject implements HostRpc {
       case "stream":
         return this.#watchers.closed(socket);
       case "watch":
-        this.#updates.closed(socket);
+        this.#updateNotifier.closed(socket);
         return this.#alarm.schedule();
       case undefined:
         return undefined;
@@ -304,7 +306,7 @@ export class TwsHost extends DurableObject implements HostRpc {
   /** Who opens a socket. */
   #watcherOf(request: Request): Caller {
     const caller = this.#admit(callerOf(request));
-    this.#fairness.admit(caller.grantId);
+    this.#rateLimits.admit(caller.grantId);
     return caller;
   }
 
@@ -317,20 +319,20 @@ export class TwsHost extends DurableObject implements HostRpc {
       case "error":
         return this.#calls.take(frame);
       case "trail":
-        return void this.#mirror(async () => this.#audit.told(frame.trail));
+        return void this.#replicate(async () => this.#audit.announced(frame.trail));
       case "audit":
-        return void this.#mirror(() => this.#audit.take(frame.entries));
+        return void this.#replicate(() => this.#audit.take(frame.entries));
       default:
         return frame satisfies never;
     }
   }
 
   /** What does not continue the trail gets no answer, so that the agent does not send it again and again. */
-  async #mirror(take: () => Promise<AuditHead | null>): Promise<void> {
+  async #replicate(take: () => Promise<AuditHead | null>): Promise<void> {
     try {
       const before = this.#audit.state();
       const head = await take();
-      if (this.#audit.state() !== before) this.#updates.statusChanged();
+      if (this.#audit.state() !== before) this.#updateNotifier.statusChanged();
       if (head !== null) this.#link.send({ type: "audited", head });
     } catch (error) {
       // it has gone meanwhile, and asks when it is back
@@ -344,7 +346,7 @@ export class TwsHost extends DurableObject implements HostRpc {
       const attachment = attachmentOf(socket);
       if (attachment === null) tryClose(socket, 1012, "reconnect");
       if (attachment?.kind === "stream") this.#watchers.restore(socket, attachment);
-      if (attachment?.kind === "watch") this.#updates.restore(socket, attachment);
+      if (attachment?.kind === "watch") this.#updateNotifier.restore(socket, attachment);
     }
     this.#started.settle();
     this.#link.settle();

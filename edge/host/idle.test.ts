@@ -213,7 +213,7 @@ describe("a started stream", () => {
     const account = { resource_id: "DU1", orders_uri: "", account: "DU1", mode: "paper" };
     await agent.starts("portfolio/DU1", account);
     await outcome;
-    agent.tell("orders/DU1", {
+    agent.emit("orders/DU1", {
       kind: "orders",
       data: { account: "DU1", mode: "paper", time: "", orders: [], ordersTotal: 0 },
     });
@@ -232,7 +232,7 @@ describe("an idle host", () => {
   it("has no alarm while nothing is started", async () => {
     const host = freshHost();
     const agent = await connectAgent(host);
-    agent.say({ type: "status", status: { ...connectedStatus, farms: [] } });
+    agent.send({ type: "status", status: { ...connectedStatus, farms: [] } });
     await openSocket(host, "stream/market-data");
     expect(await alarmOf(host)).toBeNull();
     await startQuote(host, agent);

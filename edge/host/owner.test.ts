@@ -30,7 +30,7 @@ describe("what the owner asks of the agent", () => {
       const outcome = rpc(host).owner(request);
       const frame = await agent.expect("owner");
       expect(frame.request).toEqual(request);
-      agent.say({ type: "result", id: frame.id, output: nothing });
+      agent.send({ type: "result", id: frame.id, output: nothing });
       expect(await outcome).toEqual({ ok: true, desk: nothing });
     }
   });
@@ -41,7 +41,7 @@ describe("what the owner asks of the agent", () => {
     for (const request of [{ kind: "desk" }, decide] as const) {
       const outcome = rpc(host).owner(request);
       const frame = await agent.expect("owner");
-      agent.say({ type: "result", id: frame.id, output: nothing });
+      agent.send({ type: "result", id: frame.id, output: nothing });
       expect(await outcome).toMatchObject({ ok: true });
       await evictDurableObject(host);
     }
@@ -72,12 +72,12 @@ describe("what the owner asks of the agent", () => {
     await runInDurableObject(host, () => vi.advanceTimersByTimeAsync(deadlines.quick.edgeMs));
     expect(await late).toMatchObject({ ok: false, error: { code: "outcome_unknown" } });
     // what comes after that is nobody's, also not the next one's
-    slow.say({ type: "result", id: frame.id, output: nothing });
+    slow.send({ type: "result", id: frame.id, output: nothing });
     await slow.expect("cancel");
     const next = rpc(host).owner({ kind: "desk" });
     const second = await slow.expect("owner");
     expect(second.id).not.toBe(frame.id);
-    slow.say({
+    slow.send({
       type: "error",
       id: second.id,
       error: { code: "trading_refused", message: "No.", nextStep: "", retryable: false },
@@ -95,7 +95,7 @@ describe("what the owner asks of the agent", () => {
     const agent = await connectAgent(host);
     const outcome = rpc(host).owner({ kind: "desk" });
     const { id } = await agent.expect("owner");
-    agent.say({ type: "result", id, output });
+    agent.send({ type: "result", id, output });
     expect(await outcome).toMatchObject({ ok: false, error: { code: "protocol_error" } });
   });
 
@@ -106,9 +106,9 @@ describe("what the owner asks of the agent", () => {
     const owner = await agent.expect("owner");
     const call = rpc(host).call(callOf("ibkr_get_positions"));
     const { id } = await agent.expect("call");
-    agent.say({ type: "result", id, output: nothing });
+    agent.send({ type: "result", id, output: nothing });
     expect(await call).toEqual({ ok: true, output: nothing });
-    agent.say({ type: "result", id: owner.id, output: nothing });
+    agent.send({ type: "result", id: owner.id, output: nothing });
     expect(await outcome).toEqual({ ok: true, desk: nothing });
   });
 });

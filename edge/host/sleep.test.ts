@@ -43,7 +43,7 @@ describe("nothing keeps the host's object awake", () => {
     expect(vi.getTimerCount()).toBe(0);
     await startQuote(host, agent);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    watcher.send({ action: "subscribe", symbol: "AAPL" });
     await watcher.json();
     const watch = await openSocket(host, `watch?uri=${encodeURIComponent(uri)}`);
     for (let last = 1; last <= 300; last += 1) agent.quote({ last });
@@ -56,7 +56,7 @@ describe("nothing keeps the host's object awake", () => {
     await rpc(host).call(callOf("ibkr_stop_market_data_resource", { resource_id: "AAPL" }));
     await agent.expect("unsubscribe");
     await untilTimers(host, 0);
-    agent.say({ type: "status", status: { ...connectedStatus, farms: [] } });
+    agent.send({ type: "status", status: { ...connectedStatus, farms: [] } });
     agent.socket.send(ping);
     while ((await agent.next()) !== pong);
     expect(vi.getTimerCount()).toBe(0);
@@ -75,10 +75,10 @@ describe("nothing keeps the host's object awake", () => {
     const silent = await openWatcher(host);
     const diligent = await openWatcher(host);
     for (const watcher of [silent, diligent]) {
-      watcher.say({ action: "subscribe", symbol: "AAPL" });
+      watcher.send({ action: "subscribe", symbol: "AAPL" });
       await watcher.json();
     }
-    diligent.say({ action: "ack", seq: 0 });
+    diligent.send({ action: "ack", seq: 0 });
     agent.quote({ last: 1 });
     expect([await silent.json(), await diligent.json()]).toMatchObject([{ data: {} }, { data: {} }]);
     expect(vi.getTimerCount()).toBe(0);
@@ -90,8 +90,8 @@ describe("nothing keeps the host's object awake", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchApple(host, agent);
-    watcher.say({ action: "ack", seq: 0 });
-    watcher.say({ action: "ping" });
+    watcher.send({ action: "ack", seq: 0 });
+    watcher.send({ action: "ping" });
     await watcher.json();
     for (let last = 1; last <= 8; last += 1) agent.quote({ last });
     for (let last = 1; last <= 8; last += 1) await watcher.json();

@@ -39,7 +39,7 @@ const account = { resource_id: "DU1", orders_uri: "", account: "DU1", mode: "pap
 
 async function watchAccount(host: HostStub, agent: ScriptedAgent) {
   const watcher = await openWatcher(host, "portfolio");
-  watcher.say({ action: "subscribe", account: "DU1" });
+  watcher.send({ action: "subscribe", account: "DU1" });
   expect(await agent.starts("portfolio/DU1", account)).toMatchObject({
     tool: "ibkr_start_portfolio_resource",
     input: { account: "DU1" },
@@ -55,7 +55,7 @@ describe("the portfolio stream", () => {
     const agent = await connectAgent(host);
     const watcher = await watchAccount(host, agent);
     expect(watcher.greeting).toMatchObject({ type: "connected", stream: "portfolio" });
-    agent.tell("portfolio/DU1", portfolio("1000", { AAPL: 5 }));
+    agent.emit("portfolio/DU1", portfolio("1000", { AAPL: 5 }));
     const first = [await watcher.json(), await watcher.json(), await watcher.json()];
     expect(first).toMatchObject([
       {
@@ -70,12 +70,12 @@ describe("the portfolio stream", () => {
         update: { type: "portfolio", data: { contract: { symbol: "AAPL" }, position: 5, realizedPnL: null } },
       },
     ]);
-    agent.tell("portfolio/DU1", portfolio("1001", { AAPL: 5 }));
+    agent.emit("portfolio/DU1", portfolio("1001", { AAPL: 5 }));
     const next = await watcher.json();
     expect(next).toMatchObject({ update: { type: "account_value", data: { value: "1001" } } });
     const seqs = [...first, next].map((one) => Number(Reflect.get(Object(one), "seq")));
     expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
-    agent.tell("portfolio/DU1", portfolio("1001"));
+    agent.emit("portfolio/DU1", portfolio("1001"));
     expect(await watcher.json()).toMatchObject({
       update: { type: "portfolio", data: { contract: { symbol: "AAPL" }, position: 0 } },
     });
@@ -85,10 +85,10 @@ describe("the portfolio stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const first = await watchAccount(host, agent);
-    agent.tell("portfolio/DU1", portfolio("1000"));
+    agent.emit("portfolio/DU1", portfolio("1000"));
     await first.json();
     const second = await openWatcher(host, "portfolio");
-    second.say({ action: "subscribe", account: "DU1" });
+    second.send({ action: "subscribe", account: "DU1" });
     expect(await second.json()).toMatchObject({ type: "subscribed", account: "DU1" });
     expect(await second.json()).toMatchObject({ update: { data: { value: "1000" } } });
   });
@@ -97,11 +97,11 @@ describe("the portfolio stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchAccount(host, agent);
-    watcher.say({ action: "subscribe", account: "DU1" });
+    watcher.send({ action: "subscribe", account: "DU1" });
     expect(await watcher.json()).toMatchObject({ type: "warning", account: "DU1" });
-    watcher.say({ action: "unsubscribe", account: "DU9" });
+    watcher.send({ action: "unsubscribe", account: "DU9" });
     expect(await watcher.json()).toMatchObject({ type: "warning", account: "DU9" });
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ type: "subscriptions", accounts: ["DU1"], count: 1 });
     agent.state("tws_upstream_down", "portfolio/DU1");
     expect(await watcher.json()).toMatchObject({
@@ -110,7 +110,7 @@ describe("the portfolio stream", () => {
       state: "stale",
       reason: "tws_upstream_down",
     });
-    watcher.say({ action: "unsubscribe", account: "DU1" });
+    watcher.send({ action: "unsubscribe", account: "DU1" });
     expect(await watcher.json()).toEqual({ type: "unsubscribed", account: "DU1" });
     expect(await agent.expect("unsubscribe")).toEqual({ type: "unsubscribe", topic: "portfolio/DU1" });
   });
@@ -119,10 +119,10 @@ describe("the portfolio stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host, "portfolio", { ...ownerOfLocalMode, accounts: ["DU2"] });
-    watcher.say({ action: "subscribe", account: "DU1" });
+    watcher.send({ action: "subscribe", account: "DU1" });
     await agent.starts("portfolio/DU1", account);
     expect(await watcher.json()).toMatchObject({ type: "error", code: "forbidden" });
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ count: 0 });
   });
 
@@ -130,7 +130,7 @@ describe("the portfolio stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host, "portfolio");
-    watcher.say({ action: "subscribe" });
+    watcher.send({ action: "subscribe" });
     await agent.starts("quote/1", account);
     expect(await watcher.json()).toMatchObject({ type: "error", code: "protocol_error" });
   });
@@ -156,7 +156,7 @@ const news = (...items: NewsItem[]): TopicValue => ({ kind: "news", data: { item
 
 async function watchBulletins(host: HostStub, agent: ScriptedAgent) {
   const watcher = await openWatcher(host, "news");
-  watcher.say({ action: "subscribe", allMessages: true });
+  watcher.send({ action: "subscribe", allMessages: true });
   expect(await agent.starts("bulletins", { resource_id: "news-bulletins" })).toMatchObject({
     tool: "ibkr_start_news_resource",
     input: { allMessages: true },
@@ -171,7 +171,7 @@ describe("the news stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchBulletins(host, agent);
-    agent.tell("bulletins", news(bulletin(1), bulletin(2)));
+    agent.emit("bulletins", news(bulletin(1), bulletin(2)));
     expect(await watcher.json()).toMatchObject({
       type: "news",
       feed: "bulletins",
@@ -180,7 +180,7 @@ describe("the news stream", () => {
       data: { msgId: 1, msgType: 1, message: "bulletin 1", origin: "NYSE" },
     });
     expect(await watcher.json()).toMatchObject({ data: { msgId: 2 } });
-    agent.tell("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
+    agent.emit("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
     expect(await watcher.json()).toMatchObject({ data: { msgId: 3 } });
   });
 
@@ -188,11 +188,11 @@ describe("the news stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchBulletins(host, agent);
-    agent.tell("bulletins", news(bulletin(1), bulletin(2)));
+    agent.emit("bulletins", news(bulletin(1), bulletin(2)));
     await watcher.json();
     await watcher.json();
     await evictDurableObject(host);
-    agent.tell("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
+    agent.emit("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
     expect(await watcher.json()).toMatchObject({ data: { msgId: 3 } });
   });
 
@@ -200,39 +200,39 @@ describe("the news stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host, "news");
-    watcher.say({ action: "subscribe", feed: "ticks", symbol: "aapl" });
+    watcher.send({ action: "subscribe", feed: "ticks", symbol: "aapl" });
     await agent.starts(`tick-news/${apple.conId}`, { resource_id: "AAPL", contract: apple });
     const named = { feed: "ticks", symbol: "AAPL", conId: apple.conId };
     expect(await watcher.json()).toMatchObject({ type: "subscribed", ...named });
     await agent.expect("subscribe");
-    agent.tell(`tick-news/${apple.conId}`, news(headline("BRFG$1")));
+    agent.emit(`tick-news/${apple.conId}`, news(headline("BRFG$1")));
     expect(await watcher.json()).toMatchObject({
       type: "news",
       ...named,
       data: { msgId: "BRFG$1", message: "about BRFG$1", origin: "BRFG", providerCode: "BRFG", time: null },
     });
-    watcher.say({ action: "subscribe", feed: "ticks" });
+    watcher.send({ action: "subscribe", feed: "ticks" });
     expect(await agent.starts("tick-news/*", { resource_id: "*" })).toMatchObject({ input: { symbol: "*" } });
     expect(await watcher.json()).toMatchObject({ type: "subscribed", feed: "ticks", symbol: "*" });
-    watcher.say({ action: "subscribe", feed: "broadtape" });
+    watcher.send({ action: "subscribe", feed: "broadtape" });
     await agent.expect("subscribe");
     await agent.starts("broadtape", { resource_id: "broadtape-news", providers: ["BRFG"] });
     expect(await watcher.json()).toEqual({ type: "subscribed", feed: "broadtape" });
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ feeds: ["ticks", "ticks", "broadtape"], count: 3 });
-    watcher.say({ action: "unsubscribe" });
+    watcher.send({ action: "unsubscribe" });
     expect(await watcher.json()).toMatchObject({ type: "error", code: "ambiguous_contract" });
-    watcher.say({ action: "unsubscribe", symbol: "AAPL" });
+    watcher.send({ action: "unsubscribe", symbol: "AAPL" });
     expect(await watcher.json()).toMatchObject({ type: "unsubscribed", ...named });
-    watcher.say({ action: "unsubscribe", feed: "bulletins" });
+    watcher.send({ action: "unsubscribe", feed: "bulletins" });
     expect(await watcher.json()).toMatchObject({ type: "warning", feed: "bulletins" });
   });
 
   it("says what is wrong and stays open", async () => {
     const watcher = await openWatcher(freshHost(), "news");
-    watcher.say({ action: "subscribe", feed: "gossip" });
+    watcher.send({ action: "subscribe", feed: "gossip" });
     expect(await watcher.json()).toMatchObject({ type: "error", code: "invalid_input" });
-    watcher.say({ action: "subscribe", feed: "broadtape" });
+    watcher.send({ action: "subscribe", feed: "broadtape" });
     expect(await watcher.json()).toMatchObject({ type: "error", code: "agent_offline" });
   });
 });
@@ -253,13 +253,13 @@ describe("a text that many are sent", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watchers = [await watchAccount(host, agent)];
-    agent.tell("portfolio/DU1", portfolio("1"));
+    agent.emit("portfolio/DU1", portfolio("1"));
     await watchers[0]?.json();
     await watchers[0]?.json();
     const textsOf = countTexts();
     for (let count = 0; count < 4; count += 1) {
       const watcher = await openWatcher(host, "portfolio");
-      watcher.say({ action: "subscribe", account: "DU1" });
+      watcher.send({ action: "subscribe", account: "DU1" });
       await watcher.json();
       await watcher.json();
       await watcher.json();
@@ -267,7 +267,7 @@ describe("a text that many are sent", () => {
     }
     // the first of them was told the account as a change
     expect(textsOf("portfolio")).toBeLessThanOrEqual(2);
-    agent.tell("portfolio/DU1", portfolio("2"));
+    agent.emit("portfolio/DU1", portfolio("2"));
     const rows = await Promise.all(watchers.map((watcher) => watcher.json()));
     expect(rows[0]).toMatchObject({ update: { data: { value: "2" } } });
     expect(rows).toEqual(rows.map(() => rows[0]));
@@ -282,17 +282,17 @@ describe("a text that many are sent", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const first = await watchBulletins(host, agent);
-    agent.tell("bulletins", news(bulletin(1), bulletin(2)));
+    agent.emit("bulletins", news(bulletin(1), bulletin(2)));
     await first.json();
     const told = seqOf(await first.json());
     const textsOf = countTexts();
     const second = await openWatcher(host, "news");
-    second.say({ action: "subscribe", allMessages: true });
+    second.send({ action: "subscribe", allMessages: true });
     expect(await second.json()).toMatchObject({ type: "subscribed" });
     await second.json();
     expect(seqOf(await second.json())).toBe(told);
     expect(textsOf("news")).toBe(0);
-    agent.tell("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
+    agent.emit("bulletins", news(bulletin(1), bulletin(2), bulletin(3)));
     const items = [await first.json(), await second.json()];
     expect(items[0]).toMatchObject({ data: { msgId: 3 } });
     expect(items[1]).toEqual(items[0]);

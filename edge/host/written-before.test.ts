@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Caller } from "../../shared/caller.ts";
 import { emptyHead } from "../../shared/audit.ts";
 import { restoreDatabase, schemaOf } from "../storage/written-before.fixture.ts";
-import { tellTrail } from "./audit.fixture.ts";
+import { announceTrail } from "./audit.fixture.ts";
 import {
   active,
   callOf,
@@ -68,7 +68,7 @@ it("shows the audit trails of before whole, and goes on where the agent's trail 
   );
   expect(page.broken).toBeNull();
   const agent = await connectAgent(host);
-  expect(await tellTrail(agent, "second", audit.head)).toEqual(audit.head);
+  expect(await announceTrail(agent, "second", audit.head)).toEqual(audit.head);
   expect((await rpc(host).trading()).audit).toBe("ok");
 });
 
@@ -87,7 +87,7 @@ it("asks a returning agent for every stream that was started before", async () =
   expect(agent.welcome).toMatchObject({
     topics: expect.arrayContaining(written.rows.started.map(({ topic }) => topic)),
   });
-  expect(await tellTrail(agent, "a new one")).toEqual(emptyHead);
+  expect(await announceTrail(agent, "a new one")).toEqual(emptyHead);
   const [record] = await runInDurableObject(host, (_object, { storage }) =>
     storage.sql.exec("SELECT instance_id, presence, rival FROM agent").toArray(),
   );
@@ -115,7 +115,7 @@ describe("a socket that has slept since before", () => {
     const host = freshHost();
     const watcher = await openWatcher(host);
     await replace(host, () => before("stream", (text) => text.includes("AAPL")));
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ symbols: ["AAPL"], count: 1 });
     await rpc(host).dropGrant(grantee.grantId);
     expect(await watcher.closed).toMatchObject({ code: 4401 });
@@ -138,7 +138,7 @@ describe("a socket that has slept since before", () => {
     }));
     const answer = rpc(host).call(callOf("ibkr_get_current_time"));
     const { id } = await agent.expect("call");
-    agent.say({ type: "result", id, output: {} });
+    agent.send({ type: "result", id, output: {} });
     expect((await answer).ok).toBe(true);
   });
 });

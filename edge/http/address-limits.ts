@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import { createAllowances } from "./token-bucket.ts";
+import { createTokenBuckets } from "./token-bucket.ts";
 import { isKnownAddress } from "./client-address.ts";
 
 /**
@@ -7,7 +7,7 @@ import { isKnownAddress } from "./client-address.ts";
  * costs. Far above what honest clients behind one address do. Where nobody says which address it is, strangers and the
  * owner would share one limit, and the strangers could use it up: there is none then.
  */
-export const visitorRates = {
+export const addressRates = {
   requests: { burst: 2_000, perSecond: 100 },
   /** Of requests that are refused for want of a good token, ticket or proof. */
   refusals: { burst: 100, perSecond: 2 },
@@ -16,11 +16,11 @@ export const visitorRates = {
 const mostAddresses = 10_000;
 
 // facts about addresses, not about a request
-const requests = createAllowances(visitorRates.requests, mostAddresses);
-const refusals = createAllowances(visitorRates.refusals, mostAddresses);
+const requests = createTokenBuckets(addressRates.requests, mostAddresses);
+const refusals = createTokenBuckets(addressRates.refusals, mostAddresses);
 
 /** Counts a request. Throws `rate_limited` for an address that has sent too many. */
-export function admitVisitor(address: string): void {
+export function admitAddress(address: string): void {
   if (!isKnownAddress(address)) return;
   const waitMs = requests.take(address, Date.now());
   if (waitMs > 0) throw tooMany("There were too many requests from this address.", waitMs);
@@ -35,7 +35,7 @@ export function noteRefusal(address: string): void {
  * Asked before something unknown is looked up. Throws `rate_limited` for an address that was refused too often, so that
  * guessing costs the object `Access` nothing.
  */
-export function requireTrust(address: string): void {
+export function requireNotBlocked(address: string): void {
   const waitMs = refusals.waitMs(address, Date.now());
   if (waitMs > 0) throw tooMany("This address was refused too often.", waitMs);
 }

@@ -4,14 +4,14 @@ export interface Rate {
   readonly perSecond: number;
 }
 
-interface Left {
+interface Bucket {
   left: number;
   /** Unix milliseconds. */
   at: number;
 }
 
-/** What is left of a rate to each of many who share nothing but the rate. In memory only. */
-export interface Allowances {
+/** Token buckets, one for each of many who share nothing but the rate. In memory only. */
+export interface TokenBuckets {
   /** Uses one of them. Returns 0, or how many milliseconds it takes until there is one again, and uses none then. */
   take(who: string, now: number): number;
   /** How much is left; 1 is all of it. */
@@ -21,9 +21,9 @@ export interface Allowances {
 }
 
 /** `most` bounds how many are remembered: who has been quiet for longest is forgotten first, and has all of it again. */
-export function createAllowances({ burst, perSecond }: Rate, most: number): Allowances {
+export function createTokenBuckets({ burst, perSecond }: Rate, most: number): TokenBuckets {
   // in the order of their last use
-  const known = new Map<string, Left>();
+  const known = new Map<string, Bucket>();
 
   const leftOf = (who: string, now: number): number => {
     const before = known.get(who);

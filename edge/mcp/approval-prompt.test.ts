@@ -59,7 +59,7 @@ async function approvalNeeded(changes: Params = {}) {
   const frame = await agent.expect("call");
   const given = frame.input["idempotencyKey"];
   const key = frame.idempotencyKey ?? (typeof given === "string" ? given : "agents-own");
-  agent.say({
+  agent.send({
     type: "error",
     id: frame.id,
     error: {
@@ -78,7 +78,7 @@ async function approvalNeeded(changes: Params = {}) {
 const placed = { orderId: 7, status: "Submitted" };
 async function places() {
   const frame = await agent.expect("call");
-  agent.say({ type: "result", id: frame.id, output: placed });
+  agent.send({ type: "result", id: frame.id, output: placed });
   return frame;
 }
 
@@ -86,7 +86,7 @@ async function places() {
 async function expectNothingAsked(): Promise<void> {
   const answer = call({ tool: "ibkr_get_positions", input: {} });
   const frame = await agent.expect("call");
-  agent.say({ type: "result", id: frame.id, output: { positions: [], count: 0 } });
+  agent.send({ type: "result", id: frame.id, output: { positions: [], count: 0 } });
   await answer;
   expect(frame.tool).toBe("ibkr_get_positions");
 }

@@ -10,7 +10,7 @@ function parse(name: string, input: JsonObject): unknown {
   return parseInput(name, tool.definition, tool.inputSchema, input);
 }
 
-function fault(name: string, input: JsonObject): string {
+function inputError(name: string, input: JsonObject): string {
   try {
     parse(name, input);
   } catch (thrown) {
@@ -23,7 +23,7 @@ function fault(name: string, input: JsonObject): string {
 }
 
 describe("arguments", () => {
-  it("are mended, known by their other names and given their defaults", () => {
+  it("are coerced, known by their other names and given their defaults", () => {
     const input = { symbol: "AAPL", durationStr: "5 D", limit: "80", useRTH: "false", strike: null };
     expect(parse("ibkr_get_historical_data", input)).toEqual({
       symbol: "AAPL",
@@ -65,25 +65,25 @@ describe("arguments", () => {
       "invalid_input: duration is not in the right form. (How far back: 3600 S, 5 D, 2 W, 6 M, 1 Y.)",
     ],
   ])("that are wrong are named with what is allowed: %j", (input, message) => {
-    expect(fault("ibkr_get_historical_data", input)).toBe(message);
+    expect(inputError("ibkr_get_historical_data", input)).toBe(message);
   });
 
   it("that are unlike any other are answered with the list of them all", () => {
-    expect(fault("ibkr_get_positions", { zzz: 1 })).toMatch(/"zzz"; the arguments are account, /);
-    expect(fault("ibkr_disconnect", { zzz: 1 })).toMatch(/this tool takes none/);
+    expect(inputError("ibkr_get_positions", { zzz: 1 })).toMatch(/"zzz"; the arguments are account, /);
+    expect(inputError("ibkr_disconnect", { zzz: 1 })).toMatch(/this tool takes none/);
   });
 
   it("that are missing are named", () => {
-    expect(fault("ibkr_cancel_order", {})).toMatch(/^invalid_input: orderId is required\./);
+    expect(inputError("ibkr_cancel_order", {})).toMatch(/^invalid_input: orderId is required\./);
   });
 
   it("called __proto__ are unknown like any other", () => {
     const input: unknown = JSON.parse('{"__proto__": {"symbol": "AAPL"}}');
-    expect(fault("ibkr_get_positions", Object(input))).toMatch(/There is no argument "__proto__"/);
+    expect(inputError("ibkr_get_positions", Object(input))).toMatch(/There is no argument "__proto__"/);
   });
 
   it("are named five at a time", () => {
     const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`zzzzzzzz${index}`, 1]));
-    expect(fault("ibkr_disconnect", many).match(/There is no argument/g)).toHaveLength(5);
+    expect(inputError("ibkr_disconnect", many).match(/There is no argument/g)).toHaveLength(5);
   });
 });

@@ -1,15 +1,15 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
-import { faultsIn } from "../../shared/tools/input-errors.ts";
-import { forgive } from "../../shared/tools/coerce.ts";
+import { inputErrorsIn } from "../../shared/tools/input-errors.ts";
+import { coerce } from "../../shared/tools/coerce.ts";
 import { inputAliases } from "../../shared/tools/history.ts";
 import type { JsonSchema } from "../../shared/tools/json-schema.ts";
 import { isJsonObject, type JsonObject } from "./message.ts";
 
-const mostFaults = 5;
+const mostInputErrors = 5;
 
 /**
- * The arguments of a call, mended and parsed, defaults filled in. Throws `invalid_input` naming every argument that
+ * The arguments of a call, coerced and parsed, defaults filled in. Throws `invalid_input` naming every argument that
  * is wrong, with what is allowed.
  */
 export function parseInput(
@@ -18,19 +18,19 @@ export function parseInput(
   schema: JsonSchema,
   given: JsonObject,
 ): JsonObject {
-  const mended = forgive(schema, given, inputAliases[name]);
+  const coerced = coerce(schema, given, inputAliases[name]);
   const properties = schema.properties ?? {};
-  const unknown = isJsonObject(mended)
-    ? Object.keys(mended).filter((key) => !Object.hasOwn(properties, key))
+  const unknown = isJsonObject(coerced)
+    ? Object.keys(coerced).filter((key) => !Object.hasOwn(properties, key))
     : [];
-  const parsed = tool.input.safeParse(mended);
+  const parsed = tool.input.safeParse(coerced);
   if (parsed.success && unknown.length === 0) return parsed.data;
   // cut first: a megabyte of wrong names must not cost a second of guessing what they were meant to be
-  const faults = [
-    ...unknown.slice(0, mostFaults).map((key) => nameUnknown(key, Object.keys(properties))),
-    ...(parsed.success ? [] : faultsIn(parsed.error.issues, schema, mended, mostFaults)),
+  const errors = [
+    ...unknown.slice(0, mostInputErrors).map((key) => nameUnknown(key, Object.keys(properties))),
+    ...(parsed.success ? [] : inputErrorsIn(parsed.error.issues, schema, coerced, mostInputErrors)),
   ];
-  throw new TwsError("invalid_input", faults.slice(0, mostFaults).join(" "));
+  throw new TwsError("invalid_input", errors.slice(0, mostInputErrors).join(" "));
 }
 
 function nameUnknown(key: string, known: readonly string[]): string {

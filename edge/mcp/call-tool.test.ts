@@ -31,7 +31,7 @@ beforeEach(async () => {
 
 const answerNext = async (output: Params) => {
   const frame = await agent.expect("call");
-  agent.say({ type: "result", id: frame.id, output });
+  agent.send({ type: "result", id: frame.id, output });
   return frame;
 };
 
@@ -68,7 +68,7 @@ describe("tools/call", () => {
       nextStep: "Wait.",
       retryable: true,
     };
-    agent.say({ type: "error", id, error });
+    agent.send({ type: "error", id, error });
     expect(await answerOf(await answer)).toMatchObject({
       result: {
         isError: true,
@@ -119,7 +119,7 @@ describe("tools/call", () => {
 describe("progress", () => {
   const meta = { progressToken: "p" };
   const report = (id: string, progress: number) =>
-    agent.say({ type: "progress", id, progress, total: 3, message: `step ${progress}` });
+    agent.send({ type: "progress", id, progress, total: 3, message: `step ${progress}` });
 
   it.each([
     ["2026-07-28", () => modern("tools/call", call("ibkr_get_positions", {}, meta))],
@@ -135,7 +135,7 @@ describe("progress", () => {
     });
     expect(await events.next()).toMatchObject(step(1));
     expect(await events.next()).toMatchObject(step(2));
-    agent.say({ type: "result", id, output: positions });
+    agent.send({ type: "result", id, output: positions });
     expect(await events.next()).toMatchObject({ result: { structuredContent: positions } });
     expect(await events.next()).toBeUndefined();
   });
@@ -144,7 +144,7 @@ describe("progress", () => {
     const answer = post(messageOf("tools/call", call("ibkr_get_positions", {}, meta)));
     const { id } = await agent.expect("call");
     report(id, 1);
-    agent.say({ type: "result", id, output: positions });
+    agent.send({ type: "result", id, output: positions });
     expect((await answer).headers.get("content-type")).toBe("application/json");
     expect(await answerOf(await answer)).toMatchObject({ result: { structuredContent: positions } });
   });
@@ -156,7 +156,7 @@ describe("progress", () => {
       "text/event-stream",
       "no",
     ]);
-    agent.say({ type: "result", id: frame.id, output: positions });
+    agent.send({ type: "result", id: frame.id, output: positions });
     expect(await answerOf(response)).toMatchObject({ result: { structuredContent: positions } });
   });
 });

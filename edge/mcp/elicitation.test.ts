@@ -56,7 +56,7 @@ async function openSession(capabilities: Params, caller: Caller = alice): Promis
 
 async function approvalNeeded(leftMs = 300_000) {
   const frame = await agent.expect("call");
-  agent.say({
+  agent.send({
     type: "error",
     id: frame.id,
     error: {
@@ -74,7 +74,7 @@ async function approvalNeeded(leftMs = 300_000) {
 const placed = { orderId: 7, status: "Submitted" };
 async function places() {
   const frame = await agent.expect("call");
-  agent.say({ type: "result", id: frame.id, output: placed });
+  agent.send({ type: "result", id: frame.id, output: placed });
   return frame;
 }
 
@@ -82,7 +82,7 @@ async function places() {
 async function askedNext(): Promise<string> {
   const answer = send(messageOf("tools/call", { name: "ibkr_get_positions", arguments: {} }, 99), bothKinds);
   const frame = await agent.expect("call");
-  agent.say({ type: "result", id: frame.id, output: { positions: [], count: 0 } });
+  agent.send({ type: "result", id: frame.id, output: { positions: [], count: 0 } });
   await answerOf(await answer);
   return frame.tool;
 }

@@ -8,10 +8,10 @@ import { retryAfter } from "../http/headers.ts";
 import { isNeverRefused } from "../host/relay/rate-limits.ts";
 import { idOf, isJsonObject, type JsonObject, readMessage, rpcCodes, rpcError } from "./message.ts";
 import type { Exchange } from "./exchange.ts";
-import { answerLegacy, answerSessionRequest } from "./sessions-2025.ts";
-import { answerModern } from "./stateless-2026.ts";
-import { faultInParams, inPlainWords, withoutDump } from "./params.ts";
-import { admitVisitor } from "../http/address-limits.ts";
+import { answerInSession, answerSessionRequest } from "./sessions-2025.ts";
+import { answerStateless } from "./stateless-2026.ts";
+import { inputErrorsInParams, inPlainWords, withoutDump } from "./params.ts";
+import { admitAddress } from "../http/address-limits.ts";
 import { addressOf } from "../http/client-address.ts";
 import { stepUp } from "./step-up.ts";
 
@@ -51,13 +51,13 @@ export async function handleMcp(
   if (isTooMuch !== null) return isTooMuch;
   const refused = stepUp(caller, access, message);
   if (refused !== null) return refused;
-  const fault = faultInParams(message);
+  const inputErrors = inputErrorsInParams(message);
   // what is refused needs no stream
-  const asked = fault === null ? exchange : { ...exchange, canStream: false };
+  const asked = inputErrors === null ? exchange : { ...exchange, canStream: false };
   const response = (await isLegacyRequest(request, message))
-    ? await answerLegacy(asked, message)
-    : await answerModern(asked, message);
-  if (fault !== null) return inPlainWords(response, message, fault);
+    ? await answerInSession(asked, message)
+    : await answerStateless(asked, message);
+  if (inputErrors !== null) return inPlainWords(response, message, inputErrors);
   return exchange.refusals[0] === undefined || isStream(response)
     ? withoutDump(response, message)
     : limited(exchange.refusals[0], message);
@@ -66,7 +66,7 @@ export async function handleMcp(
 /** The answer to an address that asks too often; null while it does not. */
 function tooMany(address: string | null, message: JsonObject | null): Response | null {
   try {
-    if (address !== null) admitVisitor(address);
+    if (address !== null) admitAddress(address);
     return null;
   } catch (error) {
     if (error instanceof TwsError) return limited(error.toBody(), message);

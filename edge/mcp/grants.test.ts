@@ -51,10 +51,10 @@ async function change(): Promise<void> {
     positions: [],
     positionsTotal: 0,
   };
-  agent.tell("portfolio/DU1", { kind: "portfolio", data });
+  agent.emit("portfolio/DU1", { kind: "portfolio", data });
   await agent.taken();
   connection += 1;
-  agent.say({ type: "status", status: { ...connectedStatus, tws: { ...connectedStatus.tws, connection } } });
+  agent.send({ type: "status", status: { ...connectedStatus, tws: { ...connectedStatus.tws, connection } } });
 }
 
 const handle = (request: Request, caller: Caller) =>

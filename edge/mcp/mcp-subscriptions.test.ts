@@ -30,7 +30,7 @@ beforeEach(async () => {
 /** Something that whoever follows ibkr://status must hear of. */
 function changeStatus(): void {
   connection += 1;
-  agent.say({ type: "status", status: { ...connectedStatus, tws: { ...connectedStatus.tws, connection } } });
+  agent.send({ type: "status", status: { ...connectedStatus, tws: { ...connectedStatus.tws, connection } } });
 }
 
 const watches = () => runInDurableObject(hostOf(env), (_, state) => state.getWebSockets("watch").length);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { faultsIn } from "../../shared/tools/input-errors.ts";
+import { inputErrorsIn } from "../../shared/tools/input-errors.ts";
 import { idOf, type JsonObject, rpcCodes, rpcError } from "./message.ts";
 
 const Meta = z.object({ _meta: z.record(z.string(), z.unknown()).optional() });
@@ -29,15 +29,15 @@ const shapes: Readonly<Record<string, z.ZodType>> = {
   }),
 };
 
-const mostFaults = 5;
+const mostInputErrors = 5;
 
 /** What is wrong with the parameters of a request, in sentences; null if nothing is, or nothing is known of the method. */
-export function faultInParams({ method, params }: JsonObject): string | null {
+export function inputErrorsInParams({ method, params }: JsonObject): string | null {
   const shape = typeof method === "string" && Object.hasOwn(shapes, method) ? shapes[method] : undefined;
   if (shape === undefined) return null;
   const given = { params };
   const parsed = z.object({ params: shape }).safeParse(given);
-  return parsed.success ? null : faultsIn(parsed.error.issues, {}, given, mostFaults).join(" ");
+  return parsed.success ? null : inputErrorsIn(parsed.error.issues, {}, given, mostInputErrors).join(" ");
 }
 
 const codesOfSdk: ReadonlySet<unknown> = new Set([rpcCodes.invalidParams, rpcCodes.internalError]);
@@ -49,14 +49,14 @@ const Dump = z.array(z.object({ path: z.array(z.union([z.string(), z.number()]))
 export async function inPlainWords(
   response: Response,
   message: JsonObject,
-  fault: string,
+  inputErrors: string,
 ): Promise<Response> {
   if (response.headers.get("content-type") !== "application/json") return response;
   const failed = Failed.safeParse(await response.clone().json());
   // the session or the protocol's version may be wrong as well, and come first
   if (!failed.success || !codesOfSdk.has(failed.data.error.code)) return response;
   await response.body?.cancel();
-  return rpcError(response.status, rpcCodes.invalidParams, fault, { id: idOf(message) });
+  return rpcError(response.status, rpcCodes.invalidParams, inputErrors, { id: idOf(message) });
 }
 
 /** The answer, in which the dump of the SDK's validator has become a sentence; it looks deeper than we do. */
@@ -69,7 +69,10 @@ export async function withoutDump(response: Response, message: JsonObject): Prom
   const dump = Dump.safeParse(parsedOrNull(failed.data.error.message));
   if (!dump.success) return response;
   await response.body?.cancel();
-  const fields = [...new Set(dump.data.map(({ path }) => path.join(".").slice(0, 100)))].slice(0, mostFaults);
+  const fields = [...new Set(dump.data.map(({ path }) => path.join(".").slice(0, 100)))].slice(
+    0,
+    mostInputErrors,
+  );
   const fault = `Not in the right form: ${fields.join(", ")}.`;
   return rpcError(response.status, rpcCodes.invalidParams, fault, { id: idOf(message) });
 }

@@ -81,7 +81,7 @@ describe.each(eras)("completion of %s", (_, send) => {
     const { id, tool, input } = await agent.expect("call");
     expect([tool, input]).toEqual(["ibkr_search_symbols", { pattern: "sp" }]);
     const results = ["SPX", "SPY", "SPX"].map((symbol) => ({ symbol }));
-    agent.say({ type: "result", id, output: { results, count: 3 } });
+    agent.send({ type: "result", id, output: { results, count: 3 } });
     expect(await answer).toMatchObject(values("SPX", "SPY"));
   });
 
@@ -97,7 +97,7 @@ describe.each(eras)("completion of %s", (_, send) => {
     const answer = complete({ type: "ref/resource", uri }, "account", "du1");
     const { id, tool } = await agent.expect("call");
     expect(tool).toBe("ibkr_get_managed_accounts");
-    agent.say({ type: "result", id, output: { accounts: ["DU1", "DU2", "DU12"], count: 3 } });
+    agent.send({ type: "result", id, output: { accounts: ["DU1", "DU2", "DU12"], count: 3 } });
     expect(await answer).toMatchObject(values("DU1", "DU12"));
   });
 
@@ -106,7 +106,7 @@ describe.each(eras)("completion of %s", (_, send) => {
     const answer = complete(prompt("setup_trading_workspace"), "symbol", "A");
     const { id } = await agent.expect("call");
     const error = { message: "No session.", nextStep: "Wait.", retryable: true };
-    agent.say({ type: "error", id, error: { code: "tws_offline", ...error } });
+    agent.send({ type: "error", id, error: { code: "tws_offline", ...error } });
     expect(await answer).toMatchObject({
       error: { code: -32_603, message: "No session. Wait.", data: { code: "tws_offline" } },
     });

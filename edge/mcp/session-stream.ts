@@ -27,9 +27,9 @@ export async function openSessionStream(exchange: SessionExchange): Promise<Resp
     watch.close();
     socket.close(1000);
   });
-  const sayUpdated = (uri: string) =>
+  const notifyUpdated = (uri: string) =>
     stream.send({ jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri } });
-  const watch = openWatch({ env, caller, onUpdated: sayUpdated, onEnded: () => stream.end() });
+  const watch = openWatch({ env, caller, onUpdated: notifyUpdated, onEnded: () => stream.end() });
   socket.addEventListener("message", ({ data }) => {
     watch.follow(SessionFrame.parse(JSON.parse(String(data))).uris);
   });

@@ -17,7 +17,7 @@ import { toBase64Url } from "../crypto/base64url.ts";
 const sessionHeader = "mcp-session-id";
 
 /** One message of a client of the 2025 revisions, with a session id or without. */
-export async function answerLegacy(exchange: Exchange, message: JsonObject): Promise<Response> {
+export async function answerInSession(exchange: Exchange, message: JsonObject): Promise<Response> {
   const isInitialize = message["method"] === "initialize";
   const known = isInitialize ? null : await knownSession(exchange);
   if (known instanceof Response) return known;

@@ -13,11 +13,11 @@ const maxUris = 100;
  * One message of a 2026-07-28 client. The SDK's handler is made for each request: it costs microseconds, and its
  * subscriptions must not outlive or cross the request, since workerd forbids one to touch another's sockets.
  */
-export async function answerModern(exchange: Exchange, message: JsonObject): Promise<Response> {
+export async function answerStateless(exchange: Exchange, message: JsonObject): Promise<Response> {
   const uris = message["method"] === "subscriptions/listen" ? urisToFollow(message) : [];
-  const fault = faultIn(uris);
+  const listenError = listenErrorIn(uris);
   const ended = new AbortController();
-  const bus = fault === null ? hostBus(exchange, uris, () => ended.abort()) : null;
+  const bus = listenError === null ? hostBus(exchange, uris, () => ended.abort()) : null;
   const handler = createMcpHandler(() => createServer(exchange), {
     legacy: "reject",
     bus: bus ?? silentBus,
@@ -31,7 +31,7 @@ export async function answerModern(exchange: Exchange, message: JsonObject): Pro
   );
   // the SDK accepts any URI, but only after all its other checks, which come first
   if (response.headers.get("content-type") !== "text/event-stream") return response;
-  const problem = fault ?? (await bus?.refused()) ?? null;
+  const problem = listenError ?? (await bus?.refused()) ?? null;
   if (problem === null) return uris.length === 0 ? response : bounded(response);
   await response.body?.cancel();
   return rpcError(200, problem.code, problem.message, { id: idOf(message), data: problem.data });
@@ -48,13 +48,13 @@ function urisToFollow({ params }: JsonObject): readonly string[] {
 }
 
 /** Why a client cannot listen, as JSON-RPC says it. */
-interface Fault {
+interface ListenError {
   readonly code: number;
   readonly message: string;
   readonly data?: JsonObject;
 }
 
-function faultIn(uris: readonly string[]): Fault | null {
+function listenErrorIn(uris: readonly string[]): ListenError | null {
   const code = rpcCodes.invalidParams;
   if (uris.length > maxUris) return { code, message: `One stream may follow at most ${maxUris} resources.` };
   const uri = uris.find((one) => parseResourceUri(one) === null);
@@ -65,7 +65,7 @@ function faultIn(uris: readonly string[]): Fault | null {
 
 interface HostBus extends ServerEventBus {
   /** Why the host does not take the stream, if it does not. */
-  refused(): Promise<Fault | null>;
+  refused(): Promise<ListenError | null>;
 }
 
 /** What a listening client hears of: the host's object, over a socket that is open as long as the stream. */

@@ -7,7 +7,7 @@ import type { ToolName } from "../../shared/tools/index.ts";
 
 /** One tool call, already validated, on its way to the host's object. */
 export interface HostCall {
-  /** Chosen by the asker, so that it can cancel: unique among calls in flight. */
+  /** Chosen by the caller, so that it can cancel: unique among calls in flight. */
   readonly callId: string;
   readonly tool: ToolName;
   readonly input: Readonly<Record<string, unknown>>;
@@ -98,7 +98,7 @@ export const encodeCaller = (caller: Caller): string => encodeURIComponent(JSON.
  */
 export interface HostRpc {
   call(call: HostCall, onProgress?: ProgressListener): Promise<HostOutcome>;
-  /** The asker has left; the call is withdrawn at TWS as well. Unknown ids are ignored. */
+  /** The caller has left; the call is withdrawn at TWS as well. Unknown ids are ignored. */
   cancelCall(callId: string): Promise<void>;
   readResource(uri: string, caller: Caller): Promise<ResourceOutcome>;
   /** A grant is over: its sockets are closed and what it has started ends. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { forgive } from "./coerce.ts";
+import { coerce } from "./coerce.ts";
 import { inputAliases } from "./history.ts";
 import { tools } from "./index.ts";
 import { schemasOf } from "./json-schema.ts";
@@ -28,16 +28,16 @@ test.for([
   ],
   ["everything as a JSON string", order, '{"quantity":"80"}', { quantity: 80 }],
 ] as const)("%s is understood", ([, schema, given, meant]) => {
-  expect(forgive(schema, given)).toEqual(meant);
+  expect(coerce(schema, given)).toEqual(meant);
 });
 
 test("other names of an argument are accepted, and lose to the proper one", () => {
   const aliases = inputAliases["ibkr_get_historical_data"];
-  expect(forgive(history, { durationStr: "2 D", barSizeSetting: "1 min" }, aliases)).toEqual({
+  expect(coerce(history, { durationStr: "2 D", barSizeSetting: "1 min" }, aliases)).toEqual({
     duration: "2 D",
     barSize: "1 min",
   });
-  expect(forgive(history, { durationStr: "2 D", duration: "1 D" }, aliases)).toEqual({
+  expect(coerce(history, { durationStr: "2 D", duration: "1 D" }, aliases)).toEqual({
     durationStr: "2 D",
     duration: "1 D",
   });
@@ -51,11 +51,11 @@ test.for([
   ["an unknown value", { action: "HOLD" }],
   ["an unknown argument", { quantiy: 1 }],
 ] as const)("%s is left for the schema to name", ([, given]) => {
-  expect(forgive(order, given)).toEqual(given);
+  expect(coerce(order, given)).toEqual(given);
 });
 
 test("a key named __proto__ stays a key and changes no prototype", () => {
-  const mended = forgive(order, JSON.parse('{"__proto__":{"quantity":1}}'));
-  expect(Object.hasOwn(Object(mended), "__proto__")).toBe(true);
-  expect(Object.getPrototypeOf(mended)).toBe(Object.prototype);
+  const coerced = coerce(order, JSON.parse('{"__proto__":{"quantity":1}}'));
+  expect(Object.hasOwn(Object(coerced), "__proto__")).toBe(true);
+  expect(Object.getPrototypeOf(coerced)).toBe(Object.prototype);
 });

@@ -8,14 +8,14 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 /**
  * Input as models and people write it, brought to what the schema means: "80" for 80, "true" for true, a JSON string
  * or a comma list for an array, `buy` for `BUY`, `2026-12-18` for `20261218`, null or "" for an absent optional.
- * What it cannot mend it leaves alone, for the schema to name.
+ * What it cannot coerce it leaves alone, for the schema to name.
  */
-export function forgive(
+export function coerce(
   schema: JsonSchema,
   value: unknown,
   aliases: Readonly<Record<string, string>> = {},
 ): unknown {
-  return mend(schema, isRecord(value) ? rename(value, aliases) : value);
+  return normalise(schema, isRecord(value) ? rename(value, aliases) : value);
 }
 
 function rename(
@@ -30,66 +30,66 @@ function rename(
   );
 }
 
-function mend(schema: Node, value: unknown): unknown {
+function normalise(schema: Node, value: unknown): unknown {
   if (schema === undefined || typeof schema === "boolean") return value;
-  if (schema.enum !== undefined) return mendEnum(schema.enum, value);
+  if (schema.enum !== undefined) return normaliseEnum(schema.enum, value);
   switch (schema.type) {
     case "object":
-      return mendObject(schema, value);
+      return normaliseObject(schema, value);
     case "array":
-      return mendArray(schema, value);
+      return normaliseArray(schema, value);
     case "number":
     case "integer":
-      return mendNumber(value);
+      return normaliseNumber(value);
     case "boolean":
-      return mendBoolean(value);
+      return normaliseBoolean(value);
     case "string":
-      return mendString(schema, value);
+      return normaliseString(schema, value);
     default:
       return value;
   }
 }
 
-function mendObject(schema: JsonSchema, value: unknown): unknown {
+function normaliseObject(schema: JsonSchema, value: unknown): unknown {
   const object = typeof value === "string" ? parseJson(value) : value;
   if (!isRecord(object)) return value;
   const properties = schema.properties ?? {};
   const required = new Set(schema.required);
-  const mended: Record<string, unknown> = {};
+  const normalised: Record<string, unknown> = {};
   for (const [key, inner] of Object.entries(object)) {
     const isKnown = Object.hasOwn(properties, key);
     const isAbsent = inner === null || inner === "";
     if (isKnown && isAbsent && !required.has(key)) continue;
     // defineProperty, since a key may be __proto__
-    Object.defineProperty(mended, key, {
-      value: isKnown ? mend(properties[key], inner) : inner,
+    Object.defineProperty(normalised, key, {
+      value: isKnown ? normalise(properties[key], inner) : inner,
       enumerable: true,
       configurable: true,
       writable: true,
     });
   }
-  return mended;
+  return normalised;
 }
 
-function mendArray(schema: JsonSchema, value: unknown): unknown {
+function normaliseArray(schema: JsonSchema, value: unknown): unknown {
   const items = Array.isArray(schema.items) ? undefined : schema.items;
-  if (Array.isArray(value)) return value.map((item) => mend(items, item));
-  if (isRecord(value)) return [mend(items, value)];
+  if (Array.isArray(value)) return value.map((item) => normalise(items, item));
+  if (isRecord(value)) return [normalise(items, value)];
   if (typeof value !== "string") return value;
   const parsed = parseJson(value);
-  if (Array.isArray(parsed)) return parsed.map((item) => mend(items, item));
-  if (isRecord(parsed)) return [mend(items, parsed)];
+  if (Array.isArray(parsed)) return parsed.map((item) => normalise(items, item));
+  if (isRecord(parsed)) return [normalise(items, parsed)];
   const parts = value.split(",").map((part) => part.trim());
-  return parts.filter((part) => part !== "").map((part) => mend(items, part));
+  return parts.filter((part) => part !== "").map((part) => normalise(items, part));
 }
 
-function mendNumber(value: unknown): unknown {
+function normaliseNumber(value: unknown): unknown {
   if (typeof value !== "string") return value;
   const text = value.trim().replaceAll(/(?<=\d),(?=\d{3}\b)/g, "");
   return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : value;
 }
 
-function mendBoolean(value: unknown): unknown {
+function normaliseBoolean(value: unknown): unknown {
   if (value === 1 || value === 0) return value === 1;
   if (typeof value !== "string") return value;
   const text = value.trim().toLowerCase();
@@ -97,7 +97,7 @@ function mendBoolean(value: unknown): unknown {
   return text === "false" || text === "no" || text === "0" ? false : value;
 }
 
-function mendEnum(allowed: readonly unknown[], value: unknown): unknown {
+function normaliseEnum(allowed: readonly unknown[], value: unknown): unknown {
   if (typeof value !== "string") return value;
   const plain = (text: string) => text.trim().toLowerCase().replaceAll(/[_-]/g, " ");
   const found = allowed.find((one) => typeof one === "string" && plain(one) === plain(value));
@@ -121,7 +121,7 @@ const synonyms: Readonly<Record<string, string>> = {
   INDEX: "IND",
 };
 
-function mendString(schema: JsonSchema, value: unknown): unknown {
+function normaliseString(schema: JsonSchema, value: unknown): unknown {
   if (typeof value === "number") return String(value);
   if (typeof value !== "string") return value;
   const isDate = schema.pattern?.startsWith("^\\d{6}") ?? false;

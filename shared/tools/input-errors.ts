@@ -3,8 +3,8 @@ import type { JsonSchema } from "./json-schema.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What is wrong with an input, a sentence for each fault that names the field and what it may be. */
-export function faultsIn(
+/** Errors of an input, a sentence for each that names the field and what it may be. */
+export function inputErrorsIn(
   issues: readonly Issue[],
   schema: JsonSchema,
   input: unknown,
@@ -12,11 +12,11 @@ export function faultsIn(
 ): readonly string[] {
   return issues.slice(0, most).map((issue) => {
     const field = issue.path.map(String).join(".");
-    return `${faultOf(field === "" ? "The input" : field, issue, input)}${hint(issue, schema)}`;
+    return `${inputErrorOf(field === "" ? "The input" : field, issue, input)}${hint(issue, schema)}`;
   });
 }
 
-function faultOf(field: string, issue: Issue, input: unknown): string {
+function inputErrorOf(field: string, issue: Issue, input: unknown): string {
   switch (issue.code) {
     case "invalid_type":
       return isAbsent(input, issue.path)

@@ -49,7 +49,7 @@ export interface AccountDownload {
 }
 
 /** What one session is asked about accounts. Equal reads are shared by all who ask at once: see `createRead`. */
-interface Desk {
+interface AccountReads {
   readonly time: Read<number>;
   readonly summaries: Read<readonly SummaryRow[]>;
   readonly downloads: Read<AccountDownload>;
@@ -65,7 +65,7 @@ interface Desk {
   makeWay: (() => void) | null;
 }
 
-const deskOf = perSession((session): Desk => ({
+const accountReadsOf = perSession((session): AccountReads => ({
   time: createRead(session),
   summaries: createRead(session),
   downloads: createRead(session),
@@ -79,7 +79,7 @@ const deskOf = perSession((session): Desk => ({
 }));
 
 function downloadOf(session: TwsSession, account: string): AskList {
-  const { askDownload } = deskOf(session);
+  const { askDownload } = accountReadsOf(session);
   const ask = askDownload.get(account) ?? createListKind(session, EventName.accountDownloadEnd, account);
   askDownload.set(account, ask);
   return ask;
@@ -92,7 +92,7 @@ export function accountSummary(
   context: RequestContext,
 ): Promise<readonly SummaryRow[]> {
   const what = "the account summary";
-  const { summaries, summaryTurns } = deskOf(session);
+  const { summaries, summaryTurns } = accountReadsOf(session);
   return summaries({ key: tags, what }, context, ({ written, ...shared }) =>
     summaryTurns(what, shared, (own) => {
       const rows: SummaryRow[] = [];
@@ -179,13 +179,13 @@ export function accountDownload(
   account: string,
   context: RequestContext,
 ): Promise<AccountDownload> {
-  const desk = deskOf(session);
+  const reads = accountReadsOf(session);
   const spec = updatesOf(account);
-  return desk.downloads({ key: account, what: spec.what }, context, async ({ written, ...shared }) => {
-    desk.waiting += 1;
-    desk.makeWay?.();
+  return reads.downloads({ key: account, what: spec.what }, context, async ({ written, ...shared }) => {
+    reads.waiting += 1;
+    reads.makeWay?.();
     try {
-      return await desk.downloadTurns(spec.what, shared, (own) => {
+      return await reads.downloadTurns(spec.what, shared, (own) => {
         const { rows, forget, on } = collectRows(account);
         return downloadOf(session, account)<AccountDownload>(
           {
@@ -202,7 +202,7 @@ export function accountDownload(
         );
       });
     } finally {
-      desk.waiting -= 1;
+      reads.waiting -= 1;
     }
   });
 }
@@ -219,9 +219,9 @@ interface Hold {
  * until the account has been shown once. Resolves when it has made way.
  */
 export function holdAccount(session: TwsSession, { account, onRows, context }: Hold): Promise<void> {
-  const desk = deskOf(session);
+  const reads = accountReadsOf(session);
   const spec = updatesOf(account);
-  return desk.downloadTurns(spec.what, context, (own) => {
+  return reads.downloadTurns(spec.what, context, (own) => {
     let isShown = false;
     const { rows, forget, on } = collectRows(account, () => {
       if (isShown) onRows(rows());
@@ -234,14 +234,14 @@ export function holdAccount(session: TwsSession, { account, onRows, context }: H
         whole: (control) => {
           isShown = true;
           onRows(rows());
-          desk.makeWay = () => control.resolve();
-          if (desk.waiting > 0) control.resolve();
+          reads.makeWay = () => control.resolve();
+          if (reads.waiting > 0) control.resolve();
         },
       },
       own,
     );
     return held.finally(() => {
-      desk.makeWay = null;
+      reads.makeWay = null;
     });
   });
 }
@@ -249,10 +249,10 @@ export function holdAccount(session: TwsSession, { account, onRows, context }: H
 /** The holdings of every account of the login, without their value; closed ones (position 0) are left out. */
 export function positions(session: TwsSession, context: RequestContext): Promise<readonly PositionRow[]> {
   const what = "positions";
-  const desk = deskOf(session);
-  return desk.positions({ key: "", what }, context, ({ written, ...shared }) => {
+  const reads = accountReadsOf(session);
+  return reads.positions({ key: "", what }, context, ({ written, ...shared }) => {
     const rows = new Map<string, PositionRow>();
-    return desk.askPositions<readonly PositionRow[]>(
+    return reads.askPositions<readonly PositionRow[]>(
       {
         lane: "account",
         what,
@@ -282,7 +282,7 @@ const holdingKey = ({ conId, localSymbol, symbol }: Partial<Contract>): string =
 /** The clock of TWS in Unix seconds. */
 export function currentTime(session: TwsSession, context: RequestContext): Promise<number> {
   const what = "the time of TWS";
-  return deskOf(session).time({ key: "", what }, context, ({ written, ...shared }) =>
+  return accountReadsOf(session).time({ key: "", what }, context, ({ written, ...shared }) =>
     session.request<number>(
       {
         lane: "account",

@@ -18,7 +18,7 @@ export interface PositionPnl extends Pnl {
 }
 
 /** Equal reads are shared by all who ask at once: see `createRead`. */
-const deskOf = perSession((session) => ({
+const pnlReadsOf = perSession((session) => ({
   accounts: createRead<Pnl>(session),
   positions: createRead<PositionPnl>(session),
 }));
@@ -26,7 +26,7 @@ const deskOf = perSession((session) => ({
 /** Today's profit of one account. TWS repeats it every second, so it is withdrawn after the first answer. */
 export function accountPnl(session: TwsSession, account: string, context: RequestContext): Promise<Pnl> {
   const what = `the profit of account ${account}`;
-  return deskOf(session).accounts({ key: account, what }, context, ({ written, ...shared }) =>
+  return pnlReadsOf(session).accounts({ key: account, what }, context, ({ written, ...shared }) =>
     session.request<Pnl>(
       {
         lane: "account",
@@ -55,7 +55,7 @@ export function positionPnl(
   context: RequestContext,
 ): Promise<PositionPnl> {
   const what = `the profit of conId ${conId} in account ${account}`;
-  return deskOf(session).positions({ key: what, what }, context, ({ written, ...shared }) =>
+  return pnlReadsOf(session).positions({ key: what, what }, context, ({ written, ...shared }) =>
     session.request<PositionPnl>(
       {
         lane: "account",

@@ -81,19 +81,19 @@ function keeperOf(session: TwsSession): Keeper {
   if (existing !== undefined) return existing;
   const keeper: Keeper = { followed: new Map(), held: null };
   keepers.set(session, keeper);
-  const sayAll = (reason: StreamReason): void => {
+  const emitStateToAll = (reason: StreamReason): void => {
     for (const entry of keeper.followed.values()) setState(entry, conditionOf(reason));
   };
   session.onConnected(() => {
-    sayAll("new_session");
+    emitStateToAll("new_session");
     keep(session, keeper);
   });
-  session.onDisconnected(() => sayAll("tws_offline"));
+  session.onDisconnected(() => emitStateToAll("tws_offline"));
   let wasUpstreamDown = false;
   session.onStatus(({ tws }) => {
     const isDown = tws.state === "upstream_down";
-    if (isDown && !wasUpstreamDown) sayAll("tws_upstream_down");
-    if (tws.state === "connected" && wasUpstreamDown) sayAll("ok");
+    if (isDown && !wasUpstreamDown) emitStateToAll("tws_upstream_down");
+    if (tws.state === "connected" && wasUpstreamDown) emitStateToAll("ok");
     wasUpstreamDown = isDown;
   });
   return keeper;
@@ -147,11 +147,11 @@ function keep(session: TwsSession, keeper: Keeper): void {
 function takeRows(entry: Followed, rows: AccountDownload): void {
   entry.rows = rows;
   // the first picture is waited for
-  if (entry.last === null || entry.state?.state === "gap") tellRows(entry);
-  else entry.timer ??= setTimeout(() => tellRows(entry), mergeMs);
+  if (entry.last === null || entry.state?.state === "gap") emitRows(entry);
+  else entry.timer ??= setTimeout(() => emitRows(entry), mergeMs);
 }
 
-function tellRows(entry: Followed): void {
+function emitRows(entry: Followed): void {
   if (entry.timer !== null) clearTimeout(entry.timer);
   entry.timer = null;
   const { rows, last, account, listeners } = entry;

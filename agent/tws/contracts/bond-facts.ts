@@ -17,11 +17,11 @@ export function bondFactsFrom(details: IbContractDetails): BondFacts | null {
   const said = readDescription(description ?? "", new Date().getUTCFullYear());
   const maturity = dateOrNull(details.maturity);
   // without the right to the bond's reference data TWS sends a line of text, the ids, and nothing else
-  const ifTold = <T>(value: T | undefined): T | null => (maturity === null ? null : (value ?? null));
+  const ifSent = <T>(value: T | undefined): T | null => (maturity === null ? null : (value ?? null));
   const idOf = (kind: string) => textOrNull(secIdList.find(({ tag }) => tag === kind)?.value);
   return {
     description,
-    coupon: ifTold(details.coupon) ?? said.coupon,
+    coupon: ifSent(details.coupon) ?? said.coupon,
     couponType: textOrNull(details.couponType),
     maturity: maturity ?? said.maturity,
     issueDate: dateOrNull(details.issueDate),
@@ -30,9 +30,9 @@ export function bondFactsFrom(details: IbContractDetails): BondFacts | null {
     isin: idOf("ISIN"),
     ratings: textOrNull(details.ratings),
     bondType: textOrNull(details.bondType),
-    callable: ifTold(details.callable),
-    putable: ifTold(details.putable),
-    convertible: ifTold(details.convertible),
+    callable: ifSent(details.callable),
+    putable: ifSent(details.putable),
+    convertible: ifSent(details.convertible),
     nextOptionDate: dateOrNull(details.nextOptionDate),
     nextOptionType: textOrNull(details.nextOptionType),
     notes: textOrNull(details.notes),

@@ -27,7 +27,7 @@ const longestKept = 100;
 const chainsKept = 3;
 const chainKeptMs = 10 * 60_000;
 
-interface Desk {
+interface ContractCache {
   /** What TWS answered, by selector; hours and tick sizes change daily, so nothing is older than a day. */
   readonly known: Map<string, Known>;
   /** The same for long answers. */
@@ -36,14 +36,14 @@ interface Desk {
   searchAt: number;
 }
 
-const desks = new WeakMap<TwsSession, Desk>();
+const caches = new WeakMap<TwsSession, ContractCache>();
 
-function deskOf(session: TwsSession): Desk {
-  const existing = desks.get(session);
+function contractCacheOf(session: TwsSession): ContractCache {
+  const existing = caches.get(session);
   if (existing !== undefined) return existing;
-  const desk: Desk = { known: new Map(), chains: new Map(), searchAt: 0 };
-  desks.set(session, desk);
-  return desk;
+  const cache: ContractCache = { known: new Map(), chains: new Map(), searchAt: 0 };
+  caches.set(session, cache);
+  return cache;
 }
 
 /** Words for messages: "conId 265598", "MSFT STK SMART". */
@@ -59,7 +59,7 @@ const keyOf = (selector: ContractSelector): string =>
   JSON.stringify(Object.entries(selector).sort(([a], [b]) => a.localeCompare(b)));
 
 function remember(
-  { known, chains }: Desk,
+  { known, chains }: ContractCache,
   key: string,
   details: readonly ContractDetails[],
   isUsual: boolean,
@@ -73,13 +73,13 @@ function remember(
   if (answers.size > most && oldest !== undefined) answers.delete(oldest);
 }
 
-function rememberedAs({ known, chains }: Desk, key: string): readonly ContractDetails[] | null {
+function rememberedAs({ known, chains }: ContractCache, key: string): readonly ContractDetails[] | null {
   const answer = known.get(key) ?? chains.get(key);
   return answer !== undefined && answer.until > Date.now() ? answer.details : null;
 }
 
 /** An option by its conId alone, which whoever has been shown a chain asks for next. */
-function memberOfChain({ chains }: Desk, selector: ContractSelector): ContractDetails[] | null {
+function memberOfChain({ chains }: ContractCache, selector: ContractSelector): ContractDetails[] | null {
   const { conId } = selector;
   if (conId === undefined || keyOf(selector) !== keyOf({ conId })) return null;
   const current = [...chains.values()].filter(({ until, isUsual }) => isUsual && until > Date.now());
@@ -90,7 +90,7 @@ function memberOfChain({ chains }: Desk, selector: ContractSelector): ContractDe
 
 /** TWS no longer knows an instrument (200): whatever was remembered of it is forgotten. */
 export function forgetContract(session: TwsSession, conId: number): void {
-  const { known, chains } = deskOf(session);
+  const { known, chains } = contractCacheOf(session);
   for (const answers of [known, chains])
     for (const [key, { details }] of answers)
       if (details.some(({ contract }) => contract.conId === conId)) answers.delete(key);
@@ -107,21 +107,21 @@ export async function contractDetails(
 ): Promise<readonly ContractDetails[]> {
   if (selector.conId === undefined && selector.symbol === undefined && selector.localSymbol === undefined)
     throw new TwsError("invalid_input", "Name the instrument by conId, symbol or localSymbol.");
-  const desk = deskOf(session);
+  const cache = contractCacheOf(session);
   const wanted = withDefaults(selector);
   const key = keyOf(wanted);
-  const known = rememberedAs(desk, key) ?? memberOfChain(desk, wanted);
+  const known = rememberedAs(cache, key) ?? memberOfChain(cache, wanted);
   if (known !== null) return known;
   try {
     const details = await askDetails(session, wanted, context);
     const isUsual = selector.exchange === undefined;
-    remember(desk, key, details, isUsual);
+    remember(cache, key, details, isUsual);
     if (isUsual && details.length <= longestKept)
       for (const one of byInstrument(details))
-        remember(desk, keyOf({ conId: one.contract.conId }), [one], true);
+        remember(cache, keyOf({ conId: one.contract.conId }), [one], true);
     return details;
   } catch (error) {
-    if (error instanceof TwsError && error.code === "unknown_contract") desk.known.delete(key);
+    if (error instanceof TwsError && error.code === "unknown_contract") cache.known.delete(key);
     throw error;
   }
 }
@@ -295,14 +295,14 @@ export async function searchSymbols(
   pattern: string,
   context: RequestContext,
 ): Promise<SymbolMatch[]> {
-  const desk = deskOf(session);
-  const startAt = Math.max(Date.now(), desk.searchAt);
+  const cache = contractCacheOf(session);
+  const startAt = Math.max(Date.now(), cache.searchAt);
   const waitMs = startAt - Date.now();
   if (waitMs >= context.timeoutMs)
     throw new TwsError("pacing", "TWS allows one symbol search a second, and many are waiting.", {
       retryAfterMs: waitMs,
     });
-  desk.searchAt = startAt + searchEveryMs;
+  cache.searchAt = startAt + searchEveryMs;
   try {
     await delay(waitMs, undefined, { signal: context.signal });
   } catch {

@@ -10,20 +10,20 @@ type PriceIncrement = OutputOf<(typeof contractTools)["ibkr_get_market_rule"]>["
 
 const dayMs = 86_400_000;
 
-interface Desk {
+interface RuleCache {
   readonly known: Map<number, { readonly rule: PriceIncrement[]; readonly until: number }>;
   /** Ends when no rule is being asked for. */
   last: Promise<unknown>;
 }
 
-const desks = new WeakMap<TwsSession, Desk>();
+const caches = new WeakMap<TwsSession, RuleCache>();
 
-function deskOf(session: TwsSession): Desk {
-  const existing = desks.get(session);
+function ruleCacheOf(session: TwsSession): RuleCache {
+  const existing = caches.get(session);
   if (existing !== undefined) return existing;
-  const desk: Desk = { known: new Map(), last: Promise.resolve() };
-  desks.set(session, desk);
-  return desk;
+  const cache: RuleCache = { known: new Map(), last: Promise.resolve() };
+  caches.set(session, cache);
+  return cache;
 }
 
 /** The price steps of a rule, ascending by the price they hold from. Throws no_data for a rule that does not exist. */
@@ -32,14 +32,14 @@ export async function marketRule(
   ruleId: number,
   context: RequestContext,
 ): Promise<PriceIncrement[]> {
-  const desk = deskOf(session);
-  const known = desk.known.get(ruleId);
+  const cache = ruleCacheOf(session);
+  const known = cache.known.get(ruleId);
   if (known !== undefined && known.until > Date.now()) return known.rule;
   // a refusal names no rule and no request, so there is only ever one that it can be about
-  const turn = desk.last.then(() => ask(session, ruleId, context));
-  desk.last = turn.catch(() => {});
+  const turn = cache.last.then(() => ask(session, ruleId, context));
+  cache.last = turn.catch(() => {});
   const rule = await turn;
-  desk.known.set(ruleId, { rule, until: Date.now() + dayMs });
+  cache.known.set(ruleId, { rule, until: Date.now() + dayMs });
   return rule;
 }
 

@@ -2,12 +2,12 @@ import type { Contract } from "../../../shared/contract.ts";
 import type { TwsError } from "../../../shared/errors.ts";
 import { type Condition, emptyQuote, type Quote } from "../../../shared/events.ts";
 import type { QuoteEvent } from "../session/api.ts";
-import { type Listening, newListening, type SilenceTimes } from "./stall-detector.ts";
+import { type MonitoredLine, newMonitoredLine, type StallTimes } from "./stall-detector.ts";
 
 /** Why nothing new can come on a line for now. */
-export type Hold = "session" | "upstream" | "farm" | "refused" | "silence";
+export type SuspensionCause = "session" | "upstream" | "farm" | "refused" | "stall";
 
-interface Held {
+interface Suspension {
   readonly condition: Condition;
   readonly error: TwsError;
 }
@@ -15,29 +15,29 @@ interface Held {
 export type Watcher = (event: QuoteEvent) => void;
 
 /** One market-data line at TWS, and everyone who watches it. */
-export interface Line extends Listening {
+export interface MarketDataLine extends MonitoredLine {
   readonly watchers: Set<Watcher>;
-  readonly holds: Map<Hold, Held>;
+  readonly suspensions: Map<SuspensionCause, Suspension>;
   quote: Quote;
   /** Null until the first tick. */
   state: (QuoteEvent & { readonly kind: "state" }) | null;
   /** Belongs to the connection of now; null while nothing is asked of TWS. */
   reqId: number | null;
   isWritten: boolean;
-  remark: TwsError | null;
+  notice: TwsError | null;
   retry: NodeJS.Timeout | null;
 }
 
-export function newLine(contract: Contract, times: SilenceTimes): Line {
+export function newMarketDataLine(contract: Contract, times: StallTimes): MarketDataLine {
   return {
-    ...newListening(contract, times),
+    ...newMonitoredLine(contract, times),
     watchers: new Set(),
-    holds: new Map(),
+    suspensions: new Map(),
     quote: emptyQuote,
     state: null,
     reqId: null,
     isWritten: false,
-    remark: null,
+    notice: null,
     retry: null,
   };
 }

@@ -10,15 +10,20 @@ import type { Log } from "../../process/log.ts";
 import { forgetContract } from "../contracts/contracts.ts";
 import { meaningOf, twsErrorFor, upstreamDown, waitReasonOf } from "../session/errors.ts";
 import { mayServe } from "../session/data-farms.ts";
-import { type Hold, type Line, newLine, type Watcher } from "./market-data-line.ts";
-import { heard, type SilenceTimes, usualSilenceTimes, watchForSilence } from "./stall-detector.ts";
+import {
+  type SuspensionCause,
+  type MarketDataLine,
+  newMarketDataLine,
+  type Watcher,
+} from "./market-data-line.ts";
+import { markReceived, type StallTimes, usualStallTimes, startStallDetector } from "./stall-detector.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import type { SnapshotTimes } from "./snapshot.ts";
 import { bidSizeOf, dataTypeChange, genericChange, greeksChange, priceChange, sizeChange } from "./ticks.ts";
 import type { QuoteChange } from "./ticks.ts";
 import { contractToTws } from "../contracts/translate.ts";
 
-interface QuoteTimes extends SnapshotTimes, SilenceTimes {
+interface QuoteTimes extends SnapshotTimes, StallTimes {
   /** TWS sends nothing more on a line that it gave to another session (10197), also when that session ends. */
   readonly competingRetryMs: number;
   /** Lines come free at once when one of ours ends; those of other clients end without a word. */
@@ -32,7 +37,7 @@ const usualTimes: QuoteTimes = {
   competingRetryMs: 60_000,
   exhaustedRetryMs: 15_000,
   refusedRetryMs: 2_000,
-  ...usualSilenceTimes,
+  ...usualStallTimes,
 };
 
 /** A value so young needs no proof that TWS still lives. */
@@ -50,8 +55,8 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   const { log } = options;
   const times = { ...usualTimes, ...options.times };
   /** By conId: everyone who watches an instrument shares its line. */
-  const lines = new Map<number, Line>();
-  const byReqId = new Map<number, Line>();
+  const lines = new Map<number, MarketDataLine>();
+  const byReqId = new Map<number, MarketDataLine>();
 
   const isUp = (): boolean => {
     const { state } = session.status().tws;
@@ -59,7 +64,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   };
   const offline = (): TwsError => new TwsError("tws_offline", "There is no session with TWS.");
 
-  const tell = (line: Line, event: QuoteEvent): void => {
+  const emit = (line: MarketDataLine, event: QuoteEvent): void => {
     for (const watcher of line.watchers) {
       try {
         watcher(event);
@@ -69,27 +74,32 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }
   };
 
-  const setState = (line: Line, condition: Condition, error: TwsError | null): void => {
+  const setState = (line: MarketDataLine, condition: Condition, error: TwsError | null): void => {
     line.state = { kind: "state", ...condition, error };
-    tell(line, line.state);
+    emit(line, line.state);
   };
 
-  /** The first reason is the one that is told, until it is over. */
-  const tellHolds = (line: Line): void => {
-    const [first] = line.holds.values();
+  /** The first reason is the one that is emitted, until it is over. */
+  const emitSuspension = (line: MarketDataLine): void => {
+    const [first] = line.suspensions.values();
     if (first === undefined || line.state?.reason === first.condition.reason) return;
     setState(line, first.condition, first.error);
   };
 
-  const hold = (line: Line, why: Hold, reason: StreamReason, error: TwsError): void => {
-    line.holds.set(why, { condition: conditionOf(reason, error.message), error });
-    tellHolds(line);
+  const suspend = (
+    line: MarketDataLine,
+    why: SuspensionCause,
+    reason: StreamReason,
+    error: TwsError,
+  ): void => {
+    line.suspensions.set(why, { condition: conditionOf(reason, error.message), error });
+    emitSuspension(line);
   };
 
   /** TWS kept the line and sends what has changed meanwhile; what it does not send soon is as it was. */
-  const unhold = (line: Line, why: Hold, returned: StreamReason): void => {
-    if (!line.holds.delete(why)) return;
-    if (line.holds.size > 0) return tellHolds(line);
+  const resume = (line: MarketDataLine, why: SuspensionCause, returned: StreamReason): void => {
+    if (!line.suspensions.delete(why)) return;
+    if (line.suspensions.size > 0) return emitSuspension(line);
     setState(line, conditionOf(returned), null);
     const { state } = line;
     setTimeout(() => {
@@ -97,11 +107,11 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }, times.answerMs).unref();
   };
 
-  const open = (line: Line): void => {
+  const open = (line: MarketDataLine): void => {
     const reqId = session.nextRequestId();
     line.reqId = reqId;
     line.isWritten = false;
-    line.remark = null;
+    line.notice = null;
     byReqId.set(reqId, line);
     const isWanted = (): boolean => line.reqId === reqId;
     session
@@ -119,7 +129,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
       });
   };
 
-  const release = (line: Line, cancelAtTws: boolean): void => {
+  const release = (line: MarketDataLine, cancelAtTws: boolean): void => {
     if (line.retry !== null) clearTimeout(line.retry);
     line.retry = null;
     const { reqId } = line;
@@ -136,12 +146,12 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
         });
   };
 
-  const retryLater = (line: Line, reason: StreamReason, error: TwsError): void => {
-    hold(line, "refused", reason, error);
+  const retryLater = (line: MarketDataLine, reason: StreamReason, error: TwsError): void => {
+    suspend(line, "refused", reason, error);
     line.retry = setTimeout(() => retryNow(line), retryMs(reason));
   };
 
-  const retryNow = (line: Line): void => {
+  const retryNow = (line: MarketDataLine): void => {
     if (line.retry !== null) clearTimeout(line.retry);
     line.retry = null;
     if (line.watchers.size > 0 && line.reqId === null && isUp()) open(line);
@@ -167,7 +177,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }
   };
 
-  const finish = (line: Line, error: TwsError): void => {
+  const finish = (line: MarketDataLine, error: TwsError): void => {
     // a line that ticked is open at TWS for all we know; one that never did was refused
     release(line, line.quote.time !== null);
     forget(line);
@@ -175,14 +185,14 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     line.watchers.clear();
   };
 
-  const hear = (reqId: number): Line | undefined => {
+  const receive = (reqId: number): MarketDataLine | undefined => {
     const line = byReqId.get(reqId);
-    if (line !== undefined) heard(line, times);
+    if (line !== undefined) markReceived(line, times);
     return line;
   };
 
   const change = (reqId: number, made: (quote: Quote) => QuoteChange): void => {
-    const line = hear(reqId);
+    const line = receive(reqId);
     if (line === undefined) return;
     const before = line.quote;
     const changes = made(before);
@@ -193,18 +203,18 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
       line.isAskedAgain = false;
       setState(line, conditionOf("line_reopened"), null);
     }
-    line.holds.clear();
+    line.suspensions.clear();
     // first the value, so that nobody takes the one of before for a live one
     if (isNews) {
       line.quote = quote;
-      tell(line, { kind: "quote", quote });
+      emit(line, { kind: "quote", quote });
     }
     if (line.state?.state !== "live") setState(line, live, null);
   };
 
   /** Comes before the first tick of a line, and is no tick by itself: the prices may still be those of before. */
   const changeDataType = (reqId: number, type: number): void => {
-    const line = hear(reqId);
+    const line = receive(reqId);
     if (line === undefined) return;
     const isBeginning = line.quote.time === null || line.askedAt !== null;
     if (isBeginning) line.quote = { ...line.quote, ...dataTypeChange(type) };
@@ -223,7 +233,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }
     switch (meaningOf(notice)) {
       case "advisory":
-        line.remark = error;
+        line.notice = error;
         return;
       case "fatal":
         if (notice.code === 200) forgetContract(session, conId);
@@ -236,7 +246,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   const reopenAll = (reason: StreamReason): void => {
     for (const line of lines.values()) {
       release(line, false);
-      line.holds.clear();
+      line.suspensions.clear();
       line.quote = emptyQuote;
       setState(line, conditionOf(reason), null);
       open(line);
@@ -247,11 +257,11 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     if (tws.state !== "connected" && tws.state !== "upstream_down") return;
     const broken = farms.filter(({ kind, state }) => kind === "market data" && state === "broken");
     for (const line of lines.values()) {
-      if (tws.state === "upstream_down") hold(line, "upstream", "tws_upstream_down", upstreamDown());
-      else unhold(line, "upstream", "upstream_returned");
+      if (tws.state === "upstream_down") suspend(line, "upstream", "tws_upstream_down", upstreamDown());
+      else resume(line, "upstream", "upstream_returned");
       const farm = broken.find(({ name }) => mayServe(name, line.contract));
-      if (farm === undefined) unhold(line, "farm", "farm_returned");
-      else hold(line, "farm", "farm_broken", farmBroken(farm.name));
+      if (farm === undefined) resume(line, "farm", "farm_returned");
+      else suspend(line, "farm", "farm_broken", farmBroken(farm.name));
     }
   };
 
@@ -275,21 +285,23 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   session.onDisconnected(() => {
     for (const line of lines.values()) {
       release(line, false);
-      line.holds.clear();
-      hold(line, "session", "tws_offline", offline());
+      line.suspensions.clear();
+      suspend(line, "session", "tws_offline", offline());
     }
   });
-  session.on(EventName.tickReqParams, (reqId) => void hear(reqId));
+  session.on(EventName.tickReqParams, (reqId) => void receive(reqId));
 
   let stopListening: (() => void) | null = null;
   /** Only what should be talking is listened to. */
-  const talking = (): Line[] =>
+  const talking = (): MarketDataLine[] =>
     [...lines.values()].filter(
-      ({ reqId, isWritten, holds }) =>
-        reqId !== null && isWritten && (holds.size === 0 || (holds.size === 1 && holds.has("silence"))),
+      ({ reqId, isWritten, suspensions }) =>
+        reqId !== null &&
+        isWritten &&
+        (suspensions.size === 0 || (suspensions.size === 1 && suspensions.has("stall"))),
     );
   const listen = (): (() => void) =>
-    watchForSilence({
+    startStallDetector({
       session,
       times,
       now: options.now ?? Date.now,
@@ -298,9 +310,9 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
         release(line, true);
         open(line);
       },
-      isSilent: (line) => hold(line, "silence", "silent", silence(line.contract)),
+      onStalled: (line) => suspend(line, "stall", "silent", stalled(line.contract)),
     });
-  const forget = (line: Line): void => {
+  const forget = (line: MarketDataLine): void => {
     if (lines.get(line.contract.conId) === line) lines.delete(line.contract.conId);
     if (lines.size > 0) return;
     stopListening?.();
@@ -311,12 +323,12 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     stopListening ??= listen();
     const watcher: Watcher = (event) => listener(event);
     const known = lines.get(contract.conId);
-    const line = known ?? newLine(contract, times);
+    const line = known ?? newMarketDataLine(contract, times);
     line.watchers.add(watcher);
     if (known === undefined) {
       lines.set(contract.conId, line);
       if (isUp()) open(line);
-      else hold(line, "session", "tws_offline", offline());
+      else suspend(line, "session", "tws_offline", offline());
     } else {
       // the newcomer alone is told how things stand
       if (line.state !== null) watcher(line.state);
@@ -339,8 +351,8 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
       if (known !== null && Date.now() - Date.parse(known) > freshMs) {
         await currentTime(session, { ...context, timeoutMs: Math.min(context.timeoutMs, aliveWithinMs) });
       }
-      const remarkOn = ({ conId }: Contract): TwsError | null => lines.get(conId)?.remark ?? null;
-      return takeSnapshot({ watch, remarkOn }, contract, context, times);
+      const noticeOn = ({ conId }: Contract): TwsError | null => lines.get(conId)?.notice ?? null;
+      return takeSnapshot({ watch, noticeOn }, contract, context, times);
     },
     lines: () => byReqId.size,
   };
@@ -355,7 +367,7 @@ function farmBroken(name: string): TwsError {
   return new TwsError("tws_upstream_down", `TWS has lost its connection to the market data farm ${name}.`);
 }
 
-function silence({ symbol }: Contract): TwsError {
+function stalled({ symbol }: Contract): TwsError {
   return new TwsError("timeout", `TWS says that all is well and sends no price of ${symbol}.`, {
     nextStep: "Ask the owner to look at TWS; the line is asked for again meanwhile.",
   });

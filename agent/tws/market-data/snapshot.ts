@@ -12,8 +12,8 @@ export interface SnapshotTimes {
 }
 
 interface SnapshotSource extends Pick<QuoteStreams, "watch"> {
-  /** What TWS remarked on an instrument's data without ending it. */
-  remarkOn(contract: Contract): TwsError | null;
+  /** The notice of TWS about an instrument's data without ending it. */
+  noticeOn(contract: Contract): TwsError | null;
 }
 
 /**
@@ -37,7 +37,7 @@ export async function takeSnapshot(
     if (quote !== null && stale === null && hasPrice(quote)) resolve(quote);
   };
   const onState = (event: QuoteEvent & { readonly kind: "state" }): void => {
-    stale = event.state === "stale" || event.state === "ended" ? (event.error ?? silent(contract)) : null;
+    stale = event.state === "stale" || event.state === "ended" ? (event.error ?? noPrice(contract)) : null;
     // a broken farm may not be this instrument's, so its ticks are waited for
     if (stale !== null && (event.state === "ended" || stale.code !== "tws_upstream_down")) reject(stale);
   };
@@ -54,7 +54,7 @@ export async function takeSnapshot(
 
   const longest = setTimeout(() => {
     finish();
-    reject(stale ?? source.remarkOn(contract) ?? silent(contract));
+    reject(stale ?? source.noticeOn(contract) ?? noPrice(contract));
   }, longestMs);
   if (context.signal.aborted) onAbort();
   context.signal.addEventListener("abort", onAbort, { once: true });
@@ -75,7 +75,7 @@ export async function takeSnapshot(
 const hasPrice = ({ bid, ask, last, close }: Quote): boolean =>
   bid !== null || ask !== null || last !== null || close !== null;
 
-function silent({ symbol }: Contract): TwsError {
+function noPrice({ symbol }: Contract): TwsError {
   return new TwsError("timeout", `TWS sent no price of ${symbol}.`, {
     nextStep: "The market may be closed or the instrument not traded: ask for historical data instead.",
   });

@@ -5,7 +5,7 @@ import type { QuoteEvent, QuoteStreams, TwsSession } from "../session/api.ts";
 import { resolveContract } from "../contracts/contracts.ts";
 import { createQuoteStreams } from "./quotes.ts";
 import { dial, within } from "../test-support/session.fixture.ts";
-import { newListening, watchForSilence } from "./stall-detector.ts";
+import { newMonitoredLine, startStallDetector } from "./stall-detector.ts";
 import { tradingHoursOf } from "../contracts/trading-hours.ts";
 import { silentLog } from "../../process/log.fixture.ts";
 
@@ -91,16 +91,16 @@ test("asks again only while the instrument trades", async () => {
   vi.useFakeTimers();
   const times = { sweepMs: 1_000, patienceMs: 30_000, longestPatienceMs: 600_000, answerMs: 5_000 };
   const hours = tradingHoursOf("20261124:0400-20261124:2000;20261125:CLOSED", "US/Eastern");
-  const line = { ...newListening(apple, times), hours };
+  const line = { ...newMonitoredLine(apple, times), hours };
   let asked = 0;
   let clock = Date.UTC(2026, 10, 25, 20);
-  const stop = watchForSilence({
+  const stop = startStallDetector({
     session,
     times,
     now: () => clock,
     lines: () => [line],
     askAgain: () => (asked += 1),
-    isSilent: () => undefined,
+    onStalled: () => undefined,
   });
   vi.advanceTimersByTime(3_600_000);
   expect(asked).toBe(0);

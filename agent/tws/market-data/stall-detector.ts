@@ -3,7 +3,7 @@ import type { RequestContext, TwsSession } from "../session/api.ts";
 import { resolveDetails } from "../contracts/contracts.ts";
 import { type TradingHours, tradesAt, tradingHoursOf } from "../contracts/trading-hours.ts";
 
-export interface SilenceTimes {
+export interface StallTimes {
   readonly sweepMs: number;
   /** A line that says nothing for so long in trading hours is asked for again. */
   readonly patienceMs: number;
@@ -13,18 +13,18 @@ export interface SilenceTimes {
   readonly answerMs: number;
 }
 
-export const usualSilenceTimes: SilenceTimes = {
+export const usualStallTimes: StallTimes = {
   sweepMs: 1_000,
   patienceMs: 30_000,
   longestPatienceMs: 2 * 60_000,
   answerMs: 5_000,
 };
 
-/** What the watch of a line needs to know of it. */
-export interface Listening {
+/** What the stall detector of a line needs to know of it. */
+export interface MonitoredLine {
   readonly contract: Contract;
   /** When anything came on it. */
-  heardAt: number;
+  receivedAt: number;
   patienceMs: number;
   /** When TWS was asked for it; null once it has answered. */
   askedAt: number | null;
@@ -36,9 +36,9 @@ export interface Listening {
   hours: TradingHours | null;
 }
 
-export const newListening = (contract: Contract, times: SilenceTimes): Listening => ({
+export const newMonitoredLine = (contract: Contract, times: StallTimes): MonitoredLine => ({
   contract,
-  heardAt: Date.now(),
+  receivedAt: Date.now(),
   patienceMs: times.patienceMs,
   askedAt: null,
   isAskedAgain: false,
@@ -46,16 +46,16 @@ export const newListening = (contract: Contract, times: SilenceTimes): Listening
   hours: null,
 });
 
-/** Something came. A line that talks by itself is not to be waited for as long as a quiet one. */
-export function heard(line: Listening, times: SilenceTimes): void {
+/** Notes that something came. A line that talks by itself is not to be waited for as long as a quiet one. */
+export function markReceived(line: MonitoredLine, times: StallTimes): void {
   const now = Date.now();
-  if (line.askedAt === null && now - line.heardAt < times.patienceMs) line.patienceMs = times.patienceMs;
-  line.heardAt = now;
+  if (line.askedAt === null && now - line.receivedAt < times.patienceMs) line.patienceMs = times.patienceMs;
+  line.receivedAt = now;
 }
 
-interface SilenceOptions<Line extends Listening> {
+interface StallDetectorOptions<Line extends MonitoredLine> {
   readonly session: TwsSession;
-  readonly times: SilenceTimes;
+  readonly times: StallTimes;
   /** The clock by which markets open and close, in Unix milliseconds. */
   readonly now: () => number;
   /** Those on which something should come. */
@@ -63,7 +63,7 @@ interface SilenceOptions<Line extends Listening> {
   /** Asks TWS for the line again, under a new id. */
   readonly askAgain: (line: Line) => void;
   /** It has been asked for again, and still nothing came. */
-  readonly isSilent: (line: Line) => void;
+  readonly onStalled: (line: Line) => void;
 }
 
 /**
@@ -71,18 +71,20 @@ interface SilenceOptions<Line extends Listening> {
  * from a quiet market, so a line that says nothing in trading hours is asked for again: if it answers it was quiet, and
  * is waited for twice as long the next time. Returns the way to stop.
  */
-export function watchForSilence<Line extends Listening>(options: SilenceOptions<Line>): () => void {
-  const { session, times, lines, askAgain, isSilent } = options;
+export function startStallDetector<Line extends MonitoredLine>(
+  options: StallDetectorOptions<Line>,
+): () => void {
+  const { session, times, lines, askAgain, onStalled } = options;
   const marketTime = options.now;
 
   const look = (line: Line, now: number): void => {
     const { askedAt } = line;
-    if (askedAt !== null && line.heardAt >= askedAt) return answered(line);
-    if (now - (askedAt ?? line.heardAt) < waitMs(line)) return;
+    if (askedAt !== null && line.receivedAt >= askedAt) return answered(line);
+    if (now - (askedAt ?? line.receivedAt) < waitMs(line)) return;
     if (!isTrading(line)) return;
     if (askedAt !== null && !line.isDead) {
       line.isDead = true;
-      return isSilent(line);
+      return onStalled(line);
     }
     // each time it is waited for longer, so that a hundred dead lines are no storm
     if (line.isDead) line.patienceMs = Math.min(line.patienceMs * 2, times.longestPatienceMs);

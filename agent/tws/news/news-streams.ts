@@ -56,10 +56,10 @@ interface BulletinLine {
   state: NewsEvent<Bulletin> & { readonly kind: "state" };
 }
 
-interface Desk {
+interface NewsStreams {
   readonly lines: Map<string, Line>;
   readonly byReqId: Map<number, Line>;
-  /** They hear every line that is a symbol's. */
+  /** They receive what comes on every line that is a symbol's. */
   readonly joiners: Set<NewsListener<Headline>>;
   readonly bulletins: BulletinLine;
 }
@@ -69,7 +69,7 @@ const headlinesOnly = "mdoff,292";
 const refusedRetryMs = 5_000;
 const keptBulletins = 200;
 
-const desks = new WeakMap<TwsSession, Desk>();
+const bySession = new WeakMap<TwsSession, NewsStreams>();
 
 /**
  * Headlines on one instrument as they come, or with `*` those of every instrument that somebody watches. Each takes a
@@ -81,16 +81,16 @@ export function watchTickNews(
   contract: Contract | "*",
   listener: NewsListener<Headline>,
 ): () => void {
-  const desk = deskOf(session);
+  const streams = newsStreamsOf(session);
   const own: NewsListener<Headline> = (event) => listener(event);
   if (contract === "*") {
-    desk.joiners.add(own);
-    for (const line of desk.lines.values()) if (isSymbol(line) && line.state !== null) own(line.state);
+    streams.joiners.add(own);
+    for (const line of streams.lines.values()) if (isSymbol(line) && line.state !== null) own(line.state);
     return () => {
-      desk.joiners.delete(own);
+      streams.joiners.delete(own);
     };
   }
-  return join(session, desk, `symbol/${contract.conId}`, contract.symbol, contractToTws(contract), own);
+  return join(session, streams, `symbol/${contract.conId}`, contract.symbol, contractToTws(contract), own);
 }
 
 /** IBKR's bulletins; with `allMessages` those of today first. Asked for again in each new session. */
@@ -99,7 +99,7 @@ export function watchBulletins(
   allMessages: boolean,
   listener: NewsListener<Bulletin>,
 ): () => void {
-  const { bulletins } = deskOf(session);
+  const { bulletins } = newsStreamsOf(session);
   const own: NewsListener<Bulletin> = (event) => listener(event);
   const isFirst = bulletins.listeners.size === 0;
   const wasAll = wantsAll(bulletins);
@@ -120,11 +120,11 @@ export function watchBroadTape(
   providers: readonly string[],
   listener: NewsListener<Headline>,
 ): () => void {
-  const desk = deskOf(session);
+  const streams = newsStreamsOf(session);
   const own: NewsListener<Headline> = (event) => listener(event);
   const stops = [...new Set(providers)].map((provider) => {
     const contract = { symbol: `${provider}:${provider}_ALL`, secType: SecType.NEWS, exchange: provider };
-    return join(session, desk, `provider/${provider}`, provider, contract, own);
+    return join(session, streams, `provider/${provider}`, provider, contract, own);
   });
   return () => {
     for (const stop of stops) stop();
@@ -153,29 +153,29 @@ const stateOf = (source: string, condition: Condition, error: TwsError | null) =
 
 const bulletinSource = "bulletins";
 
-function deskOf(session: TwsSession): Desk {
-  const existing = desks.get(session);
+function newsStreamsOf(session: TwsSession): NewsStreams {
+  const existing = bySession.get(session);
   if (existing !== undefined) return existing;
   const bulletins: BulletinLine = {
     listeners: new Map(),
     seen: new Map(),
     state: stateOf(bulletinSource, live, null),
   };
-  const desk: Desk = { lines: new Map(), byReqId: new Map(), joiners: new Set(), bulletins };
-  desks.set(session, desk);
-  listen(session, desk);
-  return desk;
+  const streams: NewsStreams = { lines: new Map(), byReqId: new Map(), joiners: new Set(), bulletins };
+  bySession.set(session, streams);
+  listen(session, streams);
+  return streams;
 }
 
-function listen(session: TwsSession, desk: Desk): void {
-  const { bulletins } = desk;
+function listen(session: TwsSession, streams: NewsStreams): void {
+  const { bulletins } = streams;
   session.on(EventName.tickNews, (reqId, at, providerCode, articleId, text) => {
-    const line = desk.byReqId.get(reqId);
+    const line = streams.byReqId.get(reqId);
     if (line === undefined) return;
     const time = at === undefined ? null : instantOf(String(at));
     const headline = headlineOf(text ?? "");
     const item = { time, providerCode, articleId, headline, source: line.source };
-    tell(desk, line, { kind: "item", item });
+    emit(streams, line, { kind: "item", item });
   });
   session.on(EventName.updateNewsBulletin, (msgId, msgType, text, origin) => {
     if (bulletins.listeners.size === 0 || bulletins.seen.has(msgId)) return;
@@ -185,34 +185,34 @@ function listen(session: TwsSession, desk: Desk): void {
     if (bulletins.seen.size > keptBulletins && oldest !== undefined) bulletins.seen.delete(oldest);
     for (const listener of bulletins.listeners.keys()) listener({ kind: "item", item });
   });
-  session.onNotice((notice) => takeNotice(session, desk, notice));
+  session.onNotice((notice) => takeNotice(session, streams, notice));
   const reopen = (reason: StreamReason) => (): void => {
-    for (const line of desk.lines.values()) {
-      release(session, desk, line, false);
-      setState(desk, line, conditionOf(reason), null);
-      open(session, desk, line);
+    for (const line of streams.lines.values()) {
+      release(session, streams, line, false);
+      setState(streams, line, conditionOf(reason), null);
+      open(session, streams, line);
     }
     setBulletinState(bulletins, conditionOf(reason), null);
     if (bulletins.listeners.size > 0) askBulletins(session, bulletins);
   };
   session.onConnected(reopen("new_session"));
   session.onDataLost(reopen("data_lost"));
-  const hold = (reason: StreamReason, error: TwsError): void => {
+  const suspendAll = (reason: StreamReason, error: TwsError): void => {
     const condition = conditionOf(reason, error.message);
-    for (const line of desk.lines.values()) setState(desk, line, condition, error);
+    for (const line of streams.lines.values()) setState(streams, line, condition, error);
     setBulletinState(bulletins, condition, error);
   };
   session.onDisconnected(() => {
-    for (const line of desk.lines.values()) release(session, desk, line, false);
-    hold("tws_offline", offline());
+    for (const line of streams.lines.values()) release(session, streams, line, false);
+    suspendAll("tws_offline", offline());
   });
   session.onStatus(({ tws }) => {
-    if (tws.state === "upstream_down") hold("tws_upstream_down", upstreamDown());
+    if (tws.state === "upstream_down") suspendAll("tws_upstream_down", upstreamDown());
     if (tws.state !== "connected") return;
-    for (const line of desk.lines.values()) {
+    for (const line of streams.lines.values()) {
       if (line.state?.reason !== "tws_upstream_down") continue;
-      setState(desk, line, conditionOf("upstream_returned"), null);
-      setState(desk, line, live, null);
+      setState(streams, line, conditionOf("upstream_returned"), null);
+      setState(streams, line, live, null);
     }
     if (bulletins.state.reason !== "tws_upstream_down") return;
     setBulletinState(bulletins, conditionOf("upstream_returned"), null);
@@ -220,14 +220,14 @@ function listen(session: TwsSession, desk: Desk): void {
   });
 }
 
-function tell(desk: Desk, line: Line, event: NewsEvent<Headline>): void {
+function emit(streams: NewsStreams, line: Line, event: NewsEvent<Headline>): void {
   for (const listener of line.listeners) listener(event);
-  if (isSymbol(line)) for (const joiner of desk.joiners) joiner(event);
+  if (isSymbol(line)) for (const joiner of streams.joiners) joiner(event);
 }
 
-function setState(desk: Desk, line: Line, condition: Condition, error: TwsError | null): void {
+function setState(streams: NewsStreams, line: Line, condition: Condition, error: TwsError | null): void {
   line.state = stateOf(line.source, condition, error);
-  tell(desk, line, line.state);
+  emit(streams, line, line.state);
 }
 
 function setBulletinState(bulletins: BulletinLine, condition: Condition, error: TwsError | null): void {
@@ -252,13 +252,13 @@ function askBulletins(session: TwsSession, bulletins: BulletinLine): void {
 
 function join(
   session: TwsSession,
-  desk: Desk,
+  streams: NewsStreams,
   key: string,
   source: string,
   contract: IbContract,
   listener: NewsListener<Headline>,
 ): () => void {
-  const known = desk.lines.get(key);
+  const known = streams.lines.get(key);
   const line: Line = known ?? {
     source,
     contract,
@@ -269,74 +269,74 @@ function join(
   };
   line.listeners.add(listener);
   if (known === undefined) {
-    desk.lines.set(key, line);
-    if (isUp(session)) open(session, desk, line);
-    else setState(desk, line, conditionOf("tws_offline"), offline());
+    streams.lines.set(key, line);
+    if (isUp(session)) open(session, streams, line);
+    else setState(streams, line, conditionOf("tws_offline"), offline());
   } else if (line.state !== null) listener(line.state);
   return () => {
     line.listeners.delete(listener);
-    if (line.listeners.size > 0 || desk.lines.get(key) !== line) return;
-    desk.lines.delete(key);
-    release(session, desk, line, true);
+    if (line.listeners.size > 0 || streams.lines.get(key) !== line) return;
+    streams.lines.delete(key);
+    release(session, streams, line, true);
   };
 }
 
-function open(session: TwsSession, desk: Desk, line: Line): void {
+function open(session: TwsSession, streams: NewsStreams, line: Line): void {
   const reqId = session.nextRequestId();
   line.reqId = reqId;
-  desk.byReqId.set(reqId, line);
+  streams.byReqId.set(reqId, line);
   const isWanted = (): boolean => line.reqId === reqId;
   session
     .send("data", (ib) => {
       if (!isWanted()) return;
       ib.reqMktData(reqId, line.contract, headlinesOnly, false, false);
       // TWS confirms nothing here: a source may be silent for hours
-      setState(desk, line, live, null);
+      setState(streams, line, live, null);
     })
     .catch((error: unknown) => {
       if (isWanted())
-        retryLater(session, desk, line, "pacing", error instanceof TwsError ? error : offline());
+        retryLater(session, streams, line, "pacing", error instanceof TwsError ? error : offline());
     });
 }
 
-function release(session: TwsSession, desk: Desk, line: Line, cancelAtTws: boolean): void {
+function release(session: TwsSession, streams: NewsStreams, line: Line, cancelAtTws: boolean): void {
   if (line.retry !== null) clearTimeout(line.retry);
   line.retry = null;
   const { reqId } = line;
   if (reqId === null) return;
   line.reqId = null;
-  desk.byReqId.delete(reqId);
+  streams.byReqId.delete(reqId);
   if (cancelAtTws && isUp(session)) quietly(session.send("data", (ib) => ib.cancelMktData(reqId)));
 }
 
 function retryLater(
   session: TwsSession,
-  desk: Desk,
+  streams: NewsStreams,
   line: Line,
   reason: StreamReason,
   error: TwsError,
 ): void {
-  release(session, desk, line, false);
-  setState(desk, line, conditionOf(reason, error.message), error);
+  release(session, streams, line, false);
+  setState(streams, line, conditionOf(reason, error.message), error);
   line.retry = setTimeout(() => {
     line.retry = null;
-    if (line.listeners.size > 0 && line.reqId === null && isUp(session)) open(session, desk, line);
+    if (line.listeners.size > 0 && line.reqId === null && isUp(session)) open(session, streams, line);
   }, refusedRetryMs);
 }
 
-function takeNotice(session: TwsSession, desk: Desk, notice: TwsNotice): void {
-  const line = desk.byReqId.get(notice.id);
+function takeNotice(session: TwsSession, streams: NewsStreams, notice: TwsNotice): void {
+  const line = streams.byReqId.get(notice.id);
   if (line === undefined) return;
   const meaning = meaningOf(notice);
   if (meaning === "advisory" || meaning === "confirmation") return;
   const error = twsErrorFor(notice, `news of ${line.source}`);
   const reason = waitReasonOf(notice);
   if (reason !== null) {
-    retryLater(session, desk, line, reason, error);
+    retryLater(session, streams, line, reason, error);
     return;
   }
-  release(session, desk, line, false);
-  for (const [key, other] of desk.lines) if (other === line) desk.lines.delete(key);
-  setState(desk, line, conditionOf("refused", error.message), error);
+  release(session, streams, line, false);
+  for (const [key, other] of streams.lines) if (other === line) streams.lines.delete(key);
+  setState(streams, line, conditionOf("refused", error.message), error);
   line.listeners.clear();
 }

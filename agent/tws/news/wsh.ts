@@ -14,29 +14,29 @@ export interface EventRequest {
   readonly totalLimit: number;
 }
 
-interface Desk {
+interface CalendarState {
   /** TWS runs one request of each kind for a client. */
   readonly turns: Turns;
   /** The session in which TWS was last asked for the types, and what it said. */
   meta: { readonly connection: number; readonly types: readonly EventType[] } | null;
 }
 
-const desks = new WeakMap<TwsSession, Desk>();
+const bySession = new WeakMap<TwsSession, CalendarState>();
 
-function deskOf(session: TwsSession): Desk {
-  const existing = desks.get(session);
+function calendarStateOf(session: TwsSession): CalendarState {
+  const existing = bySession.get(session);
   if (existing !== undefined) return existing;
-  const desk: Desk = { turns: createTurns(), meta: null };
-  desks.set(session, desk);
-  return desk;
+  const state: CalendarState = { turns: createTurns(), meta: null };
+  bySession.set(session, state);
+  return state;
 }
 
 const calendar = "Wall Street Horizon's calendar";
 
 /** The kinds of events there are. Throws no_market_data without a subscription. */
 export function wshEventTypes(session: TwsSession, context: RequestContext): Promise<readonly EventType[]> {
-  const desk = deskOf(session);
-  return desk.turns(calendar, context, (within) => askTypes(session, desk, within));
+  const state = calendarStateOf(session);
+  return state.turns(calendar, context, (within) => askTypes(session, state, within));
 }
 
 /** Events of one company; TWS wants the types asked for first, so they are, once in a session. */
@@ -45,18 +45,20 @@ export function wshEvents(
   request: EventRequest,
   context: RequestContext,
 ): Promise<CorporateEvent[]> {
-  const desk = deskOf(session);
-  return desk.turns(calendar, context, async (within) => {
+  const state = calendarStateOf(session);
+  return state.turns(calendar, context, async (within) => {
     const startedAt = performance.now();
     const left = () => ({ ...within, timeoutMs: within.timeoutMs - (performance.now() - startedAt) });
     const types =
-      desk.meta?.connection === session.connection ? desk.meta.types : await askTypes(session, desk, left());
+      state.meta?.connection === session.connection
+        ? state.meta.types
+        : await askTypes(session, state, left());
     const names = new Map(types.map(({ tag, name }) => [tag, name]));
     try {
       return eventsIn(await askEvents(session, request, left()), names);
     } catch (error) {
       // 10282: it has forgotten that it was asked, so the next call asks it anew
-      if (error instanceof TwsError && error.detail.tws?.code === 10_282) desk.meta = null;
+      if (error instanceof TwsError && error.detail.tws?.code === 10_282) state.meta = null;
       throw error;
     }
   });
@@ -64,7 +66,7 @@ export function wshEvents(
 
 async function askTypes(
   session: TwsSession,
-  desk: Desk,
+  state: CalendarState,
   context: RequestContext,
 ): Promise<readonly EventType[]> {
   const { connection } = session;
@@ -80,7 +82,7 @@ async function askTypes(
     context,
   );
   const types = eventTypesIn(json);
-  desk.meta = { connection, types };
+  state.meta = { connection, types };
   return types;
 }
 

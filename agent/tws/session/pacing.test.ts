@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TwsError } from "../../../shared/errors.ts";
-import { askedBy } from "./fair-share.ts";
+import { runAs } from "./fair-share.ts";
 import type { Lane } from "./api.ts";
 import { createPacer, twsPacing } from "./pacing.ts";
 import type { Pacer } from "./pacing.ts";
@@ -104,7 +104,7 @@ test("leaves room for another grant, however much one asks, and keeps the order 
   const written: string[] = [];
   const refused: string[] = [];
   const submit = (who: string) =>
-    askedBy(who, () =>
+    runAs(who, () =>
       pacer.submit(
         "data",
         () => written.push(who),

@@ -1,5 +1,5 @@
 import { TwsError } from "../../../shared/errors.ts";
-import { asker } from "./fair-share.ts";
+import { currentGrant } from "./fair-share.ts";
 import type { Lane } from "./api.ts";
 
 /**
@@ -82,7 +82,7 @@ export function createPacer({ perSecond, burst, queueLimit }: PacerOptions): Pac
         return () => {};
       }
       const queue = queues[lane];
-      const who = asker();
+      const who = currentGrant();
       const mine = queue.filter((one) => one.who === who).length;
       if (mine >= shareOfFree * (queueLimit - queue.length)) {
         drop(tooMany());

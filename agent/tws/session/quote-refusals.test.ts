@@ -158,7 +158,7 @@ test("answers with what there is when TWS has no more to say", async () => {
   expect(performance.now() - startedAt).toBeLessThan(250);
 });
 
-test("says why there is no price, if TWS remarked on it, and otherwise that there was none", async () => {
+test("says why there is no price, if TWS sent a notice about it, and otherwise that there was none", async () => {
   const { streams } = await streamsOn((client, id, count) => {
     if (count === 0) refuse(client, id, 10_089, "Requested market data requires additional subscription.");
   });

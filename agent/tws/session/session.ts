@@ -96,10 +96,10 @@ export function createSession(options: SessionOptions): TwsSession {
     farms: [...farms],
   });
 
-  const tell = (next: TwsState): void => {
+  const notifyStatus = (next: TwsState): void => {
     if (next !== state) since = new Date().toISOString();
     state = next;
-    onStatus.tell(status());
+    onStatus.notify(status());
   };
 
   const offline = (): TwsError =>
@@ -144,8 +144,8 @@ export function createSession(options: SessionOptions): TwsSession {
       (error) => log.warn("tws.market_data_type_not_sent", { error }),
     );
     log.info("tws.connected", { connection: count, serverVersion, accounts });
-    tell(isUpstreamLost ? "upstream_down" : "connected");
-    onConnected.tell(accepted.nextValidId);
+    notifyStatus(isUpstreamLost ? "upstream_down" : "connected");
+    onConnected.notify(accepted.nextValidId);
   };
 
   const systemNotice = ({ code, text }: TwsNotice): void => {
@@ -153,25 +153,25 @@ export function createSession(options: SessionOptions): TwsSession {
     if (farm !== null) {
       const others = farms.filter(({ name, kind }) => name !== farm.name || kind !== farm.kind);
       farms = [...others, { ...farm, since: new Date().toISOString() }].slice(-100);
-      tell(state);
+      notifyStatus(state);
       return;
     }
     switch (code) {
       case 1100:
       case 2110:
         isUpstreamLost = true;
-        if (current !== null) tell("upstream_down");
+        if (current !== null) notifyStatus("upstream_down");
         return;
       case 1101:
         isUpstreamLost = false;
         if (current === null) return;
         // first, so that nobody takes the lost subscriptions for live ones
-        onDataLost.tell();
-        tell("connected");
+        onDataLost.notify();
+        notifyStatus("connected");
         return;
       case 1102:
         isUpstreamLost = false;
-        if (current !== null) tell("connected");
+        if (current !== null) notifyStatus("connected");
         return;
       default:
     }
@@ -182,7 +182,7 @@ export function createSession(options: SessionOptions): TwsSession {
     const { id, code, text } = notice;
     log[lossCodes.has(code) ? "warn" : "info"]("tws.notice", { id, code, text });
     if (notice.id < 0) systemNotice(notice);
-    onNotice.tell(notice);
+    onNotice.notify(notice);
   };
 
   /** One attempt, and the session if it succeeds; resolves when it has ended. */
@@ -214,9 +214,9 @@ export function createSession(options: SessionOptions): TwsSession {
         const isNews = !isStopped() && (acceptedAt !== null || ended.reason !== lastError);
         lastError = ended.reason;
         log[isNews ? "warn" : "info"]("tws.disconnected", { reason: ended.reason });
-        tell(isStopped() ? "stopped" : "connecting");
+        notifyStatus(isStopped() ? "stopped" : "connecting");
         requests.failAll(offline());
-        if (acceptedAt !== null) onDisconnected.tell();
+        if (acceptedAt !== null) onDisconnected.notify();
         resolve({ ...ended, uptimeMs: acceptedAt === null ? 0 : performance.now() - acceptedAt });
       },
     });
@@ -292,7 +292,7 @@ export function createSession(options: SessionOptions): TwsSession {
         () => {
           marketDataType = type;
           ib.reqMarketDataType(marketDataTypes[type].code);
-          tell(state);
+          notifyStatus(state);
           resolve();
         },
         reject,
@@ -321,7 +321,7 @@ export function createSession(options: SessionOptions): TwsSession {
     onDataLost: onDataLost.add,
     stop() {
       if (isStopped()) return;
-      tell("stopped");
+      notifyStatus("stopped");
       opened?.end("Stopped by ibkr_disconnect.");
       wake();
     },
@@ -329,12 +329,12 @@ export function createSession(options: SessionOptions): TwsSession {
       if (isClosed || !isStopped()) return;
       lastError = "";
       isHurried = true;
-      tell("connecting");
+      notifyStatus("connecting");
       wake();
     },
     async close() {
       isClosed = true;
-      if (!isStopped()) tell("stopped");
+      if (!isStopped()) notifyStatus("stopped");
       opened?.end("The agent is ending.");
       wake();
       await finished;
@@ -362,7 +362,7 @@ function createListeners<Args extends readonly unknown[]>(log: Log) {
         listeners.delete(listener);
       };
     },
-    tell: (...args: Args): void => {
+    notify: (...args: Args): void => {
       for (const listener of listeners) {
         try {
           listener(...args);

@@ -8,7 +8,7 @@ import {
   type PublicKey,
 } from "../../../shared/machine-key.ts";
 import { TwsError } from "../../../shared/errors.ts";
-import type { AgentStore } from "./machine-store.ts";
+import type { MachineStore } from "./machine-store.ts";
 import type { ProofRefusal, Proven } from "../../rpc/access.ts";
 
 const Claims = z.object({
@@ -22,7 +22,7 @@ const longestJwt = 4_096;
 
 interface ProofsOptions {
   readonly publicUrl: string;
-  readonly store: AgentStore;
+  readonly store: MachineStore;
 }
 
 /** Checks proofs of agents' keys. Each is taken once. */

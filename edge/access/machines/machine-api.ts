@@ -3,8 +3,8 @@ import { PairRequest, PollRequest, proofPaths } from "../../../shared/machine-ke
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
 import { readBody, textOf } from "../../http/body.ts";
 import type { AccessSettings } from "../../config/settings.ts";
-import type { Agents } from "./pairing.ts";
-import type { AgentStore } from "./machine-store.ts";
+import type { Machines } from "./pairing.ts";
+import type { MachineStore } from "./machine-store.ts";
 import { createProofs, refusalError } from "./key-proofs.ts";
 import type { ScriptTokens } from "./script-tokens.ts";
 import type { Key } from "../../rpc/access.ts";
@@ -14,30 +14,30 @@ import { addressOf } from "../../http/client-address.ts";
 
 const mostBytes = 16_384;
 
-interface AgentApiOptions {
+interface MachineApiOptions {
   readonly settings: AccessSettings;
-  readonly store: AgentStore;
-  readonly agents: Agents;
+  readonly store: MachineStore;
+  readonly machines: Machines;
   readonly tokens: ScriptTokens;
 }
 
-export interface AgentApi {
+export interface MachineApi {
   /** Null for an address that is not of this. */
   fetch(request: Request): Promise<Response> | null;
 }
 
-export function createAgentApi({ settings, store, agents, tokens }: AgentApiOptions): AgentApi {
+export function createMachineApi({ settings, store, machines, tokens }: MachineApiOptions): MachineApi {
   const { publicUrl } = settings;
   const proofs = createProofs({ publicUrl, store });
 
   async function pair(request: Request): Promise<Response> {
     const body = parse(PairRequest, await readJson(request));
-    return Response.json(await agents.pair(body, bearerOf(request), addressOf(request, publicUrl)));
+    return Response.json(await machines.pair(body, bearerOf(request), addressOf(request, publicUrl)));
   }
 
   async function poll(request: Request): Promise<Response> {
     const { publicKey, pollSecret } = parse(PollRequest, await readJson(request));
-    return Response.json(await agents.poll(publicKey, pollSecret, bearerOf(request)));
+    return Response.json(await machines.poll(publicKey, pollSecret, bearerOf(request)));
   }
 
   async function prove(request: Request): Promise<Key> {

@@ -85,10 +85,10 @@ const TokenRow = z.object({
   used_at: z.string().nullable(),
 });
 
-export type AgentStore = ReturnType<typeof openAgentStore>;
+export type MachineStore = ReturnType<typeof openMachineStore>;
 
 /** After `openAccessStore`, which brings the tables up to date. */
-export function openAgentStore({ sql }: DurableObjectStorage) {
+export function openMachineStore({ sql }: DurableObjectStorage) {
   const rows = (query: string, ...values: readonly (string | number | null)[]) =>
     sql.exec(query, ...values).toArray();
 

@@ -101,7 +101,10 @@ export async function ownerBrowser(): Promise<Browser> {
 }
 
 /** A form of the pair page. */
-export async function atDesk(browser: Browser, fields: Readonly<Record<string, string>>): Promise<Response> {
+export async function onPairPage(
+  browser: Browser,
+  fields: Readonly<Record<string, string>>,
+): Promise<Response> {
   const page = await (await browser.get("/pair")).text();
   return await browser.submit("/pair", { csrf: hidden(page, "csrf"), ...fields });
 }
@@ -114,7 +117,7 @@ export async function pairWith(
   const answer = PairAnswer.parse(await (await machine.pair()).json());
   if (answer.state !== "waiting") throw new Error(`Not waiting but ${answer.state}.`);
   const browser = await ownerBrowser();
-  const accepted = await atDesk(browser, { do: "accept", code: answer.code, ...fields });
+  const accepted = await onPairPage(browser, { do: "accept", code: answer.code, ...fields });
   if (accepted.status !== 303) throw new Error(`HTTP ${accepted.status}: ${await accepted.text()}`);
   const paired = await machine.poll(answer.pollSecret);
   if (paired.state !== "paired") throw new Error(`Not paired but ${paired.state}.`);

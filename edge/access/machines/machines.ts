@@ -1,42 +1,42 @@
 import type { AccessSettings } from "../../config/settings.ts";
-import { type AgentApi, createAgentApi } from "./machine-api.ts";
-import { openAgentStore } from "./machine-store.ts";
-import { type Agents, createAgents, type PairingDesk } from "./pairing.ts";
-import { createAttempts } from "../storage/attempt-limits.ts";
+import { type MachineApi, createMachineApi } from "./machine-api.ts";
+import { openMachineStore } from "./machine-store.ts";
+import { type Machines, createMachines, type OwnerPairing } from "./pairing.ts";
+import { createAttemptLimits } from "../storage/attempt-limits.ts";
 import { createScriptTokens, type ScriptTokens } from "./script-tokens.ts";
 import type { AccessStore } from "../storage/store.ts";
 
-/** The agents' part of the object `Access`. */
-export interface AgentAccess {
-  readonly proveAgent: Agents["proveAgent"];
-  readonly isGoodKey: Agents["isGood"];
+/** The machines' part of the object `Access`. */
+export interface MachineAccess {
+  readonly proveAgent: Machines["proveAgent"];
+  readonly isGoodKey: Machines["isGood"];
   readonly tokens: ScriptTokens;
-  readonly desk: PairingDesk;
-  readonly api: AgentApi;
+  readonly pairing: OwnerPairing;
+  readonly api: MachineApi;
 }
 
-interface AgentAccessOptions {
+interface MachineAccessOptions {
   readonly ctx: DurableObjectState;
   readonly settings: AccessSettings;
   readonly env: Cloudflare.Env;
   readonly access: AccessStore;
 }
 
-export function createAgentAccess({ ctx, settings, env, access }: AgentAccessOptions): AgentAccess {
-  const store = openAgentStore(ctx.storage);
+export function createMachineAccess({ ctx, settings, env, access }: MachineAccessOptions): MachineAccess {
+  const store = openMachineStore(ctx.storage);
   const tokens = createScriptTokens({ settings, env, store, access });
-  const agents = createAgents({
+  const machines = createMachines({
     settings,
     env,
     store,
-    attempts: createAttempts(access, Date.now),
+    attemptLimits: createAttemptLimits(access, Date.now),
     keyEnded: (keyId) => tokens.revokeAllOf(keyId),
   });
   return {
-    proveAgent: (proof, nowMs) => agents.proveAgent(proof, nowMs),
-    isGoodKey: (keyId, hostId) => agents.isGood(keyId, hostId),
+    proveAgent: (proof, nowMs) => machines.proveAgent(proof, nowMs),
+    isGoodKey: (keyId, hostId) => machines.isGood(keyId, hostId),
     tokens,
-    desk: agents.desk,
-    api: createAgentApi({ settings, store, agents, tokens }),
+    pairing: machines.pairing,
+    api: createMachineApi({ settings, store, machines, tokens }),
   };
 }

@@ -4,7 +4,14 @@ import { PairAnswer } from "../../../shared/machine-key.ts";
 import { connectedStatus } from "../../host/host.fixture.ts";
 import { encodeFrame, parseEdgeFrame } from "../../../shared/protocol.ts";
 import { at, createBrowser, hidden, publicUrl } from "../access.fixture.ts";
-import { atDesk, createMachine, errorOf, type Machine, ownerBrowser, pairWith } from "./machine.fixture.ts";
+import {
+  onPairPage,
+  createMachine,
+  errorOf,
+  type Machine,
+  ownerBrowser,
+  pairWith,
+} from "./machine.fixture.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -44,7 +51,7 @@ describe("pairing", () => {
     expect((await machine.dial()).status).toBe(401);
     const browser = await ownerBrowser();
     const page = await (
-      await atDesk(browser, { do: "find", code: code.toLowerCase().replace("-", " ") })
+      await onPairPage(browser, { do: "find", code: code.toLowerCase().replace("-", " ") })
     ).text();
     expect(page).toContain(machine.fingerprint);
     expect(page).toContain("study &lt;b&gt;pc&lt;/b&gt;");
@@ -66,7 +73,7 @@ describe("pairing", () => {
 
   test("the owner makes a code, and a machine brings it, once", async () => {
     const browser = await ownerBrowser();
-    const offer = await (await atDesk(browser, { do: "offer", name: "Attic" })).text();
+    const offer = await (await onPairPage(browser, { do: "offer", name: "Attic" })).text();
     const code = /--code ([\w-]+)/.exec(offer)?.[1] ?? "";
     const machine = await createMachine();
     expect(await (await machine.pair(code)).json()).toMatchObject({ state: "paired", hostName: "Attic" });
@@ -86,13 +93,13 @@ describe("pairing", () => {
     const { code, pollSecret } = await waiting(machine);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 601_000 });
     const browser = await ownerBrowser();
-    expect((await atDesk(browser, { do: "accept", code, name: "Late" })).status).toBe(401);
+    expect((await onPairPage(browser, { do: "accept", code, name: "Late" })).status).toBe(401);
     expect(await machine.poll(pollSecret)).toEqual({ state: "expired" });
     expect((await machine.dial()).status).toBe(401);
   });
 
   test("a code that the owner made is good for ten minutes as well", async () => {
-    const offer = await (await atDesk(await ownerBrowser(), { do: "offer", name: "Later" })).text();
+    const offer = await (await onPairPage(await ownerBrowser(), { do: "offer", name: "Later" })).text();
     const code = /--code ([\w-]+)/.exec(offer)?.[1] ?? "";
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 601_000 });
     expect((await (await createMachine()).pair(code)).status).toBe(401);
@@ -114,7 +121,7 @@ describe("pairing", () => {
   test("guessing codes ends after five tries, for a right one as well", async () => {
     const machine = await createMachine();
     for (const _ of [1, 2, 3, 4, 5]) expect((await machine.pair("2222-2222")).status).toBe(401);
-    const offer = await (await atDesk(await ownerBrowser(), { do: "offer", name: "Guessed" })).text();
+    const offer = await (await onPairPage(await ownerBrowser(), { do: "offer", name: "Guessed" })).text();
     const code = /--code ([\w-]+)/.exec(offer)?.[1] ?? "";
     expect((await machine.pair(code)).status).toBe(429);
     expect((await (await createMachine()).pair(code)).status).toBe(200);
@@ -129,7 +136,7 @@ describe("pairing", () => {
   test("a machine that the owner declines is told so", async () => {
     const machine = await createMachine();
     const { code, pollSecret } = await waiting(machine);
-    await atDesk(await ownerBrowser(), { do: "decline", code });
+    await onPairPage(await ownerBrowser(), { do: "decline", code });
     expect(await machine.poll(pollSecret)).toEqual({ state: "declined" });
     expect((await machine.dial()).status).toBe(401);
   });
@@ -286,7 +293,7 @@ describe("revoking a key", () => {
     const machine = await createMachine();
     const { browser } = await pairWith(machine);
     const agent = await serve(machine);
-    expect((await atDesk(browser, { do: "revoke", key: machine.keyId })).status).toBe(303);
+    expect((await onPairPage(browser, { do: "revoke", key: machine.keyId })).status).toBe(303);
     expect(await agent.closed).toEqual({ code: 4003, reason: "The owner has revoked this machine's key." });
     const again = await machine.dial();
     expect(again.status).toBe(401);
@@ -319,9 +326,11 @@ describe("revoking a key", () => {
     const { browser, hostId, hostName } = await pairWith(await createMachine());
     const other = await pairWith(await createMachine());
     expect(
-      (await atDesk(browser, { do: "rename", host: other.hostId, name: hostName.toUpperCase() })).status,
+      (await onPairPage(browser, { do: "rename", host: other.hostId, name: hostName.toUpperCase() })).status,
     ).toBe(400);
-    expect((await atDesk(browser, { do: "rename", host: hostId, name: `${hostName} 2` })).status).toBe(303);
+    expect((await onPairPage(browser, { do: "rename", host: hostId, name: `${hostName} 2` })).status).toBe(
+      303,
+    );
     expect(await (await browser.get("/pair")).text()).toContain(`${hostName} 2`);
   });
 });

@@ -12,8 +12,8 @@ import { TwsError } from "../../../shared/errors.ts";
 import { defaultHostId } from "../../../shared/caller.ts";
 import { hostOf } from "../../config/bindings.ts";
 import type { AccessSettings } from "../../config/settings.ts";
-import type { AgentStore, Host, Pairing, Target } from "./machine-store.ts";
-import type { Attempts } from "../storage/attempt-limits.ts";
+import type { MachineStore, Host, Pairing, Target } from "./machine-store.ts";
+import type { AttemptLimits } from "../storage/attempt-limits.ts";
 import { createProofs } from "./key-proofs.ts";
 import { hashOf, newSecret } from "../../crypto/secrets.ts";
 import type { Key, Proven } from "../../rpc/access.ts";
@@ -28,7 +28,7 @@ const everywhere = "*";
 type Asked = Extract<Pairing, { readonly kind: "asked" }>;
 
 /** The machines that may connect as agents: how they are let in, and how they are put out. */
-export interface Agents {
+export interface Machines {
   proveAgent(proof: string, nowMs: number): Promise<Proven>;
   /** Whether a key is still good for a host, for who has just let it in there. */
   isGood(keyId: string, hostId: string): boolean;
@@ -37,11 +37,11 @@ export interface Agents {
   /** What has become of it. */
   poll(publicKey: PublicKey, pollSecret: string, proof: string): Promise<PairAnswer>;
   /** For the owner. */
-  readonly desk: PairingDesk;
+  readonly pairing: OwnerPairing;
 }
 
 /** What the owner does at the page. */
-export interface PairingDesk {
+export interface OwnerPairing {
   hosts(): Host[];
   keys(): Key[];
   /** A code for a machine to bring. */
@@ -54,16 +54,16 @@ export interface PairingDesk {
   revoke(keyId: string): Promise<void>;
 }
 
-interface AgentsOptions {
+interface MachinesOptions {
   readonly settings: AccessSettings;
   readonly env: Cloudflare.Env;
-  readonly store: AgentStore;
-  readonly attempts: Attempts;
+  readonly store: MachineStore;
+  readonly attemptLimits: AttemptLimits;
   /** Ends what a key has signed. */
   readonly keyEnded: (keyId: string) => Promise<void>;
 }
 
-export function createAgents({ settings, env, store, attempts, keyEnded }: AgentsOptions): Agents {
+export function createMachines({ settings, env, store, attemptLimits, keyEnded }: MachinesOptions): Machines {
   const { publicUrl } = settings;
   const proofs = createProofs({ publicUrl, store });
 
@@ -148,7 +148,10 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
 
   /** Counts a try before it is looked at, so that tries at one time count as well. */
   function allowOneMore(kind: string, who: string, perHour: number, perHourOfAll: number): void {
-    if (attempts.mayOnceMore(kind, who, perHour) && attempts.mayOnceMore(kind, everywhere, perHourOfAll))
+    if (
+      attemptLimits.mayOnceMore(kind, who, perHour) &&
+      attemptLimits.mayOnceMore(kind, everywhere, perHourOfAll)
+    )
       return;
     throw new TwsError("rate_limited", "There were too many attempts to pair.", {
       nextStep: "Wait an hour, then try again.",
@@ -198,7 +201,7 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
         },
       );
     }
-    attempts.succeeded("pair-code", address);
+    attemptLimits.succeeded("pair-code", address);
     const { publicKey, machine } = request;
     return paired(await settle({ keyId, publicKey, machine }, pairing.target));
   }
@@ -251,7 +254,7 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
       }
     },
 
-    desk: {
+    pairing: {
       hosts,
       keys: () => store.keys(),
 
@@ -267,7 +270,7 @@ export function createAgents({ settings, env, store, attempts, keyEnded }: Agent
         allowOneMore("pair-desk", who, limits.tries, limits.triesOfAll);
         const pairing = await pairingOf(typed);
         if (pairing?.kind === "asked" && pairing.state === "open") {
-          attempts.succeeded("pair-desk", who);
+          attemptLimits.succeeded("pair-desk", who);
           return pairing;
         }
         store.countWrongCode("asked", triesOfCode);

@@ -3,9 +3,9 @@ import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import { TwsHost } from "../../host/host.ts";
 import { parseEnv } from "../../config/settings.ts";
-import { openAgentStore } from "./machine-store.ts";
-import { createAgents } from "./pairing.ts";
-import { createAttempts } from "../storage/attempt-limits.ts";
+import { openMachineStore } from "./machine-store.ts";
+import { createMachines } from "./pairing.ts";
+import { createAttemptLimits } from "../storage/attempt-limits.ts";
 import { at, granted, mcp } from "../access.fixture.ts";
 import { createMachine, pairWith } from "./machine.fixture.ts";
 import { createScriptTokens } from "./script-tokens.ts";
@@ -24,16 +24,16 @@ function settings() {
 /** The machines' part of the object, over its own tables. */
 function agentsIn({ storage }: DurableObjectState) {
   const accessStore = openAccessStore(storage);
-  const store = openAgentStore(storage);
-  const agents = (over: typeof store) =>
-    createAgents({
+  const store = openMachineStore(storage);
+  const machines = (over: typeof store) =>
+    createMachines({
       settings: settings(),
       env,
       store: over,
-      attempts: createAttempts(accessStore, Date.now),
+      attemptLimits: createAttemptLimits(accessStore, Date.now),
       keyEnded: async () => undefined,
     });
-  return { store, accessStore, agents };
+  return { store, accessStore, agents: machines };
 }
 
 test("a token that a Worker still remembers gets no ticket once its grant has ended", async () => {
@@ -73,15 +73,15 @@ test("a key that is revoked just as it proves itself stays revoked", async () =>
   await pairWith(machine);
   const proof = await machine.proof("agent");
   const revokedAt = await runInDurableObject(access(), async (_, ctx) => {
-    const { store, agents } = agentsIn(ctx);
+    const { store, agents: machines } = agentsIn(ctx);
     let looks = 0;
-    const proving = agents({
+    const proving = machines({
       ...store,
       key(keyId) {
         const key = store.key(keyId);
         looks += 1;
         // after the last look, and before the use is noted
-        if (looks === 2) queueMicrotask(() => void agents(store).desk.revoke(keyId));
+        if (looks === 2) queueMicrotask(() => void machines(store).pairing.revoke(keyId));
         return key;
       },
     }).proveAgent(proof, Date.now());
@@ -95,9 +95,9 @@ test("a code that another machine takes between the look at it and the taking le
   const machine = await createMachine();
   const proof = await machine.proof("pair");
   await runInDurableObject(access(), async (_, ctx) => {
-    const { store, agents } = agentsIn(ctx);
-    const { code } = await agents(store).desk.offer({ newName: `host ${crypto.randomUUID()}` });
-    const late = agents({
+    const { store, agents: machines } = agentsIn(ctx);
+    const { code } = await machines(store).pairing.offer({ newName: `host ${crypto.randomUUID()}` });
+    const late = machines({
       ...store,
       pairingByCode(codeHash, now) {
         const pairing = store.pairingByCode(codeHash, now);

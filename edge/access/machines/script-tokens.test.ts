@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { inboxOf, socketOf } from "../../host/host.fixture.ts";
 import { mcp, publicUrl } from "../access.fixture.ts";
-import { atDesk, createMachine, errorOf, pairWith } from "./machine.fixture.ts";
+import { onPairPage, createMachine, errorOf, pairWith } from "./machine.fixture.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -43,7 +43,7 @@ describe("tokens for scripts", () => {
     const stream = inboxOf(
       socketOf(await mcp(token, { headers: { Upgrade: "websocket" } }, "/api/v1/stream/market-data")),
     );
-    await atDesk(browser, { do: "revoke", key: machine.keyId });
+    await onPairPage(browser, { do: "revoke", key: machine.keyId });
     expect(await stream.closed).toMatchObject({ code: 4401 });
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 2_000 });
     expect((await mcp(token)).status).toBe(401);

@@ -4,7 +4,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import { Scope, Toolset } from "../../../shared/caller.ts";
 import { hostOf } from "../../config/bindings.ts";
 import type { AccessSettings } from "../../config/settings.ts";
-import type { AgentStore, KeptToken } from "./machine-store.ts";
+import type { MachineStore, KeptToken } from "./machine-store.ts";
 import { keyIdOf, signedBy } from "./key-proofs.ts";
 import type { Identity, Key } from "../../rpc/access.ts";
 import type { AccessStore } from "../storage/store.ts";
@@ -51,7 +51,7 @@ export interface ScriptTokens {
 interface ScriptTokensOptions {
   readonly settings: AccessSettings;
   readonly env: Cloudflare.Env;
-  readonly store: AgentStore;
+  readonly store: MachineStore;
   readonly access: Pick<AccessStore, "removeTicketsOf">;
 }
 

@@ -2,7 +2,7 @@
  * The part of Workers KV that the OAuth library asks for, kept in this object's SQLite: what is written is seen at once
  * and everywhere, nothing has to be created in an account, and what has expired is gone whoever cleans up when.
  */
-export interface Records {
+export interface OAuthStorage {
   get(key: string, options?: { readonly type?: string } | string): Promise<unknown>;
   put(
     key: string,
@@ -37,7 +37,7 @@ const unused =
   "key >= 'client:' AND key < 'client;' AND substr(key, 8) NOT IN (SELECT client_id FROM consent)";
 const registeredAt = "json_extract(value, '$.registrationDate')";
 
-export function createRecords(sql: SqlStorage, now: () => number): Records {
+export function createOAuthStorage(sql: SqlStorage, now: () => number): OAuthStorage {
   const seconds = () => Math.floor(now() / 1000);
 
   return {

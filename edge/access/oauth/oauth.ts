@@ -3,8 +3,8 @@ import { z } from "zod";
 import { Scope } from "../../../shared/caller.ts";
 import { readBody, type ReadBody, textOf } from "../../http/body.ts";
 import type { AccessSettings } from "../../config/settings.ts";
-import { createAttempts } from "../storage/attempt-limits.ts";
-import type { Records } from "./oauth-storage.ts";
+import { createAttemptLimits } from "../storage/attempt-limits.ts";
+import type { OAuthStorage } from "./oauth-storage.ts";
 import type { Identity } from "../../rpc/access.ts";
 import type { AccessStore, Consent } from "../storage/store.ts";
 import { addressOf } from "../../http/client-address.ts";
@@ -39,7 +39,7 @@ export interface OAuth {
 interface Endpoints {
   fetch(
     request: Request,
-    env: { readonly OAUTH_KV: Records },
+    env: { readonly OAUTH_KV: OAuthStorage },
     context: Pick<ExecutionContext, "waitUntil">,
   ): Promise<Response>;
 }
@@ -47,15 +47,15 @@ interface Endpoints {
 interface OAuthOptions {
   readonly settings: AccessSettings;
   readonly store: AccessStore;
-  readonly records: Records;
+  readonly storage: OAuthStorage;
   readonly ctx: DurableObjectState;
   /** A grant is over for the library. */
   readonly ended: (grantId: string) => Promise<unknown>;
 }
 
-export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptions): OAuth {
-  const attempts = createAttempts(store, Date.now);
-  const env = { OAUTH_KV: records };
+export function createOAuth({ settings, store, storage, ctx, ended }: OAuthOptions): OAuth {
+  const attemptLimits = createAttemptLimits(store, Date.now);
+  const env = { OAUTH_KV: storage };
   const server = new OAuthAuthorizationServer<typeof env>({
     issuer: settings.publicUrl,
     resources: [settings.resource],
@@ -90,14 +90,14 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
     }
     return await inTurn(grantId, async () => {
       const response = await endpoints.fetch(withBody(request, body), env, context);
-      if (records.count(`grant:${grantId}:`) === 0) await ended(grantId);
+      if (storage.count(`grant:${grantId}:`) === 0) await ended(grantId);
       return response;
     });
   }
 
   async function register(request: Request): Promise<Response> {
     const address = addressOf(request, settings.publicUrl);
-    if (!attempts.mayOnceMore("register", address, limits.registrationsPerHour)) {
+    if (!attemptLimits.mayOnceMore("register", address, limits.registrationsPerHour)) {
       return oauthError(429, "temporarily_unavailable", "Too many registrations from this address.", {
         "Retry-After": "3600",
       });
@@ -107,7 +107,7 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
     const body = textOf(read.bytes) ?? "";
     const response = await endpoints.fetch(withBody(request, body), env, context);
     // whoever registers many pushes out the first that nobody uses, and never keeps the next one out
-    while (records.count("client:") > limits.clients && records.removeOldestUnusedClient());
+    while (storage.count("client:") > limits.clients && storage.removeOldestUnusedClient());
     return response;
   }
 
@@ -123,7 +123,7 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
 
     helpers: server.getOAuthApi(env),
 
-    isOver: (grantId) => records.count(`grant:${grantId}:`) === 0,
+    isOver: (grantId) => storage.count(`grant:${grantId}:`) === 0,
 
     async holderOf(token, resource) {
       if (resource !== settings.resource) return { ok: false, why: "audience" };
@@ -143,8 +143,8 @@ export function createOAuth({ settings, store, records, ctx, ended }: OAuthOptio
     async forget(grantId) {
       for (const prefix of [`grant:${grantId}:`, `token:${grantId}:`]) {
         for (let left = true; left;) {
-          const { keys, list_complete } = await records.list({ prefix });
-          for (const { name } of keys) await records.delete(name);
+          const { keys, list_complete } = await storage.list({ prefix });
+          for (const { name } of keys) await storage.delete(name);
           left = !list_complete;
         }
       }

@@ -1,7 +1,7 @@
 /**
- * The OAuth library fetches the documents by which clients describe themselves, from addresses that strangers choose.
- * It follows redirects and asks nothing of the host, so `fetch` itself is held to public names here. Names that
- * resolve to a private address are refused by the network that workerd is given (`agent/local/embedded-edge.ts`), and
+ * SSRF guard: the OAuth library fetches the documents by which clients describe themselves, from addresses that
+ * strangers choose. It follows redirects and asks nothing of the host, so `fetch` itself is held to public names here.
+ * Names that resolve to a private address are refused by the network that workerd is given (`agent/local/embedded-edge.ts`), and
  * Cloudflare's reaches none.
  */
 
@@ -32,7 +32,7 @@ function isPublicIpv4([a = 0, b = 0]: readonly number[]): boolean {
 type Fetch = typeof fetch;
 
 /** A `fetch` that goes to public addresses only, and to where it was sent: a redirect is an answer like any other. */
-export const onlyPublic =
+export const publicFetch =
   (original: Fetch): Fetch =>
   async (input, init) => {
     const address = input instanceof Request ? input.url : input instanceof URL ? input.href : input;

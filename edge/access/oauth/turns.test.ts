@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { parseEnv } from "../../config/settings.ts";
 import { createOAuth } from "./oauth.ts";
-import { createRecords, type Records } from "./oauth-storage.ts";
+import { createOAuthStorage, type OAuthStorage } from "./oauth-storage.ts";
 import {
   callback,
   createBrowser,
@@ -16,7 +16,7 @@ import {
 import { openAccessStore } from "../storage/store.ts";
 
 /** Records that take their time, as storage does elsewhere: other requests run between a read and its write. */
-const slow = (records: Records): Records => ({
+const slow = (records: OAuthStorage): OAuthStorage => ({
   ...records,
   async get(key, options) {
     const value = await records.get(key, options);
@@ -37,7 +37,7 @@ const race = (fields: Readonly<Record<string, string>>): Promise<Tokens[]> =>
     const oauth = createOAuth({
       settings: settings(),
       store: openAccessStore(ctx.storage),
-      records: slow(createRecords(ctx.storage.sql, Date.now)),
+      storage: slow(createOAuthStorage(ctx.storage.sql, Date.now)),
       ctx,
       ended: async () => undefined,
     });

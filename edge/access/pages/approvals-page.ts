@@ -11,15 +11,15 @@ import { hostOf } from "../../config/bindings.ts";
 import type { HostRpc, TradingFacts } from "../../rpc/host.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
-import { tradingEntry } from "./trading-panel.ts";
+import { tradingPanel } from "./trading-panel.ts";
 import type { Page, PagesOptions, Visit } from "./page.ts";
 
 const hexDigest = /^[0-9a-f]{64}$/;
 
-/** A host as the page shows it; `desk` is null where its agent could not say what waits. */
-interface HostDesk extends NamedHost {
+/** A host as the page shows it; `waiting` is null where its agent could not say what waits. */
+interface HostApprovals extends NamedHost {
   readonly facts: TradingFacts | null;
-  readonly desk: OwnerDesk | null;
+  readonly waiting: OwnerDesk | null;
   readonly problem: string;
 }
 
@@ -27,7 +27,7 @@ interface HostDesk extends NamedHost {
  * `/approvals`: the orders that wait for the owner, and stopping new ones; `/approvals/<hostId>.<approvalId>`: one of
  * them, to approve or decline. Nothing of it is kept here: the agent is asked each time, and it alone decides.
  */
-export function createApprovalsPage({ settings, env, desk, store }: PagesOptions): Page {
+export function createApprovalsPage({ settings, env, pairing, store }: PagesOptions): Page {
   const rpcOf = (hostId: string): HostRpc => hostOf(env, hostId);
 
   async function ask(hostId: string, request: OwnerRequest): Promise<OwnerDesk> {
@@ -37,15 +37,15 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
   }
 
   /** A host that does not answer must not hide the others. */
-  async function deskOf(host: NamedHost): Promise<HostDesk> {
+  async function approvalsAt(host: NamedHost): Promise<HostApprovals> {
     try {
       const facts = await rpcOf(host.hostId).trading();
       const outcome = await rpcOf(host.hostId).owner({ kind: "desk" });
-      if (outcome.ok) return { ...host, facts, desk: outcome.desk, problem: "" };
-      return { ...host, facts, desk: null, problem: wordsOf(TwsError.fromBody(outcome.error)) };
+      if (outcome.ok) return { ...host, facts, waiting: outcome.desk, problem: "" };
+      return { ...host, facts, waiting: null, problem: wordsOf(TwsError.fromBody(outcome.error)) };
     } catch (error) {
       console.error(`the host ${host.hostId} did not answer`, error);
-      return { ...host, facts: null, desk: null, problem: "This host does not answer. Try again." };
+      return { ...host, facts: null, waiting: null, problem: "This host does not answer. Try again." };
     }
   }
 
@@ -55,7 +55,7 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
     </form>`;
 
   async function overview(visit: Visit): Promise<Response> {
-    const hosts = await Promise.all(hostsOf(env, desk).map(deskOf));
+    const hosts = await Promise.all(hostsOf(env, pairing).map(approvalsAt));
     return await page({
       title: "Orders that wait for you",
       body: html`${hosts.map((host) => hostEntry(visit, host))}
@@ -65,22 +65,22 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
     });
   }
 
-  const hostEntry = (visit: Visit, host: HostDesk): Markup =>
+  const hostEntry = (visit: Visit, host: HostApprovals): Markup =>
     html`<section>
       <h2>${host.name}</h2>
       ${
-        host.desk === null
+        host.waiting === null
           ? html`<p class="warning" role="alert">${host.problem}</p>`
-          : host.desk.approvals.length === 0
+          : host.waiting.approvals.length === 0
             ? html`<p>No order waits.</p>`
             : html`<ul>
-                ${host.desk.approvals.map((one) => waitingEntry(host, one))}
+                ${host.waiting.approvals.map((one) => waitingEntry(host, one))}
               </ul>`
       }
       ${
         host.facts === null
           ? ""
-          : tradingEntry(host.facts, (body) =>
+          : tradingPanel(host.facts, (body) =>
               form(
                 visit,
                 "/approvals",
@@ -102,7 +102,7 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
   function targetOf(request: Request): { host: NamedHost; approvalId: string } | null {
     const name = new URL(request.url).pathname.slice("/approvals/".length);
     const dot = name.indexOf(".");
-    const host = hostsOf(env, desk).find(({ hostId }) => hostId === name.slice(0, dot));
+    const host = hostsOf(env, pairing).find(({ hostId }) => hostId === name.slice(0, dot));
     const approvalId = name.slice(dot + 1);
     return dot < 1 || host === undefined || !/^[\w-]{1,64}$/.test(approvalId) ? null : { host, approvalId };
   }
@@ -193,7 +193,7 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
   }
 
   async function change(fields: URLSearchParams, request: OwnerRequest): Promise<Response> {
-    const host = hostsOf(env, desk).find(({ hostId }) => hostId === text(fields, "host"));
+    const host = hostsOf(env, pairing).find(({ hostId }) => hostId === text(fields, "host"));
     if (host === undefined) return await incomplete();
     await ask(host.hostId, request);
     return new Response(null, { status: 303, headers: { Location: `${settings.publicUrl}/approvals` } });

@@ -6,11 +6,11 @@ import { type Markup, page, sorry } from "./layout.ts";
 import type { Page, PagesOptions } from "./page.ts";
 
 /** `/audit`: what was done about orders on a host, newest first, and whether the trail is whole. */
-export function createAuditPage({ env, desk }: PagesOptions): Page {
+export function createAuditPage({ env, pairing }: PagesOptions): Page {
   return {
     async show({ request }) {
       const { searchParams } = new URL(request.url);
-      const hosts = hostsOf(env, desk);
+      const hosts = hostsOf(env, pairing);
       const asked = searchParams.get("host");
       const host = asked === null ? hosts[0] : hosts.find(({ hostId }) => hostId === asked);
       const before = searchParams.get("before");

@@ -33,12 +33,12 @@ const Choice = z.object({
 type Choice = z.infer<typeof Choice>;
 
 /** `/authorize`: a client asks, and the owner decides what it may do and for how long. */
-export function createConsentPage({ settings, env, store, oauth, desk }: PagesOptions): Page {
+export function createConsentPage({ settings, env, store, oauth, pairing }: PagesOptions): Page {
   const { helpers } = oauth;
 
   /** The hosts that there are, and the one that the first agent will be where none is paired yet. */
   async function hosts(): Promise<Host[]> {
-    const known = desk.hosts().map(({ hostId, name }) => ({ hostId, name }));
+    const known = pairing.hosts().map(({ hostId, name }) => ({ hostId, name }));
     const all = known.length === 0 ? [{ hostId: defaultHostId, name: defaultHostId }] : known;
     return await Promise.all(
       all.map(async (one) => ({ ...one, ...(await hostOf(env, one.hostId).facts()) })),

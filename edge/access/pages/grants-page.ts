@@ -4,11 +4,11 @@ import type { Consent } from "../storage/store.ts";
 import type { Page, PagesOptions } from "./page.ts";
 
 /** `/grants`: who has which access, and ending it. */
-export function createGrantsPage({ store, settings, owner, desk, ended }: PagesOptions): Page {
+export function createGrantsPage({ store, settings, owner, pairing, ended }: PagesOptions): Page {
   return {
     async show({ session }) {
       const consents = store.consents();
-      const names = new Map(desk.hosts().map(({ hostId, name }) => [hostId, name]));
+      const names = new Map(pairing.hosts().map(({ hostId, name }) => [hostId, name]));
       return await page({
         title: "Access",
         body: html`${

@@ -1,5 +1,5 @@
 import { defaultHostId } from "../../../shared/caller.ts";
-import type { PairingDesk } from "../machines/pairing.ts";
+import type { OwnerPairing } from "../machines/pairing.ts";
 
 export interface NamedHost {
   readonly hostId: string;
@@ -7,8 +7,8 @@ export interface NamedHost {
 }
 
 /** The hosts that were paired, and the one without a name where an agent may come by AGENT_TOKEN or none is paired yet. */
-export function hostsOf(env: Cloudflare.Env, desk: PairingDesk): readonly NamedHost[] {
-  const named = desk.hosts().map(({ hostId, name }) => ({ hostId, name }));
+export function hostsOf(env: Cloudflare.Env, pairing: OwnerPairing): readonly NamedHost[] {
+  const named = pairing.hosts().map(({ hostId, name }) => ({ hostId, name }));
   const isPaired = named.some(({ hostId }) => hostId === defaultHostId);
   const isUnnamed = !isPaired && (named.length === 0 || (env.AGENT_TOKEN ?? "") !== "");
   return isUnnamed ? [{ hostId: defaultHostId, name: defaultHostId }, ...named] : named;

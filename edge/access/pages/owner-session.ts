@@ -1,5 +1,5 @@
 import type { AccessSettings } from "../../config/settings.ts";
-import { createAttempts } from "../storage/attempt-limits.ts";
+import { createAttemptLimits } from "../storage/attempt-limits.ts";
 import { isPassphrase } from "../../crypto/passphrase.ts";
 import { hashOf, isSame, newSecret } from "../../crypto/secrets.ts";
 import type { AccessStore } from "../storage/store.ts";
@@ -36,26 +36,26 @@ interface OwnerOptions {
 }
 
 export function createOwner({ settings, store }: OwnerOptions): Owner {
-  const attempts = createAttempts(store, Date.now);
+  const attemptLimits = createAttemptLimits(store, Date.now);
   let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
 
   async function attempt(address: string, passphrase: string): Promise<SignIn> {
-    const waitMs = attempts.waitMs("sign-in", address);
+    const waitMs = attemptLimits.waitMs("sign-in", address);
     if (waitMs > 0) return tooMany(Math.ceil(waitMs / 1000));
-    attempts.failed("sign-in", address);
+    attemptLimits.failed("sign-in", address);
     const isRight =
       passphrase.length <= longestPassphrase && (await isPassphrase(passphrase, settings.passphraseHash));
     if (!isRight) {
-      const nextMs = attempts.waitMs("sign-in", address);
+      const nextMs = attemptLimits.waitMs("sign-in", address);
       return {
         ok: false,
         message: "That is not the passphrase.",
         retryAfterSeconds: nextMs > 0 ? Math.ceil(nextMs / 1000) : null,
       };
     }
-    attempts.succeeded("sign-in", address);
-    attempts.trust("sign-in", address);
+    attemptLimits.succeeded("sign-in", address);
+    attemptLimits.trust("sign-in", address);
     const secret = newSecret();
     store.addSession(await hashOf(secret), newSecret(), Date.now() + sessionSeconds * 1000);
     return { ok: true, cookie: cookieOf(secret, sessionSeconds) };

@@ -1,5 +1,5 @@
 import type { AccessSettings } from "../../config/settings.ts";
-import type { PairingDesk } from "../machines/pairing.ts";
+import type { OwnerPairing } from "../machines/pairing.ts";
 import type { OAuth } from "../oauth/oauth.ts";
 import type { AccessStore } from "../storage/store.ts";
 import type { Owner, OwnerSession } from "./owner-session.ts";
@@ -22,6 +22,6 @@ export interface PagesOptions {
   readonly store: AccessStore;
   readonly oauth: OAuth;
   readonly owner: Owner;
-  readonly desk: PairingDesk;
+  readonly pairing: OwnerPairing;
   readonly ended: (grantId: string) => Promise<unknown>;
 }

@@ -3,15 +3,15 @@ import { fingerprintOf, HostName } from "../../../shared/machine-key.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import { hostOf } from "../../config/bindings.ts";
 import type { Target } from "../machines/machine-store.ts";
-import type { PairingDesk } from "../machines/pairing.ts";
+import type { OwnerPairing } from "../machines/pairing.ts";
 import { type Markup, page, sorry } from "./layout.ts";
 import type { Key } from "../../rpc/access.ts";
 import type { Page, PagesOptions, Visit } from "./page.ts";
 
-type Asked = NonNullable<Awaited<ReturnType<PairingDesk["find"]>>>;
+type Asked = NonNullable<Awaited<ReturnType<OwnerPairing["find"]>>>;
 
 /** `/pair`: the owner lets machines in as agents, names them, and puts them out. */
-export function createPairPage({ settings, env, desk }: PagesOptions): Page {
+export function createPairPage({ settings, env, pairing }: PagesOptions): Page {
   const form = ({ session }: Visit, body: Markup) =>
     html`<form method="post" action="/pair">
       <input type="hidden" name="csrf" value="${session.csrf}" />${body}
@@ -38,7 +38,7 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
         <h2>Or make a code here, and bring it there</h2>
         ${form(visit, html`${targetFields(null)}<button name="do" value="offer">Make a code</button>`)}
         <h2>Hosts</h2>
-        ${await Promise.all(desk.hosts().map((host) => hostEntry(visit, host)))}
+        ${await Promise.all(pairing.hosts().map((host) => hostEntry(visit, host)))}
         <p><a href="/grants">Access of clients</a></p>`,
     });
   }
@@ -47,7 +47,7 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
     visit: Visit,
     { hostId, name }: { hostId: string; name: string },
   ): Promise<Markup> {
-    const keys = desk.keys().filter((key) => key.hostId === hostId);
+    const keys = pairing.keys().filter((key) => key.hostId === hostId);
     const { agent } = await hostOf(env, hostId).health();
     return html`<fieldset>
       <legend>${name}</legend>
@@ -94,7 +94,7 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
   }
 
   function targetFields(suggestedName: string | null, currentHostId: string | null = null): Markup {
-    const hosts = desk.hosts();
+    const hosts = pairing.hosts();
     return html`<label
         >Name of the host
         <input name="name" value="${suggestedName ?? ""}" maxlength="60" placeholder="Such as: home"
@@ -114,7 +114,7 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
 
   /** The host that a key is paired for already. */
   const hostIdOf = (keyId: string): string | null =>
-    desk.keys().find((key) => key.keyId === keyId)?.hostId ?? null;
+    pairing.keys().find((key) => key.keyId === keyId)?.hostId ?? null;
 
   async function confirm(visit: Visit, code: string, asked: Asked): Promise<Response> {
     return await page({
@@ -140,7 +140,7 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
   }
 
   async function find(visit: Visit, code: string): Promise<Asked> {
-    const asked = await desk.find(code, visit.session.hash);
+    const asked = await pairing.find(code, visit.session.hash);
     if (asked !== null) return asked;
     throw new TwsError("unauthorized", "No machine shows this code, or it is older than ten minutes.", {
       nextStep: "Look at the machine again; tws-edge pair makes a new code.",
@@ -153,18 +153,18 @@ export function createPairPage({ settings, env, desk }: PagesOptions): Page {
       case "find":
         return await confirm(visit, code, await find(visit, code));
       case "accept":
-        await desk.accept(await find(visit, code), targetOf(fields));
+        await pairing.accept(await find(visit, code), targetOf(fields));
         return back();
       case "decline":
-        desk.decline(await find(visit, code));
+        pairing.decline(await find(visit, code));
         return back();
       case "offer":
-        return await showOffer(await desk.offer(targetOf(fields)));
+        return await showOffer(await pairing.offer(targetOf(fields)));
       case "rename":
-        desk.rename(text(fields, "host"), nameOf(fields));
+        pairing.rename(text(fields, "host"), nameOf(fields));
         return back();
       case "revoke":
-        await desk.revoke(text(fields, "key"));
+        await pairing.revoke(text(fields, "key"));
         return back();
       default:
         return await sorry(400, "The form is not complete. Go back and try again.");

@@ -29,7 +29,7 @@ const trails: Readonly<Record<TradingFacts["audit"], string>> = {
 };
 
 /** How trading stands on one host, and what the owner can do about it here. */
-export function tradingEntry(
+export function tradingPanel(
   { isAgentUp, trading, audit }: TradingFacts,
   form: (body: Markup) => Markup,
 ): Markup {

@@ -20,7 +20,7 @@ const ofAll: Delays = { free: 20, firstMs: 1_000, mostMs: 60_000 };
 
 const everywhere = "*";
 
-export interface Attempts {
+export interface AttemptLimits {
   /** How long this address must wait before it may try; 0 is now. */
   waitMs(kind: string, address: string): number;
   /** Counts a failure. Called before what is tried is looked at, so that tries at one time count as well. */
@@ -36,7 +36,7 @@ export interface Attempts {
   mayOnceMore(kind: string, address: string, perHour: number): boolean;
 }
 
-export function createAttempts(store: AccessStore, now: () => number): Attempts {
+export function createAttemptLimits(store: AccessStore, now: () => number): AttemptLimits {
   const count = (kind: string, source: string, { free, firstMs, mostMs }: Delays): void => {
     const failures = store.attempts(kind, source, now()).count + 1;
     const waitMs = failures < free ? 0 : Math.min(mostMs, firstMs * 2 ** Math.min(failures - free, 30));

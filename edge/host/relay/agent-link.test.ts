@@ -44,7 +44,7 @@ describe("the agent's link", () => {
     expect(await rpc(host).call(callOf("ibkr_get_positions"))).toMatchObject({
       error: { code: "agent_offline" },
     });
-    agent.say({ type: "status", status: connectedStatus });
+    agent.send({ type: "status", status: connectedStatus });
     expect(await agent.closed).toMatchObject({ code: 1002 });
   });
 
@@ -72,7 +72,7 @@ describe("the agent's link", () => {
     expect(await lost).toMatchObject({ ok: false, error: { code: "agent_offline" } });
     const outcome = rpc(host).call(callOf("ibkr_get_positions"));
     const { id } = await newer.expect("call");
-    newer.say({ type: "result", id, output: { positions: [], count: 0 } });
+    newer.send({ type: "result", id, output: { positions: [], count: 0 } });
     expect(await outcome).toMatchObject({ ok: true });
   });
 
@@ -84,7 +84,7 @@ describe("the agent's link", () => {
     expect(await other.closed).toMatchObject({ code: 1002 });
     const outcome = rpc(host).call(callOf("ibkr_get_positions"));
     const { id } = await agent.expect("call");
-    agent.say({ type: "result", id, output: {} });
+    agent.send({ type: "result", id, output: {} });
     expect(await outcome).toMatchObject({ ok: true });
   });
 
@@ -130,7 +130,7 @@ describe("the agent's link", () => {
       "a WebSocket",
       async (host: HostStub) => {
         const watcher = await openWatcher(host);
-        watcher.say({ action: "subscribe", symbol: "AAPL" });
+        watcher.send({ action: "subscribe", symbol: "AAPL" });
         await watcher.json();
         await watcher.json();
         return watcher;
@@ -240,7 +240,7 @@ describe("the agent's link", () => {
       state: "upstream_down" as const,
       marketDataType: "delayed" as const,
     };
-    agent.say({ type: "status", status: { ...connectedStatus, tws } });
+    agent.send({ type: "status", status: { ...connectedStatus, tws } });
     agent.socket.send("ping");
     await agent.next();
     await vi.waitFor(async () =>
@@ -256,7 +256,7 @@ describe("the agent's link", () => {
     const host = freshHost();
     expect(await status(host)).toMatchObject({ is_connected: false, agent: { state: "never_connected" } });
     const agent = await connectAgent(host);
-    agent.say({ type: "bye", reason: "stopping" });
+    agent.send({ type: "bye", reason: "stopping" });
     await agent.closed;
     expect(await status(host)).toMatchObject({
       is_connected: false,
@@ -273,7 +273,7 @@ describe("the agent's link", () => {
     expect(await status(host)).toMatchObject({ is_connected: true, tws: { state: "connected" } });
     const outcome = rpc(host).call(callOf("ibkr_get_positions"));
     const { id } = await agent.expect("call");
-    agent.say({ type: "result", id, output: { count: 0 } });
+    agent.send({ type: "result", id, output: { count: 0 } });
     expect(await outcome).toEqual({ ok: true, output: { count: 0 } });
   });
 

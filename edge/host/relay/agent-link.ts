@@ -44,7 +44,7 @@ export class AgentLink {
   /** The one that serves. */
   #socket: WebSocket | null = null;
   #isHere: boolean;
-  #heardAt = 0;
+  #receivedAt = 0;
   /** A running timer keeps the object awake, so each ends with the greeting. */
   readonly #helloTimers = new Map<WebSocket, ReturnType<typeof setTimeout>>();
 
@@ -56,7 +56,7 @@ export class AgentLink {
       if (attachment?.kind !== "agent") continue;
       if (attachment.phase === "serving") {
         this.#socket = socket;
-        this.#heardAt = attachment.openedAt;
+        this.#receivedAt = attachment.openedAt;
       }
       if (attachment.phase === "greeting") this.#awaitHello(socket, attachment.openedAt);
     }
@@ -101,7 +101,7 @@ export class AgentLink {
   /** The last sign of life; pings are answered by the runtime, which notes when. */
   #livedAt(socket: WebSocket): number {
     const pingedAt = this.#options.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
-    return Math.max(pingedAt, this.#heardAt);
+    return Math.max(pingedAt, this.#receivedAt);
   }
 
   /** Throws `agent_offline` when no agent is there, `too_large` for a frame over 1 MiB. */
@@ -167,7 +167,7 @@ export class AgentLink {
     if (older !== null) this.#drop(older, "lost", closeCodes.replaced, "replaced by a newer connection");
     this.#socket = socket;
     this.#isHere = true;
-    this.#heardAt = Date.now();
+    this.#receivedAt = Date.now();
     attach(socket, { kind: "agent", phase: "serving", openedAt: Date.now() });
     store.saveAgent(recordOf(frame, rivalAfter(before, older !== null, frame)));
     trySend(
@@ -185,7 +185,7 @@ export class AgentLink {
   }
 
   #serve(socket: WebSocket, frame: AgentFrame): void {
-    this.#heardAt = Date.now();
+    this.#receivedAt = Date.now();
     switch (frame.type) {
       case "hello":
         throw new TwsError("protocol_error", "Hello is said once.");

@@ -25,7 +25,7 @@ describe("calls on the agent", () => {
       caller: ownerOfLocalMode,
     });
     expect(frame.deadlineAt - frame.sentAt).toBe(deadlines.normal.agentMs);
-    agent.say({ type: "result", id: frame.id, output: { results: [], count: 0 } });
+    agent.send({ type: "result", id: frame.id, output: { results: [], count: 0 } });
     expect(await outcome).toEqual({ ok: true, output: { results: [], count: 0 } });
   });
 
@@ -41,7 +41,7 @@ describe("calls on the agent", () => {
       retryable: true,
       retryAfterMs: 500,
     };
-    agent.say({ type: "error", id, error: { ...error, code: "pacing" } });
+    agent.send({ type: "error", id, error: { ...error, code: "pacing" } });
     expect(await outcome).toEqual({ ok: false, error });
   });
 
@@ -51,8 +51,8 @@ describe("calls on the agent", () => {
     const told: unknown[] = [];
     const outcome = rpc(host).call(symbols(), (...progress) => void told.push(progress));
     const { id } = await agent.expect("call");
-    agent.say({ type: "progress", id, progress: 1, total: null, message: "half way" });
-    agent.say({ type: "result", id, output: {} });
+    agent.send({ type: "progress", id, progress: 1, total: null, message: "half way" });
+    agent.send({ type: "result", id, output: {} });
     await outcome;
     expect(told).toEqual([[1, null, "half way"]]);
   });
@@ -118,7 +118,7 @@ describe("calls on the agent", () => {
     const outcome = rpc(host).call(symbols());
     const { id } = await agent.expect("call");
     expect(vi.getTimerCount()).toBe(1);
-    agent.say({ type: "result", id, output: {} });
+    agent.send({ type: "result", id, output: {} });
     await outcome;
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -143,10 +143,10 @@ describe("calls on the agent", () => {
     await rpc(host).cancelCall(call.callId);
     await outcome;
     await agent.expect("cancel");
-    agent.say({ type: "result", id: call.callId, output: {} });
+    agent.send({ type: "result", id: call.callId, output: {} });
     const second = rpc(host).call(symbols());
     const { id } = await agent.expect("call");
-    agent.say({ type: "result", id, output: { second: true } });
+    agent.send({ type: "result", id, output: { second: true } });
     expect(await second).toEqual({ ok: true, output: { second: true } });
   });
 
@@ -157,7 +157,7 @@ describe("calls on the agent", () => {
     const outcome = rpc(host).call(call);
     const { id } = await agent.expect("call");
     expect(await rpc(host).call(call)).toMatchObject({ ok: false, error: { code: "invalid_input" } });
-    agent.say({ type: "result", id, output: { first: true } });
+    agent.send({ type: "result", id, output: { first: true } });
     expect(await outcome).toEqual({ ok: true, output: { first: true } });
   });
 
@@ -169,7 +169,7 @@ describe("calls on the agent", () => {
     const outcome = rpc(host).call(symbols());
     const { id, input } = await agent.expect("call");
     expect(input).toEqual({ pattern: "AAP" });
-    agent.say({ type: "result", id, output: {} });
+    agent.send({ type: "result", id, output: {} });
     await outcome;
   });
 });

@@ -3,7 +3,7 @@ import { deadlineOf, deadlines } from "../../../shared/deadlines.ts";
 import { type ErrorBody, TwsError } from "../../../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../../../shared/protocol.ts";
 import { tools } from "../../../shared/tools/index.ts";
-import { type Fairness, isNeverRefused } from "./rate-limits.ts";
+import { type CallerRateLimits, isNeverRefused } from "./rate-limits.ts";
 import type { HostCall, HostOutcome, ProgressListener } from "../../rpc/host.ts";
 
 /** Hands a frame to the agent; throws `agent_offline` when there is none, `too_large` for a frame over 1 MiB. */
@@ -36,11 +36,11 @@ type Answer = Extract<AgentFrame, { type: "result" | "error" | "progress" }>;
 export class Calls {
   readonly #inFlight = new Map<string, InFlight>();
   readonly #send: SendToAgent;
-  readonly #fairness: Fairness;
+  readonly #rateLimits: CallerRateLimits;
 
-  constructor(send: SendToAgent, fairness: Fairness) {
+  constructor(send: SendToAgent, rateLimits: CallerRateLimits) {
     this.#send = send;
-    this.#fairness = fairness;
+    this.#rateLimits = rateLimits;
   }
 
   /** Asks the agent, and waits for its answer until the deadline of the tool has passed. Never rejects. */
@@ -51,7 +51,7 @@ export class Calls {
     const sentAt = Date.now();
     const { grantId } = caller;
     try {
-      if (!isNeverRefused(tool)) this.#fairness.requireShare(grantId);
+      if (!isNeverRefused(tool)) this.#rateLimits.requireShare(grantId);
     } catch (error) {
       if (error instanceof TwsError) return Promise.resolve(failed(error));
       throw error;
@@ -95,14 +95,14 @@ export class Calls {
       if (error instanceof TwsError) return Promise.resolve(failed(error));
       throw error;
     }
-    if (grantId !== null) this.#fairness.begun(grantId);
+    if (grantId !== null) this.#rateLimits.begun(grantId);
     return new Promise((settle) => {
       const deadline = setTimeout(() => this.#expire(id, edgeMs), edgeMs);
       this.#inFlight.set(id, { grantId, effect, deadline, onProgress, settle });
     });
   }
 
-  /** What the agent says of a call. An id that is not under way is ignored: its asker has left. */
+  /** What the agent says of a call. An id that is not under way is ignored: its caller has left. */
   take(frame: Answer): void {
     const call = this.#inFlight.get(frame.id);
     if (call === undefined) return;
@@ -121,7 +121,7 @@ export class Calls {
     }
   }
 
-  /** The asker has left: the agent is told, and withdraws what it can. Unknown ids are ignored. */
+  /** The caller has left: the agent is told, and withdraws what it can. Unknown ids are ignored. */
   cancel(callId: string): void {
     this.#withdraw(callId, new TwsError("cancelled", "The call was cancelled before it ended."));
   }
@@ -159,7 +159,7 @@ export class Calls {
     if (call === undefined) return;
     this.#inFlight.delete(callId);
     clearTimeout(call.deadline);
-    if (call.grantId !== null) this.#fairness.ended(call.grantId);
+    if (call.grantId !== null) this.#rateLimits.ended(call.grantId);
     call.settle(outcome);
   }
 }

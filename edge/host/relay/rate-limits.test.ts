@@ -1,6 +1,6 @@
 import { describe, expect, it, vi, afterEach } from "vitest";
 import { ownerOfLocalMode } from "../../../shared/caller.ts";
-import { Fairness, hostRates } from "./rate-limits.ts";
+import { CallerRateLimits, hostRates } from "./rate-limits.ts";
 import { callOf, connectAgent, freshHost, type HostStub, openSocket, rpc } from "../host.fixture.ts";
 import { callerHeader, encodeCaller } from "../../rpc/host.ts";
 
@@ -58,7 +58,7 @@ describe("a grant", () => {
     for (const tool of ["ibkr_cancel_order", "ibkr_cancel_all_orders"] as const) {
       const cancelled = rpc(host).call(callOf(tool, { orderId: 1 }, greedy));
       const call = await agent.expect("call");
-      agent.say({ type: "result", id: call.id, output: {} });
+      agent.send({ type: "result", id: call.id, output: {} });
       expect(await cancelled).toEqual({ ok: true, output: {} });
     }
   });
@@ -98,13 +98,13 @@ describe("a grant", () => {
 
 it("a host that many ask too much refuses them, and not the one that asks little", () => {
   vi.useFakeTimers({ toFake: ["Date"] });
-  const fairness = new Fairness();
+  const limits = new CallerRateLimits();
   const served: Record<string, number> = {};
   const grants = ["a", "b", "c", "d", "e", "f"];
   for (let count = 0; count < hostRates.grant.burst; count += 1) {
     for (const grant of grants) {
       try {
-        fairness.admit(grant);
+        limits.admit(grant);
         served[grant] = (served[grant] ?? 0) + 1;
       } catch {
         // counted by what is missing
@@ -114,6 +114,6 @@ it("a host that many ask too much refuses them, and not the one that asks little
   const all = Object.values(served).reduce((sum, one) => sum + one, 0);
   expect(all).toBeLessThanOrEqual(hostRates.all.burst + grants.length);
   expect(Math.max(...Object.values(served)) - Math.min(...Object.values(served))).toBeLessThan(5);
-  expect(() => fairness.admit("a")).toThrow(/too much/);
-  expect(() => fairness.admit("modest")).not.toThrow();
+  expect(() => limits.admit("a")).toThrow(/too much/);
+  expect(() => limits.admit("modest")).not.toThrow();
 });

@@ -1,7 +1,7 @@
 import { TwsError } from "../../../shared/errors.ts";
 import type { ToolName } from "../../../shared/tools/index.ts";
 import { tools } from "../../../shared/tools/index.ts";
-import { createAllowances } from "../../http/token-bucket.ts";
+import { createTokenBuckets } from "../../http/token-bucket.ts";
 
 /**
  * What each grant may ask of one host, and all of them together. Far above what a person or a model does; TWS itself
@@ -20,9 +20,9 @@ const mostGrants = 2_000;
 const everyone = "*";
 
 /** Keeps one grant from taking a host away from the others. In memory: an evicted object had nothing to do. */
-export class Fairness {
-  readonly #rates = createAllowances(hostRates.grant, mostGrants);
-  readonly #all = createAllowances(hostRates.all, 1);
+export class CallerRateLimits {
+  readonly #rates = createTokenBuckets(hostRates.grant, mostGrants);
+  readonly #all = createTokenBuckets(hostRates.all, 1);
   readonly #underWay = new Map<string, number>();
   #allUnderWay = 0;
 

@@ -136,7 +136,7 @@ describe("started resources", () => {
     const agent = await connectAgent(host);
     await startApple(host, agent);
     await quoteTaken(agent, 190);
-    agent.say({ type: "bye", reason: "" });
+    agent.send({ type: "bye", reason: "" });
     await agent.closed;
     expect(await read(host)).toMatchObject({ data: { last: 190 }, state: "stale", reason: "agent_offline" });
   });
@@ -199,7 +199,7 @@ describe("updates of resources", () => {
     const uris = `watch?uri=${encodeURIComponent(uri)}&uri=${encodeURIComponent("ibkr://status")}`;
     const theirs = await openSocket(host, uris, stranger);
     await quoteTaken(agent, 1);
-    agent.say({ type: "status", status: { ...connectedStatus, farms: [] } });
+    agent.send({ type: "status", status: { ...connectedStatus, farms: [] } });
     expect(await theirs.json()).toEqual({ type: "updated", uri: "ibkr://status" });
   });
 

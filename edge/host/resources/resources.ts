@@ -9,7 +9,7 @@ import {
 } from "../../../shared/resources.ts";
 import type { Caller } from "../../../shared/caller.ts";
 import { streamTools } from "../../../shared/tools/streams.ts";
-import { type Opened, type OpenStreams, startTools, type StartTool } from "../streams/stream-resolver.ts";
+import { type Opened, type StreamResolver, startTools, type StartTool } from "../streams/stream-resolver.ts";
 import { resourceText } from "./resource-text.ts";
 import type { HostCall, HostOutcome } from "../../rpc/host.ts";
 import type { Ending, Running, Started } from "./started-streams.ts";
@@ -21,7 +21,7 @@ const valueWithinMs = 2_000;
 
 interface ResourcesOptions {
   readonly topics: Topics;
-  readonly openStreams: OpenStreams;
+  readonly resolver: StreamResolver;
   readonly started: Started;
 }
 
@@ -35,7 +35,7 @@ export class Resources {
 
   /** The tools that start a stream. */
   async start({ callId, input, caller }: HostCall, tool: StartTool): Promise<HostOutcome> {
-    const outcome = await this.#options.openStreams.open({ tool, input }, caller, callId);
+    const outcome = await this.#options.resolver.resolve({ tool, input }, caller, callId);
     if (!outcome.ok) return outcome;
     const { opened } = outcome;
     const kind = startTools[tool];

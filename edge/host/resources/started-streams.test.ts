@@ -36,9 +36,9 @@ describe("a started portfolio", () => {
       { key: "NetLiquidation-S", value: "1000", currency: "USD" },
     ];
     const data = { ...picture, values, positions: [], positionsTotal: 0 };
-    agent.tell("portfolio/DU1", { kind: "portfolio", data });
+    agent.emit("portfolio/DU1", { kind: "portfolio", data });
     await agent.taken();
-    agent.tell("orders/DU1", { kind: "orders", data: { ...picture, orders: [], ordersTotal: 0 } });
+    agent.emit("orders/DU1", { kind: "orders", data: { ...picture, orders: [], ordersTotal: 0 } });
     await agent.taken();
     expect(await read(host, "ibkr://portfolio/du1")).toMatchObject({
       account: "DU1",
@@ -69,7 +69,7 @@ describe("a started portfolio", () => {
     const uri = "ibkr://orders/DU1";
     const watch = await openSocket(host, `watch?uri=${encodeURIComponent(uri)}`);
     await evictDurableObject(host);
-    agent.tell("orders/DU1", { kind: "orders", data: { ...picture, orders: [], ordersTotal: 0 } });
+    agent.emit("orders/DU1", { kind: "orders", data: { ...picture, orders: [], ordersTotal: 0 } });
     expect(await watch.json()).toEqual({ type: "updated", uri });
     expect(await rpc(host).call(active)).toMatchObject({ output: { count: 2 } });
   });
@@ -115,7 +115,7 @@ describe("a started portfolio", () => {
       warnings: [],
     };
     const orders = Array.from({ length: 100 }, (_, index) => ({ ...order, orderId: index + 1 }));
-    agent.tell("orders/DU1", { kind: "orders", data: { ...picture, orders, ordersTotal: 100 } });
+    agent.emit("orders/DU1", { kind: "orders", data: { ...picture, orders, ordersTotal: 100 } });
     await agent.taken();
     const outcome = await rpc(host).readResource("ibkr://orders/DU1", ownerOfLocalMode);
     if (!outcome.ok) throw new Error(outcome.error.message);
@@ -146,7 +146,7 @@ describe("started news", () => {
       { topic: "broadtape", resource_id: "broadtape-news", providers: ["BRFG"] },
     ];
     for (const [index, { id }] of calls.entries()) {
-      agent.say({ type: "result", id, output: { status: "started", resource_uri: "", ...answers[index] } });
+      agent.send({ type: "result", id, output: { status: "started", resource_uri: "", ...answers[index] } });
     }
     const uris = [
       "ibkr://news-bulletins",
@@ -155,7 +155,7 @@ describe("started news", () => {
       "ibkr://broadtape-news",
     ];
     expect((await Promise.all(starting)).map((one) => one.ok && one.output["resource_uri"])).toEqual(uris);
-    agent.tell("tick-news/*", { kind: "news", data: { items: [] } });
+    agent.emit("tick-news/*", { kind: "news", data: { items: [] } });
     await agent.taken();
     expect(await read(host, "ibkr://tick-news/*")).toMatchObject({ items: [], count: 0, state: "live" });
     for (const [tool, input] of [

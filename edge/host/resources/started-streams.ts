@@ -3,11 +3,11 @@ import { parseTopic } from "../../../shared/events.ts";
 import type { Resource } from "../../../shared/resources.ts";
 import type { Caller } from "../../../shared/caller.ts";
 import type { Alarm } from "../storage/alarm.ts";
-import { Lines } from "../streams/line-allocation.ts";
+import { LineAllocation } from "../streams/line-allocation.ts";
 import { mayWatch } from "../streams/stream-resolver.ts";
 import type { StartedRecord, StartedResource, Store } from "../storage/store.ts";
 import type { TopicListener, Topics } from "../streams/topics.ts";
-import type { Updates } from "./update-notifier.ts";
+import type { UpdateNotifier } from "./update-notifier.ts";
 
 export const startedTimes = {
   /** What nobody has read or watched for so long ends. */
@@ -34,7 +34,7 @@ export interface Running extends StartedResource {
 interface StartedOptions {
   readonly store: Store;
   readonly topics: Topics;
-  readonly updates: Updates;
+  readonly notifier: UpdateNotifier;
   readonly alarm: Alarm;
 }
 
@@ -46,11 +46,11 @@ export class Started {
   readonly #options: StartedOptions;
   readonly #running = new Map<string, Running>();
   readonly #endings = new Map<string, Ending>();
-  readonly #lines: Lines;
+  readonly #lineAllocation: LineAllocation;
 
   constructor(options: StartedOptions) {
     this.#options = options;
-    this.#lines = new Lines(options.topics);
+    this.#lineAllocation = new LineAllocation(options.topics);
     for (const record of options.store.allStarted()) {
       const { usedAt: notedAt } = record;
       // it may have been read for a while after it was noted
@@ -108,13 +108,13 @@ export class Started {
 
   /** `ending` is null when it was stopped. */
   end(running: Running, ending: Ending | null): void {
-    const { store, topics, updates } = this.#options;
+    const { store, topics, notifier } = this.#options;
     const key = keyOf(running.grantId, running);
     this.#running.delete(key);
     store.removeStarted(running);
     topics.unwatch(running.topic, running.listener);
     if (ending !== null) this.#remember(key, running, ending);
-    updates.changed(running);
+    notifier.changed(running);
     this.#options.alarm.schedule();
   }
 
@@ -126,7 +126,7 @@ export class Started {
       one.usedAt = now;
       if (now - (one.notedAt ?? 0) >= startedTimes.noteEveryMs) this.#note(one, now);
     }
-    if (this.#lines.isNeededBy(running.topic)) this.relieve();
+    if (this.#lineAllocation.isNeededBy(running.topic)) this.reclaim();
   }
 
   /** A socket has begun to watch it, or has ended. */
@@ -144,12 +144,12 @@ export class Started {
     for (const running of this.#running.values()) {
       if (running.usedAt !== null && running.usedAt + startedTimes.idleMs <= now) this.end(running, "idle");
     }
-    this.relieve();
+    this.reclaim();
   }
 
-  /** Frees a market data line for each topic that needs one, if somebody does not use his. */
-  relieve(): void {
-    const topics = this.#lines.givingWay([...this.#running.values()], Date.now());
+  /** Reclaims a market data line for each topic that needs one, from a stream that is idle. */
+  reclaim(): void {
+    const topics = this.#lineAllocation.evicting([...this.#running.values()], Date.now());
     for (const running of this.#running.values())
       if (topics.includes(running.topic)) this.end(running, "given_up");
     this.#options.alarm.schedule();
@@ -159,8 +159,8 @@ export class Started {
   nextAt(): number | null {
     const all = [...this.#running.values()];
     const times = all.flatMap(({ usedAt }) => (usedAt === null ? [] : usedAt + startedTimes.idleMs));
-    const givesWayAt = this.#lines.nextAt(all);
-    if (givesWayAt !== null) times.push(givesWayAt);
+    const evictsAt = this.#lineAllocation.nextAt(all);
+    if (evictsAt !== null) times.push(evictsAt);
     return times.length === 0 ? null : Math.min(...times);
   }
 
@@ -186,12 +186,12 @@ export class Started {
   }
 
   #isWatched(resource: StartedResource): boolean {
-    const { updates } = this.#options;
-    return [resource, otherHalf(resource)].some((one) => updates.isWatched(resource.grantId, one));
+    const { notifier } = this.#options;
+    return [resource, otherHalf(resource)].some((one) => notifier.isWatched(resource.grantId, one));
   }
 
   #run(record: StartedRecord, notedAt: number | null): Running {
-    const changed = () => this.#options.updates.changed(record);
+    const changed = () => this.#options.notifier.changed(record);
     const running = { ...record, notedAt, listener: { valueChanged: changed, stateChanged: changed } };
     this.#running.set(keyOf(record.grantId, record), running);
     return running;

@@ -37,15 +37,15 @@ interface WatchedUri {
   readonly resource: ResourceUri;
   /** The message that is sent, again and again. */
   readonly text: string;
-  toldAt: number;
+  notifiedAt: number;
   timer: ReturnType<typeof setTimeout> | null;
 }
 
-/** Told when a resource gets or loses a socket that watches it. */
+/** Notified when a resource gets or loses a socket that watches it. */
 type WatchListener = (grantId: string, resource: Resource) => void;
 
-/** The sockets of MCP subscriptions: told that a resource has changed, not how. */
-export class Updates {
+/** The sockets of MCP subscriptions: notified that a resource has changed, not how. */
+export class UpdateNotifier {
   readonly #watches = new Map<WebSocket, Watch>();
   readonly #ctx: DurableObjectState;
   readonly #watchChanged: WatchListener;
@@ -62,7 +62,7 @@ export class Updates {
     this.#ctx.acceptWebSocket(socket, ["watch"]);
     const attachment: Attachment = { kind: "watch", grantId, accounts, watchId, uris: [...uris] };
     attach(socket, attachment);
-    this.#tellOf(this.restore(socket, attachment));
+    this.#notifyListener(this.restore(socket, attachment));
   }
 
   /** A socket that has slept. */
@@ -70,7 +70,7 @@ export class Updates {
     const uris = carried.uris.flatMap((uri) => {
       const resource = parseResourceUri(uri);
       const text = JSON.stringify({ type: "updated", uri });
-      return resource === null ? [] : { resource, text, toldAt: 0, timer: null };
+      return resource === null ? [] : { resource, text, notifiedAt: 0, timer: null };
     });
     const watch = { carried, watched: Map.groupBy(uris, ({ resource }) => keyOf(resource)) };
     this.#watches.set(socket, watch);
@@ -82,7 +82,7 @@ export class Updates {
     if (watch === undefined) return;
     for (const { timer } of [...watch.watched.values()].flat()) clearTimeout(timer);
     this.#watches.delete(socket);
-    this.#tellOf(watch);
+    this.#notifyListener(watch);
   }
 
   /** Those that follow nothing wait for the end of their grant alone. */
@@ -99,7 +99,7 @@ export class Updates {
   }
 
   statusChanged(): void {
-    for (const [socket, { watched }] of this.#watches) tell(socket, watched.get("status"));
+    for (const [socket, { watched }] of this.#watches) notify(socket, watched.get("status"));
   }
 
   /** A started resource has changed. */
@@ -107,7 +107,7 @@ export class Updates {
     const key = keyOf(started);
     const topic = parseTopic(started.topic);
     for (const [socket, { carried, watched }] of this.#watches) {
-      if (carried.grantId === started.grantId && isCovered(carried, topic)) tell(socket, watched.get(key));
+      if (carried.grantId === started.grantId && isCovered(carried, topic)) notify(socket, watched.get(key));
     }
   }
 
@@ -134,7 +134,7 @@ export class Updates {
     }
   }
 
-  #tellOf({ carried, watched }: Watch): void {
+  #notifyListener({ carried, watched }: Watch): void {
     for (const { resource } of [...watched.values()].flat()) {
       if (resource.kind !== "status") this.#watchChanged(carried.grantId, resource);
     }
@@ -147,16 +147,16 @@ const keyOf = (resource: ResourceUri): string =>
 const isCovered = ({ accounts }: WatchAttachment, topic: Topic | null): boolean =>
   topic !== null && mayWatch({ accounts }, topic);
 
-/** Tells at once, or when enough time has passed since it last did. */
-function tell(socket: WebSocket, uris: readonly WatchedUri[] = []): void {
+/** Notifies at once, or when enough time has passed since it last did. */
+function notify(socket: WebSocket, uris: readonly WatchedUri[] = []): void {
   for (const watched of uris) {
     if (watched.timer !== null) continue;
     const send = () => {
       watched.timer = null;
-      watched.toldAt = Date.now();
+      watched.notifiedAt = Date.now();
       trySend(socket, watched.text);
     };
-    const waitMs = watched.toldAt + mergeMs - Date.now();
+    const waitMs = watched.notifiedAt + mergeMs - Date.now();
     if (waitMs <= 0) send();
     else watched.timer = setTimeout(send, waitMs);
   }

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Flow, flowLimits, pauses } from "./flow-control.ts";
+import { FlowControl, flowLimits, throttleTiers } from "./flow-control.ts";
 import { inboxOf } from "../host.fixture.ts";
-import { Unread, unreadLimits } from "./send-budget.ts";
+import { SendBudget, sendBudgetLimits } from "./send-budget.ts";
 
 const message = (seq: number, part = "") => ({ seq, text: String(seq), part });
 
-function openFlow(unread = new Unread()) {
+function openFlow(budget = new SendBudget()) {
   const { 0: theirs, 1: ours } = new WebSocketPair();
   ours.accept();
   const inbox = inboxOf(theirs);
   const giveUp = vi.fn();
   const remember = vi.fn();
-  const flow = new Flow({ socket: ours, unread, note: null, remember, giveUp });
+  const flow = new FlowControl({ socket: ours, budget, note: null, remember, giveUp });
   return {
     flow,
     ours,
@@ -29,7 +29,7 @@ function openFlow(unread = new Unread()) {
 }
 
 /** Each message in a round of its own. */
-async function offerRounds(flow: Flow, from: number, to: number, topic = "a"): Promise<void> {
+async function offerRounds(flow: FlowControl, from: number, to: number, topic = "a"): Promise<void> {
   for (let seq = from; seq <= to; seq += 1) {
     flow.offer(topic, message(seq));
     await Promise.resolve();
@@ -81,7 +81,7 @@ describe("the flow to a watcher that acknowledges", () => {
     const { flow, sent } = openFlow();
     flow.acknowledge(0);
     await offerRounds(flow, 1, full + 1);
-    flow.say("a", "stale");
+    flow.sendUnmerged("a", "stale");
     expect((await sent()).slice(-2)).toEqual([String(full + 1), "stale"]);
   });
 
@@ -172,11 +172,11 @@ describe("the flow to a watcher that never acknowledges", () => {
     flow.close();
   });
 
-  it.each(pauses)(
-    "pauses $ms ms between rounds once $fill of what may be unread is",
+  it.each(throttleTiers)(
+    "pauses $ms ms between rounds once $fill of what may be unacknowledged is",
     async ({ fill, ms }) => {
       const { flow, sent } = openFlow();
-      flow.answer("x".repeat(fill * unreadLimits.watcherBytes));
+      flow.answer("x".repeat(fill * sendBudgetLimits.watcherBytes));
       await sent();
       flow.offer("a", message(1));
       expect(await sent()).toEqual(["1"]);
@@ -199,52 +199,52 @@ describe("the flow to a watcher that never acknowledges", () => {
     for (let seq = 1; giveUp.mock.calls.length === 0; seq += 1) {
       flow.offer("a", { seq, text, part: "" });
       // twenty a second, of which the pauses leave one or less
-      vi.advanceTimersByTime(flow.tally.bytes < unreadLimits.watcherBytes / 4 ? 50 : 1_000);
+      vi.advanceTimersByTime(flow.unacked.bytes < sendBudgetLimits.watcherBytes / 4 ? 50 : 1_000);
     }
     const hours = (Date.now() - beganAt) / 3_600_000;
     expect(hours).toBeGreaterThan(2);
     expect(await closed).toMatchObject({ code: 1013, reason: expect.stringContaining("send ack") });
-    expect(flow.tally.bytes).toBeLessThan(unreadLimits.watcherBytes + 5_000);
+    expect(flow.unacked.bytes).toBeLessThan(sendBudgetLimits.watcherBytes + 5_000);
   });
 });
 
-describe("what a watcher has unread", () => {
+describe("what a watcher has unacknowledged", () => {
   it("is what was sent since the message that it acknowledged last", () => {
     const { flow } = openFlow();
-    const size = 10_000 + unreadLimits.messageBytes;
+    const size = 10_000 + sendBudgetLimits.messageBytes;
     const big = (seq: number) => ({ seq, text: "x".repeat(10_000), part: "" });
     for (let seq = 1; seq <= 4; seq += 1) flow.offer(`topic ${seq}`, big(seq));
     flow.answer("x".repeat(10_000));
-    expect(flow.tally.bytes).toBe(5 * size);
+    expect(flow.unacked.bytes).toBe(5 * size);
     flow.acknowledge(3);
-    expect(flow.tally.bytes).toBe(2 * size);
+    expect(flow.unacked.bytes).toBe(2 * size);
     // the answer came after it
     flow.acknowledge(4);
-    expect(flow.tally.bytes).toBe(size);
+    expect(flow.unacked.bytes).toBe(size);
     flow.offer("a", big(5));
     flow.acknowledge(5);
-    expect(flow.tally.bytes).toBe(0);
+    expect(flow.unacked.bytes).toBe(0);
   });
 
   it("is known to 8 KiB, so that not every message needs to be remembered", () => {
     const { flow } = openFlow();
-    const size = 1_000 + unreadLimits.messageBytes;
+    const size = 1_000 + sendBudgetLimits.messageBytes;
     for (let seq = 1; seq <= 20; seq += 1) {
       flow.offer(`topic ${seq}`, { seq, text: "x".repeat(1_000), part: "" });
     }
     flow.acknowledge(19);
-    expect(flow.tally.bytes).toBe(3 * size);
+    expect(flow.unacked.bytes).toBe(3 * size);
   });
 
   it("is counted in bytes and not in characters", () => {
     const { flow } = openFlow();
     flow.answer("\u{65e5}\u{672c}");
-    expect(flow.tally.bytes).toBe(6 + unreadLimits.messageBytes);
+    expect(flow.unacked.bytes).toBe(6 + sendBudgetLimits.messageBytes);
   });
 
   it("closes the one with most when all have too much together, and leaves the others", async () => {
-    const unread = new Unread();
-    const flows = Array.from({ length: 6 }, () => openFlow(unread));
+    const budget = new SendBudget();
+    const flows = Array.from({ length: 6 }, () => openFlow(budget));
     const chunk = "x".repeat(1024 * 1024);
     for (const [index, { flow }] of flows.entries()) {
       for (let count = 0; count < 10 + (index === 2 ? 5 : 0); count += 1) flow.answer(chunk);
@@ -254,18 +254,18 @@ describe("what a watcher has unread", () => {
   });
 
   it("closes none that has little, whatever the others have", () => {
-    const unread = new Unread();
-    unread.leaving(new WebSocketPair()[0], unreadLimits.hostBytes);
-    const { flow, giveUp } = openFlow(unread);
-    flow.answer("x".repeat(unreadLimits.smallBytes / 2));
+    const budget = new SendBudget();
+    budget.leaving(new WebSocketPair()[0], sendBudgetLimits.hostBytes);
+    const { flow, giveUp } = openFlow(budget);
+    flow.answer("x".repeat(sendBudgetLimits.smallBytes / 2));
     expect(giveUp).not.toHaveBeenCalled();
-    flow.answer("x".repeat(unreadLimits.smallBytes));
+    flow.answer("x".repeat(sendBudgetLimits.smallBytes));
     expect(giveUp).toHaveBeenCalledOnce();
   });
 
   it("is written down soon enough, and not for each message", async () => {
     const { flow, remember } = openFlow();
-    for (let seq = 1; seq <= 64; seq += 1) flow.answer("x".repeat(1024 - unreadLimits.messageBytes));
+    for (let seq = 1; seq <= 64; seq += 1) flow.answer("x".repeat(1024 - sendBudgetLimits.messageBytes));
     expect(remember).toHaveBeenCalledTimes(4);
     await vi.advanceTimersByTimeAsync(1_000);
     flow.answer("x".repeat(4 * 1024));

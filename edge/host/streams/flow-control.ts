@@ -1,5 +1,5 @@
 import { TwsError } from "../../../shared/errors.ts";
-import type { Tally, Unread, UnreadNote } from "./send-budget.ts";
+import type { UnackedBytes, SendBudget, UnackedNote } from "./send-budget.ts";
 import { tryClose, trySend } from "../../http/sockets.ts";
 
 /** A data message for one watcher. */
@@ -27,29 +27,30 @@ export const flowLimits = {
   /** A watcher that has been behind and taken nothing for so long is closed. */
   stuckAfterMs: 30_000,
   retryMs: 50,
-  /** Messages that wait; the oldest give way, where a topic has many parts. */
+  /** Messages that wait; the oldest are dropped, where a topic has many parts. */
   waiting: 1_000,
 } as const;
 
 /**
- * A watcher that never acknowledges is sent what has changed only every so often once it has this much unread (of 1,
- * all that it may have), so that it lasts longer. It never waits so long that a price on a screen would be misleading.
+ * A watcher that never acknowledges is sent what has changed only every so often once it has this much
+ * unacknowledged (of 1, all that it may have), so that it lasts longer. It never waits so long that a price on a screen
+ * would be misleading.
  */
-export const pauses = [
+export const throttleTiers = [
   { fill: 0.75, ms: 5_000 },
   { fill: 0.5, ms: 2_000 },
   { fill: 0.25, ms: 1_000 },
 ] as const;
 
-/** What is unread is written down when it has changed by the first of these, or by the second since a second ago. */
+/** The count is written down when it has changed by the first of these, or by the second since a second ago. */
 const noteAfter = { bytes: 16 * 1024, bytesOfSecond: 2 * 1024 } as const;
 
-interface FlowOptions {
+interface FlowControlOptions {
   readonly socket: WebSocket;
-  readonly unread: Unread;
-  /** What an instance of the object before this one knew to be unread. */
-  readonly note: UnreadNote | null;
-  /** Called when what is unread is to be written down. */
+  readonly budget: SendBudget;
+  /** What an instance of the object before this one knew to be unacknowledged. */
+  readonly note: UnackedNote | null;
+  /** Called when what is unacknowledged is to be written down. */
   readonly remember: () => void;
   /** Called when the watcher has been closed from here. */
   readonly giveUp: () => void;
@@ -59,18 +60,18 @@ interface FlowOptions {
  * Messages to one watcher, no faster than it takes them: what it cannot take yet is merged to the latest message of
  * each topic, or of each part of a topic that has parts.
  */
-export class Flow {
-  readonly tally: Tally;
-  readonly #options: FlowOptions;
+export class FlowControl {
+  readonly unacked: UnackedBytes;
+  readonly #options: FlowControlOptions;
   /** The latest unsent message of each part of a topic; what waits longest comes first. */
   readonly #pending = new Map<string, Message>();
   /** The highest number of each round sent and not acknowledged; kept only for a watcher that acknowledges. */
   #unacked: number[] = [];
   #isRoundOpen = false;
   #acknowledges = false;
-  #allowance: number = flowLimits.messagesPerSecond;
-  #allowanceAt = Date.now();
-  #pausedUntil = 0;
+  #tokens: number = flowLimits.messagesPerSecond;
+  #refilledAt = Date.now();
+  #throttledUntil = 0;
   /** When the watcher last took something. */
   #movedAt = Date.now();
   #retry: ReturnType<typeof setTimeout> | null = null;
@@ -78,10 +79,10 @@ export class Flow {
   #notedBytes: number;
   #notedAt = Date.now();
 
-  constructor(options: FlowOptions) {
+  constructor(options: FlowControlOptions) {
     this.#options = options;
     this.#notedBytes = options.note?.bytes ?? 0;
-    this.tally = options.unread.open(options.note, (reason) => this.end(1013, reason));
+    this.unacked = options.budget.open(options.note, (reason) => this.end(1013, reason));
   }
 
   /** Sends now, or as soon as the watcher can take it. */
@@ -99,7 +100,7 @@ export class Flow {
   }
 
   /** Sends what must not be merged, after whatever waits of its topic. */
-  say(topic: string, text: string): void {
+  sendUnmerged(topic: string, text: string): void {
     for (const [key, waiting] of this.#pending) {
       if (waiting.topic !== topic) continue;
       this.#pending.delete(key);
@@ -118,7 +119,7 @@ export class Flow {
    * `invalid_input` for a number that it cannot have taken.
    */
   acknowledge(seq: number): void {
-    if (!this.tally.prove(seq)) {
+    if (!this.unacked.prove(seq)) {
       throw new TwsError("invalid_input", "No message with this seq has been sent here.", {
         nextStep: "Acknowledge the seq of the last message that was taken.",
       });
@@ -157,7 +158,7 @@ export class Flow {
       this.#movedAt = Date.now();
     }
     if (this.#isClosed) return;
-    if (this.#pending.size === 0) return this.#pause();
+    if (this.#pending.size === 0) return this.#throttle();
     const stuckAt = this.#movedAt + flowLimits.stuckAfterMs;
     if (Date.now() >= stuckAt) return this.end(1013, "too slow: nothing was taken for 30 s");
     this.#retry = setTimeout(() => this.#flush(), this.#retryAt(stuckAt) - Date.now());
@@ -166,14 +167,14 @@ export class Flow {
   /** A watcher that acknowledges is sent the rest when it does, and let go when it does not; anyone else is tried again soon. */
   #retryAt(stuckAt: number): number {
     if (this.#isWindowFull()) return stuckAt;
-    return Math.max(Date.now() + flowLimits.retryMs, this.#pausedUntil);
+    return Math.max(Date.now() + flowLimits.retryMs, this.#throttledUntil);
   }
 
-  /** All has been sent; the next comes after a while if the watcher has much unread and never acknowledges. */
-  #pause(): void {
-    const fill = this.#options.unread.fill(this.tally);
-    const pause = pauses.find((one) => fill >= one.fill);
-    if (pause !== undefined) this.#pausedUntil = Math.max(this.#pausedUntil, Date.now() + pause.ms);
+  /** All has been sent; the next comes after a while if the watcher never acknowledges and has come to a tier. */
+  #throttle(): void {
+    const fill = this.#options.budget.fill(this.unacked);
+    const tier = throttleTiers.find((one) => fill >= one.fill);
+    if (tier !== undefined) this.#throttledUntil = Math.max(this.#throttledUntil, Date.now() + tier.ms);
   }
 
   #isWindowFull(): boolean {
@@ -184,16 +185,16 @@ export class Flow {
     if (this.#options.socket.bufferedAmount > flowLimits.bufferedBytes) return true;
     if (this.#acknowledges) return this.#isWindowFull();
     const now = Date.now();
-    if (now < this.#pausedUntil) return true;
-    const earned = ((now - this.#allowanceAt) * flowLimits.messagesPerSecond) / 1000;
-    this.#allowance = Math.min(flowLimits.messagesPerSecond, this.#allowance + earned);
-    this.#allowanceAt = now;
-    return this.#allowance < 1;
+    if (now < this.#throttledUntil) return true;
+    const earned = ((now - this.#refilledAt) * flowLimits.messagesPerSecond) / 1000;
+    this.#tokens = Math.min(flowLimits.messagesPerSecond, this.#tokens + earned);
+    this.#refilledAt = now;
+    return this.#tokens < 1;
   }
 
   #sendData({ seq, text }: Message): void {
     if (this.#acknowledges) this.#joinRound(seq);
-    else this.#allowance -= 1;
+    else this.#tokens -= 1;
     this.#send(text, seq);
   }
 
@@ -211,12 +212,12 @@ export class Flow {
   #send(text: string, seq: number | null): void {
     if (this.#isClosed) return;
     trySend(this.#options.socket, text);
-    this.tally.add(text, seq);
+    this.unacked.add(text, seq);
     this.#note();
   }
 
   #note(): void {
-    const { bytes } = this.tally;
+    const { bytes } = this.unacked;
     const change = Math.abs(bytes - this.#notedBytes);
     const isTime = Date.now() - this.#notedAt >= 1000;
     if (this.#isClosed || change < (isTime ? noteAfter.bytesOfSecond : noteAfter.bytes)) return;

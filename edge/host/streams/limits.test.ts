@@ -39,7 +39,7 @@ async function refused(host: HostStub, path: string, caller = ownerOfLocalMode) 
 async function watchMany(host: HostStub, agent: ScriptedAgent, from: number) {
   const watcher = await openWatcher(host);
   for (let conId = from; conId < from + watcherLimits.subscriptions; conId += 1) {
-    watcher.say({ action: "subscribe", conId });
+    watcher.send({ action: "subscribe", conId });
     await agent.opens(instrument(`S${conId}`, conId));
     await watcher.json();
     await agent.expect("subscribe");
@@ -56,7 +56,7 @@ describe("a host", () => {
       watchers.push(await watchMany(host, agent, from));
     }
     const more = await openWatcher(host);
-    more.say({ action: "subscribe", symbol: "MORE" });
+    more.send({ action: "subscribe", symbol: "MORE" });
     await agent.opens(instrument("MORE", 1_000));
     expect(await more.json()).toMatchObject({
       type: "error",
@@ -70,12 +70,12 @@ describe("a host", () => {
     expect(await started).toMatchObject({ ok: false, error: refusal("rate_limited") });
     expect(await active(host)).toEqual([]);
     // what is followed already takes nothing more
-    more.say({ action: "subscribe", conId: 1 });
+    more.send({ action: "subscribe", conId: 1 });
     expect(await more.json()).toMatchObject({ type: "subscribed", conId: 1 });
     await agent.expect("subscribe");
-    watchers.at(-1)?.say({ action: "unsubscribe", conId: mostTopics });
+    watchers.at(-1)?.send({ action: "unsubscribe", conId: mostTopics });
     await agent.expect("unsubscribe");
-    more.say({ action: "subscribe", symbol: "MORE" });
+    more.send({ action: "subscribe", symbol: "MORE" });
     await agent.opens(instrument("MORE", 1_000));
     expect(await more.json()).toMatchObject({ type: "subscribed", symbol: "MORE" });
   });

@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { ownerOfLocalMode } from "../../../shared/caller.ts";
-import { spareAfterMs } from "./line-allocation.ts";
+import { idleAfterMs } from "./line-allocation.ts";
 import {
   active,
   callOf,
@@ -48,14 +48,14 @@ async function withStarted(...conIds: readonly number[]) {
   const host = freshHost();
   const agent = await connectAgent(host);
   for (const conId of conIds) await start(host, agent, conId);
-  await pass(agent, spareAfterMs);
+  await pass(agent, idleAfterMs);
   return { host, agent };
 }
 
 /** A watcher whose instrument gets no line. */
 async function watchInVain(host: HostStub, agent: ScriptedAgent, conId: number) {
   const watcher = await openWatcher(host);
-  watcher.say({ action: "subscribe", conId });
+  watcher.send({ action: "subscribe", conId });
   await agent.opens(instrument(`S${conId}`, conId));
   await watcher.json();
   await agent.expect("subscribe");
@@ -73,9 +73,9 @@ describe("a topic that gets no market data line", () => {
   it("gets that of the started stream which nobody has used for longest, whose reader is told", async () => {
     const { host, agent } = await withStarted(1, 2, 3);
     await read(host, uriOf("S1"));
-    await pass(agent, spareAfterMs);
+    await pass(agent, idleAfterMs);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "NEW" });
+    watcher.send({ action: "subscribe", symbol: "NEW" });
     await agent.opens(instrument("NEW", 9));
     await watcher.json();
     await agent.expect("subscribe");
@@ -106,11 +106,11 @@ describe("a topic that gets no market data line", () => {
   it("takes none that a WebSocket or an MCP client watches, or that was read in the last minute", async () => {
     const { host, agent } = await withStarted(1, 2, 3);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "S1" });
+    watcher.send({ action: "subscribe", symbol: "S1" });
     await watcher.json();
     await openSocket(host, `watch?uri=${encodeURIComponent(uriOf("S2"))}`);
     await read(host, uriOf("S3"));
-    await pass(agent, spareAfterMs - 1);
+    await pass(agent, idleAfterMs - 1);
     await watchInVain(host, agent, 9);
     expect(await topicsOf(host)).toEqual(["quote/1", "quote/2", "quote/3"]);
     // it may be taken as soon as the minute is over
@@ -134,7 +134,7 @@ describe("a topic that gets no market data line", () => {
     const { host, agent } = await withStarted(1);
     await start(host, agent, 2, stranger);
     await rpc(host).call(callOf("ibkr_start_market_data_resource", { symbol: "S2" }));
-    await pass(agent, spareAfterMs);
+    await pass(agent, idleAfterMs);
     await read(host, uriOf("S1"));
     await read(host, uriOf("S2"), stranger);
     await watchInVain(host, agent, 8);
@@ -142,7 +142,7 @@ describe("a topic that gets no market data line", () => {
       ["quote/1", "quote/2"],
       ["quote/2"],
     ]);
-    await pass(agent, spareAfterMs);
+    await pass(agent, idleAfterMs);
     await read(host, uriOf("S1"));
     await watchInVain(host, agent, 9);
     expect([await topicsOf(host), await topicsOf(host, stranger)]).toEqual([["quote/1"], []]);
@@ -155,7 +155,7 @@ describe("a topic that gets no market data line", () => {
     agent.state("competing_session", topicOf(1));
     agent.quote({ last: 3 }, topicOf(3));
     for (let count = 0; count < 3; count += 1) await agent.taken();
-    await pass(agent, spareAfterMs);
+    await pass(agent, idleAfterMs);
     await watchInVain(host, agent, 9);
     expect(await topicsOf(host)).toEqual(["quote/1", "quote/2"]);
   });
@@ -168,9 +168,9 @@ describe("a topic that gets no market data line", () => {
     await agent.starts("portfolio/DU1", account);
     await outcome;
     const data = { account: "DU1", mode: "paper", time: "", orders: [], ordersTotal: 0 } as const;
-    agent.tell("orders/DU1", { kind: "orders", data: { ...data, orders: [] } });
+    agent.emit("orders/DU1", { kind: "orders", data: { ...data, orders: [] } });
     await agent.taken();
-    await pass(agent, spareAfterMs);
+    await pass(agent, idleAfterMs);
     await watchInVain(host, agent, 9);
     expect(await topicsOf(host)).toEqual(["portfolio/DU1", "orders/DU1"]);
   });

@@ -3,7 +3,7 @@ import type { ResourceKind } from "../../../shared/resources.ts";
 import type { Topics, TopicView } from "./topics.ts";
 
 /** A stream that was read so recently keeps its line. */
-export const spareAfterMs = 60_000;
+export const idleAfterMs = 60_000;
 
 /** In these TWS keeps no line for the topic, so that ending it frees none. */
 const withoutLine: ReadonlySet<StreamReason> = new Set(["lines_exhausted", "competing_session", "pacing"]);
@@ -17,20 +17,20 @@ interface Stream {
 }
 
 /** A topic whose line could be had, and since when nobody has used it. */
-interface Spare {
+interface IdleTopic {
   readonly topic: string;
   readonly usedAt: number;
 }
 
 /**
  * Market data lines, of which an account has about a hundred: when they are all in use and a topic waits for one, the
- * started stream that nobody has used for longest gives way. One for each topic that waits, and never one that a
+ * started stream that nobody has used for longest is evicted. One for each topic that waits, and never one that a
  * WebSocket or an MCP client watches.
  */
-export class Lines {
+export class LineAllocation {
   readonly #topics: Topics;
-  /** For these a line has been freed already. */
-  readonly #relieved = new WeakSet<Condition>();
+  /** For these a line has been reclaimed already. */
+  readonly #reclaimedFor = new WeakSet<Condition>();
 
   constructor(topics: Topics) {
     this.#topics = topics;
@@ -41,31 +41,31 @@ export class Lines {
     return view !== null && this.#isWaiting(view);
   }
 
-  /** The topics that are to give way now; what is named here counts as done. */
-  givingWay(started: readonly Stream[], now: number): string[] {
-    return this.#match(started).flatMap(({ waiting, spare }) => {
-      if (spare.usedAt + spareAfterMs > now) return [];
-      this.#relieved.add(waiting.condition);
-      return spare.topic;
+  /** The topics that are to be evicted now; what is named here counts as done. */
+  evicting(started: readonly Stream[], now: number): string[] {
+    return this.#match(started).flatMap(({ waiting, idle }) => {
+      if (idle.usedAt + idleAfterMs > now) return [];
+      this.#reclaimedFor.add(waiting.condition);
+      return idle.topic;
     });
   }
 
-  /** When one may next have to give way, if nothing is used until then; null for never. */
+  /** When one may next have to be evicted, if nothing is used until then; null for never. */
   nextAt(started: readonly Stream[]): number | null {
-    const times = this.#match(started).map(({ spare }) => spare.usedAt + spareAfterMs);
+    const times = this.#match(started).map(({ idle }) => idle.usedAt + idleAfterMs);
     return times.length === 0 ? null : Math.min(...times);
   }
 
   #isWaiting({ topic, condition }: TopicView): boolean {
     return (
       condition.reason === "lines_exhausted" &&
-      !this.#relieved.has(condition) &&
+      !this.#reclaimedFor.has(condition) &&
       parseTopic(topic)?.kind === "quote"
     );
   }
 
   /** For each topic that waits the one unused longest, but none that was used later than the one that waits. */
-  #match(started: readonly Stream[]): { readonly waiting: TopicView; readonly spare: Spare }[] {
+  #match(started: readonly Stream[]): { readonly waiting: TopicView; readonly idle: IdleTopic }[] {
     const waiting = this.#topics.views().filter((view) => this.#isWaiting(view));
     if (waiting.length === 0) return [];
     const byTopic = Map.groupBy(started, ({ topic }) => topic);
@@ -75,7 +75,7 @@ export class Lines {
       if (this.#topics.listenersOf(topic) > streams.length) return Infinity;
       return Math.max(...streams.map((stream) => stream.usedAt ?? Infinity));
     };
-    const spares = [...byTopic]
+    const idleTopics = [...byTopic]
       .flatMap(([topic, [first]]) => (first?.kind === "market-data" && this.#hasLine(topic) ? topic : []))
       .map((topic) => ({ topic, usedAt: usedAt(topic) }))
       .toSorted((one, other) => one.usedAt - other.usedAt);
@@ -83,8 +83,8 @@ export class Lines {
       .map((view) => ({ view, usedAt: usedAt(view.topic) }))
       .toSorted((one, other) => other.usedAt - one.usedAt)
       .flatMap(({ view, usedAt: neededAt }, index) => {
-        const spare = spares[index];
-        return spare === undefined || spare.usedAt >= neededAt ? [] : { waiting: view, spare };
+        const idle = idleTopics[index];
+        return idle === undefined || idle.usedAt >= neededAt ? [] : { waiting: view, idle };
       });
   }
 

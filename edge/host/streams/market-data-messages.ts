@@ -1,10 +1,10 @@
 import { parseTopic } from "../../../shared/events.ts";
-import { createMemo } from "./memo.ts";
+import { createLastValueCache } from "./last-value.ts";
 import type { Value } from "./topics.ts";
-import { parseSelector, type StreamWords, wrong } from "./watcher-protocol.ts";
+import { parseSelector, type StreamMessages, wrong } from "./watcher-protocol.ts";
 
 /** Quotes, by instrument. */
-export const marketDataWords: StreamWords = {
+export const marketDataMessages: StreamMessages = {
   stream: "market_data",
   example: '{"action":"subscribe","symbol":"AAPL"}',
 
@@ -41,13 +41,13 @@ export const marketDataWords: StreamWords = {
 
   listing: (all) => ({ symbols: all.map(({ symbol }) => symbol) }),
 
-  tell({ topic, name }, value) {
+  encode({ topic, name }, value) {
     if (value.kind !== "quote") return { messages: [], mark: null };
     return { messages: [{ part: "", seq: value.seq, text: textOf(name, topic, value) }], mark: null };
   },
 };
 
-const texts = createMemo<string>();
+const texts = createLastValueCache<string>();
 
 /** Built once for each value and name of the instrument, however many watch it. */
 const textOf = (symbol: string, topic: string, value: Value): string =>

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { parseTopic } from "../../../shared/events.ts";
 import { type NewsItem, newsKey } from "../../../shared/news.ts";
 import { conIdOf } from "./market-data-messages.ts";
-import { createMemo } from "./memo.ts";
+import { createLastValueCache } from "./last-value.ts";
 import {
   type Fields,
   parseFields,
   parseSelector,
-  type StreamWords,
+  type StreamMessages,
   type Subscription,
 } from "./watcher-protocol.ts";
 
@@ -29,7 +29,7 @@ function parseWanted(fields: Fields) {
 }
 
 /** Bulletins, headlines of instruments, and the broad tape: each message is one item, the oldest first. */
-export const newsWords: StreamWords = {
+export const newsMessages: StreamMessages = {
   stream: "news",
   example: '{"action":"subscribe","allMessages":true}',
 
@@ -81,7 +81,7 @@ export const newsWords: StreamWords = {
 
   listing: (all) => ({ feeds: all.map(({ feed }) => feed) }),
 
-  tell(subscription, value, _before, nextSeq) {
+  encode(subscription, value, _before, nextSeq) {
     const { mark } = subscription;
     if (value.kind !== "news") return { messages: [], mark };
     const { items } = value.data;
@@ -92,7 +92,7 @@ export const newsWords: StreamWords = {
       const text = texts(item, `${subscription.name} ${seq}`, () =>
         JSON.stringify({
           type: "news",
-          ...newsWords.subject(subscription),
+          ...newsMessages.subject(subscription),
           timestamp: value.at,
           seq,
           data: dataOf(item),
@@ -106,8 +106,8 @@ export const newsWords: StreamWords = {
 };
 
 /** Of all items at once: a watcher that is told only the last must have the same number for it as one that is told all. */
-const numbersOf = createMemo<readonly number[]>();
-const texts = createMemo<string>();
+const numbersOf = createLastValueCache<readonly number[]>();
+const texts = createLastValueCache<string>();
 
 function feedOf({ topic: name }: Pick<Subscription, "topic">): z.infer<typeof Feed> {
   const topic = parseTopic(name);

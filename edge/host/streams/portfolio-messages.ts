@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { portfolioChanges } from "../../../shared/portfolio.ts";
 import type { DataMessage } from "./flow-control.ts";
-import { createMemo } from "./memo.ts";
+import { createLastValueCache } from "./last-value.ts";
 import type { Value } from "./topics.ts";
-import { parseFields, type StreamWords } from "./watcher-protocol.ts";
+import { parseFields, type StreamMessages } from "./watcher-protocol.ts";
 
 const Account = z.object({ account: z.string().trim().max(50).default("") });
 
 /** Figures and holdings, by account: each message is one row, since a whole account is long. */
-export const portfolioWords: StreamWords = {
+export const portfolioMessages: StreamMessages = {
   stream: "portfolio",
   example: '{"action":"subscribe","account":"DU123456"}',
 
@@ -31,16 +31,16 @@ export const portfolioWords: StreamWords = {
 
   listing: (all) => ({ accounts: all.map(({ account }) => account) }),
 
-  tell({ name }, value, before, nextSeq) {
+  encode({ name }, value, before, nextSeq) {
     // a watcher that has just come is told everything, the others what has changed
-    const told = tellings(value, before === null ? `all of ${name}` : name, () =>
+    const messages = encodedRows(value, before === null ? `all of ${name}` : name, () =>
       rows(name, value, before, nextSeq),
     );
-    return { messages: told, mark: null };
+    return { messages, mark: null };
   },
 };
 
-const tellings = createMemo<readonly DataMessage[]>();
+const encodedRows = createLastValueCache<readonly DataMessage[]>();
 
 function rows(account: string, value: Value, before: Value | null, nextSeq: () => number): DataMessage[] {
   if (value.kind !== "portfolio") return [];

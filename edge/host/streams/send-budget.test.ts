@@ -9,7 +9,7 @@ import {
   type ScriptedAgent,
   watchApple,
 } from "../host.fixture.ts";
-import { Unread, unreadLimits } from "./send-budget.ts";
+import { SendBudget, sendBudgetLimits } from "./send-budget.ts";
 
 const mebibyte = 1024 * 1024;
 const account = { resource_id: "DU1", orders_uri: "", account: "DU1", mode: "paper" };
@@ -48,7 +48,7 @@ function rowOf(text: string): Row {
 /** Follows the account, and reads all that comes in the background. */
 async function follow(host: HostStub, agent: ScriptedAgent, isAcknowledging: boolean) {
   const watcher = await openWatcher(host, "portfolio");
-  watcher.say({ action: "subscribe", account: "DU1" });
+  watcher.send({ action: "subscribe", account: "DU1" });
   const isFirst = !agentHasAccount.has(agent);
   agentHasAccount.add(agent);
   if (isFirst) await agent.starts("portfolio/DU1", account);
@@ -59,7 +59,7 @@ async function follow(host: HostStub, agent: ScriptedAgent, isAcknowledging: boo
     const row = rowOf(String(data));
     if (Number.isNaN(row.seq)) return;
     got.push(row);
-    if (isAcknowledging) watcher.say({ action: "ack", seq: row.seq });
+    if (isAcknowledging) watcher.send({ action: "ack", seq: row.seq });
   });
   return { ...watcher, got, bytes: () => got.reduce((sum, row) => sum + row.bytes, 0) };
 }
@@ -67,7 +67,7 @@ const agentHasAccount = new WeakSet<ScriptedAgent>();
 
 /** Tells a version of the account, and lets time pass until every watcher may be sent it. */
 async function tell(host: HostStub, agent: ScriptedAgent, version: number): Promise<void> {
-  agent.tell("portfolio/DU1", portfolio(version));
+  agent.emit("portfolio/DU1", portfolio(version));
   await agent.taken();
   await runInDurableObject(host, () => vi.advanceTimersByTimeAsync(5_000));
 }
@@ -124,12 +124,12 @@ describe("a watcher that never acknowledges", () => {
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host, "news");
     for (let index = 0; index < 100; index += 1) {
-      watcher.say({ action: "subscribe", symbol: `${index}`.padEnd(64, "X") });
+      watcher.send({ action: "subscribe", symbol: `${index}`.padEnd(64, "X") });
       await agent.starts(`tick-news/${index + 1}`, { resource_id: "x" });
       await watcher.json();
       await agent.expect("subscribe");
     }
-    for (let count = 0; count < 3_000; count += 1) watcher.say({ action: "list" });
+    for (let count = 0; count < 3_000; count += 1) watcher.send({ action: "list" });
     expect(await watcher.closed).toMatchObject({ code: 1013, reason: expect.stringContaining("ack") });
   });
 });
@@ -146,22 +146,22 @@ it("a watcher that acknowledges is known by it after an eviction as well", async
   expect(diligent.bytes()).toBeGreaterThan(18 * mebibyte);
 });
 
-describe("what is unread by all watchers", () => {
+describe("what is unacknowledged by all watchers", () => {
   it("has in it what was sent to those that were closed, until the other end has gone too", () => {
-    const unread = new Unread();
+    const budget = new SendBudget();
     const socket = new WebSocketPair()[0];
-    const tally = unread.open(null, () => unread.left(socket, tally));
-    for (let count = 0; count < 17; count += 1) tally.add("x".repeat(mebibyte), count + 1);
-    expect(unread.bytes()).toBeGreaterThan(unreadLimits.watcherBytes);
-    expect(unread.hasRoom()).toBe(true);
+    const unacked = budget.open(null, () => budget.left(socket, unacked));
+    for (let count = 0; count < 17; count += 1) unacked.add("x".repeat(mebibyte), count + 1);
+    expect(budget.bytes()).toBeGreaterThan(sendBudgetLimits.watcherBytes);
+    expect(budget.hasRoom()).toBe(true);
     // an acknowledgement that comes now changes nothing
-    const before = unread.bytes();
-    tally.prove(17);
-    expect(unread.bytes()).toBe(before);
-    unread.leaving(new WebSocketPair()[0], unreadLimits.watcherBytes);
-    expect(unread.hasRoom()).toBe(false);
-    unread.gone(socket, tally);
-    expect(unread.bytes()).toBe(unreadLimits.watcherBytes);
-    expect(unread.hasRoom()).toBe(true);
+    const before = budget.bytes();
+    unacked.prove(17);
+    expect(budget.bytes()).toBe(before);
+    budget.leaving(new WebSocketPair()[0], sendBudgetLimits.watcherBytes);
+    expect(budget.hasRoom()).toBe(false);
+    budget.gone(socket, unacked);
+    expect(budget.bytes()).toBe(sendBudgetLimits.watcherBytes);
+    expect(budget.hasRoom()).toBe(true);
   });
 });

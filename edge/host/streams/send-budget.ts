@@ -1,6 +1,6 @@
 const mebibyte = 1024 * 1024;
 
-export const unreadLimits = {
+export const sendBudgetLimits = {
   /** Sent to one watcher and not known to have been read. */
   watcherBytes: 16 * mebibyte,
   /** The same of all watchers of the host. The object has 128 MB for everything. */
@@ -16,8 +16,8 @@ export const unreadLimits = {
 /** How exactly it is known what an acknowledgement proves. */
 const markEveryBytes = 8 * 1024;
 
-/** What a socket carries through hibernation: so much was unread, up to the message of this number. */
-export interface UnreadNote {
+/** What a socket carries through hibernation: so much was unacknowledged, up to the message of this number. */
+export interface UnackedNote {
   readonly bytes: number;
   readonly seq: number;
 }
@@ -26,27 +26,27 @@ export interface UnreadNote {
  * `send` never refuses, buffers without bound, and does not say how much. So what has been sent counts as waiting in
  * memory until the watcher acknowledges something that was sent later. This counts it for all watchers of the host.
  */
-export class Unread {
-  readonly #open = new Set<Tally>();
+export class SendBudget {
+  readonly #open = new Set<UnackedBytes>();
   #openBytes = 0;
   readonly #leaving = new Map<WebSocket, number>();
 
   /** `close` is called when the watcher has to go. */
-  open(note: UnreadNote | null, close: (reason: string) => void): Tally {
-    const tally = new Tally(note, close, (bytes) => {
-      if (!this.#open.has(tally)) return;
+  open(note: UnackedNote | null, close: (reason: string) => void): UnackedBytes {
+    const unacked = new UnackedBytes(note, close, (bytes) => {
+      if (!this.#open.has(unacked)) return;
       this.#openBytes += bytes;
-      if (bytes > 0) this.#check(tally);
+      if (bytes > 0) this.#check(unacked);
     });
-    this.#open.add(tally);
-    this.#openBytes += tally.bytes;
-    return tally;
+    this.#open.add(unacked);
+    this.#openBytes += unacked.bytes;
+    return unacked;
   }
 
   /** Nothing more is sent there; what was stays in memory until the other end has gone as well. */
-  left(socket: WebSocket, tally: Tally): void {
-    this.#forget(tally);
-    this.leaving(socket, tally.bytes);
+  left(socket: WebSocket, unacked: UnackedBytes): void {
+    this.#forget(unacked);
+    this.leaving(socket, unacked.bytes);
   }
 
   leaving(socket: WebSocket, bytes: number): void {
@@ -54,24 +54,24 @@ export class Unread {
   }
 
   /** Both ends have gone. */
-  gone(socket: WebSocket, tally: Tally | null): void {
+  gone(socket: WebSocket, unacked: UnackedBytes | null): void {
     this.#leaving.delete(socket);
-    if (tally !== null) this.#forget(tally);
+    if (unacked !== null) this.#forget(unacked);
   }
 
-  /** How much of what may be unread is, from 0 to 1: the watcher's own, or everyone's. */
-  fill(tally: Tally): number {
-    return Math.max(tally.bytes / unreadLimits.watcherBytes, this.bytes() / unreadLimits.hostBytes);
+  /** How much of what may be unacknowledged is, from 0 to 1: the watcher's own, or everyone's. */
+  fill(unacked: UnackedBytes): number {
+    return Math.max(unacked.bytes / sendBudgetLimits.watcherBytes, this.bytes() / sendBudgetLimits.hostBytes);
   }
 
-  /** Unread by all watchers. */
+  /** Unacknowledged by all watchers. */
   bytes(): number {
     return this.#openBytes + this.#leavingBytes();
   }
 
   /** Whether one more watcher can be taken. */
   hasRoom(): boolean {
-    return this.#leavingBytes() <= unreadLimits.leavingBytes;
+    return this.#leavingBytes() <= sendBudgetLimits.leavingBytes;
   }
 
   /** They are few, if any. */
@@ -81,23 +81,23 @@ export class Unread {
     return sum;
   }
 
-  #forget(tally: Tally): void {
-    if (this.#open.delete(tally)) this.#openBytes -= tally.bytes;
+  #forget(unacked: UnackedBytes): void {
+    if (this.#open.delete(unacked)) this.#openBytes -= unacked.bytes;
   }
 
-  #check(changed: Tally): void {
-    if (changed.bytes > unreadLimits.watcherBytes) {
+  #check(changed: UnackedBytes): void {
+    if (changed.bytes > sendBudgetLimits.watcherBytes) {
       return changed.close("16 MiB were sent and nothing says that they were read: send ack now and then");
     }
-    if (this.bytes() <= unreadLimits.hostBytes) return;
+    if (this.bytes() <= sendBudgetLimits.hostBytes) return;
     const [largest] = [...this.#open].toSorted((one, other) => other.bytes - one.bytes);
-    if (largest === undefined || largest.bytes <= unreadLimits.smallBytes) return;
-    largest.close("too much is unread on this host, most of it here: send ack now and then");
+    if (largest === undefined || largest.bytes <= sendBudgetLimits.smallBytes) return;
+    largest.close("too much is unacknowledged on this host, most of it here: send ack now and then");
   }
 }
 
 /** What one watcher has not proved to have read. */
-export class Tally {
+export class UnackedBytes {
   readonly close: (reason: string) => void;
   readonly #changed: (bytes: number) => void;
   /** All that was ever sent, and how much of it is proved to be read. In bytes. */
@@ -109,7 +109,7 @@ export class Tally {
   #highest: number;
   readonly #hasSlept: boolean;
 
-  constructor(note: UnreadNote | null, close: (reason: string) => void, changed: (bytes: number) => void) {
+  constructor(note: UnackedNote | null, close: (reason: string) => void, changed: (bytes: number) => void) {
     this.close = close;
     this.#changed = changed;
     this.#highest = note?.seq ?? 0;
@@ -123,13 +123,13 @@ export class Tally {
     return this.#sent - this.#read;
   }
 
-  note(): UnreadNote {
+  note(): UnackedNote {
     return { bytes: this.bytes, seq: this.#highest };
   }
 
   /** A message has been sent. `seq` is null for an answer, which only a later acknowledgement can prove. */
   add(text: string, seq: number | null): void {
-    const bytes = bytesOf(text) + unreadLimits.messageBytes;
+    const bytes = bytesOf(text) + sendBudgetLimits.messageBytes;
     this.#sent += bytes;
     if (seq !== null) this.#mark(seq);
     this.#changed(bytes);

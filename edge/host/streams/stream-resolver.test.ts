@@ -7,7 +7,7 @@ it("a look-up is asked of the agent once where many ask for the same at once, an
   const agent = await connectAgent(host);
   const watchers = await Promise.all(Array.from({ length: 20 }, () => openWatcher(host)));
   const other = await openWatcher(host, "market-data", { ...ownerOfLocalMode, grantId: "other" });
-  for (const watcher of [...watchers, other]) watcher.say({ action: "subscribe", symbol: "AAPL" });
+  for (const watcher of [...watchers, other]) watcher.send({ action: "subscribe", symbol: "AAPL" });
   const calls = [await agent.expect("call"), await agent.expect("call")];
   expect(new Set(calls.map(({ caller }) => caller.grantId))).toEqual(new Set(["local", "other"]));
   const output = {
@@ -17,7 +17,7 @@ it("a look-up is asked of the agent once where many ask for the same at once, an
     topic: "quote/265598",
     contract: apple,
   };
-  for (const { id } of calls) agent.say({ type: "result", id, output });
+  for (const { id } of calls) agent.send({ type: "result", id, output });
   for (const watcher of [...watchers, other]) {
     expect(await watcher.json()).toMatchObject({ type: "subscribed", symbol: "AAPL" });
   }

@@ -31,7 +31,7 @@ export interface Opened {
   readonly output: Readonly<Record<string, unknown>>;
 }
 
-type OpenOutcome =
+type ResolveOutcome =
   | { readonly ok: true; readonly opened: Opened }
   | { readonly ok: false; readonly error: ErrorBody };
 
@@ -42,20 +42,20 @@ export interface Ask {
 }
 
 /** Finds the topic of a stream, for whoever wants to watch it. */
-export interface OpenStreams {
-  open(ask: Ask, caller: Caller, callId?: string): Promise<OpenOutcome>;
+export interface StreamResolver {
+  resolve(ask: Ask, caller: Caller, callId?: string): Promise<ResolveOutcome>;
 }
 
 const mostRemembered = 1_000;
 
 /** Only the agent can say what is meant, and whether its stream can be had; what it said is remembered while somebody watches. */
-export function createOpenStreams(calls: Calls, topics: Topics): OpenStreams {
+export function createStreamResolver(calls: Calls, topics: Topics): StreamResolver {
   const known = new Map<string, Opened>();
   /** Of watchers: hundreds that come back at once ask for the same. */
-  const underWay = new Map<string, Promise<OpenOutcome>>();
+  const underWay = new Map<string, Promise<ResolveOutcome>>();
 
   return {
-    async open(ask, caller, callId) {
+    async resolve(ask, caller, callId) {
       if (callId !== undefined) return await look(ask, caller, callId);
       const key = JSON.stringify([ask, caller]);
       const joined = underWay.get(key) ?? look(ask, caller, crypto.randomUUID());
@@ -64,7 +64,7 @@ export function createOpenStreams(calls: Calls, topics: Topics): OpenStreams {
     },
   };
 
-  async function look({ tool, input: given }: Ask, caller: Caller, callId: string): Promise<OpenOutcome> {
+  async function look({ tool, input: given }: Ask, caller: Caller, callId: string): Promise<ResolveOutcome> {
     const input =
       tool === "ibkr_start_market_data_resource" ? withDefaults(ContractSelector.parse(given)) : given;
     // which account is the default one depends on who asks
@@ -98,7 +98,7 @@ export function createOpenStreams(calls: Calls, topics: Topics): OpenStreams {
   }
 }
 
-const failed = (error: TwsError): OpenOutcome => ({ ok: false, error: error.toBody() });
+const failed = (error: TwsError): ResolveOutcome => ({ ok: false, error: error.toBody() });
 
 /** Whether the caller's grant covers what the topic shows: of accounts, only those that it names. */
 export const mayWatch = ({ accounts }: Pick<Caller, "accounts">, topic: Topic): boolean =>

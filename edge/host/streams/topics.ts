@@ -36,8 +36,8 @@ interface Entry {
   readonly topic: string;
   readonly listeners: Set<TopicListener>;
   condition: Condition;
-  /** Whether the listeners have been told this state; what they were told before the object slept is forgotten. */
-  isTold: boolean;
+  /** Whether the listeners have been notified of this state; what they were before the object slept is forgotten. */
+  isNotified: boolean;
   value: Value | null;
 }
 
@@ -94,7 +94,8 @@ export class Topics {
   /** Adds a listener. A topic whose value is not known, or that has ended, is asked of the agent again. */
   watch(topic: string, listener: TopicListener): TopicView {
     const entry = this.#add(topic, listener, true);
-    if (entry.value === null || entry.condition.state === "ended") this.#tell({ type: "subscribe", topic });
+    if (entry.value === null || entry.condition.state === "ended")
+      this.#sendToAgent({ type: "subscribe", topic });
     if (entry.condition.reason === "lines_exhausted") this.#options.lineNeeded();
     return entry;
   }
@@ -104,7 +105,7 @@ export class Topics {
     this.#add(topic, listener, false);
   }
 
-  #add(topic: string, listener: TopicListener, isTold: boolean): Entry {
+  #add(topic: string, listener: TopicListener, isNotified: boolean): Entry {
     const known = this.#entries.get(topic);
     if (known !== undefined) {
       known.listeners.add(listener);
@@ -115,7 +116,7 @@ export class Topics {
       topic,
       listeners: new Set([listener]),
       condition: { ...(isHere ? live : agentOffline) },
-      isTold,
+      isNotified,
       value: null,
     };
     this.#entries.set(topic, entry);
@@ -126,7 +127,7 @@ export class Topics {
     const entry = this.#entries.get(topic);
     if (entry === undefined || !entry.listeners.delete(listener) || entry.listeners.size > 0) return;
     this.#entries.delete(topic);
-    this.#tell({ type: "unsubscribe", topic });
+    this.#sendToAgent({ type: "unsubscribe", topic });
   }
 
   /** Takes a batch from the agent, and says so: the agent holds back what is not acknowledged. */
@@ -138,7 +139,7 @@ export class Topics {
     // the agent counts a batch as taken when any topic of it is
     const last = events.findLast(({ topic }) => this.#entries.has(topic)) ?? events.at(-1);
     this.#disown(events);
-    if (last !== undefined) this.#tell({ type: "ack", topic: last.topic, seq: last.seq });
+    if (last !== undefined) this.#sendToAgent({ type: "ack", topic: last.topic, seq: last.seq });
   }
 
   /**
@@ -176,8 +177,8 @@ export class Topics {
     return this.#options.sequence.next();
   }
 
-  #setValue(entry: Entry, at: number, told: TopicValue): void {
-    const value: Value = { ...told, seq: this.nextSeq(), at };
+  #setValue(entry: Entry, at: number, latest: TopicValue): void {
+    const value: Value = { ...latest, seq: this.nextSeq(), at };
     const before = entry.value;
     entry.value = value;
     for (const listener of entry.listeners) listener.valueChanged(entry, value, before);
@@ -185,9 +186,9 @@ export class Topics {
 
   #setCondition(entry: Entry, condition: Condition): void {
     const { state, reason } = entry.condition;
-    const isKnown = entry.isTold && state === condition.state && reason === condition.reason;
+    const isKnown = entry.isNotified && state === condition.state && reason === condition.reason;
     if (isKnown && state !== "gap") return;
-    entry.isTold = true;
+    entry.isNotified = true;
     entry.condition = { ...condition };
     for (const listener of entry.listeners) listener.stateChanged(entry);
     if (condition.reason === "lines_exhausted") this.#options.lineNeeded();
@@ -196,11 +197,11 @@ export class Topics {
   /** A topic that nobody watches here is closed again, should the agent have missed that. */
   #disown(events: readonly TopicEvent[]): void {
     const unknown = new Set(events.map(({ topic }) => topic).filter((topic) => !this.#entries.has(topic)));
-    for (const topic of unknown) this.#tell({ type: "unsubscribe", topic });
+    for (const topic of unknown) this.#sendToAgent({ type: "unsubscribe", topic });
   }
 
   /** A frame that the next welcome makes good if there is no agent now. */
-  #tell(frame: EdgeFrame): void {
+  #sendToAgent(frame: EdgeFrame): void {
     try {
       this.#options.send(frame);
     } catch (error) {

@@ -12,7 +12,7 @@ describe("what a watcher says", () => {
     ],
   ])("names what is wrong with %j and what may be", async (message, error) => {
     const watcher = await openWatcher(freshHost());
-    watcher.say(message);
+    watcher.send(message);
     expect(await watcher.json()).toMatchObject({ type: "error", code: "invalid_input", error });
   });
 });

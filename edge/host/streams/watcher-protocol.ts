@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { ContractSelector } from "../../../shared/contract.ts";
 import { type ErrorBody, TwsError } from "../../../shared/errors.ts";
-import { faultsIn } from "../../../shared/tools/input-errors.ts";
-import { forgive } from "../../../shared/tools/coerce.ts";
+import { inputErrorsIn } from "../../../shared/tools/input-errors.ts";
+import { coerce } from "../../../shared/tools/coerce.ts";
 import type { Attachment } from "../storage/socket-attachments.ts";
 import type { DataMessage } from "./flow-control.ts";
-import { createMemo } from "./memo.ts";
+import { createLastValueCache } from "./last-value.ts";
 import type { Ask, Opened } from "./stream-resolver.ts";
 import type { TopicView, Value } from "./topics.ts";
 
@@ -13,7 +13,7 @@ import type { TopicView, Value } from "./topics.ts";
 
 const validActions = ["subscribe", "unsubscribe", "list", "ping", "ack"] as const;
 
-const mostFaults = 5;
+const mostInputErrors = 5;
 
 /** In UTF-16 units, which bounds the bytes as well as it needs to. */
 const maxMessageLength = 64 * 1024;
@@ -31,13 +31,13 @@ export interface Subscription {
 }
 
 /** A value in messages. */
-export interface Telling {
+export interface EncodedValue {
   readonly messages: readonly DataMessage[];
   readonly mark: string | null;
 }
 
 /** What one kind of stream has of its own. */
-export interface StreamWords {
+export interface StreamMessages {
   /** What it is called on the wire. */
   readonly stream: "market_data" | "portfolio" | "news";
   /** A subscription as one may write it. */
@@ -55,7 +55,7 @@ export interface StreamWords {
   subject(subscription: Pick<Subscription, "topic" | "name">): Fields;
   listing(all: readonly Fields[]): Fields;
   /** `before` is the value before this one, if it is known. Each text is built once, however many are told. */
-  tell(subscription: Subscription, value: Value, before: Value | null, nextSeq: () => number): Telling;
+  encode(subscription: Subscription, value: Value, before: Value | null, nextSeq: () => number): EncodedValue;
 }
 
 /** What a watcher calls a message of its own; whatever answers it carries it too. Null if it has none. */
@@ -120,7 +120,7 @@ function jsonOf(text: string): unknown {
 
 /** The instrument that a message names, if it names one. */
 export const parseSelector = (fields: Fields): ContractSelector =>
-  parseFields(ContractSelector, forgive(selectorSchema, fields));
+  parseFields(ContractSelector, coerce(selectorSchema, fields));
 
 /** Made when first needed. */
 const descriptions = new WeakMap<z.ZodType, z.core.JSONSchema.JSONSchema>();
@@ -130,7 +130,9 @@ export function parseFields<T>(schema: z.ZodType<T>, fields: unknown): T {
   if (parsed.success) return parsed.data;
   const described = descriptions.get(schema) ?? z.toJSONSchema(schema, { io: "input" });
   descriptions.set(schema, described);
-  throw wrong(faultsIn(parsed.error.issues, described, fields, mostFaults).join(" ").slice(0, 1000));
+  throw wrong(
+    inputErrorsIn(parsed.error.issues, described, fields, mostInputErrors).join(" ").slice(0, 1000),
+  );
 }
 
 export const wrong = (message: string) =>
@@ -138,7 +140,7 @@ export const wrong = (message: string) =>
     nextStep: "Send an object with one of the valid actions; docs/protocol.md describes them.",
   });
 
-export const connected = ({ stream, example }: StreamWords): Fields => ({
+export const connected = ({ stream, example }: StreamMessages): Fields => ({
   type: "connected",
   stream,
   message: `Send ${example} to subscribe.`,
@@ -166,9 +168,9 @@ export const warning = (subject: Fields, message: string): Fields => ({
 
 export const pong = (): Fields => ({ type: "pong", timestamp: Date.now() });
 
-export const listing = (words: StreamWords, subjects: readonly Fields[]): Fields => ({
+export const listing = (kind: StreamMessages, subjects: readonly Fields[]): Fields => ({
   type: "subscriptions",
-  ...words.listing(subjects),
+  ...kind.listing(subjects),
   count: subjects.length,
   subscriptions: subjects,
 });
@@ -190,18 +192,18 @@ export function errorMessage(error: ErrorBody, symbol?: string): Fields {
   };
 }
 
-const stateTexts = createMemo<string>();
+const stateTexts = createLastValueCache<string>();
 
 /** Its time is that of the change, or of when it is first told after the object has slept. */
 export const stateMessage = (
-  words: StreamWords,
+  kind: StreamMessages,
   subscription: Subscription,
   { condition }: TopicView,
 ): string =>
-  stateTexts(condition, `${words.stream} ${subscription.name}`, () =>
+  stateTexts(condition, `${kind.stream} ${subscription.name}`, () =>
     JSON.stringify({
       type: "state",
-      ...words.subject(subscription),
+      ...kind.subject(subscription),
       timestamp: Date.now(),
       ...condition,
     }),

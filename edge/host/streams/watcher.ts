@@ -1,14 +1,14 @@
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
 import type { Caller } from "../../../shared/caller.ts";
 import { attach } from "../storage/socket-attachments.ts";
-import { Flow } from "./flow-control.ts";
-import { marketDataWords } from "./market-data-messages.ts";
-import { newsWords } from "./news-messages.ts";
-import type { Ask, Opened, OpenStreams } from "./stream-resolver.ts";
-import { portfolioWords } from "./portfolio-messages.ts";
+import { FlowControl } from "./flow-control.ts";
+import { marketDataMessages } from "./market-data-messages.ts";
+import { newsMessages } from "./news-messages.ts";
+import type { Ask, Opened, StreamResolver } from "./stream-resolver.ts";
+import { portfolioMessages } from "./portfolio-messages.ts";
 import type { TopicListener, Topics, TopicView, Value } from "./topics.ts";
-import type { Tally, Unread, UnreadNote } from "./send-budget.ts";
-import * as say from "./watcher-protocol.ts";
+import type { UnackedBytes, SendBudget, UnackedNote } from "./send-budget.ts";
+import * as protocol from "./watcher-protocol.ts";
 
 export const watcherLimits = {
   subscriptions: 100,
@@ -17,16 +17,16 @@ export const watcherLimits = {
   messagesPerSecond: 100,
 } as const;
 
-const wordsOf: Readonly<Record<say.StreamName, say.StreamWords>> = {
-  "market-data": marketDataWords,
-  portfolio: portfolioWords,
-  news: newsWords,
+const messagesOf: Readonly<Record<protocol.StreamName, protocol.StreamMessages>> = {
+  "market-data": marketDataMessages,
+  portfolio: portfolioMessages,
+  news: newsMessages,
 };
 
 export interface WatcherOptions {
   readonly topics: Topics;
-  readonly openStreams: OpenStreams;
-  readonly unread: Unread;
+  readonly resolver: StreamResolver;
+  readonly budget: SendBudget;
   readonly report: (id: string, thrown: unknown) => void;
   /** Called when a watcher begins to follow something, or follows nothing any more. */
   readonly followingChanged: () => void;
@@ -36,62 +36,68 @@ export interface WatcherOptions {
 
 /** Whose socket it is, and what it is for. */
 interface Purpose {
-  readonly stream: say.StreamName;
+  readonly stream: protocol.StreamName;
   readonly caller: Caller;
 }
 
 /** What a watcher calls its message, and what it asks for. */
 interface Asked {
-  readonly id: say.MessageId;
+  readonly id: protocol.MessageId;
   readonly name: string | null;
 }
 
 /** One socket and what it follows. */
 export class Watcher implements TopicListener {
   readonly #socket: WebSocket;
-  readonly #stream: say.StreamName;
-  readonly #words: say.StreamWords;
+  readonly #stream: protocol.StreamName;
+  readonly #messages: protocol.StreamMessages;
   readonly #caller: Caller;
   readonly #options: WatcherOptions;
-  readonly #flow: Flow;
+  readonly #flowControl: FlowControl;
   /** By topic. */
-  readonly #followed = new Map<string, say.Subscription>();
+  readonly #followed = new Map<string, protocol.Subscription>();
   /** Subscriptions that are being looked up. */
   readonly #lookups = new Set<Promise<void>>();
   /** The latest unsubscribe: what was said after it waits for it. */
   #unsubscribed: Promise<void> = Promise.resolve();
-  #allowance: number = watcherLimits.burst;
-  #allowanceAt = Date.now();
+  #tokens: number = watcherLimits.burst;
+  #refilledAt = Date.now();
   #hasLeft = false;
 
   constructor(
     socket: WebSocket,
     { stream, caller }: Purpose,
-    note: UnreadNote | null,
+    note: UnackedNote | null,
     options: WatcherOptions,
   ) {
     this.#socket = socket;
     this.#stream = stream;
-    this.#words = wordsOf[stream];
+    this.#messages = messagesOf[stream];
     this.#caller = caller;
     this.#options = options;
-    const { unread, giveUp } = options;
-    this.#flow = new Flow({ socket, unread, note, remember: () => this.remember(), giveUp });
+    const { budget, giveUp } = options;
+    this.#flowControl = new FlowControl({
+      socket,
+      budget: budget,
+      note,
+      remember: () => this.remember(),
+      giveUp,
+    });
   }
 
   get grantId(): string {
     return this.#caller.grantId;
   }
 
-  get tally(): Tally {
-    return this.#flow.tally;
+  get unacked(): UnackedBytes {
+    return this.#flowControl.unacked;
   }
 
   greet(): void {
-    this.#answer(null, say.connected(this.#words));
+    this.#answer(null, protocol.connected(this.#messages));
   }
 
-  restore(subscription: say.Subscription): void {
+  restore(subscription: protocol.Subscription): void {
     this.#followed.set(subscription.topic, subscription);
     this.#options.topics.restore(subscription.topic, this);
   }
@@ -99,63 +105,63 @@ export class Watcher implements TopicListener {
   /** Whatever is wrong is said, and the socket stays open; but not for one that floods us. */
   async receive(message: unknown): Promise<void> {
     if (this.#hasLeft) return;
-    if (!this.#isAllowed()) return this.#flow.end(1008, "too many messages");
-    let id: say.MessageId = null;
+    if (!this.#isAllowed()) return this.#flowControl.end(1008, "too many messages");
+    let id: protocol.MessageId = null;
     try {
-      const fields = say.parseMessage(message);
-      id = say.idOf(fields);
-      await this.#serve(say.parseRequest(fields), id);
+      const fields = protocol.parseMessage(message);
+      id = protocol.idOf(fields);
+      await this.#serve(protocol.parseRequest(fields), id);
     } catch (error) {
-      this.#answer(id, say.errorMessage(toErrorBody(error, this.#options.report)));
+      this.#answer(id, protocol.errorMessage(toErrorBody(error, this.#options.report)));
     }
   }
 
-  async #serve(request: say.Request, id: say.MessageId): Promise<void> {
+  async #serve(request: protocol.Request, id: protocol.MessageId): Promise<void> {
     switch (request.action) {
       case "subscribe":
         return await this.#subscribe(request.fields, id);
       case "unsubscribe":
         return await this.#inTurn(() => this.#unsubscribe(request.fields, id));
       case "list":
-        return this.#answer(id, say.listing(this.#words, this.#subjects()));
+        return this.#answer(id, protocol.listing(this.#messages, this.#subjects()));
       case "ping":
-        return this.#answer(id, say.pong());
+        return this.#answer(id, protocol.pong());
       case "ack":
-        return this.#flow.acknowledge(request.seq);
+        return this.#flowControl.acknowledge(request.seq);
       default:
         return request satisfies never;
     }
   }
 
-  #subjects(): say.Fields[] {
-    return [...this.#followed.values()].map((one) => this.#words.subject(one));
+  #subjects(): protocol.Fields[] {
+    return [...this.#followed.values()].map((one) => this.#messages.subject(one));
   }
 
-  #answer(id: say.MessageId, answer: say.Fields): void {
-    this.#flow.answer(JSON.stringify(id === null ? answer : { ...answer, id }));
+  #answer(id: protocol.MessageId, answer: protocol.Fields): void {
+    this.#flowControl.answer(JSON.stringify(id === null ? answer : { ...answer, id }));
   }
 
   valueChanged({ topic }: TopicView, value: Value, before: Value | null): void {
     const followed = this.#followed.get(topic);
     if (followed === undefined) return;
     const { topics } = this.#options;
-    const { messages, mark } = this.#words.tell(followed, value, before, () => topics.nextSeq());
+    const { messages, mark } = this.#messages.encode(followed, value, before, () => topics.nextSeq());
     if (mark !== followed.mark) {
       this.#followed.set(topic, { ...followed, mark });
       this.remember();
     }
-    for (const message of messages) this.#flow.offer(topic, message);
+    for (const message of messages) this.#flowControl.offer(topic, message);
   }
 
   stateChanged(view: TopicView): void {
     const followed = this.#followed.get(view.topic);
     if (followed === undefined) return;
-    this.#flow.say(view.topic, say.stateMessage(this.#words, followed, view));
+    this.#flowControl.sendUnmerged(view.topic, protocol.stateMessage(this.#messages, followed, view));
   }
 
   leave(): void {
     this.#hasLeft = true;
-    this.#flow.close();
+    this.#flowControl.close();
     for (const topic of this.#followed.keys()) this.#options.topics.unwatch(topic, this);
     this.#followed.clear();
     this.#options.followingChanged();
@@ -172,12 +178,12 @@ export class Watcher implements TopicListener {
       stream: this.#stream,
       caller: this.#caller,
       subscriptions: [...this.#followed.values()],
-      unread: this.#flow.tally.note(),
+      unread: this.#flowControl.unacked.note(),
     });
   }
 
-  async #subscribe(fields: say.Fields, id: say.MessageId): Promise<void> {
-    const { name, ...ask } = this.#words.subscribe(fields);
+  async #subscribe(fields: protocol.Fields, id: protocol.MessageId): Promise<void> {
+    const { name, ...ask } = this.#messages.subscribe(fields);
     const most = watcherLimits.subscriptions;
     if (this.#followed.size + this.#lookups.size >= most) {
       throw new TwsError("too_large", `One socket has at most ${most} subscriptions.`, {
@@ -191,14 +197,14 @@ export class Watcher implements TopicListener {
 
   async #lookUp(ask: Ask, { id, name }: Asked, before: Promise<void>): Promise<void> {
     await before;
-    const { openStreams, report } = this.#options;
-    const outcome = await openStreams.open(ask, this.#caller);
+    const { resolver, report } = this.#options;
+    const outcome = await resolver.resolve(ask, this.#caller);
     if (this.#hasLeft) return;
     try {
       if (!outcome.ok) throw TwsError.fromBody(outcome.error);
-      this.#follow(outcome.opened, name ?? this.#words.nameOf(outcome.opened), id);
+      this.#follow(outcome.opened, name ?? this.#messages.nameOf(outcome.opened), id);
     } catch (error) {
-      this.#answer(id, say.errorMessage(toErrorBody(error, report), name ?? undefined));
+      this.#answer(id, protocol.errorMessage(toErrorBody(error, report), name ?? undefined));
     }
   }
 
@@ -210,29 +216,29 @@ export class Watcher implements TopicListener {
     await turn;
   }
 
-  #follow(opened: Opened, name: string, id: say.MessageId): void {
+  #follow(opened: Opened, name: string, id: protocol.MessageId): void {
     const { topic } = opened;
     const { topics } = this.#options;
     const known = this.#followed.get(topic);
     if (known !== undefined) {
-      const subject = this.#words.subject(known);
-      return this.#answer(id, say.warning(subject, "This subscription exists already."));
+      const subject = this.#messages.subject(known);
+      return this.#answer(id, protocol.warning(subject, "This subscription exists already."));
     }
     topics.requireRoom([topic]);
     this.#followed.set(topic, { topic, name, mark: null });
     this.remember();
     this.#options.followingChanged();
     const view = topics.watch(topic, this);
-    this.#answer(id, say.subscribed(this.#words.subject({ topic, name }), opened, view));
+    this.#answer(id, protocol.subscribed(this.#messages.subject({ topic, name }), opened, view));
     if (view.value !== null) this.valueChanged(view, view.value, null);
     if (view.condition.state !== "live") this.stateChanged(view);
   }
 
-  #unsubscribe(fields: say.Fields, id: say.MessageId): void {
-    const { isMeant, subject } = this.#words.unsubscribe(fields);
+  #unsubscribe(fields: protocol.Fields, id: protocol.MessageId): void {
+    const { isMeant, subject } = this.#messages.unsubscribe(fields);
     const [match, ...others] = [...this.#followed.values()].filter(isMeant);
     if (match === undefined) {
-      return this.#answer(id, say.warning(subject, "There is no such subscription."));
+      return this.#answer(id, protocol.warning(subject, "There is no such subscription."));
     }
     if (others.length > 0) {
       throw new TwsError("ambiguous_contract", "Several subscriptions are meant.", {
@@ -242,16 +248,16 @@ export class Watcher implements TopicListener {
     this.#followed.delete(match.topic);
     this.remember();
     this.#options.followingChanged();
-    this.#flow.forget(match.topic);
+    this.#flowControl.forget(match.topic);
     this.#options.topics.unwatch(match.topic, this);
-    this.#answer(id, say.unsubscribed(this.#words.subject(match)));
+    this.#answer(id, protocol.unsubscribed(this.#messages.subject(match)));
   }
 
   #isAllowed(): boolean {
     const now = Date.now();
-    const earned = ((now - this.#allowanceAt) * watcherLimits.messagesPerSecond) / 1000;
-    this.#allowance = Math.min(watcherLimits.burst, this.#allowance + earned) - 1;
-    this.#allowanceAt = now;
-    return this.#allowance >= 0;
+    const earned = ((now - this.#refilledAt) * watcherLimits.messagesPerSecond) / 1000;
+    this.#tokens = Math.min(watcherLimits.burst, this.#tokens + earned) - 1;
+    this.#refilledAt = now;
+    return this.#tokens >= 0;
   }
 }

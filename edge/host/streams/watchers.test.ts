@@ -16,7 +16,7 @@ describe("the market-data stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    watcher.send({ action: "subscribe", symbol: "AAPL" });
     const call = await agent.opens();
     expect(call).toMatchObject({
       tool: "ibkr_start_market_data_resource",
@@ -45,7 +45,7 @@ describe("the market-data stream", () => {
       strike: "200",
       right: "call",
     };
-    watcher.say({ action: "subscribe", ...option });
+    watcher.send({ action: "subscribe", ...option });
     expect((await agent.expect("call")).input).toMatchObject({
       symbol: "aapl",
       secType: "OPT",
@@ -72,7 +72,7 @@ describe("the market-data stream", () => {
     await first.json();
     const latest = await first.json();
     const second = await openWatcher(host);
-    second.say({ action: "subscribe", symbol: "AAPL" });
+    second.send({ action: "subscribe", symbol: "AAPL" });
     expect(await second.json()).toMatchObject({ type: "subscribed" });
     expect(await second.json()).toEqual(latest);
     agent.quote({ last: 3 });
@@ -84,11 +84,11 @@ describe("the market-data stream", () => {
     const agent = await connectAgent(host);
     const first = await watchApple(host, agent);
     const second = await openWatcher(host);
-    second.say({ action: "subscribe", symbol: "AAPL" });
+    second.send({ action: "subscribe", symbol: "AAPL" });
     await second.json();
     // its value is not known yet, so it is asked again
     await agent.expect("subscribe");
-    first.say({ action: "unsubscribe", symbol: "aapl" });
+    first.send({ action: "unsubscribe", symbol: "aapl" });
     expect(await first.json()).toMatchObject({ type: "unsubscribed", symbol: "AAPL" });
     agent.quote({ last: 5 });
     expect(await second.json()).toMatchObject({ data: { last: 5 } });
@@ -100,9 +100,9 @@ describe("the market-data stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchApple(host, agent);
-    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    watcher.send({ action: "subscribe", symbol: "AAPL" });
     expect(await watcher.json()).toMatchObject({ type: "warning", symbol: "AAPL" });
-    watcher.say({ action: "unsubscribe", symbol: "MSFT" });
+    watcher.send({ action: "unsubscribe", symbol: "MSFT" });
     expect(await watcher.json()).toMatchObject({ type: "warning", symbol: "MSFT" });
   });
 
@@ -110,9 +110,9 @@ describe("the market-data stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchApple(host, agent);
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ type: "subscriptions", symbols: ["AAPL"], count: 1 });
-    watcher.say({ action: "ping" });
+    watcher.send({ action: "ping" });
     expect(await watcher.json()).toEqual({ type: "pong", timestamp: expect.any(Number) });
   });
 
@@ -137,7 +137,7 @@ describe("the market-data stream", () => {
       error: expect.any(String),
       valid_actions: validActions,
     });
-    watcher.say({ action: "ping" });
+    watcher.send({ action: "ping" });
     expect(await watcher.json()).toMatchObject({ type: "pong" });
   });
 
@@ -145,26 +145,26 @@ describe("the market-data stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "AAPL", id: 7 });
+    watcher.send({ action: "subscribe", symbol: "AAPL", id: 7 });
     await agent.opens();
     expect(await watcher.json()).toMatchObject({ type: "subscribed", id: 7 });
-    watcher.say({ action: "subscribe", symbol: "AAPL", id: "again" });
+    watcher.send({ action: "subscribe", symbol: "AAPL", id: "again" });
     expect(await watcher.json()).toMatchObject({ type: "warning", id: "again" });
-    watcher.say({ action: "list", id: 8 });
+    watcher.send({ action: "list", id: 8 });
     expect(await watcher.json()).toMatchObject({ type: "subscriptions", id: 8 });
-    watcher.say({ action: "ping", id: 9 });
+    watcher.send({ action: "ping", id: 9 });
     expect(await watcher.json()).toMatchObject({ type: "pong", id: 9 });
-    watcher.say({ action: "fly", id: 10 });
+    watcher.send({ action: "fly", id: 10 });
     expect(await watcher.json()).toMatchObject({ type: "error", id: 10 });
-    watcher.say({ action: "subscribe", conId: 5, id: 11 });
+    watcher.send({ action: "subscribe", conId: 5, id: 11 });
     await agent.expect("subscribe");
     const { id } = await agent.expect("call");
     const error = { code: "unknown_contract", message: "", nextStep: "", retryable: false } as const;
-    agent.say({ type: "error", id, error });
+    agent.send({ type: "error", id, error });
     expect(await watcher.json()).toMatchObject({ type: "error", code: "unknown_contract", id: 11 });
-    watcher.say({ action: "unsubscribe", symbol: "AAPL", id: 12 });
+    watcher.send({ action: "unsubscribe", symbol: "AAPL", id: 12 });
     expect(await watcher.json()).toMatchObject({ type: "unsubscribed", id: 12 });
-    watcher.say({ action: "ping", id: { what: "ever" } });
+    watcher.send({ action: "ping", id: { what: "ever" } });
     expect(await watcher.json()).toEqual({ type: "pong", timestamp: expect.any(Number) });
   });
 
@@ -172,7 +172,7 @@ describe("the market-data stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "NOPE" });
+    watcher.send({ action: "subscribe", symbol: "NOPE" });
     const { id } = await agent.expect("call");
     const error = {
       code: "unknown_contract",
@@ -180,7 +180,7 @@ describe("the market-data stream", () => {
       nextStep: "Look.",
       retryable: false,
     } as const;
-    agent.say({ type: "error", id, error });
+    agent.send({ type: "error", id, error });
     expect(await watcher.json()).toMatchObject({
       type: "error",
       error: "No such contract.",
@@ -191,7 +191,7 @@ describe("the market-data stream", () => {
 
   it("says that no agent is there", async () => {
     const watcher = await openWatcher(freshHost());
-    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    watcher.send({ action: "subscribe", symbol: "AAPL" });
     expect(await watcher.json()).toMatchObject({ type: "error", code: "agent_offline" });
   });
 
@@ -199,9 +199,9 @@ describe("the market-data stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "AAPL" });
+    watcher.send({ action: "subscribe", symbol: "AAPL" });
     await agent.expect("call");
-    watcher.say({ action: "ping" });
+    watcher.send({ action: "ping" });
     expect(await watcher.json()).toMatchObject({ type: "pong" });
   });
 
@@ -215,7 +215,7 @@ describe("the market-data stream", () => {
     const stale = { type: "state", symbol: "AAPL", state: "stale", reason: "tws_upstream_down" };
     expect(await first.json()).toMatchObject(stale);
     const second = await openWatcher(host);
-    second.say({ action: "subscribe", symbol: "AAPL" });
+    second.send({ action: "subscribe", symbol: "AAPL" });
     // at once, so that the old value which follows is taken for what it is
     expect(await second.json()).toMatchObject({ ...stale, type: "subscribed", message: expect.any(String) });
     expect(await second.json()).toMatchObject({ type: "market_data", data: { last: 1 } });
@@ -250,7 +250,7 @@ describe("the market-data stream", () => {
     await watcher.json();
     const next = await connectAgent(host);
     const event = { topic: "quote/265598", at: 1 } as const;
-    next.say({
+    next.send({
       type: "event",
       events: [
         { ...event, kind: "quote", seq: 1, data: emptyQuote },
@@ -284,7 +284,7 @@ describe("the market-data stream", () => {
     agent.state("tws_upstream_down");
     await watcher.json();
     const event = { topic: "quote/265598", at: 1 } as const;
-    agent.say({
+    agent.send({
       type: "event",
       events: [
         { ...event, kind: "state", seq: 2, ...conditionOf("upstream_returned") },
@@ -328,9 +328,9 @@ describe("the market-data stream", () => {
       at: 1,
       ...conditionOf("refused"),
     } as const;
-    stranger.say({ type: "event", events: [event] });
+    stranger.send({ type: "event", events: [event] });
     await stranger.closed;
-    watcher.say({ action: "ping" });
+    watcher.send({ action: "ping" });
     expect(await watcher.json()).toMatchObject({ type: "pong" });
   });
 
@@ -338,8 +338,8 @@ describe("the market-data stream", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await watchApple(host, agent);
-    watcher.say({ action: "ack", seq: 0 });
-    watcher.say({ action: "ping" });
+    watcher.send({ action: "ack", seq: 0 });
+    watcher.send({ action: "ping" });
     await watcher.json();
     for (let last = 1; last <= 20; last += 1) agent.quote({ last });
     const taken = [];
@@ -350,7 +350,7 @@ describe("the market-data stream", () => {
       const frame = await agent.frame();
       if (frame.type === "ack") taken = frame.seq;
     }
-    watcher.say({ action: "ack", seq: Reflect.get(Object(taken.at(-1)), "seq") });
+    watcher.send({ action: "ack", seq: Reflect.get(Object(taken.at(-1)), "seq") });
     expect(await watcher.json()).toMatchObject({ data: { last: 20 } });
   });
 
@@ -370,12 +370,12 @@ describe("a watcher that says too much", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const watcher = await openWatcher(host);
-    watcher.say({ action: "subscribe", symbol: "AAPL" });
-    watcher.say({ action: "unsubscribe", symbol: "AAPL" });
+    watcher.send({ action: "subscribe", symbol: "AAPL" });
+    watcher.send({ action: "unsubscribe", symbol: "AAPL" });
     await agent.opens();
     expect(await watcher.json()).toMatchObject({ type: "subscribed", symbol: "AAPL" });
     expect(await watcher.json()).toMatchObject({ type: "unsubscribed", symbol: "AAPL" });
-    watcher.say({ action: "list" });
+    watcher.send({ action: "list" });
     expect(await watcher.json()).toMatchObject({ type: "subscriptions", count: 0 });
   });
 
@@ -384,9 +384,9 @@ describe("a watcher that says too much", () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const host = freshHost();
     const [flooder, other] = [await openWatcher(host), await openWatcher(host)];
-    for (let count = 0; count < watcherLimits.burst + 500; count += 1) flooder.say({ action: "fly" });
+    for (let count = 0; count < watcherLimits.burst + 500; count += 1) flooder.send({ action: "fly" });
     expect((await flooder.closed).code).toBe(1008);
-    other.say({ action: "ping" });
+    other.send({ action: "ping" });
     expect(await other.json()).toMatchObject({ type: "pong" });
   });
 });

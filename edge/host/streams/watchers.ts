@@ -1,7 +1,7 @@
 import { TwsError } from "../../../shared/errors.ts";
 import type { Caller } from "../../../shared/caller.ts";
 import type { Attachment } from "../storage/socket-attachments.ts";
-import { Unread, type UnreadNote } from "./send-budget.ts";
+import { SendBudget, type UnackedNote } from "./send-budget.ts";
 import type { StreamName } from "./watcher-protocol.ts";
 import { Watcher, type WatcherOptions } from "./watcher.ts";
 
@@ -11,7 +11,7 @@ const places = { all: 300, shareOfFree: 2 } as const;
 /** What a grant has that has the host for itself. */
 export const mostWatchers = (places.all * places.shareOfFree) / (1 + places.shareOfFree);
 
-interface WatchersOptions extends Omit<WatcherOptions, "unread" | "giveUp"> {
+interface WatchersOptions extends Omit<WatcherOptions, "budget" | "giveUp"> {
   readonly ctx: DurableObjectState;
 }
 
@@ -20,7 +20,7 @@ type StreamAttachment = Extract<Attachment, { kind: "stream" }>;
 /** The sockets that follow streams. */
 export class Watchers {
   readonly #bySocket = new Map<WebSocket, Watcher>();
-  readonly #unread = new Unread();
+  readonly #sendBudget = new SendBudget();
   readonly #options: WatchersOptions;
 
   constructor(options: WatchersOptions) {
@@ -39,7 +39,8 @@ export class Watchers {
   /** A socket that has slept. */
   restore(socket: WebSocket, { stream, caller, subscriptions, unread }: StreamAttachment): void {
     // closed from here before; the other end has not answered yet
-    if (socket.readyState !== WebSocket.READY_STATE_OPEN) return this.#unread.leaving(socket, unread.bytes);
+    if (socket.readyState !== WebSocket.READY_STATE_OPEN)
+      return this.#sendBudget.leaving(socket, unread.bytes);
     const watcher = this.#add(socket, stream, caller, unread);
     for (const subscription of subscriptions) watcher.restore(subscription);
   }
@@ -53,7 +54,7 @@ export class Watchers {
     const watcher = this.#bySocket.get(socket) ?? null;
     this.#bySocket.delete(socket);
     watcher?.leave();
-    this.#unread.gone(socket, watcher?.tally ?? null);
+    this.#sendBudget.gone(socket, watcher?.unacked ?? null);
   }
 
   areFollowing(): boolean {
@@ -77,7 +78,7 @@ export class Watchers {
         },
       );
     }
-    if (!this.#unread.hasRoom()) {
+    if (!this.#sendBudget.hasRoom()) {
       throw new TwsError(
         "rate_limited",
         "Connections that do not read hold too much of this host's memory.",
@@ -88,14 +89,14 @@ export class Watchers {
     }
   }
 
-  #add(socket: WebSocket, stream: StreamName, caller: Caller, note: UnreadNote | null): Watcher {
+  #add(socket: WebSocket, stream: StreamName, caller: Caller, note: UnackedNote | null): Watcher {
     const giveUp = () => {
       if (!this.#bySocket.delete(socket)) return;
       watcher.leave();
       watcher.remember();
-      this.#unread.left(socket, watcher.tally);
+      this.#sendBudget.left(socket, watcher.unacked);
     };
-    const options = { ...this.#options, unread: this.#unread, giveUp };
+    const options = { ...this.#options, budget: this.#sendBudget, giveUp };
     const watcher = new Watcher(socket, { stream, caller }, note, options);
     this.#bySocket.set(socket, watcher);
     return watcher;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { TopicEvent } from "../../shared/events.ts";
 import { type AgentFrame, encodeFrame, parseAgentFrame } from "../../shared/protocol.ts";
 import { startSimulator, type Simulator } from "../simulator/server.ts";
-import { createSources } from "./sources.ts";
+import { createTopicSources } from "./topic-sources.ts";
 import { createTopics, type Topics } from "./topics.ts";
 import { createOrderBook } from "../tws/orders/order-book.ts";
 import { createQuoteStreams } from "../tws/market-data/quotes.ts";
@@ -23,7 +23,7 @@ beforeEach(async () => {
   const orderBook = createOrderBook(session, silentLog);
   const quotes = createQuoteStreams(session, { log: silentLog });
   topics = createTopics({
-    findSource: createSources({ session, quotes, orderBook, log: silentLog }),
+    findSource: createTopicSources({ session, quotes, orderBook, log: silentLog }),
     log: silentLog,
     now: Date.now,
   });

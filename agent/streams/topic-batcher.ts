@@ -1,10 +1,10 @@
 import type { Condition, TopicEvent, TopicValue } from "../../shared/events.ts";
 
-/** One thing to tell about a topic, not yet numbered. */
+/** One event of a topic, not yet numbered. */
 export type TopicNews = TopicValue | ({ readonly kind: "state" } & Condition);
 
-/** What is on its way to the edge over one link: merged by topic, sent in batches, held back when the edge is behind. */
-export interface Outbox {
+/** Conflating batcher of what is on its way to the edge over one link: merged by topic, sent in batches, held back when the edge is behind. */
+export interface TopicBatcher {
   push(topic: string, event: TopicNews): void;
   /** The edge has taken the events of `topic` up to `seq`. */
   ack(topic: string, seq: number): void;
@@ -12,7 +12,7 @@ export interface Outbox {
   close(): void;
 }
 
-interface OutboxOptions {
+interface TopicBatcherOptions {
   readonly send: (events: TopicEvent[]) => void;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -23,7 +23,7 @@ interface Pending {
   events: { readonly event: TopicNews; readonly at: number }[];
 }
 
-export const outboxTimes = {
+export const batchTimes = {
   /** Batches are at least this far apart. */
   batchEveryMs: 50,
   /** A topic that sent nothing for so long does not wait for the batch: somebody is looking at a still picture. */
@@ -50,7 +50,7 @@ function dropOldestState({ events }: Pending): void {
 const lengthOf = (event: TopicNews): number =>
   event.kind === "quote" || event.kind === "state" ? usualLength : JSON.stringify(event.data).length;
 
-export function createOutbox({ send, now }: OutboxOptions): Outbox {
+export function createTopicBatcher({ send, now }: TopicBatcherOptions): TopicBatcher {
   const pending = new Map<string, Pending>();
   const seqs = new Map<string, number>();
   const lastSentAt = new Map<string, number>();
@@ -68,8 +68,8 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
     entry.events.push({ event, at: now() });
     if (entry.events.length > maxPendingStates) dropOldestState(entry);
     pending.set(topic, entry);
-    const isQuiet = now() - (lastSentAt.get(topic) ?? -Infinity) >= outboxTimes.quietAfterMs;
-    schedule(isQuiet ? 0 : flushedAt + outboxTimes.batchEveryMs - now());
+    const isQuiet = now() - (lastSentAt.get(topic) ?? -Infinity) >= batchTimes.quietAfterMs;
+    schedule(isQuiet ? 0 : flushedAt + batchTimes.batchEveryMs - now());
   }
 
   function schedule(waitMs: number): void {
@@ -102,7 +102,7 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
     if (batch.length === 0) return;
     unacked.push(last);
     send(batch);
-    schedule(outboxTimes.batchEveryMs);
+    schedule(batchTimes.batchEveryMs);
   }
 
   function number(topic: string, event: TopicNews, at: number): TopicEvent {
@@ -116,7 +116,7 @@ export function createOutbox({ send, now }: OutboxOptions): Outbox {
     const index = unacked.findLastIndex((batch) => (batch.get(topic) ?? Infinity) <= seq);
     if (index < 0) return;
     unacked = unacked.slice(index + 1);
-    schedule(flushedAt + outboxTimes.batchEveryMs - now());
+    schedule(flushedAt + batchTimes.batchEveryMs - now());
   }
 
   return {

@@ -1,7 +1,7 @@
 import { TwsError } from "../../shared/errors.ts";
 import { type Condition, live, type StreamState, type Topic } from "../../shared/events.ts";
 import { type News, type NewsItem, withNews } from "../../shared/news.ts";
-import type { TopicNews } from "./outbox.ts";
+import type { TopicNews } from "./topic-batcher.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "../tws/session/api.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import { newsProviders } from "../tws/news/news.ts";
@@ -19,12 +19,12 @@ import { watchPortfolio } from "../tws/account/portfolio.ts";
 import type { Log } from "../process/log.ts";
 
 /** Tells a listener what happens on a topic, until the returned function is called. */
-export type Source = (listener: (news: TopicNews) => void) => () => void;
+export type TopicSource = (listener: (news: TopicNews) => void) => () => void;
 
 /** Finds where a topic comes from. Rejects with a TwsError where it cannot be had. */
-export type FindSource = (topic: Topic, signal: AbortSignal) => Promise<Source>;
+export type FindTopicSource = (topic: Topic, signal: AbortSignal) => Promise<TopicSource>;
 
-interface SourcesOptions {
+interface TopicSourcesOptions {
   readonly session: TwsSession;
   readonly quotes: QuoteStreams;
   readonly orderBook: OrderBook;
@@ -34,7 +34,12 @@ interface SourcesOptions {
 const askWithinMs = 15_000;
 
 /** Where each kind of topic comes from at TWS. */
-export function createSources({ session, quotes, orderBook, log }: SourcesOptions): FindSource {
+export function createTopicSources({
+  session,
+  quotes,
+  orderBook,
+  log,
+}: TopicSourcesOptions): FindTopicSource {
   return async (topic, signal) => {
     const context: RequestContext = { timeoutMs: askWithinMs, signal };
     switch (topic.kind) {
@@ -96,7 +101,7 @@ const headlineItem = (item: Headline): NewsItem => ({ kind: "headline", ...item 
 function collectNews<Item>(listener: (news: TopicNews) => void, toItem: (item: Item) => NewsItem) {
   const conditions = new Map<string, Condition>();
   let news: News = { items: [] };
-  let told: StreamState = "live";
+  let lastState: StreamState = "live";
   // nothing yet is a value too
   listener({ kind: "news", data: news });
 
@@ -111,8 +116,8 @@ function collectNews<Item>(listener: (news: TopicNews) => void, toItem: (item: I
     const { source, state, reason, message } = event;
     conditions.set(source, { state, reason, message });
     const condition = state === "gap" ? { state, reason, message } : best([...conditions.values()]);
-    if (condition.state === told) return;
-    told = condition.state;
+    if (condition.state === lastState) return;
+    lastState = condition.state;
     listener({ kind: "state", ...condition });
   };
 }
