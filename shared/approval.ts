@@ -26,7 +26,7 @@ export type PendingApproval = z.infer<typeof PendingApproval>;
 /** What the owner's pages ask of the agent. Nothing here can loosen a limit. */
 export const OwnerRequest = z.discriminatedUnion("kind", [
   /** What waits for the owner; answered with OwnerDesk. */
-  z.object({ kind: z.literal("desk") }),
+  z.object({ kind: z.literal("owner") }),
   /** Once, for one order as the page has shown it. Answered with OwnerDesk. */
   z.object({
     kind: z.literal("decide"),

@@ -162,7 +162,7 @@ const Desk = z.object({ approvals: z.array(z.object({ approvalId: z.string(), di
 type Waiting = Pick<PendingApproval, "approvalId" | "digest">;
 
 async function newestOf(): Promise<Waiting> {
-  const newest = Desk.parse(await system.owner({ kind: "desk" })).approvals.at(-1);
+  const newest = Desk.parse(await system.owner({ kind: "owner" })).approvals.at(-1);
   if (newest === undefined) throw new Error("Nothing waits.");
   return newest;
 }

@@ -13,7 +13,7 @@ export function createOwnerDesk(
 ) {
   function carryOut(request: OwnerRequest): void {
     switch (request.kind) {
-      case "desk":
+      case "owner":
         return;
       case "decide":
         return approvals.decide(request.approvalId, request.digest, request.decision, "page");

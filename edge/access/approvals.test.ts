@@ -57,7 +57,7 @@ const refuse = (frame: OwnerFrame, message: string) =>
 async function shown(where: string, approvals: readonly PendingApproval[]): Promise<string> {
   const answer = browser.get(where);
   const frame = await agent.expect("owner");
-  expect(frame.request).toEqual({ kind: "desk" });
+  expect(frame.request).toEqual({ kind: "owner" });
   desk(frame, approvals);
   return await (await answer).text();
 }
@@ -79,7 +79,7 @@ async function submitted(
 async function expectNothingAsked(): Promise<void> {
   void browser.get("/approvals");
   const frame = await agent.expect("owner");
-  expect(frame.request).toEqual({ kind: "desk" });
+  expect(frame.request).toEqual({ kind: "owner" });
   desk(frame, []);
 }
 

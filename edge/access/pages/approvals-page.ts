@@ -40,7 +40,7 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
   async function deskOf(host: NamedHost): Promise<HostDesk> {
     try {
       const facts = await rpcOf(host.hostId).trading();
-      const outcome = await rpcOf(host.hostId).owner({ kind: "desk" });
+      const outcome = await rpcOf(host.hostId).owner({ kind: "owner" });
       if (outcome.ok) return { ...host, facts, desk: outcome.desk, problem: "" };
       return { ...host, facts, desk: null, problem: wordsOf(TwsError.fromBody(outcome.error)) };
     } catch (error) {
@@ -110,7 +110,7 @@ export function createApprovalsPage({ settings, env, desk, store }: PagesOptions
   async function showOne(visit: Visit): Promise<Response> {
     const target = targetOf(visit.request);
     if (target === null) return await gone();
-    const { approvals, at } = await ask(target.host.hostId, { kind: "desk" });
+    const { approvals, at } = await ask(target.host.hostId, { kind: "owner" });
     const one = approvals.find(({ approvalId }) => approvalId === target.approvalId);
     if (one === undefined || Date.parse(one.expiresAt) <= Date.now()) return await gone();
     return await page({
