@@ -65,7 +65,7 @@ export async function lookUpOrder(
   async function ofIntent(known: Intent): Promise<Answer> {
     const intent = await orders.reconciler.settle(known, context.signal);
     const [order] = orders.reconciler.ordersOf(intent) ?? [];
-    const words = orders.reconciler.wordsOn(intent);
+    const words = orders.reconciler.describe(intent);
     const name = { intentId: intent.intentId, idempotencyKey: intent.idempotencyKey };
     const status = { ...name, state: intent.state, note: intent.outcome?.message ?? words };
     if (order !== undefined) return { ...answerOf(order), intent: status };

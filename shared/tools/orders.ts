@@ -260,7 +260,7 @@ export const orderTools = {
   ibkr_get_order_status: defineTool({
     title: "Order status",
     description:
-      "Where one order is, by any one of its names. Use it after ibkr_place_order, and with the idempotencyKey after outcome_unknown: status Unknown means that it is still looked for. Fills are in ibkr_get_executions.",
+      "Where one order is, by any one of its names. Use it after ibkr_place_order, and with the idempotencyKey after outcome_unknown: status Unknown means that it is still probed for. Fills are in ibkr_get_executions.",
     input: {
       orderId: orderId.optional(),
       permId: z.int().positive().optional().describe("IBKR's permanent id"),
