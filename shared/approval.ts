@@ -42,12 +42,12 @@ export const OwnerRequest = z.discriminatedUnion("kind", [
 export type OwnerRequest = z.infer<typeof OwnerRequest>;
 
 /** What the agent answers: all that waits for the owner now. */
-export const OwnerDesk = z.object({
+export const OwnerAnswer = z.object({
   approvals: z.array(PendingApproval).max(200),
   /** Where they are decided. */
   at: ApprovalPlace.default("page"),
 });
-export type OwnerDesk = z.infer<typeof OwnerDesk>;
+export type OwnerAnswer = z.infer<typeof OwnerAnswer>;
 
 /** How long the owner has to decide. */
 export const approvalLifetimeMs = 5 * 60_000;

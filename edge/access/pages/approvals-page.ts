@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import {
-  type OwnerDesk,
+  type OwnerAnswer,
   type OwnerRequest,
   type PendingApproval,
   hostCommand,
@@ -19,7 +19,7 @@ const hexDigest = /^[0-9a-f]{64}$/;
 /** A host as the page shows it; `desk` is null where its agent could not say what waits. */
 interface HostDesk extends NamedHost {
   readonly facts: TradingFacts | null;
-  readonly desk: OwnerDesk | null;
+  readonly desk: OwnerAnswer | null;
   readonly problem: string;
 }
 
@@ -30,7 +30,7 @@ interface HostDesk extends NamedHost {
 export function createApprovalsPage({ settings, env, desk, store }: PagesOptions): Page {
   const rpcOf = (hostId: string): HostRpc => hostOf(env, hostId);
 
-  async function ask(hostId: string, request: OwnerRequest): Promise<OwnerDesk> {
+  async function ask(hostId: string, request: OwnerRequest): Promise<OwnerAnswer> {
     const outcome = await rpcOf(hostId).owner(request);
     if (outcome.ok) return outcome.desk;
     throw TwsError.fromBody(outcome.error);
