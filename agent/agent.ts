@@ -18,7 +18,7 @@ import { createAuditReplication } from "./link/audit-replication.ts";
 import type { JournalFile } from "./journal/database.ts";
 import { createOrders, type Orders } from "./orders/orders.ts";
 import type { ReconcileTimes } from "./orders/reconciler.ts";
-import { createOwnerDesk } from "./link/owner-requests.ts";
+import { createOwnerRequests } from "./link/owner-requests.ts";
 import { createTopicSources } from "./streams/topic-sources.ts";
 import { createTopics } from "./streams/topics.ts";
 import type { TwsSession } from "./tws/session/api.ts";
@@ -166,7 +166,7 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
   let connection: LinkConnection | null = null;
   let told = "";
   const send = (frame: AgentFrame): void => connection?.send(frame);
-  const ownerDesk = createOwnerDesk(orders, log);
+  const ownerRequests = createOwnerRequests(orders, log);
   const auditReplication = createAuditReplication(orders.journal, send, log);
 
   /** Tells the edge where things stand, if it has changed: a command on this machine may have stopped new orders. */
@@ -200,7 +200,7 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
         case "ack":
           return topics.ack(frame.topic, frame.seq);
         case "owner": {
-          const answer = ownerDesk.answer(frame);
+          const answer = ownerRequests.answer(frame);
           // first, so that the page shows at once what it has changed
           tellStatus();
           return origin.send(answer);

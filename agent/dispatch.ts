@@ -89,7 +89,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
       signal: controller.signal,
       twsTimeoutMs: twsShareOf(tool, input, budgetMs),
       notAfter: Math.floor(now() + budgetMs),
-      madeKey: call.idempotencyKey ?? null,
+      generatedKey: call.idempotencyKey ?? null,
       page,
       progress: progress.report,
     };
@@ -101,7 +101,7 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     try {
       const output = await Promise.race([
         runAs(call.caller.grantId, () => invoke(handlers, call.tool, input, context)),
-        untilAborted(tool, wishOf(call, input), controller.signal),
+        untilAborted(tool, intentOf(call, input), controller.signal),
       ]);
       return finish(tool, input, output, page);
     } finally {
@@ -210,8 +210,8 @@ function finish(
   return tool.output.parse(paginate(tool, input, whole, page));
 }
 
-/** The wish that a call is about, if it is about one. */
-function wishOf(
+/** The order intent that a call is about, or null. */
+function intentOf(
   { caller, idempotencyKey }: CallFrame,
   input: Readonly<Record<string, unknown>>,
 ): IntentName | null {
@@ -220,7 +220,7 @@ function wishOf(
 }
 
 /** Rejects when the call is aborted. An order that had begun may have reached TWS, so its outcome is not known. */
-function untilAborted(tool: ToolDefinition, wish: IntentName | null, signal: AbortSignal): Promise<never> {
+function untilAborted(tool: ToolDefinition, intent: IntentName | null, signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     const fail = () => {
       const reason: unknown = signal.reason;
@@ -229,7 +229,7 @@ function untilAborted(tool: ToolDefinition, wish: IntentName | null, signal: Abo
       return reject(
         new TwsError("outcome_unknown", `${reason.message} It may have reached TWS before that.`, {
           cause: reason,
-          ...(wish !== null && { intent: wish }),
+          ...(intent !== null && { intent }),
         }),
       );
     };

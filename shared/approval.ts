@@ -26,7 +26,7 @@ export type PendingApproval = z.infer<typeof PendingApproval>;
 /** What the owner's pages ask of the agent. Nothing here can loosen a limit. */
 export const OwnerRequest = z.discriminatedUnion("kind", [
   /** What waits for the owner; answered with OwnerDesk. */
-  z.object({ kind: z.literal("desk") }),
+  z.object({ kind: z.literal("owner") }),
   /** Once, for one order as the page has shown it. Answered with OwnerDesk. */
   z.object({
     kind: z.literal("decide"),
@@ -42,12 +42,12 @@ export const OwnerRequest = z.discriminatedUnion("kind", [
 export type OwnerRequest = z.infer<typeof OwnerRequest>;
 
 /** What the agent answers: all that waits for the owner now. */
-export const OwnerDesk = z.object({
+export const OwnerAnswer = z.object({
   approvals: z.array(PendingApproval).max(200),
   /** Where they are decided. */
   at: ApprovalPlace.default("page"),
 });
-export type OwnerDesk = z.infer<typeof OwnerDesk>;
+export type OwnerAnswer = z.infer<typeof OwnerAnswer>;
 
 /** How long the owner has to decide. */
 export const approvalLifetimeMs = 5 * 60_000;

@@ -1,13 +1,13 @@
 import { z } from "zod";
 
-/** One step of one wish to trade, as the agent has written it down. Each names the one before it by its hash. */
+/** One step of one order intent, as the agent has recorded it. Each names the one before it by its hash. */
 export const AuditEntry = z.object({
   /** 1 for the first, without gaps. */
   seq: z.int().positive(),
   at: z.iso.datetime(),
   /** Such as received, approved, reserved, sending, acknowledged, rejected, unknown, done, frozen. */
   step: z.string().max(40),
-  /** What it is about; empty for what is about no wish. */
+  /** What it is about; empty for what is about no intent. */
   intentId: z.string().max(64),
   grantId: z.string().max(100),
   client: z.string().max(200),

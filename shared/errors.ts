@@ -145,7 +145,7 @@ const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(kinds, te
 export const TwsDetail = z.object({ code: z.int(), text: z.string().max(1000) });
 export type TwsDetail = z.infer<typeof TwsDetail>;
 
-/** The wish to trade that an error is about: ibkr_get_order_status takes either. */
+/** The order intent that an error is about: ibkr_get_order_status takes either. */
 export const IntentName = z.object({
   /** As TWS knows it: the orderRef of its order, or what those of its orders begin with. */
   intentId: z.string().max(40),
@@ -249,7 +249,7 @@ export class TwsError extends Error {
     });
   }
 
-  /** The same error, which also says which wish it is about. */
+  /** The same error, which also says which intent it is about. */
   about(intent: IntentName): TwsError {
     return new TwsError(this.code, this.message, { intent, ...this.detail, cause: this.cause ?? this });
   }

@@ -106,15 +106,15 @@ describe("a plan", () => {
   });
 
   test("leaves alone the cash that working orders may use", () => {
-    const wish = [line("A", 10, { targetPercent: 50 })];
+    const lines = [line("A", 10, { targetPercent: 50 })];
     const rich = { ...options, netCents: 1_000_000, cashCents: 1_000_000 };
     // 4,950 of 9,900 investable; with 6,000 set aside 10,000 − 6,000 − 100 buffer = 3,900 are free, and 389 cost 3,891.95
-    expect(briefly(planRebalance(wish, rich))).toEqual(["BUY 495 A"]);
-    const plan = planRebalance(wish, { ...rich, setAsideCents: 600_000 });
+    expect(briefly(planRebalance(lines, rich))).toEqual(["BUY 495 A"]);
+    const plan = planRebalance(lines, { ...rich, setAsideCents: 600_000 });
     expect(briefly(plan)).toEqual(["BUY 389 A"]);
     expect(plan.cashAfterCents).toBe(1_000_000 - 389_000 - 195);
 
-    const none = planRebalance(wish, { ...rich, setAsideCents: 1_000_000 });
+    const none = planRebalance(lines, { ...rich, setAsideCents: 1_000_000 });
     expect(none.trades).toEqual([]);
     expect(none.leftAlone[0]?.reason).toBe(
       "cash less the buffer and what working orders may cost does not pay for it",

@@ -77,22 +77,22 @@ export function planRebalance<L extends Line>(lines: readonly L[], options: Plan
   if (!(investableCents > 0)) throw new RangeError("nothing is left to invest");
   const leftAlone: { readonly line: L; readonly reason: string }[] = [];
   const sales: Trade<L>[] = [];
-  const wishes: { readonly line: L; readonly quantity: number; readonly gap: number }[] = [];
+  const buys: { readonly line: L; readonly quantity: number; readonly gap: number }[] = [];
 
   for (const line of lines) {
     const step = stepFor(line, options, investableCents);
     if (step.kind === "none") leftAlone.push({ line, reason: step.reason });
     if (step.kind === "sell") sales.push(step.trade);
-    if (step.kind === "buy") wishes.push({ line, quantity: step.quantity, gap: step.gap });
+    if (step.kind === "buy") buys.push({ line, quantity: step.quantity, gap: step.gap });
   }
 
   const proceeds = sum(sales.map(({ valueCents, commissionCents }) => valueCents - commissionCents));
   let free = options.cashCents - options.setAsideCents + proceeds - bufferCents;
-  const wanted = sum(wishes.map(({ line, quantity }) => costOf(purchase(line, quantity))));
+  const wanted = sum(buys.map(({ line, quantity }) => costOf(purchase(line, quantity))));
   const factor = wanted <= free ? 1 : Math.max(0, free) / wanted;
   const purchases: Trade<L>[] = [];
   // the line furthest from its target is served first, if the commissions do not leave enough for all
-  for (const { line, quantity } of wishes.toSorted((a, b) => b.gap - a.gap)) {
+  for (const { line, quantity } of buys.toSorted((a, b) => b.gap - a.gap)) {
     const trade = affordable(line, quantity * factor, free, options.lot);
     if (trade === null || trade.valueCents < options.minTradeCents) {
       const taken = options.setAsideCents > 0 ? "the buffer and what working orders may cost" : "the buffer";

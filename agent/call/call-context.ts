@@ -12,7 +12,7 @@ export interface CallContext {
   /** Unix milliseconds; nothing that changes an order is sent after it. */
   readonly notAfter: number;
   /** Made by the edge for this call, for a placing tool that was given no idempotencyKey; null from an edge that makes none. */
-  readonly madeKey: string | null;
+  readonly generatedKey: string | null;
   /** For a handler that asks TWS for no more than the page, or whose pages must belong together. */
   readonly page: Page;
   /** Told to a client that asked for progress. */

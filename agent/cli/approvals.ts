@@ -1,6 +1,6 @@
 import type { PendingApproval } from "../../shared/approval.ts";
 import { type Failure, plain } from "./output.ts";
-import type { JournalDesk } from "./open-journal.ts";
+import type { OpenJournal } from "./open-journal.ts";
 import { createApprovals, type KnownApproval } from "../journal/approvals.ts";
 
 export const approvalsHelp = `tws-edge approvals: what waits for your approval, oldest first.
@@ -27,7 +27,7 @@ export const declineHelp = `tws-edge decline: declines one order, which is then 
 export const approvalsOptions = { json: { type: "boolean" } } as const;
 
 export function listApprovals(
-  { file, path, now, out, note }: JournalDesk,
+  { file, path, now, out, note }: OpenJournal,
   { json }: { readonly json?: boolean },
 ): Failure {
   const pending = createApprovals(file, now).pending();
@@ -49,7 +49,7 @@ const leastOfId = 4;
 
 /** The owner's decision on the approval whose id begins with `start`. */
 export function runDecision(
-  { file, path, now, out }: JournalDesk,
+  { file, path, now, out }: OpenJournal,
   decision: "approve" | "decline",
   start: string,
 ): Failure {

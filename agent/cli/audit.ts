@@ -1,7 +1,7 @@
 import { type AuditEntry, AuditHead, emptyHead } from "../../shared/audit.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { type Failure, plain } from "./output.ts";
-import type { JournalDesk } from "./open-journal.ts";
+import type { OpenJournal } from "./open-journal.ts";
 import { auditAfter, type ChainFault, checkChain, findAudit } from "../journal/audit-trail.ts";
 
 export const auditHelp = `tws-edge audit: the trail of every step that had to do with an order, in which each entry names the one before it.
@@ -14,7 +14,7 @@ Of show:
 
   --last N          how many, from 1 to 10000 (20)
   --since TIME      an instant such as 2026-11-20 or 2026-11-20T15:30:00Z, or a time ago such as 90s, 15m, 2h or 7d
-  --intent ID       of one wish to trade: its intentId, or the beginning of it
+  --intent ID       of one order intent: its intentId, or the beginning of it
   --json            a line of JSON for each
 
 Of verify:
@@ -42,17 +42,21 @@ const optionsOf = {
   export: [],
 } as const satisfies Readonly<Record<string, readonly (keyof Values)[]>>;
 
-export function runAudit(desk: JournalDesk, [action, ...more]: readonly string[], values: Values): Failure {
+export function runAudit(
+  journal: OpenJournal,
+  [action, ...more]: readonly string[],
+  values: Values,
+): Failure {
   switch (action) {
     case "show":
       only("show", more, values);
-      return show(desk, values);
+      return show(journal, values);
     case "verify":
       only("verify", more, values);
-      return verify(desk, values.head === undefined ? emptyHead : readHead(values.head));
+      return verify(journal, values.head === undefined ? emptyHead : readHead(values.head));
     case "export":
       only("export", more, values);
-      return exportAll(desk);
+      return exportAll(journal);
     default:
       throw wrong(
         action === undefined ? "audit needs show, verify or export." : `audit cannot ${plain(action)}.`,
@@ -60,7 +64,7 @@ export function runAudit(desk: JournalDesk, [action, ...more]: readonly string[]
   }
 }
 
-function show({ file, path, now, out, note }: JournalDesk, values: Values): Failure {
+function show({ file, path, now, out, note }: OpenJournal, values: Values): Failure {
   const query = {
     last: readLast(values.last ?? "20"),
     since: values.since === undefined ? null : readSince(values.since, now()),
@@ -82,7 +86,7 @@ function lineOf(entry: AuditEntry): string {
     .join("  ");
 }
 
-function verify({ file, path, out }: JournalDesk, known: AuditHead): Failure {
+function verify({ file, path, out }: OpenJournal, known: AuditHead): Failure {
   const { head, fault } = file.read((db) => checkChain(db, known));
   if (fault !== null) {
     return {
@@ -117,7 +121,7 @@ function faultWords({ fault, seq }: ChainFault, known: AuditHead): string {
 
 const batch = 1_000;
 
-function exportAll({ file, out }: JournalDesk): Failure {
+function exportAll({ file, out }: OpenJournal): Failure {
   let seq = 0;
   for (;;) {
     const entries = file.read((db) => auditAfter(db, seq, batch));

@@ -1,6 +1,6 @@
 import type { Freeze } from "../../shared/status.ts";
 import { type Failure, plain } from "./output.ts";
-import type { JournalDesk } from "./open-journal.ts";
+import type { OpenJournal } from "./open-journal.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
 
 export const freezeHelp = `tws-edge freeze: stops new orders on this machine, at once and until you lift it.
@@ -18,7 +18,7 @@ export const unfreezeHelp = `tws-edge unfreeze: lets new orders through again, w
 `;
 
 /** Stops new orders in this journal, and says since when they are stopped, and by whom. */
-export function runFreeze({ file, path, isTaken, now, out }: JournalDesk, reason: string): void {
+export function runFreeze({ file, path, isTaken, now, out }: OpenJournal, reason: string): void {
   const killSwitch = createKillSwitch(file, now);
   const before = killSwitch.state();
   const after = killSwitch.freeze("host", reason);
@@ -39,7 +39,7 @@ export function runFreeze({ file, path, isTaken, now, out }: JournalDesk, reason
 }
 
 /** Lifts what has stopped new orders, and says what that was. */
-export function runUnfreeze({ file, path, now, out }: JournalDesk): Failure {
+export function runUnfreeze({ file, path, now, out }: OpenJournal): Failure {
   const killSwitch = createKillSwitch(file, now);
   const before = killSwitch.state();
   killSwitch.unfreeze("host");

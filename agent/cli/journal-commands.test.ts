@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { approvalLifetimeMs } from "../../shared/approval.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { type CommandPlace, createCommandPlace } from "./command.fixture.ts";
-import { createApprovals, type Petition, useApproval } from "../journal/approvals.ts";
+import { createApprovals, type ApprovalRequest, useApproval } from "../journal/approvals.ts";
 import { appendAudit } from "../journal/audit-trail.ts";
 import { type JournalFile, openJournalFile } from "../journal/database.ts";
 import { intentOf, legOf, orderOf } from "../journal/journal.fixture.ts";
@@ -35,7 +35,7 @@ const tws = { TWS_PORT: "7497" };
 const run = (...args: readonly string[]) => place.run(args, tws);
 
 const digest = "d".repeat(64);
-const petition = (change: Partial<Petition> = {}): Petition => ({
+const request = (change: Partial<ApprovalRequest> = {}): ApprovalRequest => ({
   digest,
   account: "U1234567",
   mode: "live",
@@ -154,8 +154,8 @@ describe("approvals", () => {
     const approvals = createApprovals(agentWith(), Date.now);
     expect(await run("approvals")).toMatchObject({ code: 0, out: "" });
     expect(await run("approvals", "--json")).toMatchObject({ code: 0, out: "[]\n" });
-    const { approvalId } = approvals.ask(petition());
-    approvals.ask(petition({ digest: "e".repeat(64), mode: "paper", account: "DU1", value: "" }));
+    const { approvalId } = approvals.ask(request());
+    approvals.ask(request({ digest: "e".repeat(64), mode: "paper", account: "DU1", value: "" }));
     const { out } = await run("approvals");
     expect(out).toMatch(
       new RegExp(`^${approvalId}  4 min 5\\d s left\\n  LIVE account U1234567, about 1,805.00 USD\\n`),
@@ -168,7 +168,7 @@ describe("approvals", () => {
 
   test("a client's name cannot write over the terminal", async () => {
     createApprovals(agentWith(), Date.now).ask(
-      petition({ client: "nice\u001b[2K\r\u202eclient\n  PAPER account" }),
+      request({ client: "nice\u001b[2K\r\u202eclient\n  PAPER account" }),
     );
     const { out } = await run("approvals");
     expect(out).toContain("Asked by nice�[2K��client�  PAPER account (grant");
@@ -176,7 +176,7 @@ describe("approvals", () => {
 
   test("one is approved by the beginning of its id, and the agent can use it once", async () => {
     const file = agentWith();
-    const { approvalId } = createApprovals(file, Date.now).ask(petition());
+    const { approvalId } = createApprovals(file, Date.now).ask(request());
     const approved = await run("approve", approvalId.slice(0, 4).toUpperCase());
     expect(approved).toMatchObject({ code: 0, err: "" });
     expect(approved.out).toMatch(
@@ -190,28 +190,28 @@ describe("approvals", () => {
 
   test("one is declined, and cannot be approved after that", async () => {
     const approvals = createApprovals(agentWith(), Date.now);
-    const { approvalId } = approvals.ask(petition());
+    const { approvalId } = approvals.ask(request());
     const declined = await run("decline", approvalId);
     expect(declined).toMatchObject({ code: 0, err: "" });
     expect(declined.out).toContain("It is not placed.");
-    expect(approvals.verdict("g_1", digest)).toEqual({ verdict: "declined", approvalId });
+    expect(approvals.decision("g_1", digest)).toEqual({ decision: "declined", approvalId });
     expect((await run("approve", approvalId)).err).toContain("declined already");
-    expect(approvals.verdict("g_1", digest).verdict).toBe("declined");
+    expect(approvals.decision("g_1", digest).decision).toBe("declined");
   });
 
   test("an expired one cannot be approved", async () => {
     const file = agentWith();
-    const { approvalId } = createApprovals(file, () => Date.now() - approvalLifetimeMs).ask(petition());
+    const { approvalId } = createApprovals(file, () => Date.now() - approvalLifetimeMs).ask(request());
     const late = await run("approve", approvalId);
     expect(late).toMatchObject({ code: 1, out: "" });
     expect(late.err).toContain("This approval expired at ");
-    expect(createApprovals(file, Date.now).verdict("g_1", digest)).toEqual({ verdict: "none" });
+    expect(createApprovals(file, Date.now).decision("g_1", digest)).toEqual({ decision: "none" });
   });
 
   test("an unknown, a short and an ambiguous id approve nothing", async () => {
     const file = agentWith();
     const approvals = createApprovals(file, Date.now);
-    const ids = [approvals.ask(petition()), approvals.ask(petition({ digest: "e".repeat(64) }))].map(
+    const ids = [approvals.ask(request()), approvals.ask(request({ digest: "e".repeat(64) }))].map(
       ({ approvalId }) => approvalId,
     );
     file.write("same beginning", (db) => {
@@ -247,7 +247,7 @@ describe("audit", () => {
     return file;
   }
 
-  test("shows the newest entries, those of a wish, and those since a time", async () => {
+  test("shows the newest entries, those of an intent, and those since a time", async () => {
     fill();
     const all = await run("audit", "show");
     expect(all).toMatchObject({ code: 0, err: "" });
@@ -321,7 +321,7 @@ describe("orders unknown", () => {
       journal.sending(id);
     }
     journal.acknowledge("ag1:fine", [orderOf(7)], false);
-    journal.lose("ag1:lost", new TwsError("outcome_unknown", "TWS has not answered."));
+    journal.markUnknown("ag1:lost", new TwsError("outcome_unknown", "TWS has not answered."));
     const { code, out } = await run("orders", "unknown");
     expect(code).toBe(0);
     expect(out).toMatch(/^ag1:lost {2}place by ibkr_place_order {2}PAPER account DU1234567 {2}sent \S+Z\n/);

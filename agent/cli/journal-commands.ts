@@ -43,7 +43,7 @@ export function runJournalCommand(command: JournalCommand, args: readonly string
         const { values, positionals } = read(command, args, {});
         // who wants to stop must not miss the agent that runs for want of a variable
         for (const path of journalsToStop(values.journal)) {
-          withJournal(path, "make", (desk) => runFreeze(desk, positionals.join(" ")));
+          withJournal(path, "make", (journal) => runFreeze(journal, positionals.join(" ")));
         }
         return null;
       }
@@ -55,7 +55,7 @@ export function runJournalCommand(command: JournalCommand, args: readonly string
       case "approvals": {
         const { values, positionals } = read(command, args, approvalsOptions);
         none(positionals, command);
-        return withJournal(journalFor(values.journal), "find", (desk) => listApprovals(desk, values));
+        return withJournal(journalFor(values.journal), "find", (journal) => listApprovals(journal, values));
       }
       case "approve":
       case "decline": {
@@ -63,18 +63,22 @@ export function runJournalCommand(command: JournalCommand, args: readonly string
         const [id, ...more] = positionals;
         none(more, command);
         if (id === undefined) throw wrong(command, `${command} needs an id; tws-edge approvals shows them.`);
-        return withJournal(journalFor(values.journal), "find", (desk) => runDecision(desk, command, id));
+        return withJournal(journalFor(values.journal), "find", (journal) =>
+          runDecision(journal, command, id),
+        );
       }
       case "audit": {
         const { values, positionals } = read(command, args, auditOptions);
-        return withJournal(journalFor(values.journal), "find", (desk) => runAudit(desk, positionals, values));
+        return withJournal(journalFor(values.journal), "find", (journal) =>
+          runAudit(journal, positionals, values),
+        );
       }
       case "orders": {
         const { values, positionals } = read(command, args, ordersOptions);
         const [action, ...more] = positionals;
         none(more, command);
         if (action !== "unknown") throw wrong(command, "orders needs: unknown.");
-        return withJournal(journalFor(values.journal), "find", (desk) => listUnknown(desk, values));
+        return withJournal(journalFor(values.journal), "find", (journal) => listUnknown(journal, values));
       }
       default:
         return command satisfies never;

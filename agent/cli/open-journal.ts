@@ -7,7 +7,7 @@ import { inMemory, isJournalTaken, type JournalFile, openJournalFile } from "../
 import { journalPathOf } from "../config/journal-path.ts";
 
 /** What a command works on. */
-export interface JournalDesk extends Output {
+export interface OpenJournal extends Output {
   readonly file: JournalFile;
   readonly path: string;
   /** Whether an agent has it open for orders. */
@@ -16,7 +16,11 @@ export interface JournalDesk extends Output {
 }
 
 /** Runs the work with the journal open; `find` is for work that means nothing without one. */
-export function withJournal<T>(path: string, existing: "make" | "find", work: (desk: JournalDesk) => T): T {
+export function withJournal<T>(
+  path: string,
+  existing: "make" | "find",
+  work: (journal: OpenJournal) => T,
+): T {
   if (existing === "find" && !existsSync(path)) {
     throw new TwsError("journal_unavailable", `There is no order journal at ${path}.`, {
       nextStep:

@@ -1,6 +1,6 @@
 import { modeOf } from "../../shared/status.ts";
 import { type Failure, plain } from "./output.ts";
-import type { JournalDesk } from "./open-journal.ts";
+import type { OpenJournal } from "./open-journal.ts";
 import { createJournal, type Intent } from "../journal/journal.ts";
 
 export const ordersHelp = `tws-edge orders unknown: orders of which it is not known whether TWS has them.
@@ -13,9 +13,9 @@ For each it says what is being done, and where to look in TWS.
 
 export const ordersOptions = { json: { type: "boolean" } } as const;
 
-/** Wishes that may have reached TWS, and that TWS has not answered for. */
+/** Intents that may have reached TWS, and that TWS has not answered for. */
 export function listUnknown(
-  { file, path, isTaken, now, out, note }: JournalDesk,
+  { file, path, isTaken, now, out, note }: OpenJournal,
   { json }: { readonly json?: boolean },
 ): Failure {
   const intents = createJournal(file, now)

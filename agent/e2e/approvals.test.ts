@@ -45,7 +45,7 @@ function play(frame: EdgeFrame): void {
   const { id, request } = frame;
   asked.push(request);
   switch (request.kind) {
-    case "desk":
+    case "owner":
       break;
     case "decide":
       waiting = waiting.filter(
@@ -167,7 +167,7 @@ test("the owner finds an order in the list and declines it, stops new orders and
   await tabTo(page, "Allow new orders again");
   await page.keyboard.press("Enter");
   await page.waitForSelector("text=Stop new orders");
-  expect(asked.map(({ kind }) => kind).filter((kind) => kind !== "desk")).toEqual([
+  expect(asked.map(({ kind }) => kind).filter((kind) => kind !== "owner")).toEqual([
     "decide",
     "freeze",
     "unfreeze",

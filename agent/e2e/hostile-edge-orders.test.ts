@@ -37,7 +37,7 @@ const order = (changes: object = {}) => ({
   account: paper,
   ...changes,
 });
-/** One of its own terms each, so that none is another's twin. */
+/** One of its own terms each, so that none is a duplicate of another. */
 let turn = 0;
 const another = (changes: object = {}) => {
   turn += 1;
@@ -158,11 +158,11 @@ describe("calls within the owner's limits", () => {
 });
 
 /** What waits, as the agent tells a page. */
-const Desk = z.object({ approvals: z.array(z.object({ approvalId: z.string(), digest: z.string() })) });
+const OwnerQueue = z.object({ approvals: z.array(z.object({ approvalId: z.string(), digest: z.string() })) });
 type Waiting = Pick<PendingApproval, "approvalId" | "digest">;
 
 async function newestOf(): Promise<Waiting> {
-  const newest = Desk.parse(await system.owner({ kind: "desk" })).approvals.at(-1);
+  const newest = OwnerQueue.parse(await system.owner({ kind: "owner" })).approvals.at(-1);
   if (newest === undefined) throw new Error("Nothing waits.");
   return newest;
 }
@@ -170,7 +170,7 @@ const decide = (waiting: Waiting, decision: "approve" | "decline") =>
   system.owner({ kind: "decide", approvalId: waiting.approvalId, digest: waiting.digest, decision });
 
 /** An order that waits, under a key. */
-async function petition(key: string, input: object, caller = forged): Promise<Waiting> {
+async function requestApproval(key: string, input: object, caller = forged): Promise<Waiting> {
   const answer = await system.call("ibkr_place_order", input, { idempotencyKey: key, caller });
   expect(codeOf(answer)).toBe("approval_required");
   return await newestOf();
@@ -182,7 +182,7 @@ describe("decisions that the owner has not made", () => {
   test("count once, for the very orders and grant that were asked for, and never again", async () => {
     system = await startHostileSystem(asks);
     const input = another();
-    const first = await petition("k1", input);
+    const first = await requestApproval("k1", input);
     // of other orders, and of what was never asked
     for (const wrong of [
       { ...first, digest: "0".repeat(64) },
@@ -194,8 +194,8 @@ describe("decisions that the owner has not made", () => {
     // the page is the edge's: without APPROVAL_AT=host this much it can
     await decide(first, "approve");
     const foreign = { ...forged, grantId: "other" };
-    await petition("k1", input, foreign);
-    await petition("k2", another());
+    await requestApproval("k1", input, foreign);
+    await requestApproval("k2", another());
     const altered = await system.call(
       "ibkr_place_order",
       { ...input, quantity: 9 },
@@ -221,14 +221,14 @@ describe("decisions that the owner has not made", () => {
     const ids: unknown[] = [];
     for (const input of [order({ quantity: 2, limitPrice: 50 }), order({ quantity: 2, limitPrice: 51 })]) {
       const key = `k${ids.length}`;
-      await decide(await petition(key, input), "approve");
+      await decide(await requestApproval(key, input), "approve");
       ids.push((await system.call("ibkr_place_order", input, { idempotencyKey: key }))["orderId"]);
     }
     const change = { limitPrice: 60 };
     const asked = await system.call("ibkr_modify_order", { orderId: ids[0], ...change });
     expect(codeOf(asked)).toBe("approval_required");
     await decide(await newestOf(), "approve");
-    await petition("k9", order({ quantity: 2, ...change }));
+    await requestApproval("k9", order({ quantity: 2, ...change }));
     expect(codeOf(await system.call("ibkr_modify_order", { orderId: ids[1], ...change }))).toBe(
       "approval_required",
     );
@@ -241,18 +241,18 @@ describe("decisions that the owner has not made", () => {
   test("do not bring back what was declined or has expired", async () => {
     system = await startHostileSystem(asks);
     const [no, late] = [another(), another()];
-    const declined = await petition("k1", no);
+    const declined = await requestApproval("k1", no);
     await decide(declined, "decline");
     expect(codeOf(await decide(declined, "approve"))).toBe("invalid_input");
     expect(codeOf(await system.call("ibkr_place_order", no, { idempotencyKey: "k1" }))).toBe(
       "trading_refused",
     );
-    const expired = await petition("k2", late);
+    const expired = await requestApproval("k2", late);
     system.journalFile.write("expire", (db) =>
       db.prepare("UPDATE approval SET expires_at = ?").run(Date.now()),
     );
     expect(codeOf(await decide(expired, "approve"))).toBe("invalid_input");
-    await petition("k2", late);
+    await requestApproval("k2", late);
     expect([system.placed(), heldOrders()]).toEqual([0, 0]);
     await system.close();
   });
@@ -260,7 +260,7 @@ describe("decisions that the owner has not made", () => {
   test("count for nothing at all with APPROVAL_AT=host", async () => {
     system = await startHostileSystem({ ...asks, approvalAt: "host" });
     const input = another();
-    const waiting = await petition("k1", input);
+    const waiting = await requestApproval("k1", input);
     for (const decision of ["approve", "decline"] as const) {
       expect(codeOf(await decide(waiting, decision))).toBe("forbidden");
     }

@@ -35,7 +35,7 @@ export const callBy = (caller: Caller = trader, change: Partial<CallContext> = {
   twsTimeoutMs: 10_000,
   page: pageOf({}),
   notAfter: Number.MAX_SAFE_INTEGER,
-  madeKey: null,
+  generatedKey: null,
   progress: () => {},
   ...change,
 });

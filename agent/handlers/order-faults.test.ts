@@ -77,7 +77,7 @@ describe("a line that is cut around an order", () => {
     await expect(bracket({ idempotencyKey: "b" })).rejects.toMatchObject({ code: "order_rejected" });
   });
 
-  test("and cut again while the entry is taken back: it is taken back all the same", async () => {
+  test("and cut again while the entry is cancelled: it is cancelled all the same", async () => {
     fault({ drop: "before-reading", nth: 3 });
     const { ledger } = fixture.simulator.world;
     let cuts = 1;

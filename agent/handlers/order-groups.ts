@@ -76,18 +76,18 @@ export function createOrderGroupHandlers(deps: Deps) {
       // TWS's own order for this knows no accounts, so it is for callers who may use all of them and mean them
       const isAll = caller.accounts === null && all.length > 0 && accounts.length === all.length;
       const isWanted = isAll ? null : (one: string) => accounts.includes(one);
-      const wish = {
+      const intent = {
         // see cancelOrder
         ...nameOf(caller.grantId, `cancel/${crypto.randomUUID()}`),
         tool: "ibkr_cancel_all_orders",
         kind: "cancel_all",
         digest: digestOf({ accounts }),
         account: accounts.join(" ").slice(0, 50),
-        isOwnKey: false,
-        checksTwin: false,
+        hasClientKey: false,
+        checksDuplicate: false,
       } as const;
-      const { orders: found, others } = await orders.pipeline.cancel(wish, context, (sending) =>
-        orderBook.cancelAll(isWanted, requestOf(context), sending),
+      const { orders: found, others } = await orders.pipeline.cancel(intent, context, (beforeWrite) =>
+        orderBook.cancelAll(isWanted, requestOf(context), beforeWrite),
       );
       const ended = found.filter(({ status }) => status === "Cancelled" || status === "ApiCancelled");
       const open = found.filter(({ status }) => status !== "Filled" && status !== "Inactive");

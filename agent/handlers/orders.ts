@@ -10,7 +10,7 @@ import { endedOrder, lookUpOrder, outcomeOf } from "../orders/order-status.ts";
 import { placeOrder } from "../orders/place-order.ts";
 import type { Placed } from "../orders/place-order.ts";
 import { requireTimeLeft, termsOf } from "../orders/order-terms.ts";
-import { contractOfOrder } from "../orders/order-contract.ts";
+import { orderContract } from "../orders/order-contract.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlersFor } from "./handlers-for.ts";
@@ -96,7 +96,7 @@ export function createOrderHandlers(deps: Deps) {
       requireTimeLeft(input.goodTillDate, deps.now());
       const account = resolveAccount(input.account, caller, session.accounts(), limits.onlyAccount);
       const request = requestOf(context);
-      const contract = await contractOfOrder(session, ContractSelector.parse(input), request);
+      const contract = await orderContract(session, ContractSelector.parse(input), request);
       const spec = { contract, account, ...terms, orderRef: "", parentId: null, ocaGroup: null };
       const [preview, report] = await Promise.all([
         orderBook.preview(spec, request),

@@ -89,8 +89,8 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     }
   }
 
-  async function rowFor(wish: Wish, state: AccountState, claims: Claims, context: CallContext) {
-    const { contract: partial, targetPercent, held, marketPrice, unitValue } = wish;
+  async function rowFor(target: TargetPosition, state: AccountState, claims: Claims, context: CallContext) {
+    const { contract: partial, targetPercent, held, marketPrice, unitValue } = target;
     const isStock = partial.secType === "STK";
     const rate = state.rateOf(partial.currency ?? "");
     const valued = (unitValue ?? 0) * (rate ?? 0);
@@ -156,8 +156,8 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       rateOf: (currency) => state.rateOf(currency),
       askOf: (order) => askOf(order, context),
     });
-    const wishes = wishesOf(targets, state, input.others);
-    const rows = await mapAtOnce(wishes, atOnce, (wish) => rowFor(wish, state, claims, context));
+    const targetPositions = targetPositionsOf(targets, state, input.others);
+    const rows = await mapAtOnce(targetPositions, atOnce, (target) => rowFor(target, state, claims, context));
     const plan = planRebalance(rows, {
       netCents: Math.round(state.netLiquidation * 100),
       cashCents: Math.round(state.cash * 100),
@@ -182,7 +182,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
   };
 };
 
-interface Wish {
+interface TargetPosition {
   readonly contract: Partial<Contract>;
   readonly targetPercent: number | null;
   readonly held: number;
@@ -217,7 +217,11 @@ function requireDistinct(targets: readonly Target[]): void {
 }
 
 /** Targets in the order given, then what else is held. */
-function wishesOf(targets: readonly Target[], { holdings }: AccountState, others: Input["others"]): Wish[] {
+function targetPositionsOf(
+  targets: readonly Target[],
+  { holdings }: AccountState,
+  others: Input["others"],
+): TargetPosition[] {
   const named = new Set(targets.map(({ contract }) => contract.conId));
   const heldOf = new Map(holdings.map((holding) => [holding.contract.conId, holding]));
   const unitValueOf = ({ marketValue, position }: Holding) =>

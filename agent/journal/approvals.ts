@@ -15,23 +15,23 @@ export interface KnownApproval extends PendingApproval {
   readonly state: ApprovalState;
 }
 
-/** What needs the owner's approval. */
-export type Petition = Pick<
+/** Orders for which the owner's approval is requested. */
+export type ApprovalRequest = Pick<
   PendingApproval,
   "digest" | "account" | "mode" | "orders" | "value" | "reason" | "client" | "grantId"
 > & { readonly intentId: string; readonly tool: string };
 
-/** Whether the owner has approved the exact orders of a grant. */
-export type Verdict =
-  | { readonly verdict: "approved" | "declined"; readonly approvalId: string }
-  | { readonly verdict: "pending"; readonly approvalId: string; readonly expiresAt: string }
-  | { readonly verdict: "none" };
+/** The owner's decision on the exact orders of a grant. */
+export type ApprovalDecision =
+  | { readonly decision: "approved" | "declined"; readonly approvalId: string }
+  | { readonly decision: "pending"; readonly approvalId: string; readonly expiresAt: string }
+  | { readonly decision: "none" };
 
 export interface Approvals {
-  /** Of the newest approval that was asked for these orders by this grant and is not over. */
-  verdict(grantId: string, digest: string): Verdict;
+  /** The decision on the newest approval requested for these orders by this grant that is not over. */
+  decision(grantId: string, digest: string): ApprovalDecision;
   /** Asks the owner, once for the same orders of a grant at a time. Throws rate_limited when too many wait already. */
-  ask(petition: Petition): { readonly approvalId: string; readonly expiresAt: string };
+  ask(request: ApprovalRequest): { readonly approvalId: string; readonly expiresAt: string };
   /** What waits for the owner, oldest first. */
   pending(): PendingApproval[];
   /** Those whose id begins so, with what became of them, oldest first; until some minutes after their time is over. */
@@ -54,13 +54,13 @@ export interface Approvals {
    * The owner's approval of exactly these orders, to be used once. Throws approval_required when the owner is still to
    * decide, which a repeated call waits for a while; trading_refused when they were not approved.
    */
-  approved(petition: Petition, context: Pick<CallContext, "signal" | "twsTimeoutMs">): Promise<string>;
+  approved(request: ApprovalRequest, context: Pick<CallContext, "signal" | "twsTimeoutMs">): Promise<string>;
 }
 
 /** More than one owner can look at. */
 const mostPending = 50;
-/** How often a decision that another process has written is looked for. */
-const lookEveryMs = 250;
+/** How often the journal is polled for a decision of another process. */
+const pollMs = 250;
 /** Of what a request to TWS may take, what a repeated call waits for the owner. */
 const waitShare = 0.8;
 
@@ -100,15 +100,15 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
   };
 
   return {
-    async approved(petition, { signal, twsTimeoutMs }) {
-      const { grantId, digest } = petition;
-      let found = this.verdict(grantId, digest);
+    async approved(request, { signal, twsTimeoutMs }) {
+      const { grantId, digest } = request;
+      let found = this.decision(grantId, digest);
       const until = performance.now() + twsTimeoutMs * waitShare;
-      while (found.verdict === "pending" && performance.now() < until && !signal.aborted) {
+      while (found.decision === "pending" && performance.now() < until && !signal.aborted) {
         await this.whenDecided(until - performance.now(), signal);
-        found = this.verdict(grantId, digest);
+        found = this.decision(grantId, digest);
       }
-      switch (found.verdict) {
+      switch (found.decision) {
         case "approved":
           return found.approvalId;
         case "declined":
@@ -116,41 +116,41 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
             nextStep: "Ask the owner before you try another.",
           });
         case "pending":
-          throw approvalRequired(petition.reason, at, found);
+          throw approvalRequired(request.reason, at, found);
         case "none":
-          throw approvalRequired(petition.reason, at, this.ask(petition));
+          throw approvalRequired(request.reason, at, this.ask(request));
         default:
           return found satisfies never;
       }
     },
 
-    verdict(grantId, digest) {
+    decision(grantId, digest) {
       const row = file.read((db) => newest(db, grantId, digest));
-      if (row === null) return { verdict: "none" };
+      if (row === null) return { decision: "none" };
       switch (row.state) {
         case "approved":
           // from before the owner has taken that right from the page
-          if (at === "host" && row.body.decidedBy !== "host") return { verdict: "none" };
-          return { verdict: row.state, approvalId: row.approvalId };
+          if (at === "host" && row.body.decidedBy !== "host") return { decision: "none" };
+          return { decision: row.state, approvalId: row.approvalId };
         case "declined":
-          return { verdict: row.state, approvalId: row.approvalId };
+          return { decision: row.state, approvalId: row.approvalId };
         case "pending":
-          return { verdict: "pending", approvalId: row.approvalId, expiresAt: row.body.expiresAt };
+          return { decision: "pending", approvalId: row.approvalId, expiresAt: row.body.expiresAt };
         case "used":
         case "expired":
-          return { verdict: "none" };
+          return { decision: "none" };
         default:
           return row.state satisfies never;
       }
     },
 
-    ask({ intentId, tool, ...petition }) {
+    ask({ intentId, tool, ...request }) {
       // easily typed, and never taken for an option of a command
       const approvalId = randomBytes(16).toString("hex");
       const createdAt = now();
       const expiresAt = createdAt + approvalLifetimeMs;
       const body: z.infer<typeof Body> = {
-        ...petition,
+        ...request,
         approvalId,
         createdAt: new Date(createdAt).toISOString(),
         expiresAt: new Date(expiresAt).toISOString(),
@@ -159,7 +159,7 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
         decidedBy: null,
       };
       return file.write("approval asked", (db) => {
-        const before = newest(db, petition.grantId, petition.digest);
+        const before = newest(db, request.grantId, request.digest);
         if (before?.state === "pending") {
           return { approvalId: before.approvalId, expiresAt: before.body.expiresAt };
         }
@@ -172,8 +172,8 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
         }
         db.prepare(
           "INSERT INTO approval (approval_id, grant_id, digest, state, expires_at, body) VALUES (?, ?, ?, 'pending', ?, ?)",
-        ).run(approvalId, petition.grantId, petition.digest, expiresAt, JSON.stringify(body));
-        const { grantId, client, account, digest, reason } = petition;
+        ).run(approvalId, request.grantId, request.digest, expiresAt, JSON.stringify(body));
+        const { grantId, client, account, digest, reason } = request;
         const step = { step: "approval asked", intentId, grantId, client, tool, account, digest };
         appendAudit(db, { ...step, outcome: reason }, createdAt);
         return { approvalId, expiresAt: body.expiresAt };
@@ -230,15 +230,15 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
       const wake = () => resolve();
       // the command on this machine decides in a process of its own
       const before = decidedIn(file);
-      const look = setInterval(() => {
+      const poll = setInterval(() => {
         if (decidedIn(file) !== before) resolve();
-      }, lookEveryMs);
+      }, pollMs);
       const timer = setTimeout(wake, timeoutMs);
       waiting.add(wake);
       signal.addEventListener("abort", wake, { once: true });
       if (signal.aborted) wake();
       await promise;
-      clearInterval(look);
+      clearInterval(poll);
       clearTimeout(timer);
       waiting.delete(wake);
       signal.removeEventListener("abort", wake);

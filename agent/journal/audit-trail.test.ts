@@ -24,7 +24,7 @@ afterEach(() => place.close());
 
 const startedAt = Date.UTC(2026, 10, 20);
 
-/** Ten entries, a minute apart, of the wishes ag1:0 to ag1:2 in turn. */
+/** Ten entries, a minute apart, of the intents ag1:0 to ag1:2 in turn. */
 function fill(count = 10): void {
   file.write("fill", (db) => {
     for (let index = 0; index < count; index++) {
@@ -181,7 +181,7 @@ describe("an end that is known from elsewhere", () => {
   });
 });
 
-test("entries are found by their time, their wish and how many are wanted", () => {
+test("entries are found by their time, their intent and how many are wanted", () => {
   fill();
   const seqs = (query: Partial<Parameters<typeof findAudit>[1]>) =>
     file

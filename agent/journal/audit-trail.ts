@@ -89,7 +89,7 @@ export interface AuditQuery {
   readonly last: number;
   /** Unix milliseconds; null for all. */
   readonly since: number | null;
-  /** Of this wish, and of those whose id begins so; null for all. */
+  /** Beginning of the intentId; null for all. */
   readonly intentId: string | null;
 }
 

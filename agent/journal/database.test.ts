@@ -15,11 +15,11 @@ afterEach(() => place.close());
 
 const unavailable = expect.objectContaining({ code: "journal_unavailable" });
 
-/** A journal with wishes in it, closed. */
-function fill(wishes = 200): void {
+/** A journal with intents in it, closed. */
+function fill(intents = 200): void {
   const file = place.open();
   const journal = createJournal(file, () => 1_000_000);
-  for (let index = 0; index < wishes; index++) {
+  for (let index = 0; index < intents; index++) {
     journal.receive(intentOf(`ag1:${index}`));
     journal.reserve(`ag1:${index}`, [legOf(index + 1)], 100, () => {});
   }

@@ -19,7 +19,7 @@ const error = new TwsError("order_rejected", "TWS has refused it.");
 const stateOf = (intentId: string) => journal.intent(intentId)?.state;
 const steps = () => journal.audit.after(0, 1_000).map(({ step }) => step);
 
-/** A wish that is at TWS. */
+/** An intent that is at TWS. */
 function acked(intentId: string, orderId: number, change: Parameters<typeof intentOf>[1] = {}): void {
   journal.receive(intentOf(intentId, change));
   journal.reserve(intentId, [legOf(orderId)], 100, permit);
@@ -27,7 +27,7 @@ function acked(intentId: string, orderId: number, change: Parameters<typeof inte
   journal.acknowledge(intentId, [orderOf(orderId)], false);
 }
 
-test("a wish goes from step to step, each in the trail, and is the same after a restart", () => {
+test("an intent goes from step to step, each in the trail, and is the same after a restart", () => {
   journal.receive(intentOf("ag1:a"));
   expect(journal.intent("ag1:a")).toEqual({
     ...intentOf("ag1:a"),
@@ -77,11 +77,11 @@ test("the trail names who, what and which orders, and no quantities", () => {
 });
 
 test.each([
-  ["refuse", "refused"],
+  ["deny", "refused"],
   ["reject", "rejected"],
-  ["lose", "unknown"],
-  ["missing", "absent"],
-] as const)("%s keeps why, and the wish is %s", (end, state) => {
+  ["markUnknown", "unknown"],
+  ["markAbsent", "absent"],
+] as const)("%s keeps why, and the intent is %s", (end, state) => {
   journal.receive(intentOf("ag1:a"));
   journal[end]("ag1:a", error);
   expect(journal.intent("ag1:a")).toMatchObject({ state, outcome: error.toBody() });
@@ -91,15 +91,15 @@ test.each([
 
 test("what turns up after it was unknown has no error any more", () => {
   acked("ag1:a", 7);
-  journal.lose("ag1:a", new TwsError("outcome_unknown", "Nobody knows."));
+  journal.markUnknown("ag1:a", new TwsError("outcome_unknown", "Nobody knows."));
   journal.acknowledge("ag1:a", [orderOf(7)], false);
   expect(journal.intent("ag1:a")).toMatchObject({ state: "acked", outcome: null });
 });
 
-test("a wish that was refused comes in anew, without what it had before", () => {
+test("an intent that was refused comes in anew, without what it had before", () => {
   journal.receive(intentOf("ag1:a"));
   journal.reserve("ag1:a", [legOf(7)], 100, permit);
-  journal.refuse("ag1:a", error);
+  journal.deny("ag1:a", error);
   now += 60_000;
   journal.receive(intentOf("ag1:a", { notAfter: 99 }));
   expect(journal.intent("ag1:a")).toMatchObject({
@@ -113,15 +113,15 @@ test("a wish that was refused comes in anew, without what it had before", () => 
 });
 
 test.each(["sending", "unknown", "acked", "done", "rejected", "absent"])(
-  "a wish that is %s does not come in anew, since it may have been sent",
+  "an intent that is %s does not come in anew, since it may have been sent",
   (state) => {
     journal.receive(intentOf("ag1:a"));
     journal.reserve("ag1:a", [legOf(7)], 100, permit);
     journal.sending("ag1:a");
-    if (state === "unknown") journal.lose("ag1:a", error);
+    if (state === "unknown") journal.markUnknown("ag1:a", error);
     if (state === "acked" || state === "done") journal.acknowledge("ag1:a", [orderOf(7)], state === "done");
     if (state === "rejected") journal.reject("ag1:a", error);
-    if (state === "absent") journal.missing("ag1:a", error);
+    if (state === "absent") journal.markAbsent("ag1:a", error);
     const before = journal.intent("ag1:a");
     expect(() => journal.receive(intentOf("ag1:a"))).toThrow("may have been sent already");
     expect(journal.intent("ag1:a")).toEqual(before);
@@ -141,12 +141,12 @@ test("what the limits forbid within the reservation is not reserved", () => {
   expect(steps()).toEqual(["received"]);
 });
 
-test("a step of a wish that is not there writes nothing", () => {
+test("a step of an intent that is not there writes nothing", () => {
   expect(() => journal.sending("ag1:none")).toThrow("no intent ag1:none");
   expect(journal.audit.head().seq).toBe(0);
 });
 
-test("a wish that TWS has and the journal had lost is taken in whole or not at all", () => {
+test("an intent that TWS has and the journal had lost is taken in whole or not at all", () => {
   journal.adopt(intentOf("ag1:a"), [orderOf(7), orderOf(8)], 1);
   expect(journal.intent("ag1:a")).toMatchObject({
     state: "acked",
@@ -161,7 +161,7 @@ test("a wish that TWS has and the journal had lost is taken in whole or not at a
   expect(journal.intent("ag1:b")).toBeNull();
 });
 
-test("wishes are found by their key and grant, oldest first", () => {
+test("intents are found by their key and grant, oldest first", () => {
   journal.receive(intentOf("ag1:b", { idempotencyKey: "k" }));
   journal.receive(intentOf("ag1:a", { idempotencyKey: "k" }));
   journal.receive(intentOf("ag1:c", { idempotencyKey: "k", grantId: "g_2" }));
@@ -169,7 +169,7 @@ test("wishes are found by their key and grant, oldest first", () => {
   expect(journal.byKey("g_1", "other")).toEqual([]);
 });
 
-test("an order id leads to the last wish of its client that had it", () => {
+test("an order id leads to the last intent of its client that had it", () => {
   acked("ag1:a", 7);
   acked("ag1:change", 7, { kind: "modify" });
   expect(journal.byOrderId(7, 1)?.intentId).toBe("ag1:change");
@@ -184,16 +184,16 @@ test("unfinished are those that are not at their end, oldest first", () => {
   journal.receive(intentOf("ag1:sending"));
   journal.sending("ag1:sending");
   journal.receive(intentOf("ag1:unknown"));
-  journal.lose("ag1:unknown", error);
+  journal.markUnknown("ag1:unknown", error);
   acked("ag1:acked", 2);
   acked("ag1:done", 3);
   journal.acknowledge("ag1:done", [], true);
   journal.receive(intentOf("ag1:refused"));
-  journal.refuse("ag1:refused", error);
+  journal.deny("ag1:refused", error);
   journal.receive(intentOf("ag1:rejected"));
   journal.reject("ag1:rejected", error);
   journal.receive(intentOf("ag1:absent"));
-  journal.missing("ag1:absent", error);
+  journal.markAbsent("ag1:absent", error);
   expect(journal.unfinished().map(({ state }) => state)).toEqual([
     "received",
     "reserved",
@@ -204,29 +204,29 @@ test("unfinished are those that are not at their end, oldest first", () => {
   expect(journal.countUnknown()).toBe(2);
 });
 
-test("a twin is the newest wish of the same grant for the same thing that may be at TWS", () => {
+test("a duplicate is the newest intent of the same grant for the same thing that may be at TWS", () => {
   acked("ag1:a", 7);
   now += 5_000;
   acked("ag1:b", 8);
   const digest = "d".repeat(64);
-  const twin = (grantId: string, of: string, since: number, intentId = "ag1:new") =>
-    journal.twin({ intentId, grantId, digest: of }, since)?.intentId ?? null;
-  expect(twin("g_1", digest, now - 5_000)).toBe("ag1:b");
-  expect(twin("g_1", digest, now + 1)).toBeNull();
-  expect(twin("g_2", digest, 0)).toBeNull();
-  expect(twin("g_1", "e".repeat(64), 0)).toBeNull();
-  // no wish is its own twin
-  expect(twin("g_1", digest, now, "ag1:b")).toBeNull();
+  const duplicateOf = (grantId: string, of: string, since: number, intentId = "ag1:new") =>
+    journal.duplicate({ intentId, grantId, digest: of }, since)?.intentId ?? null;
+  expect(duplicateOf("g_1", digest, now - 5_000)).toBe("ag1:b");
+  expect(duplicateOf("g_1", digest, now + 1)).toBeNull();
+  expect(duplicateOf("g_2", digest, 0)).toBeNull();
+  expect(duplicateOf("g_1", "e".repeat(64), 0)).toBeNull();
+  // no intent is its own duplicate
+  expect(duplicateOf("g_1", digest, now, "ag1:b")).toBeNull();
   for (const [end, intentId] of [
-    ["refuse", "ag1:b"],
-    ["missing", "ag1:a"],
+    ["deny", "ag1:b"],
+    ["markAbsent", "ag1:a"],
   ] as const) {
     journal[end](intentId, error);
   }
-  expect(twin("g_1", digest, 0)).toBeNull();
+  expect(duplicateOf("g_1", digest, 0)).toBeNull();
 });
 
-test("the greatest order id is that of the client, whatever became of its wish", () => {
+test("the greatest order id is that of the client, whatever became of its intent", () => {
   expect(journal.greatestOrderId(1)).toBe(0);
   acked("ag1:a", 70);
   acked("ag1:b", 9);
@@ -265,14 +265,14 @@ test("usage counts what may be at TWS: the value of the day by account, the orde
   journal.reserve("ag1:b", [legOf(2, "entry"), legOf(3, "stopLoss")], 50, permit);
   expect(usage()).toEqual({ value: 150, ordersInMinute: 3 });
   expect(usage("DU7654321")).toEqual({ value: 0, ordersInMinute: 3 });
-  journal.refuse("ag1:b", error);
+  journal.deny("ag1:b", error);
   expect(usage()).toEqual({ value: 100, ordersInMinute: 1 });
   now += 60_001;
   acked("ag1:cancel", 1, { kind: "cancel" });
   expect(usage().ordersInMinute).toBe(0);
   expect(usage("DU1234567", now)).toMatchObject({ value: 100 });
   journal.reject("ag1:a", error);
-  journal.lose("ag1:cancel", error);
+  journal.markUnknown("ag1:cancel", error);
   expect(usage()).toMatchObject({ value: 100 });
 });
 
@@ -285,7 +285,7 @@ test("the value of the day counts a bracket that was refused when its entry had 
   journal.reject("ag1:part", error, [{ ...orderOf(2), filled: 1 }]);
   expect(usage()).toBe(100);
   const { grantId, digest } = intentOf("ag1:part");
-  expect(journal.twin({ intentId: "ag1:again", grantId, digest }, 0)?.intentId).toBe("ag1:part");
+  expect(journal.duplicate({ intentId: "ag1:again", grantId, digest }, 0)?.intentId).toBe("ag1:part");
 });
 
 test("the value of the day counts what came before midnight and was sent after it", () => {

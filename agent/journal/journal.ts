@@ -9,9 +9,9 @@ import type { JournalFile } from "./database.ts";
 import { filledNevertheless } from "./usage.ts";
 
 /**
- * Where a wish to trade is. Nothing has left in received, reserved and refused; sending may have left, and so may
+ * The state of an order intent. Nothing has left in received, reserved and refused; sending may have left, and so may
  * unknown, which TWS has not answered for; acked is at TWS, and done has ended there. TWS has refused what is rejected;
- * what is absent was looked for, and TWS does not have it.
+ * what is absent was probed for, and TWS does not have it.
  */
 export const IntentState = z.enum([
   "received",
@@ -29,7 +29,7 @@ export type IntentState = z.infer<typeof IntentState>;
 export const IntentKind = z.enum(["place", "bracket", "basket", "modify", "cancel", "cancel_all"]);
 export type IntentKind = z.infer<typeof IntentKind>;
 
-/** A wish as it comes in. */
+/** An order intent as it comes in. */
 export interface NewIntent {
   /** The orderRef of its order, or what those of its orders begin with. */
   readonly intentId: string;
@@ -45,7 +45,7 @@ export interface NewIntent {
   readonly notAfter: number;
 }
 
-/** One order of a wish, as it was or is to be sent. */
+/** One order of an intent, as it was or is to be sent. */
 export interface Leg {
   /** order, or entry, takeProfit and stopLoss. */
   readonly leg: string;
@@ -151,7 +151,7 @@ export function createJournal(file: JournalFile, now: () => number) {
         .map((row) => toIntent(db, row)),
     );
 
-  /** Moves the wish on, and writes why. */
+  /** Moves the intent to another state, and writes why. */
   function move(db: DatabaseSync, intentId: string, state: IntentState, step: string, outcome: string): void {
     db.prepare("UPDATE intent SET state = ? WHERE intent_id = ?").run(state, intentId);
     const intent = find(db, intentId);
@@ -160,7 +160,7 @@ export function createJournal(file: JournalFile, now: () => number) {
     appendAudit(db, { step, intentId, grantId, client, tool, account, digest, outcome }, now());
   }
 
-  /** Writes a new wish, in state received, over one of the same id of which nothing was sent. */
+  /** Writes a new intent, in state received, over one of the same id of which nothing was sent. */
   function insertIntent(db: DatabaseSync, intent: NewIntent): void {
     const { changes } = db
       .prepare(
@@ -220,7 +220,7 @@ export function createJournal(file: JournalFile, now: () => number) {
 
   return {
     /**
-     * A wish has come in. One that came before comes in anew only if nothing of it was sent; of one that may have
+     * An intent has come in. One that came before comes in anew only if nothing of it was sent; of one that may have
      * been, throws an Error, since what the journal knows of it must stay.
      */
     receive(intent: NewIntent): void {
@@ -231,17 +231,17 @@ export function createJournal(file: JournalFile, now: () => number) {
     },
 
     /**
-     * Gives the wish its order ids for good. `permit` runs within the same transaction, sees all that was reserved
+     * Gives the intent its order ids for good. `check` runs within the same transaction, sees all that was reserved
      * before, and may refuse by throwing.
      */
     reserve(
       intentId: string,
       legs: readonly NewLeg[],
       value: number | null,
-      permit: (db: DatabaseSync) => void,
+      check: (db: DatabaseSync) => void,
     ): void {
       file.write("reserved", (db) => {
-        permit(db);
+        check(db);
         insertLegs(db, intentId, legs);
         db.prepare("UPDATE intent SET value = ? WHERE intent_id = ?").run(value, intentId);
         move(db, intentId, "reserved", "reserved", legs.map(({ orderId }) => orderId).join(" "));
@@ -273,7 +273,7 @@ export function createJournal(file: JournalFile, now: () => number) {
       file.write("done", (db) => move(db, intentId, "done", "done", words));
     },
 
-    /** TWS shows a wish that this journal has not: it was placed before the journal was lost. */
+    /** TWS shows orders of an intent that this journal has not: it was placed before the journal was lost. */
     adopt(intent: NewIntent, orders: readonly Order[], clientId: number): void {
       file.write("adopted", (db) => {
         insertIntent(db, intent);
@@ -290,23 +290,23 @@ export function createJournal(file: JournalFile, now: () => number) {
       });
     },
 
-    /** Nothing was sent; the same wish may come again. */
-    refuse: (intentId: string, error: TwsError): void => end(intentId, "refused", error),
-    /** TWS has refused it; `orders` are those of its orders that TWS has shown, which may have filled in part. */
+    /** Denied by the agent: nothing was sent, and the same intent may come again. */
+    deny: (intentId: string, error: TwsError): void => end(intentId, "refused", error),
+    /** Rejected by TWS; `orders` are those of its orders that TWS has shown, which may have filled in part. */
     reject: (intentId: string, error: TwsError, orders: readonly Order[] = []): void =>
       end(intentId, "rejected", error, orders),
     /** It was sent, and nobody can say what became of it. */
-    lose: (intentId: string, error: TwsError): void => end(intentId, "unknown", error),
+    markUnknown: (intentId: string, error: TwsError): void => end(intentId, "unknown", error),
     /** It was sent, and TWS does not have it. */
-    missing: (intentId: string, error: TwsError): void => end(intentId, "absent", error),
+    markAbsent: (intentId: string, error: TwsError): void => end(intentId, "absent", error),
 
     intent: (intentId: string): Intent | null => file.read((db) => find(db, intentId)),
 
-    /** Wishes under a key of a grant: those of a basket are several. */
+    /** Intents under a key of a grant: those of a basket are several. */
     byKey: (grantId: string, key: string): Intent[] =>
       select("grant_id = ? AND idempotency_key = ? ORDER BY rowid", grantId, key),
 
-    /** The last wish whose order has this id. */
+    /** The last intent whose order has this id. */
     byOrderId: (orderId: number, clientId: number): Intent | null =>
       select(
         "intent_id = (SELECT intent_id FROM leg WHERE order_id = ? AND client_id = ? ORDER BY rowid DESC LIMIT 1)",
@@ -314,7 +314,7 @@ export function createJournal(file: JournalFile, now: () => number) {
         clientId,
       )[0] ?? null,
 
-    /** Wishes that are not at their end, oldest first. */
+    /** Intents that are not at their end, oldest first. */
     unfinished: (): Intent[] =>
       select(`state IN (${unfinished.map((state) => `'${state}'`).join(", ")}) ORDER BY rowid`),
 
@@ -325,9 +325,12 @@ export function createJournal(file: JournalFile, now: () => number) {
         ),
       ),
 
-    /** A wish of the same grant for the same thing since then that may have reached TWS. */
-    twin({ intentId, grantId, digest }: Pick<NewIntent, "intentId" | "grantId" | "digest">, since: number) {
-      // the plus keeps SQLite from reading all that the grant ever wished for
+    /** An intent of the same grant with the same digest since then that may have reached TWS. */
+    duplicate(
+      { intentId, grantId, digest }: Pick<NewIntent, "intentId" | "grantId" | "digest">,
+      since: number,
+    ) {
+      // the plus keeps SQLite from reading all intents of the grant
       const found = select(
         `+grant_id = ? AND digest = ? AND created_at >= ? AND intent_id <> ?
          AND (state NOT IN ('refused', 'rejected', 'absent') OR ${filledNevertheless}) ORDER BY created_at DESC, rowid DESC LIMIT 1`,
@@ -360,7 +363,7 @@ export function createJournal(file: JournalFile, now: () => number) {
           .map(({ order_ref }) => String(order_ref)),
       ),
 
-    /** Wishes that were called absent, sent since then. */
+    /** Intents that were called absent, sent since then. */
     absentSince: (since: number) => select("state = 'absent' AND created_at >= ?", since),
 
     audit: {

@@ -25,6 +25,6 @@ const SentSpec = z.object({
 }) satisfies z.ZodType<OrderSpec>;
 
 /** Null for an order that this journal did not send. */
-export function sentSpecOf({ spec }: Leg): OrderSpec | null {
+export function sentOrderOf({ spec }: Leg): OrderSpec | null {
   return SentSpec.safeParse(JSON.parse(spec)).data ?? null;
 }

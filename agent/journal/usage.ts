@@ -14,9 +14,9 @@ export const filledNevertheless = `state = 'rejected' AND EXISTS
 /** No call is as long, and there is an index by when it came. */
 const longestCallMs = 3_600_000;
 
-/** What an account has used of the day since `dayBegan`, and of the last minute; for `permit` of reserve. */
+/** What an account has used of the day since `dayBegan`, and of the last minute; for `check` of reserve. */
 export function usageOf(db: DatabaseSync, account: string, dayBegan: number, now: number): Usage {
-  // what came before midnight may have been sent after it
+  // an intent received before midnight may be sent after it
   const value = db
     .prepare(
       `SELECT coalesce(sum(value), 0) AS n FROM intent WHERE account = ? AND created_at >= ?

@@ -8,7 +8,7 @@ import { openJournalFile, type JournalFile } from "./database.ts";
 import type { JournalFolder } from "./journal.fixture.ts";
 import { createJournal, freezeOf, type Intent } from "./journal.ts";
 import { createKillSwitch } from "./kill-switch.ts";
-import { sentSpecOf } from "./sent-order.ts";
+import { sentOrderOf } from "./sent-order.ts";
 import { usageOf } from "./usage.ts";
 import { readBack, readWrittenBefore, restoreJournal } from "./written-before.fixture.ts";
 
@@ -83,11 +83,11 @@ test("each order of before is read as it was sent, but one that was adopted, whi
   const journal = createJournal(file, now);
   const legs = before.intents.flatMap(({ intentId }) => journal.intent(intentId)?.legs ?? []);
   const [adopted, ...sent] = legs.toSorted((one, other) => one.orderId - other.orderId);
-  expect([adopted?.leg, adopted?.spec, adopted && sentSpecOf(adopted)]).toEqual(["adopted 0", "{}", null]);
+  expect([adopted?.leg, adopted?.spec, adopted && sentOrderOf(adopted)]).toEqual(["adopted 0", "{}", null]);
   expect(sent).toHaveLength(legs.length - 1);
   for (const leg of sent) {
     // what the contract says beside its id and exchange is for people
-    expect(JSON.parse(leg.spec)).toMatchObject(z.looseObject({}).parse(sentSpecOf(leg)));
+    expect(JSON.parse(leg.spec)).toMatchObject(z.looseObject({}).parse(sentOrderOf(leg)));
   }
 });
 
@@ -122,9 +122,9 @@ test("new orders are stopped as before, and what was used of the day and the min
 test("each approval of before says the same of the same orders, and of no others", () => {
   const approvals = createApprovals(file, now);
   for (const { grantId, digest, verdict } of before.approvals) {
-    expect(approvals.verdict(grantId, digest).verdict).toBe(verdict);
-    expect(approvals.verdict(grantId, "0".repeat(64)).verdict).toBe("none");
-    expect(approvals.verdict("another grant", digest).verdict).toBe("none");
+    expect(approvals.decision(grantId, digest).decision).toBe(verdict);
+    expect(approvals.decision(grantId, "0".repeat(64)).decision).toBe("none");
+    expect(approvals.decision("another grant", digest).decision).toBe("none");
   }
   expect(before.approvals.map(({ state, verdict }) => `${state}: ${verdict}`).toSorted()).toEqual([
     "approved: approved",
@@ -163,7 +163,7 @@ test("an approval that waited is decided, one that was given is spent once, and 
 test("where only the host decides, an approval of before counts if it was given there", () => {
   const approvals = createApprovals(file, now, "host");
   for (const { grantId, digest, verdictOnHost } of before.approvals) {
-    expect(approvals.verdict(grantId, digest).verdict).toBe(verdictOnHost);
+    expect(approvals.decision(grantId, digest).decision).toBe(verdictOnHost);
   }
   const approved = before.approvals.filter(({ state }) => state === "approved");
   expect(approved.map(({ verdictOnHost }) => verdictOnHost).toSorted()).toEqual(["approved", "none"]);

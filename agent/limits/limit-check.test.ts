@@ -166,7 +166,7 @@ const edges: readonly Edge[] = [
 /** What breaks when the orders are assessed and then take their place beside those of before. */
 const outcomeOf = (limits: Partial<Limits>, orders: readonly ProposedOrder[]) =>
   brokenBy(async () => {
-    const { guard, reserve } = fixture.desk(limits);
+    const { guard, reserve } = fixture.withLimits(limits);
     reserve(await guard.assess(orders, request()));
   });
 

@@ -17,7 +17,7 @@ import type { Readings, Valued } from "./market-limits.ts";
 import { createMoney } from "./exchange-rates.ts";
 import { createOpenOrders } from "./open-orders.ts";
 import { ruleFindings } from "./order-rules.ts";
-import { roomFindings } from "./shared-limits.ts";
+import { sharedFindings } from "./shared-limits.ts";
 import { whyNotChecked } from "./valuation.ts";
 import type { OrderValue } from "./valuation.ts";
 
@@ -108,9 +108,12 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       return assessmentOf(account, orders, valued);
     },
 
-    requireRoom(assessment, usage) {
+    requireHeadroom(assessment, usage) {
       const { account } = assessment;
-      requireAll([...lossFindings(account), ...roomFindings(bounds, assessment, usage, openCount(account))]);
+      requireAll([
+        ...lossFindings(account),
+        ...sharedFindings(bounds, assessment, usage, openCount(account)),
+      ]);
     },
 
     dayBegan,
@@ -130,7 +133,7 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       const isValued = typeof valued !== "string";
       const assessment = assessmentOf(account, orders, isValued ? valued : null);
       // without a value there is nothing to add up
-      const room = isValued ? bounds : { ...bounds, dayValue: null };
+      const bounded = isValued ? bounds : { ...bounds, dayValue: null };
       const values = isValued
         ? valueFindings(bounds, valued)
         : valuedFor === undefined
@@ -140,7 +143,7 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
         ...plainFindings(account, orders),
         ...distances,
         ...values,
-        ...roomFindings(room, assessment, usage, openCount(account)),
+        ...sharedFindings(bounded, assessment, usage, openCount(account)),
       ];
       return {
         value: isValued ? assessment.valueText : "not known",

@@ -48,7 +48,7 @@ export async function startLimitsFixture(simulation: SimulatorOptions = {}) {
     orderBook,
     money: createMoney({ session, quotes, now: Date.now }),
     /** The limits over a journal of their own. */
-    desk(own: Partial<Limits>, now: () => number = Date.now) {
+    withLimits(own: Partial<Limits>, now: () => number = Date.now) {
       const limits: Limits = { trading: "live", onlyAccount: null, approval: "never", ...own };
       const file = openJournalFile({ path: inMemory, exclusive: true });
       const journal = createJournal(file, now);
@@ -63,10 +63,10 @@ export async function startLimitsFixture(simulation: SimulatorOptions = {}) {
       /** Spends what an assessment found, as orders do that are about to be sent; the id of their intent. */
       const reserve = (assessment: Assessment): string => {
         count += 1;
-        const intentId = `wish-${count}`;
+        const intentId = `intent-${count}`;
         journal.receive(intentOf(intentId, assessment, now()));
         journal.reserve(intentId, legsOf(count, intentId, assessment), assessment.value, (db) =>
-          guard.requireRoom(assessment, usageOf(db, assessment.account, guard.dayBegan(), now())),
+          guard.requireHeadroom(assessment, usageOf(db, assessment.account, guard.dayBegan(), now())),
         );
         return intentId;
       };
@@ -92,7 +92,7 @@ export async function startLimitsFixture(simulation: SimulatorOptions = {}) {
   };
 }
 export type LimitsFixture = Awaited<ReturnType<typeof startLimitsFixture>>;
-export type LimitDesk = ReturnType<LimitsFixture["desk"]>;
+export type LimitedOrders = ReturnType<LimitsFixture["withLimits"]>;
 
 const intentOf = (intentId: string, { orders, account: of }: Assessment, now: number): NewIntent => ({
   intentId,

@@ -10,7 +10,7 @@ import {
   specOf,
   startLimitsFixture,
 } from "./limits.fixture.ts";
-import type { LimitsFixture, LimitDesk } from "./limits.fixture.ts";
+import type { LimitsFixture, LimitedOrders } from "./limits.fixture.ts";
 
 let fixture: LimitsFixture;
 let apple: Contract;
@@ -40,26 +40,28 @@ const loseMoney = (quantity = 100) =>
 /** The market has taken something already. */
 const lossSoFar = () => Math.max(0, -fixture.simulator.world.ledger.pnl(account).daily);
 
-const known = ({ lossWatch }: LimitDesk, of = account) =>
+const known = ({ lossWatch }: LimitedOrders, of = account) =>
   vi.waitFor(() => expect(lossWatch.finding(of)?.asked).toContain("a loss of"), 5_000);
 
 test("a loss that reaches the limit stops new orders in between, and the stop is kept", async () => {
   const limit = lossSoFar() + 1;
-  const desk = fixture.desk({ dayLoss: limit });
-  await known(desk);
-  expect(desk.killSwitch.state()).toBeNull();
-  expect(desk.lossWatch.finding(account)?.ok).toBe(true);
+  const limited = fixture.withLimits({ dayLoss: limit });
+  await known(limited);
+  expect(limited.killSwitch.state()).toBeNull();
+  expect(limited.lossWatch.finding(account)?.ok).toBe(true);
 
   await loseMoney(1_000);
 
-  await vi.waitFor(() => expect(desk.killSwitch.state()).not.toBeNull(), 5_000);
-  expect(desk.killSwitch.state()).toMatchObject({ by: "loss" });
-  expect(desk.killSwitch.state()?.reason).toMatch(/^DU1234567 has lost .* today; LIMIT_DAY_LOSS is [\d.]+$/);
-  expect(desk.journal.audit.after(0, 10)).toMatchObject([{ step: "frozen", outcome: "by loss" }]);
+  await vi.waitFor(() => expect(limited.killSwitch.state()).not.toBeNull(), 5_000);
+  expect(limited.killSwitch.state()).toMatchObject({ by: "loss" });
+  expect(limited.killSwitch.state()?.reason).toMatch(
+    /^DU1234567 has lost .* today; LIMIT_DAY_LOSS is [\d.]+$/,
+  );
+  expect(limited.journal.audit.after(0, 10)).toMatchObject([{ step: "frozen", outcome: "by loss" }]);
   // lifting the stop brings nothing back while the loss stands
-  desk.killSwitch.unfreeze("host");
-  expect(await brokenBy(() => desk.guard.assess([proposed(apple)], request()))).toBe("LIMIT_DAY_LOSS");
-  await vi.waitFor(() => expect(desk.killSwitch.state()).not.toBeNull(), 5_000);
+  limited.killSwitch.unfreeze("host");
+  expect(await brokenBy(() => limited.guard.assess([proposed(apple)], request()))).toBe("LIMIT_DAY_LOSS");
+  await vi.waitFor(() => expect(limited.killSwitch.state()).not.toBeNull(), 5_000);
 });
 
 test.each([
@@ -69,33 +71,33 @@ test.each([
   [250, true],
 ] as const)("under a limit of 100 a profit of %d is within: %s", async (profit, isWithin) => {
   told = 0;
-  const desk = fixture.desk({ dayLoss: 100 });
-  await known(desk);
+  const limited = fixture.withLimits({ dayLoss: 100 });
+  await known(limited);
   told = profit;
   await vi.waitFor(
     () =>
-      expect(desk.lossWatch.finding(account)).toMatchObject({
+      expect(limited.lossWatch.finding(account)).toMatchObject({
         ok: isWithin,
         asked: `a loss of ${Math.max(0, -profit).toFixed(2)}`,
       }),
     5_000,
   );
-  expect(desk.killSwitch.state()?.by ?? null).toBe(isWithin ? null : "loss");
+  expect(limited.killSwitch.state()?.by ?? null).toBe(isWithin ? null : "loss");
 });
 
 test("a loss that is reached after an order was looked at keeps it from being reserved", async () => {
-  const desk = fixture.desk({ dayLoss: lossSoFar() + 1 });
-  await known(desk);
-  const assessment = await desk.guard.assess([proposed(apple)], request());
+  const limited = fixture.withLimits({ dayLoss: lossSoFar() + 1 });
+  await known(limited);
+  const assessment = await limited.guard.assess([proposed(apple)], request());
   await loseMoney(1_000);
-  await vi.waitFor(() => expect(desk.lossWatch.finding(account)?.ok).toBe(false), 5_000);
-  expect(await brokenBy(() => desk.reserve(assessment))).toBe("LIMIT_DAY_LOSS");
+  await vi.waitFor(() => expect(limited.lossWatch.finding(account)?.ok).toBe(false), 5_000);
+  expect(await brokenBy(() => limited.reserve(assessment))).toBe("LIMIT_DAY_LOSS");
 });
 
 test("no order is taken before the loss of this connection is known, and the refusal says to wait", async () => {
   fixture.simulator.faults.reply("pnl", { does: "ignore" });
-  const desk = fixture.desk({ dayLoss: 5 });
-  const error = await desk.guard.assess([proposed(apple)], request()).catch((thrown: unknown) => thrown);
+  const limited = fixture.withLimits({ dayLoss: 5 });
+  const error = await limited.guard.assess([proposed(apple)], request()).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({
     code: "trading_refused",
     message: "TWS has not told yet what account DU1234567 has lost today, and there is a limit to it.",
@@ -104,52 +106,54 @@ test("no order is taken before the loss of this connection is known, and the ref
 });
 
 test("after a reconnection it is asked anew, and what was known before holds no more", async () => {
-  const desk = fixture.desk({ dayLoss: 5 });
-  await known(desk);
+  const limited = fixture.withLimits({ dayLoss: 5 });
+  await known(limited);
   const before = fixture.session.connection;
   const seen: boolean[] = [];
-  fixture.session.onDisconnected(() => seen.push(desk.lossWatch.finding(account)?.asked === "not known yet"));
+  fixture.session.onDisconnected(() =>
+    seen.push(limited.lossWatch.finding(account)?.asked === "not known yet"),
+  );
   fixture.simulator.faults.dropConnections();
   await vi.waitFor(() => expect(fixture.session.connection).toBe(before + 1), 5_000);
   expect(seen).toEqual([true]);
-  await known(desk);
+  await known(limited);
   expect(subscribed(account)).toBe(2);
 });
 
 test("data that TWS has lost is asked for anew, and the old subscription is withdrawn", async () => {
-  const desk = fixture.desk({ dayLoss: 5 });
-  await known(desk);
+  const limited = fixture.withLimits({ dayLoss: 5 });
+  await known(limited);
   fixture.simulator.faults.announce(1100);
   fixture.simulator.faults.announce(1101);
   await vi.waitFor(() => expect(subscribed(account)).toBe(2), 5_000);
-  await known(desk);
+  await known(limited);
   expect(fixture.simulator.received().filter(({ id }) => id === cancelPnl)).toHaveLength(2);
 });
 
 test("what TWS refuses is asked for again", async () => {
   fixture.simulator.faults.reply("pnl", { does: "refuse", code: 321, text: "Not now." });
-  const desk = fixture.desk({ dayLoss: 5 });
+  const limited = fixture.withLimits({ dayLoss: 5 });
   await vi.waitFor(() => expect(subscribed(account)).toBe(1), 5_000);
   fixture.simulator.faults.reply("pnl", null);
   await vi.waitFor(() => expect(subscribed(account)).toBe(2), 5_000);
-  await known(desk);
+  await known(limited);
 });
 
 test("every account that may be traded is watched, and no other; one's loss stops them all", async () => {
-  const desk = fixture.desk({ dayLoss: 5 });
-  await known(desk, account);
-  await known(desk, "DU7654321");
+  const limited = fixture.withLimits({ dayLoss: 5 });
+  await known(limited, account);
+  await known(limited, "DU7654321");
   expect(subscribed("DU7654321")).toBe(1);
 
-  const bound = fixture.desk({ dayLoss: 5, accounts: ["DU7654321"] });
+  const bound = fixture.withLimits({ dayLoss: 5, accounts: ["DU7654321"] });
   await known(bound, "DU7654321");
   expect(subscribed("DU7654321")).toBe(2);
   expect(subscribed(account)).toBe(1);
 });
 
 test("without the limit nothing is watched", async () => {
-  const desk = fixture.desk({});
-  expect(desk.lossWatch.finding(account)).toBeNull();
+  const limited = fixture.withLimits({});
+  expect(limited.lossWatch.finding(account)).toBeNull();
   await fixture.contract({ symbol: "MSFT" });
   expect(subscribed(account)).toBe(0);
 });

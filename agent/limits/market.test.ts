@@ -36,7 +36,7 @@ describe("an order in the currency of another country", () => {
     const before = asked(reqMktData);
 
     const yen = await fixture.contract({ symbol: "EUR.JPY" });
-    const { guard } = fixture.desk({ orderValue: 1_000_000 });
+    const { guard } = fixture.withLimits({ orderValue: 1_000_000 });
     const { value, currency, valueText } = await guard.assess(
       [proposed(yen, { ...market, quantity: 10_000 })],
       request(),
@@ -56,7 +56,7 @@ describe("an order in the currency of another country", () => {
     const outcome = (orderValue: number) =>
       brokenBy(() =>
         fixture
-          .desk({ orderValue })
+          .withLimits({ orderValue })
           .guard.assess([proposed(yen, { ...market, quantity: 10_000 })], request()),
       );
     expect(await outcome(worth + 0.01)).toBe("within");
@@ -75,7 +75,7 @@ describe("an order in the currency of another country", () => {
   test("is refused while neither has a rate", async () => {
     const yen = await fixture.contract({ symbol: "EUR.JPY" });
     fixture.simulator.faults.permissions({ quotes: "none" });
-    const { guard } = fixture.desk({ dayValue: 1_000_000 });
+    const { guard } = fixture.withLimits({ dayValue: 1_000_000 });
     const error = await errorOf(guard.assess([proposed(yen, market)], request()));
     expect(error.toBody()).toMatchObject({
       code: "trading_refused",
@@ -94,7 +94,7 @@ describe("a limit that needs a price", () => {
   ] as const)("refuses while there is none: %s", async (name, limits, terms) => {
     const apple = await fixture.contract({ symbol: "AAPL" });
     fixture.simulator.faults.permissions({ quotes: "none" });
-    const error = await errorOf(fixture.desk(limits).guard.assess([proposed(apple, terms)], request()));
+    const error = await errorOf(fixture.withLimits(limits).guard.assess([proposed(apple, terms)], request()));
     expect(error.code).toBe("trading_refused");
     expect(error.message).toContain(`${name} cannot be checked`);
     expect(error.detail.limit?.name).toBe(name);
@@ -103,7 +103,7 @@ describe("a limit that needs a price", () => {
   test("says to try again while TWS sends nothing", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
     fixture.simulator.faults.silence(["AAPL"], true);
-    const { guard } = fixture.desk({ priceDistancePercent: 5 });
+    const { guard } = fixture.withLimits({ priceDistancePercent: 5 });
     const error = await errorOf(guard.assess([proposed(apple)], { ...request(), timeoutMs: 300 }));
     expect(error.toBody()).toMatchObject({ code: "timeout", retryable: true });
     expect(error.message).toContain("LIMIT_PRICE_DISTANCE cannot be checked");
@@ -111,7 +111,7 @@ describe("a limit that needs a price", () => {
 
   test("passes on that there is no session", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    const { guard } = fixture.desk({ orderValue: 1_000 });
+    const { guard } = fixture.withLimits({ orderValue: 1_000 });
     fixture.session.stop();
     expect((await errorOf(guard.assess([proposed(apple)], request()))).code).toBe("tws_offline");
   });
@@ -119,7 +119,7 @@ describe("a limit that needs a price", () => {
   test("counts delayed quotes", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
     fixture.simulator.faults.permissions({ quotes: "delayed" });
-    const { guard } = fixture.desk({ orderValue: 100_000 });
+    const { guard } = fixture.withLimits({ orderValue: 100_000 });
     const { value } = await guard.assess([proposed(apple, market)], request());
     expect(value).toBeGreaterThan(1_000);
   });
@@ -128,7 +128,7 @@ describe("a limit that needs a price", () => {
 test("an order that no limit needs figures for asks TWS for none", async () => {
   const apple = await fixture.contract({ symbol: "AAPL" });
   const before = [reqMktData, reqAccountUpdates, reqAllOpenOrders, reqPnl].map(asked);
-  const { guard, reserve } = fixture.desk({
+  const { guard, reserve } = fixture.withLimits({
     symbols: ["AAPL"],
     orderQuantity: 10,
     orderTypes: ["MKT"],
@@ -143,7 +143,7 @@ test("an order that no limit needs figures for asks TWS for none", async () => {
 test("an order without a price of its own is at no distance from the market", async () => {
   const apple = await fixture.contract({ symbol: "AAPL" });
   const before = asked(reqMktData);
-  const { guard } = fixture.desk({ priceDistancePercent: 1 });
+  const { guard } = fixture.withLimits({ priceDistancePercent: 1 });
   await guard.assess([proposed(apple, market)], request());
   expect(asked(reqMktData)).toBe(before);
 });
@@ -152,7 +152,7 @@ test("stops, trailing amounts and limits beyond a stop are held to the distance 
   const apple = await fixture.contract({ symbol: "AAPL" });
   const { ask, bid } = fixture.quote(apple.conId);
   const middle = (ask + bid) / 2;
-  const { guard } = fixture.desk({ priceDistancePercent: 5 });
+  const { guard } = fixture.withLimits({ priceDistancePercent: 5 });
   const outcome = (terms: Parameters<typeof proposed>[1]) =>
     brokenBy(() => guard.assess([proposed(apple, { limitPrice: null, ...terms })], request()));
   const cases = [
@@ -178,7 +178,7 @@ test("a limit beyond a trailing stop is held to the distance by itself", async (
   const apple = await fixture.contract({ symbol: "AAPL" });
   const { ask, bid } = fixture.quote(apple.conId);
   const middle = (ask + bid) / 2;
-  const { guard } = fixture.desk({ priceDistancePercent: 5 });
+  const { guard } = fixture.withLimits({ priceDistancePercent: 5 });
   const outcome = (limitOffset: number) => {
     const terms = { orderType: "TRAIL LIMIT", limitPrice: null, auxPrice: 1, limitOffset } as const;
     return brokenBy(() =>
@@ -192,7 +192,7 @@ test("a limit beyond a trailing stop is held to the distance by itself", async (
 test("the exits of a bracket may be as far away as they like, and only the entry has a value", async () => {
   const apple = await fixture.contract({ symbol: "AAPL" });
   const { ask } = fixture.quote(apple.conId);
-  const { guard } = fixture.desk({ priceDistancePercent: 5, orderValue: 10 * ask, dayValue: 10 * ask });
+  const { guard } = fixture.withLimits({ priceDistancePercent: 5, orderValue: 10 * ask, dayValue: 10 * ask });
   const entry = proposed(apple, { limitPrice: ask });
   const takeProfit = proposed(apple, { action: "SELL", limitPrice: ask * 2 }, { isExit: true });
   const stop = { action: "SELL", orderType: "STP", limitPrice: null, auxPrice: ask / 2 } as const;
@@ -208,7 +208,7 @@ test("the exits of a bracket may be as far away as they like, and only the entry
 
 test("a change that only shrinks its order passes the limits of value that it is beyond already", async () => {
   const apple = await fixture.contract({ symbol: "AAPL" });
-  const { guard, reserve } = fixture.desk({ orderValue: 500, dayValue: 500 });
+  const { guard, reserve } = fixture.withLimits({ orderValue: 500, dayValue: 500 });
   const changes = workingOrder(specOf(apple));
   const outcome = (terms: Parameters<typeof proposed>[1]) =>
     brokenBy(async () => reserve(await guard.assess([proposed(apple, terms, { changes })], request())));
@@ -221,7 +221,7 @@ test("the day begins at midnight, and what was spent before it is forgotten", as
   const apple = await fixture.contract({ symbol: "AAPL" });
   const noon = new Date(2026, 10, 20, 12).getTime();
   let now = noon;
-  const { guard, reserve } = fixture.desk({ dayValue: 1_000 }, () => now);
+  const { guard, reserve } = fixture.withLimits({ dayValue: 1_000 }, () => now);
   const buy = () => brokenBy(async () => reserve(await guard.assess([proposed(apple)], request())));
   expect(guard.dayBegan()).toBe(new Date(2026, 10, 20).getTime());
   expect(await buy()).toBe("within");
@@ -234,7 +234,7 @@ test("the day begins at midnight, and what was spent before it is forgotten", as
 test("the minute passes, and says so in a refusal", async () => {
   const apple = await fixture.contract({ symbol: "AAPL" });
   let now = Date.now();
-  const { guard, reserve } = fixture.desk({ ordersPerMinute: 1 }, () => now);
+  const { guard, reserve } = fixture.withLimits({ ordersPerMinute: 1 }, () => now);
   const buy = async () => reserve(await guard.assess([proposed(apple)], request()));
   await buy();
   expect((await errorOf(buy())).toBody()).toMatchObject({
@@ -253,16 +253,16 @@ test("working orders count whoever placed them, and those that are about to be s
   const apple = await fixture.contract({ symbol: "AAPL" });
   const { signal } = new AbortController();
   const working = await fixture.orderBook.place(specOf(apple, { limitPrice: 1, orderRef: "a" }), signal);
-  const { guard, journal, reserve } = fixture.desk({ openOrders: 2 });
+  const { guard, journal, reserve } = fixture.withLimits({ openOrders: 2 });
   const buy = async () => reserve(await guard.assess([proposed(apple)], request()));
 
   const id = await buy();
   expect(await brokenBy(buy)).toBe("LIMIT_OPEN_ORDERS");
   // it may be at TWS
   journal.sending(id);
-  journal.lose(id, new TwsError("outcome_unknown", "Only a test."));
+  journal.markUnknown(id, new TwsError("outcome_unknown", "Only a test."));
   expect(await brokenBy(buy)).toBe("LIMIT_OPEN_ORDERS");
-  journal.missing(id, new TwsError("order_rejected", "Only a test."));
+  journal.markAbsent(id, new TwsError("order_rejected", "Only a test."));
   expect(await brokenBy(buy)).toBe("within");
   expect(await brokenBy(buy)).toBe("LIMIT_OPEN_ORDERS");
 
@@ -275,7 +275,7 @@ test("working orders count whoever placed them, and those that are about to be s
 describe("the owner's approval is needed", () => {
   const reasonOf = async (limits: Partial<Limits>, terms: Parameters<typeof proposed>[1] = {}) => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    const { guard } = fixture.desk(limits);
+    const { guard } = fixture.withLimits(limits);
     const assessment = await guard.assess([proposed(apple, terms)], request());
     return guard.approvalReason(assessment);
   };
@@ -298,7 +298,7 @@ describe("the owner's approval is needed", () => {
 
   test("for all that an order comes to when a change adds a little to it", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    const { guard } = fixture.desk({ approvalAbove: 1_000 });
+    const { guard } = fixture.withLimits({ approvalAbove: 1_000 });
     const reason = async (terms: Parameters<typeof proposed>[1]) => {
       const changes = workingOrder(specOf(apple));
       return guard.approvalReason(await guard.assess([proposed(apple, terms, { changes })], request()));
@@ -309,7 +309,7 @@ describe("the owner's approval is needed", () => {
 
   test("for the sum of a basket", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    const { guard } = fixture.desk({ approvalAbove: 1_999.99 });
+    const { guard } = fixture.withLimits({ approvalAbove: 1_999.99 });
     const both = await guard.assess([proposed(apple), proposed(apple)], request());
     expect(guard.approvalReason(both)).toContain("more than 1,999.99 USD");
     const [first] = both.parts;
@@ -320,7 +320,7 @@ describe("the owner's approval is needed", () => {
 describe("a preview", () => {
   test("tells every limit that is set, what the order comes to, and whether it needs approval", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    const { guard, reserve } = fixture.desk({
+    const { guard, reserve } = fixture.withLimits({
       trading: "paper",
       accounts: [account],
       symbols: ["AAPL"],
@@ -348,13 +348,13 @@ describe("a preview", () => {
 
   test("tells the value though no limit needs it, and what cannot be known", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    expect(await fixture.desk({}).guard.describe([proposed(apple)], request())).toMatchObject({
+    expect(await fixture.withLimits({}).guard.describe([proposed(apple)], request())).toMatchObject({
       value: "about 1,000.00 USD",
       approval: null,
     });
     fixture.simulator.faults.permissions({ quotes: "none" });
     const order = proposed(apple, market);
-    expect(await fixture.desk({ dayValue: 5_000 }).guard.describe([order], request())).toMatchObject({
+    expect(await fixture.withLimits({ dayValue: 5_000 }).guard.describe([order], request())).toMatchObject({
       value: "not known",
       limits: [
         { name: "TRADING", ok: true },
@@ -373,7 +373,7 @@ describe("a preview", () => {
 test("an account that is not traded is refused whoever asks", async () => {
   const apple = await fixture.contract({ symbol: "AAPL" });
   const outcome = (limits: Partial<Limits>, of = account) =>
-    brokenBy(() => fixture.desk(limits).guard.assess([proposed(apple, { account: of })], request()));
+    brokenBy(() => fixture.withLimits(limits).guard.assess([proposed(apple, { account: of })], request()));
   expect(await outcome({ trading: "off" })).toBe("TRADING");
   expect(await outcome({ trading: "paper" }, "U1234567")).toBe("TRADING");
   expect(await outcome({ onlyAccount: "DU7654321" })).toBe("TWS_PAPER_ACCOUNT");

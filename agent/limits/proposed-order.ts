@@ -59,8 +59,8 @@ export interface LimitGuard {
    * value and the order's; the offline errors and timeout when a limit needs a price or a rate that cannot be had.
    */
   assess(orders: readonly ProposedOrder[], context: RequestContext): Promise<Assessment>;
-  /** Holds them to the limits of the day, the minute and the account; runs within the transaction that reserves them. */
-  requireRoom(assessment: Assessment, usage: Usage): void;
+  /** Checks daily, per-minute and per-account limits; runs inside the reserving transaction. */
+  requireHeadroom(assessment: Assessment, usage: Usage): void;
   /** When the day of the limits began, in Unix milliseconds. */
   dayBegan(): number;
   /** Why these orders need the owner's approval; null when they do not. */

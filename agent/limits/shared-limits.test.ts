@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { usualBounds } from "./limits.ts";
-import { roomFindings } from "./shared-limits.ts";
+import { sharedFindings } from "./shared-limits.ts";
 
 /** Limits that were lowered below what was used already. */
 const lowered = { ...usualBounds, dayValue: 500, openOrders: 1 };
 const used = { value: 900, ordersInMinute: 0 };
 const broken = (asked: { readonly orders: number; readonly messages: number; readonly value: number }) =>
-  roomFindings(lowered, { ...asked, currency: "USD" }, used, () => 3)
+  sharedFindings(lowered, { ...asked, currency: "USD" }, used, () => 3)
     .filter(({ ok }) => !ok)
     .map(({ name }) => name);
 
@@ -18,7 +18,7 @@ test("what adds nothing is taken, though the limits are lower than what is used 
 
 test("more than a whole minute's worth is never worth waiting for", () => {
   const minute = (messages: number) =>
-    roomFindings(
+    sharedFindings(
       { ...usualBounds, ordersPerMinute: 5 },
       { orders: 0, messages, value: 0, currency: null },
       used,
@@ -30,5 +30,5 @@ test("more than a whole minute's worth is never worth waiting for", () => {
 
 test("orders that nobody has valued are no orders of nothing", () => {
   const asked = { orders: 1, messages: 1, value: null, currency: null };
-  expect(() => roomFindings(lowered, asked, used, () => 0)).toThrow("not valued");
+  expect(() => sharedFindings(lowered, asked, used, () => 0)).toThrow("not valued");
 });

@@ -9,7 +9,7 @@ type Asked = Pick<Assessment, "orders" | "messages" | "value" | "currency">;
 const minuteMs = 60_000;
 
 /** How orders stand to the limits that they share with others: of the day, the minute and the account. */
-export function roomFindings(
+export function sharedFindings(
   bounds: Bounds,
   asked: Asked,
   usage: Usage,

@@ -4,7 +4,7 @@ import { type AgentKey, originOf, proofOf, readKey } from "./machine-key.ts";
 type Config = Pick<LinkConfig, "agentToken" | "edgeUrl" | "keyFile">;
 
 /** How the agent proves itself to its edge, in words for the log and the terminal. */
-export interface Authorization {
+export interface Credentials {
   /** The header of one connection. */
   readonly header: () => Promise<string | null>;
   /** Empty when nothing needs to be said. */
@@ -15,7 +15,7 @@ export interface Authorization {
  * AGENT_TOKEN where it is set, else a proof by this machine's key. Throws when the key cannot be used; where there is
  * none yet it is looked for again at each connection, so that pairing needs no restart.
  */
-export async function authorizationFor({ agentToken, edgeUrl, keyFile }: Config): Promise<Authorization> {
+export async function credentialsFor({ agentToken, edgeUrl, keyFile }: Config): Promise<Credentials> {
   if (agentToken !== null) return { header: async () => `Bearer ${agentToken}`, note: "" };
   let key: AgentKey | null = await readKey(keyFile);
   return {

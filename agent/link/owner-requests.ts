@@ -1,4 +1,4 @@
-import type { OwnerDesk, OwnerRequest } from "../../shared/approval.ts";
+import type { OwnerAnswer, OwnerRequest } from "../../shared/approval.ts";
 import { toErrorBody } from "../../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../../shared/protocol.ts";
 import type { Log } from "../process/log.ts";
@@ -7,13 +7,13 @@ import type { Orders } from "../orders/orders.ts";
 type OwnerFrame = Extract<EdgeFrame, { type: "owner" }>;
 
 /** What the edge's pages for the owner may ask of the agent. Nothing here loosens a limit. */
-export function createOwnerDesk(
+export function createOwnerRequests(
   { approvals, killSwitch }: Pick<Orders, "approvals" | "killSwitch">,
   log: Log,
 ) {
-  function carryOut(request: OwnerRequest): void {
+  function apply(request: OwnerRequest): void {
     switch (request.kind) {
-      case "desk":
+      case "owner":
         return;
       case "decide":
         return approvals.decide(request.approvalId, request.digest, request.decision, "page");
@@ -31,10 +31,10 @@ export function createOwnerDesk(
     /** The answer to one frame; never throws. */
     answer({ id, request }: OwnerFrame): AgentFrame {
       try {
-        carryOut(request);
-        const desk: OwnerDesk = { approvals: approvals.pending(), at: approvals.place };
+        apply(request);
+        const output: OwnerAnswer = { approvals: approvals.pending(), at: approvals.place };
         log.info("owner", { kind: request.kind });
-        return { type: "result", id, output: { ...desk } };
+        return { type: "result", id, output: { ...output } };
       } catch (thrown) {
         const error = toErrorBody(thrown, (errorId, unexpected) =>
           log.error("owner.failed", { errorId, error: unexpected }),

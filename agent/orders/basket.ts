@@ -5,11 +5,11 @@ import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
 import type { CallContext } from "../call/call-context.ts";
-import { whenSeen } from "./prior-orders.ts";
+import { whenOrdersRead } from "./prior-orders.ts";
 import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
 import type { ProposedOrder } from "../limits/proposed-order.ts";
-import type { Permit, Wish, Work } from "./submission.ts";
-import { keyOf, tradedAccount, workOf } from "./place-order.ts";
+import type { Clearance, OrderIntent, OrderPlan } from "./submission.ts";
+import { keyOf, tradedAccount, planOf } from "./place-order.ts";
 import type { Asked, PlaceDeps } from "./place-order.ts";
 import { termsOf } from "./order-terms.ts";
 
@@ -28,7 +28,7 @@ export interface PlacedBasket {
 }
 
 /**
- * Places several orders, each a wish of its own under the key of the basket. The contract of every new row is looked up
+ * Places several orders, each an intent of its own under the key of the basket. The contract of every new row is looked up
  * before the first order is sent, and the owner's limits and approval are for all of them together; then they are sent
  * in their order. A row that has been placed before is answered with its order. Throws what refuses the basket whole.
  */
@@ -42,24 +42,24 @@ export async function placeBasket(
   const account = tradedAccount(deps, input.account, context);
   const whole = nameOf(caller.grantId, keyOf(ownKey, context));
   const ocaGroup = input.oneCancelsOther ? whole.intentId : null;
-  const isOwnKey = ownKey !== undefined;
+  const hasClientKey = ownKey !== undefined;
   // a key stands for all of its rows: with other rows it is another basket's
   const digest = digestOf({ ...asked, account });
-  const wish: Wish = {
+  const intent: OrderIntent = {
     ...whole,
     tool: "ibkr_place_orders",
     kind: "basket",
     digest,
     account,
-    isOwnKey,
-    checksTwin: !isOwnKey,
+    hasClientKey,
+    checksDuplicate: !hasClientKey,
   };
   const rows = input.orders.map((row, index): Row => {
     const name = nameOf(caller.grantId, whole.idempotencyKey, index);
     const own = { ...name, kind: "place", digest: digestOf({ basket: digest, index }) } as const;
     return {
       symbol: row.symbol ?? "",
-      wish: { ...wish, ...own, checksTwin: false },
+      intent: { ...intent, ...own, checksDuplicate: false },
       asked: () => ({
         intentId: name.intentId,
         account,
@@ -71,11 +71,14 @@ export async function placeBasket(
     };
   });
 
-  const permits = await prepareAll(deps, wish, rows, context);
+  const clearances = await prepareAll(deps, intent, rows, context);
   let done = 0;
   const outcomes = await Promise.all(
     rows.map(async (row, index) => {
-      const ready = permits[index] ?? { error: new TwsError("internal", "A row was lost."), isOpen: false };
+      const ready = clearances[index] ?? {
+        error: new TwsError("internal", "A row was lost."),
+        isOpen: false,
+      };
       const outcome =
         "error" in ready ? ready : await attempt(() => placeRow(deps, row, ready.value, context));
       done += 1;
@@ -83,7 +86,7 @@ export async function placeBasket(
       return outcome;
     }),
   );
-  deps.pipeline.closeBasket(wish);
+  deps.pipeline.closeBasket(intent);
   return {
     rows: outcomes.map((outcome, index): BasketRow => {
       const { symbol = "" } = rows[index] ?? {};
@@ -99,7 +102,7 @@ export async function placeBasket(
 
 interface Row {
   readonly symbol: string;
-  readonly wish: Wish;
+  readonly intent: OrderIntent;
   /** Throws for terms that are wrong. */
   readonly asked: () => Asked;
 }
@@ -112,12 +115,12 @@ interface Failed {
 type Attempt<T> = { readonly value: T } | Failed;
 
 interface Prepared {
-  readonly work: Work;
+  readonly plan: OrderPlan;
   readonly proposed: ProposedOrder;
 }
 /** What a row needs to be sent. */
 interface Ready extends Prepared {
-  readonly permit: Permit;
+  readonly clearance: Clearance;
 }
 
 /** `ready` is null for a row that has been acted upon before. */
@@ -128,9 +131,9 @@ async function placeRow(
   context: CallContext,
 ): Promise<Order> {
   const { pipeline } = deps;
-  const work = ready?.work ?? workOf(deps, row.asked(), context);
-  const prepared = ready === null ? work : { ...work, prepare: () => Promise.resolve([ready.proposed]) };
-  const [order] = await pipeline.carryOut(row.wish, prepared, context, ready?.permit).catch(unforeseen);
+  const plan = ready?.plan ?? planOf(deps, row.asked(), context);
+  const prepared = ready === null ? plan : { ...plan, prepare: () => Promise.resolve([ready.proposed]) };
+  const [order] = await pipeline.submit(row.intent, prepared, context, ready?.clearance).catch(unforeseen);
   if (order === undefined) throw otherOrder();
   return order;
 }
@@ -138,16 +141,16 @@ async function placeRow(
 /** Looks at every row before the first is sent: rows fail each for itself, limits and approval are for all at once. */
 async function prepareAll(
   deps: PlaceDeps,
-  whole: Wish,
+  whole: OrderIntent,
   rows: readonly Row[],
   context: CallContext,
 ): Promise<readonly Attempt<Ready | null>[]> {
   const { pipeline } = deps;
-  const known = rows.map(({ wish }) => pipeline.wasActedUpon(wish));
+  const known = rows.map(({ intent }) => pipeline.wasSubmitted(intent));
   pipeline.openBasket(whole, context);
-  const isAsked = whole.isOwnKey && known.includes(false);
+  const isAsked = whole.hasClientKey && known.includes(false);
   // one answer for all of them
-  const seen = isAsked ? await attempt(() => whenSeen(deps, context.signal)) : null;
+  const seen = isAsked ? await attempt(() => whenOrdersRead(deps, context.signal)) : null;
   const prepared = await Promise.all(
     rows.map(async (row, index): Promise<Attempt<Prepared | null>> => {
       if (known[index] === true) return { value: null };
@@ -158,13 +161,13 @@ async function prepareAll(
   const fresh = prepared.flatMap((one) => ("value" in one && one.value !== null ? [one.value] : []));
   if (fresh.length === 0) return prepared.map((one) => ("error" in one ? one : { value: null }));
   const all = fresh.map(({ proposed }) => proposed);
-  const { parts } = await pipeline.admitBasket(whole, all, context);
+  const { parts } = await pipeline.clearBasket(whole, all, context);
   return prepared.map((one): Attempt<Ready | null> => {
     if ("error" in one) return one;
     if (one.value === null) return { value: null };
     const assessment = parts[fresh.indexOf(one.value)];
     if (assessment === undefined) throw new Error("A row was not assessed.");
-    return { value: { ...one.value, permit: { assessment, approval: null } } };
+    return { value: { ...one.value, clearance: { assessment, approval: null } } };
   });
 }
 
@@ -177,12 +180,12 @@ async function prepareRow(
   const { pipeline, orderBook } = deps;
   const asked = row.asked();
   if (isAsked && (await orderBook.byRef(asked.intentId, context.signal)) !== null) return null;
-  const work = workOf(deps, asked, context);
-  const [proposed] = await work.prepare();
+  const plan = planOf(deps, asked, context);
+  const [proposed] = await plan.prepare();
   if (proposed === undefined) throw new Error("A row came to no order.");
   // what is wrong with one row alone keeps that row
   await pipeline.assess([proposed], context);
-  return { work, proposed };
+  return { plan, proposed };
 }
 
 /** A fault of ours in one row must not hide what became of the others. */

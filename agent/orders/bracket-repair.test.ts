@@ -50,7 +50,7 @@ test("an entry whose take profit TWS has refused is cancelled by the next proces
       ),
     },
   });
-  expect(fixture.logged).toContain("warn orders.bracket_mended");
+  expect(fixture.logged).toContain("warn orders.bracket_repaired");
   expect(fixture.placed()).toBe(3);
 });
 

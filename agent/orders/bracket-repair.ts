@@ -3,22 +3,22 @@ import type { Order } from "../../shared/order.ts";
 import { isFinal } from "../../shared/order.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { Intent, Leg } from "../journal/journal.ts";
-import type { Picture } from "./observed-orders.ts";
-import { sentSpecOf } from "../journal/sent-order.ts";
+import type { ObservedOrders } from "./observed-orders.ts";
+import { sentOrderOf } from "../journal/sent-order.ts";
 
 const cancelMs = 5_000;
 
 type Legs = readonly Leg[];
-type View = Pick<Picture, "live">;
+type View = Pick<ObservedOrders, "live">;
 
 const entryOf = (legs: Legs): Leg | undefined => legs.find(({ leg }) => leg === "entry");
 const exitsOf = (legs: Legs): Legs => legs.filter(({ leg }) => leg !== "entry");
 
 /**
- * Whether the entry can leave no position without its exits: TWS has each leg, and the exits work, have done their
+ * Returns whether the entry can leave no position without its exits: TWS has each leg, and the exits work, have done their
  * part, or are not needed.
  */
-export function isGuarded(legs: Legs, { live }: View): boolean {
+export function hasExits(legs: Legs, { live }: View): boolean {
   const entryLeg = entryOf(legs);
   const entry = entryLeg === undefined ? null : live(entryLeg);
   const exits = exitsOf(legs).map((leg) => live(leg));
@@ -35,7 +35,7 @@ export function isGuarded(legs: Legs, { live }: View): boolean {
  * with it by TWS the exits. Returns what to tell: order_rejected with what is left, outcome_unknown while the entry may
  * still work, and null when TWS turns out to have all of it.
  */
-export async function mendBracket(
+export async function repairBracket(
   { legs }: Intent,
   view: View,
   orderBook: OrderBook,
@@ -54,7 +54,7 @@ export async function mendBracket(
     );
   }
   // its fill may have been all that TWS had not listed yet
-  if (isGuarded(legs, view)) return null;
+  if (hasExits(legs, view)) return null;
   const working = exitsOf(legs)
     .flatMap((leg) => live(leg) ?? [])
     .filter(({ status }) => !isFinal(status));
@@ -99,13 +99,13 @@ async function cancelled(
  * Cancels an entry that TWS has not shown: it may hold it back, for somebody to let loose in its window. Returns what to
  * tell when it did; null when it knows of none, as is to be expected. Throws outcome_unknown when it does not say.
  */
-export async function takeBack(
+export async function cancelUnconfirmedEntry(
   { legs }: Intent,
   orderBook: OrderBook,
   signal: AbortSignal,
 ): Promise<TwsError | null> {
   const entry = entryOf(legs);
-  const spec = entry === undefined ? null : sentSpecOf(entry);
+  const spec = entry === undefined ? null : sentOrderOf(entry);
   if (entry === undefined || spec === null) return null;
   try {
     const { status, filled } = await orderBook.cancelUnseen(entry.orderId, spec, signal);
@@ -125,5 +125,5 @@ const nameOf = ({ leg, orderId }: Leg): string => `${leg} (order ${orderId})`;
 const unknown = (what: string): TwsError =>
   new TwsError(
     "outcome_unknown",
-    `Of this bracket it is not known what became of ${what}; TWS is asked again.`,
+    `The state of ${what} in this bracket is unknown; checking with TWS again.`,
   );

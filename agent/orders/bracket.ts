@@ -6,10 +6,10 @@ import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { Bracket, BracketSpec } from "../tws/orders/order-bracket.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
-import { contractOfOrder } from "./order-contract.ts";
-import { requireSame, whenSeen } from "./prior-orders.ts";
+import { orderContract } from "./order-contract.ts";
+import { requireSame, whenOrdersRead } from "./prior-orders.ts";
 import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
-import type { Work } from "./submission.ts";
+import type { OrderPlan } from "./submission.ts";
 import { keyOf, tradedAccount } from "./place-order.ts";
 import type { PlaceDeps } from "./place-order.ts";
 
@@ -23,7 +23,7 @@ export interface PlacedBracket extends Bracket {
 const suffixes = { entry: "P", takeProfit: "T", stopLoss: "S" } as const;
 
 /**
- * From what a caller asks to an entry with its exits at TWS, as `placeOrder` does for one order: one wish holds all
+ * From what a caller asks to an entry with its exits at TWS, as `placeOrder` does for one order: one intent holds all
  * three, and each carries its own reference.
  */
 export async function placeBracket(
@@ -51,23 +51,18 @@ export async function placeBracket(
     throw partial({ "the entry": entry, "the take profit": takeProfit, "the stop loss": stopLoss });
   };
 
-  const work: Work = {
-    async earlier() {
-      await whenSeen(deps, signal);
-      const earlier = await shown();
-      if (earlier?.[0] === undefined) return null;
+  const plan: OrderPlan = {
+    async priorOrders() {
+      await whenOrdersRead(deps, signal);
+      const prior = await shown();
+      if (prior?.[0] === undefined) return null;
       const terms = { action: input.action, orderType: "LMT" } as const;
-      await requireSame(
-        deps,
-        earlier[0],
-        { account, selector: ContractSelector.parse(input), terms },
-        context,
-      );
-      return earlier;
+      await requireSame(deps, prior[0], { account, selector: ContractSelector.parse(input), terms }, context);
+      return prior;
     },
 
     async prepare() {
-      const contract = await contractOfOrder(session, ContractSelector.parse(input), requestOf(context));
+      const contract = await orderContract(session, ContractSelector.parse(input), requestOf(context));
       const { entry, takeProfit, stopLoss } = specOf(input, { contract, account }, ref);
       return [entry, takeProfit, stopLoss].map((spec) => ({ spec, changes: null, isExit: spec !== entry }));
     },
@@ -79,16 +74,16 @@ export async function placeBracket(
       return [placed.entry, placed.takeProfit, placed.stopLoss];
     },
   };
-  const wish = {
+  const intent = {
     ...name,
     tool: "ibkr_place_bracket_order",
     kind: "bracket",
     digest: digestOf({ ...asked, account }),
     account,
-    isOwnKey: ownKey !== undefined,
-    checksTwin: ownKey === undefined,
+    hasClientKey: ownKey !== undefined,
+    checksDuplicate: ownKey === undefined,
   } as const;
-  const [entry, takeProfit, stopLoss] = await pipeline.carryOut(wish, work, context);
+  const [entry, takeProfit, stopLoss] = await pipeline.submit(intent, plan, context);
   // the key of a single order stands for one
   if (entry === undefined || takeProfit === undefined || stopLoss === undefined) throw otherOrder();
   return { entry, takeProfit, stopLoss, idempotencyKey: name.idempotencyKey };

@@ -43,7 +43,7 @@ export const digestOfOrders = (orders: readonly ProposedOrder[]): string =>
   });
 
 /**
- * The name of a wish: made from grant and key alone, so that it is found again whatever was lost, and short enough to
+ * The name of an order intent: made from grant and key alone, so that it is found again whatever was lost, and short enough to
  * be the orderRef of its order at TWS. `row` tells the orders of one key apart.
  */
 export function nameOf(grantId: string, idempotencyKey: string, row?: number): IntentName {

@@ -4,7 +4,7 @@ import { type CallContext, requestOf } from "../call/call-context.ts";
 import { requireTrading } from "../limits/limits.ts";
 import type { OrderChanges } from "../tws/orders/order-change.ts";
 import { digestOf, nameOf } from "./intent-id.ts";
-import type { Work } from "./submission.ts";
+import type { OrderPlan } from "./submission.ts";
 import { keyOf } from "./place-order.ts";
 import type { PlaceDeps } from "./place-order.ts";
 
@@ -21,25 +21,25 @@ export async function changeOrder(
   const { orderId, account } = order;
   requireTrading(limits, caller, account);
   const request = requestOf(context);
-  const wish = {
+  const intent = {
     ...nameOf(caller.grantId, keyOf(undefined, context)),
     tool: "ibkr_modify_order",
     kind: "modify",
     digest: digestOf({ orderId, account, ...changes }),
     account,
-    isOwnKey: false,
+    hasClientKey: false,
     // the same change again comes to the same
-    checksTwin: false,
+    checksDuplicate: false,
   } as const;
-  const work: Work = {
-    earlier: () => Promise.resolve(null),
+  const plan: OrderPlan = {
+    priorOrders: () => Promise.resolve(null),
     async prepare() {
       const { spec, order: now } = await orderBook.changed(orderId, changes, request);
       return [{ spec, changes: now, isExit: now.parentId !== null }];
     },
     send: async (_proposed, steps) => [await orderBook.modify(orderId, changes, request, steps)],
   };
-  const [changed] = await pipeline.inTurn(orderId, () => pipeline.carryOut(wish, work, context));
+  const [changed] = await pipeline.enqueue(orderId, () => pipeline.submit(intent, plan, context));
   if (changed === undefined) throw new TwsError("internal", "A change came to no order.");
   return changed;
 }
@@ -50,15 +50,17 @@ export function cancelOrder(
   { orderId, account }: Order,
   context: CallContext,
 ): Promise<Order> {
-  const wish = {
+  const intent = {
     // a name of its own: cancelling again is harmless, and under the name of an order it would hide that
     ...nameOf(context.caller.grantId, `cancel/${crypto.randomUUID()}`),
     tool: "ibkr_cancel_order",
     kind: "cancel",
     digest: digestOf({ orderId, account }),
     account,
-    isOwnKey: false,
-    checksTwin: false,
+    hasClientKey: false,
+    checksDuplicate: false,
   } as const;
-  return pipeline.cancel(wish, context, (sending) => orderBook.cancel(orderId, requestOf(context), sending));
+  return pipeline.cancel(intent, context, (beforeWrite) =>
+    orderBook.cancel(orderId, requestOf(context), beforeWrite),
+  );
 }

@@ -5,8 +5,8 @@ import type { Intent, Leg } from "../journal/journal.ts";
 
 const notListed = "TWS does not list this order now; this is how it was known last.";
 
-/** The orders of a wish: as TWS shows them now, else as it has shown them last. */
-export function createPicture(orderBook: Pick<OrderBook, "shown" | "shownOwn" | "statusShown">) {
+/** The orders of an intent: as TWS shows them now, else as it has shown them last. */
+export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shownOwn" | "statusShown">) {
   /** What TWS has shown to this process. An order without a reference of ours is known by its id alone. */
   function live({ orderRef, orderId, clientId }: Leg): Order | null {
     const order = orderRef === "" ? orderBook.shownOwn(orderId) : orderBook.shown(orderRef);
@@ -43,11 +43,11 @@ export function createPicture(orderBook: Pick<OrderBook, "shown" | "shownOwn" | 
 
     /** Whether nothing is to be learned of it any more: it has ended, or was given up as no longer listed. */
     isOver(leg: Leg): boolean {
-      // asked of every followed order whenever TWS says something
+      // asked of every open order whenever TWS says something
       const now = leg.orderRef === "" ? (live(leg)?.status ?? null) : orderBook.statusShown(leg.orderRef);
       if (now !== null) return isFinal(now);
       return leg.shown !== null && (isFinal(leg.shown.status) || leg.shown.status === "Unknown");
     },
   };
 }
-export type Picture = ReturnType<typeof createPicture>;
+export type ObservedOrders = ReturnType<typeof createObservedOrders>;

@@ -11,7 +11,7 @@ const agreeing = ["symbol", "secType", "currency", "localSymbol", "expiration", 
  * The contract of an order. A conId is enough by itself; what is said beside it must not be of another instrument,
  * or the order is refused with invalid_input. Else throws as resolveContract does.
  */
-export async function contractOfOrder(
+export async function orderContract(
   session: TwsSession,
   selector: ContractSelector,
   context: RequestContext,

@@ -12,11 +12,11 @@ test("an order is found by its id, its permId, its intent and its key, also by t
   const placed = await fixture.place(key);
   const { orderId, permId } = placed.type === "result" ? placed.output : {};
   const found = { output: { orderId, status: "Submitted", order: { permId, orderRef: intentId } } };
-  const wish = { wish: { intentId, idempotencyKey: "k", state: "acked" } };
+  const intent = { intent: { intentId, idempotencyKey: "k", state: "acked" } };
   const look = async () => {
     for (const name of [{ orderId }, { permId }]) expect(await fixture.status(name)).toMatchObject(found);
     for (const name of [{ intentId }, key]) {
-      expect(await fixture.status(name)).toMatchObject({ output: { ...found.output, ...wish } });
+      expect(await fixture.status(name)).toMatchObject({ output: { ...found.output, ...intent } });
     }
   };
   await look();
@@ -53,7 +53,7 @@ test("an order that TWS has not shown is Unknown by its id too, and says that it
   expect(await fixture.status(key)).toMatchObject({
     output: {
       status: "Inactive",
-      wish: { state: "absent", note: expect.stringMatching(/did not reach TWS/) },
+      intent: { state: "absent", note: expect.stringMatching(/did not reach TWS/) },
     },
   });
 });

@@ -65,10 +65,10 @@ export async function lookUpOrder(
   async function ofIntent(known: Intent): Promise<Answer> {
     const intent = await orders.reconciler.settle(known, context.signal);
     const [order] = orders.reconciler.ordersOf(intent) ?? [];
-    const words = orders.reconciler.wordsOn(intent);
+    const words = orders.reconciler.describe(intent);
     const name = { intentId: intent.intentId, idempotencyKey: intent.idempotencyKey };
-    const wish = { ...name, state: intent.state, note: intent.outcome?.message ?? words };
-    if (order !== undefined) return { ...answerOf(order), wish };
+    const status = { ...name, state: intent.state, note: intent.outcome?.message ?? words };
+    if (order !== undefined) return { ...answerOf(order), intent: status };
     const isOpen = intent.state === "sending" || intent.state === "unknown";
     return {
       orderId: intent.legs[0]?.orderId ?? null,
@@ -81,7 +81,7 @@ export async function lookUpOrder(
       warnings: isOpen ? [words] : [],
       whyHeld: null,
       order: null,
-      wish,
+      intent: status,
     };
   }
 

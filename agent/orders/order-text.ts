@@ -3,7 +3,7 @@ import type { Intent } from "../journal/journal.ts";
 import type { ProposedOrder } from "../limits/proposed-order.ts";
 
 /** An order in one line, for the owner: "BUY 10 AAPL (STK, SMART, USD) LMT 180.5 DAY". */
-export function wordsOf({ spec, changes, isExit }: ProposedOrder): string {
+export function orderText({ spec, changes, isExit }: ProposedOrder): string {
   const { contract, action, quantity, orderType, tif, outsideRth, goodTillDate, ocaGroup } = spec;
   const name = contract.localSymbol ?? contract.symbol ?? `conId ${contract.conId}`;
   const facts = [contract.secType, contract.exchange, contract.currency].filter((fact) => fact !== undefined);
@@ -34,7 +34,7 @@ export function wordsOf({ spec, changes, isExit }: ProposedOrder): string {
     .slice(0, 300);
 }
 
-export const wordsOfState = {
+export const stateText = {
   received: "It is being prepared; nothing has been sent.",
   reserved: "It has an order id and is about to be sent.",
   acked: "TWS has it.",
@@ -44,19 +44,19 @@ export const wordsOfState = {
   absent: "It was sent, and TWS does not have it: it was looked for twice.",
 } as const;
 
-export const neverLeft = (): TwsError =>
+export const notSent = (): TwsError =>
   new TwsError("cancelled", "The agent stopped before the order was sent, so nothing was placed.", {
     nextStep: "Nothing was placed. Call again to place it.",
   });
 
-export const notThere = ({ sentAt }: Intent): TwsError =>
+export const notAtTws = ({ sentAt }: Intent): TwsError =>
   new TwsError(
     "order_rejected",
     `The order did not reach TWS: sent at ${new Date(sentAt ?? 0).toISOString()}, it is neither among the working nor the ended orders nor the fills, looked for twice.`,
     { nextStep: "Nothing was placed. If it is still wanted, place it with a new idempotencyKey." },
   );
 
-export const notChanged = ({ legs }: Intent): TwsError =>
+export const unchangedAtTws = ({ legs }: Intent): TwsError =>
   new TwsError(
     "order_rejected",
     `The change of order ${legs[0]?.orderId ?? ""} did not reach TWS; the order is as it was.`,

@@ -11,7 +11,7 @@ import { startSimulator, type Simulator, type SimulatorOptions } from "../simula
 import { nameOf } from "./intent-id.ts";
 
 /** As usual, a hundred times faster. */
-const times = { lookAgainMs: 80, settledMs: 400, lookMs: 4_000, noteMs: 5 };
+const times = { probeIntervalMs: 80, settledMs: 400, probeMs: 4_000, recordDelayMs: 5 };
 
 export const far = { conId: 265_598, action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 };
 export const market = { conId: 265_598, action: "BUY", quantity: 3, orderType: "MKT" };

@@ -28,7 +28,7 @@ interface OrdersOptions {
 
 export type Orders = ReturnType<typeof createOrders>;
 
-/** All that stands between a wish to trade and TWS. Make it with the session, before that connects. */
+/** All that stands between an order intent and TWS. Make it with the session, before that connects. */
 export function createOrders(options: OrdersOptions) {
   const { session, orderBook, quotes, limits, journalFile, now, log, reconcileTimes } = options;
   const journal = createJournal(journalFile, now);

@@ -9,11 +9,11 @@ import type { Limits } from "../limits/limits.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { SendSteps } from "../tws/orders/order-context.ts";
-import { contractOfOrder } from "./order-contract.ts";
-import { earlierOrder } from "./prior-orders.ts";
+import { orderContract } from "./order-contract.ts";
+import { findPriorOrder } from "./prior-orders.ts";
 import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
 import type { ProposedOrder } from "../limits/proposed-order.ts";
-import type { Pipeline, Work } from "./submission.ts";
+import type { Pipeline, OrderPlan } from "./submission.ts";
 import { requireTimeLeft, termsOf } from "./order-terms.ts";
 import type { OrderTerms } from "./order-terms.ts";
 
@@ -57,8 +57,8 @@ export function tradedAccount(
 }
 
 /** The key of a call: the caller's own, or the one that was made for it. */
-export const keyOf = (own: string | undefined, { madeKey }: CallContext): string =>
-  own ?? madeKey ?? crypto.randomUUID();
+export const keyOf = (own: string | undefined, { generatedKey }: CallContext): string =>
+  own ?? generatedKey ?? crypto.randomUUID();
 
 /**
  * From what a caller asks to one order at TWS. A repeated idempotencyKey answers with the order of the first call, in
@@ -81,39 +81,39 @@ export async function placeOrder(
     ocaGroup: null,
   };
   const name = nameOf(context.caller.grantId, keyOf(ownKey, context));
-  const wish = {
+  const intent = {
     ...name,
     tool,
     kind: "place",
     digest: digestOf({ ...terms, account: asked.account }),
     account: asked.account,
-    isOwnKey: ownKey !== undefined,
-    checksTwin: ownKey === undefined,
+    hasClientKey: ownKey !== undefined,
+    checksDuplicate: ownKey === undefined,
   } as const;
-  const work = workOf(deps, { ...asked, ...name }, context, requireKind);
-  const [order] = await deps.pipeline.carryOut(wish, work, context);
+  const plan = planOf(deps, { ...asked, ...name }, context, requireKind);
+  const [order] = await deps.pipeline.submit(intent, plan, context);
   // the key of a bracket stands for three
   if (order === undefined) throw otherOrder();
   return { order, idempotencyKey: name.idempotencyKey };
 }
 
 /** How one order is placed. */
-export function workOf(
+export function planOf(
   deps: PlaceDeps,
   asked: Asked,
   context: CallContext,
   requireKind: (contract: Contract) => void = () => {},
-): Work {
+): OrderPlan {
   const { session, orderBook } = deps;
   return {
-    async earlier() {
-      const order = await earlierOrder(deps, asked, context);
+    async priorOrders() {
+      const order = await findPriorOrder(deps, asked, context);
       return order === null ? null : [order];
     },
 
     async prepare() {
       requireTimeLeft(asked.goodTillDate, deps.now());
-      const contract = await contractOfOrder(session, asked.selector, requestOf(context));
+      const contract = await orderContract(session, asked.selector, requestOf(context));
       requireKind(contract);
       const { account, terms, ocaGroup, intentId } = asked;
       const spec = { contract, account, ...terms, orderRef: intentId, parentId: null, ocaGroup };

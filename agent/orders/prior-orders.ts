@@ -4,7 +4,7 @@ import type { Order } from "../../shared/order.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
-import { contractOfOrder } from "./order-contract.ts";
+import { orderContract } from "./order-contract.ts";
 import { otherOrder } from "./intent-id.ts";
 import type { OrderTerms } from "./order-terms.ts";
 
@@ -23,7 +23,10 @@ interface Asked {
  * Waits until it is known what TWS holds, and with it whether a key has been used before this process began. Throws
  * as `whenRead` does, and says that this is not known.
  */
-export async function whenSeen({ orderBook }: Pick<Deps, "orderBook">, signal: AbortSignal): Promise<void> {
+export async function whenOrdersRead(
+  { orderBook }: Pick<Deps, "orderBook">,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     await orderBook.whenRead(signal);
   } catch (error) {
@@ -41,32 +44,33 @@ export async function whenSeen({ orderBook }: Pick<Deps, "orderBook">, signal: A
 }
 
 /**
- * The order that TWS has under the reference of this wish, from before this journal began; null when it has none. Throws as `whenSeen` does, and invalid_input when it is another order.
+ * The order that TWS has under the reference of this intent, from before this journal began; null when it has none.
+ * Throws as `whenOrdersRead` does, and invalid_input when it is another order.
  */
-export async function earlierOrder(
+export async function findPriorOrder(
   deps: Deps,
   asked: Asked & { readonly intentId: string },
   context: CallContext,
 ): Promise<Order | null> {
-  await whenSeen(deps, context.signal);
-  const earlier = await deps.orderBook.byRef(asked.intentId, context.signal);
-  if (earlier !== null) await requireSame(deps, earlier, asked, context);
-  return earlier;
+  await whenOrdersRead(deps, context.signal);
+  const prior = await deps.orderBook.byRef(asked.intentId, context.signal);
+  if (prior !== null) await requireSame(deps, prior, asked, context);
+  return prior;
 }
 
 /** Throws invalid_input when the order that has the key is not the one that is asked for. */
 export async function requireSame(
   deps: Pick<Deps, "session">,
-  earlier: Order,
+  prior: Order,
   { account, terms, selector }: Asked,
   context: CallContext,
 ): Promise<void> {
   // its quantity and prices may have been changed since, or be blank when it has ended
   const isSame =
-    earlier.account === account &&
-    earlier.action === terms.action &&
-    earlier.orderType === terms.orderType &&
-    (await isOf(earlier.contract, deps, selector, context));
+    prior.account === account &&
+    prior.action === terms.action &&
+    prior.orderType === terms.orderType &&
+    (await isOf(prior.contract, deps, selector, context));
   if (!isSame) throw otherOrder();
 }
 
@@ -78,7 +82,7 @@ async function isOf(
   context: CallContext,
 ): Promise<boolean> {
   try {
-    return (await contractOfOrder(session, selector, requestOf(context))).conId === known.conId;
+    return (await orderContract(session, selector, requestOf(context))).conId === known.conId;
   } catch (error) {
     if (!(error instanceof TwsError) || error.code === "invalid_input") throw error;
   }

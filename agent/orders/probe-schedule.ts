@@ -1,72 +1,75 @@
-/** What this process knows of a wish that it does not know the end of. */
-interface Search {
-  /** Complete looks that did not show it, since nothing was lost. */
+/** Progress of probing for one intent whose outcome is unknown. */
+interface Probe {
+  /** Complete probes that did not show it, since the last disconnect. */
   misses: number;
   missedAt: number;
-  /** How often it was looked for in all. */
-  looks: number;
+  /** All probes for it. */
+  probeCount: number;
   timer: NodeJS.Timeout | null;
 }
 
-/** It is looked for less and less often, but never given up. */
+/** Longest wait between two probes: they become rarer, and never end. */
 const longestWaitMs = 5 * 60_000;
-/** Looks at the usual distance, before they become rare. */
-const mostUsualLooks = 6;
+/** Probes at the usual interval, before they become rarer. */
+const mostUsualProbes = 6;
 
-/** The wishes that are looked for, each by a timer of its own. */
-export function createSearches(lookAgainMs: number, look: (intentId: string) => void) {
-  const searches = new Map<string, Search>();
+/** Timers of the intents whose orders TWS has not shown: `run` is called when a probe is due. */
+export function createProbeSchedule(probeIntervalMs: number, run: (intentId: string) => void) {
+  const probes = new Map<string, Probe>();
 
-  function of(intentId: string): Search {
-    const known = searches.get(intentId);
+  function of(intentId: string): Probe {
+    const known = probes.get(intentId);
     if (known !== undefined) return known;
-    const search: Search = { misses: 0, missedAt: 0, looks: 0, timer: null };
-    searches.set(intentId, search);
-    return search;
+    const probe: Probe = { misses: 0, missedAt: 0, probeCount: 0, timer: null };
+    probes.set(intentId, probe);
+    return probe;
   }
 
   return {
-    has: (intentId: string): boolean => searches.has(intentId),
+    has: (intentId: string): boolean => probes.has(intentId),
 
-    misses: (intentId: string): number => searches.get(intentId)?.misses ?? 0,
+    misses: (intentId: string): number => probes.get(intentId)?.misses ?? 0,
 
     /**
-     * A complete look, begun at `at` by the clock of the process, has not shown it. Looks in quick succession count as
+     * A complete probe, begun at `at` by the clock of the process, has not shown it. Probes in quick succession count as
      * one. Returns how many count.
      */
-    missed(intentId: string, at: number): number {
-      const search = of(intentId);
-      if (search.misses === 0 || at - search.missedAt >= lookAgainMs) {
-        search.misses += 1;
-        search.missedAt = at;
+    recordMiss(intentId: string, at: number): number {
+      const probe = of(intentId);
+      if (probe.misses === 0 || at - probe.missedAt >= probeIntervalMs) {
+        probe.misses += 1;
+        probe.missedAt = at;
       }
-      return search.misses;
+      return probe.misses;
     },
 
-    /** Something was lost: what earlier looks did not show says nothing any more. */
+    /** Called after a disconnect: the misses of earlier probes prove nothing any more. */
     forgetMisses(): void {
-      for (const search of searches.values()) search.misses = 0;
+      for (const probe of probes.values()) probe.misses = 0;
     },
 
-    again(intentId: string): void {
-      const search = of(intentId);
-      if (search.timer !== null) return;
-      search.looks += 1;
-      const waitMs = Math.min(longestWaitMs, lookAgainMs * Math.max(1, search.looks - mostUsualLooks));
-      search.timer = setTimeout(() => {
-        search.timer = null;
-        look(intentId);
+    probeAgain(intentId: string): void {
+      const probe = of(intentId);
+      if (probe.timer !== null) return;
+      probe.probeCount += 1;
+      const waitMs = Math.min(
+        longestWaitMs,
+        probeIntervalMs * Math.max(1, probe.probeCount - mostUsualProbes),
+      );
+      probe.timer = setTimeout(() => {
+        probe.timer = null;
+        run(intentId);
       }, waitMs);
     },
 
     end(intentId: string): void {
-      const timer = searches.get(intentId)?.timer ?? null;
+      const timer = probes.get(intentId)?.timer ?? null;
       if (timer !== null) clearTimeout(timer);
-      searches.delete(intentId);
+      probes.delete(intentId);
     },
 
     close(): void {
-      for (const intentId of searches.keys()) this.end(intentId);
+      for (const intentId of probes.keys()) this.end(intentId);
     },
   };
 }

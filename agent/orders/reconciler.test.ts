@@ -31,7 +31,7 @@ describe("an order whose line was cut", () => {
     expect(await fixture.status(key)).toMatchObject({
       output: {
         status: "Unknown",
-        wish: { state: "unknown" },
+        intent: { state: "unknown" },
         warnings: [expect.stringMatching(/asked for it again .*Do not place it again/)],
       },
     });
@@ -108,7 +108,7 @@ describe("what an agent has left behind that died", () => {
     await fixture.host().crash();
     expect(fixture.stateOf("k")).toBe("refused");
     expect(await fixture.status(key)).toMatchObject({
-      output: { status: "Inactive", wish: { state: "refused" } },
+      output: { status: "Inactive", intent: { state: "refused" } },
     });
     expect(fixture.placed()).toBe(0);
     expect(await fixture.place(key)).toMatchObject({ output: { status: "Submitted" } });

@@ -2,32 +2,32 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
-import { createFollowed } from "./open-intents.ts";
+import { createOpenIntents } from "./open-intents.ts";
 import { isLost } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
-import { isGuarded, mendBracket, takeBack } from "./bracket-repair.ts";
-import { createPicture } from "./observed-orders.ts";
-import { neverLeft, notChanged, notThere, wordsOfState } from "./order-text.ts";
-import { createSearches } from "./probe-schedule.ts";
-import { sentSpecOf } from "../journal/sent-order.ts";
+import { hasExits, repairBracket, cancelUnconfirmedEntry } from "./bracket-repair.ts";
+import { createObservedOrders } from "./observed-orders.ts";
+import { notSent, unchangedAtTws, notAtTws, stateText } from "./order-text.ts";
+import { createProbeSchedule } from "./probe-schedule.ts";
+import { sentOrderOf } from "../journal/sent-order.ts";
 import type { Log } from "../process/log.ts";
 
 export interface ReconcileTimes {
-  /** TWS is asked again after this about an order that it has not shown. */
-  readonly lookAgainMs: number;
+  /** How long until TWS is asked again about an order that it has not shown. */
+  readonly probeIntervalMs: number;
   /** After a session was lost or TWS had lost IBKR its lists may be short for a while; no absence is believed before. */
   readonly settledMs: number;
-  /** One look at all lists. */
-  readonly lookMs: number;
-  /** Changes of followed orders are written down so much later, several at once. */
-  readonly noteMs: number;
+  /** Timeout of one probe of all lists. */
+  readonly probeMs: number;
+  /** How long changes of open orders wait before they are recorded, several together. */
+  readonly recordDelayMs: number;
 }
 
 export const usualReconcileTimes: ReconcileTimes = {
-  lookAgainMs: 10_000,
+  probeIntervalMs: 10_000,
   settledMs: 60_000,
-  lookMs: 12_000,
-  noteMs: 200,
+  probeMs: 12_000,
+  recordDelayMs: 200,
 };
 
 /** Orders that ended within this time must still be on TWS's lists, or the lists are not whole. */
@@ -36,29 +36,29 @@ const controlMs = 2 * 3_600_000;
 const goneMs = 24 * 3_600_000;
 
 export interface Reconciler {
-  /** Resolves when what earlier processes and connections left open has been looked for on this connection. */
+  /** Resolves when the orders that earlier processes and connections left open have been probed for on this connection. */
   whenReconciled(signal: AbortSignal): Promise<void>;
-  /** Whether that is so of the connection of now. */
+  /** Returns whether reconciliation has finished for the current connection. */
   isReconciled(): boolean;
-  /** Sees a wish to its end: writes down how its orders end, and looks for those that TWS has not shown. */
+  /** Tracks an intent to completion: records how its orders end, and probes for those TWS has not shown. */
   follow(intentId: string): void;
-  /** The wish as it is after one more look, where a look can tell more. */
+  /** The intent after one more probe, where a probe can tell more. */
   settle(intent: Intent, signal: AbortSignal): Promise<Intent>;
   /** Its orders as TWS has shown them last; null while one is missing, or it has none. */
   ordersOf(intent: Intent): readonly Order[] | null;
   /** Those of its orders that TWS has shown by now. */
   shownOf(intent: Intent): readonly Order[];
-  /** Where it stands, for people, and what is being done. */
-  wordsOn(intent: Intent): string;
+  /** The state of the intent in words, and what is being done. */
+  describe(intent: Intent): string;
   close(): void;
 }
 
-/** One reading of all of TWS's lists. */
-interface Look {
+/** The references on TWS's lists of working orders, ended orders and fills, at one time. */
+interface OpenOrdersSnapshot {
   /** The references that they show. */
   readonly refs: ReadonlySet<string>;
-  /** When it began, by the clock of the process. */
-  readonly lookedAt: number;
+  /** When TWS was asked, by the clock of the process. */
+  readonly requestedAt: number;
 }
 
 interface ReconcilerDeps {
@@ -84,94 +84,94 @@ export function createReconciler({
 }: ReconcilerDeps): Reconciler {
   const times = { ...usualReconcileTimes, ...rest.times };
   const closing = new AbortController();
-  const searches = createSearches(times.lookAgainMs, (intentId) => void tryToLook(intentId));
-  const picture = createPicture(orderBook);
-  const followed = createFollowed({
+  const probes = createProbeSchedule(times.probeIntervalMs, (intentId) => void tryToProbe(intentId));
+  const observed = createObservedOrders(orderBook);
+  const openIntents = createOpenIntents({
     journal,
-    picture,
-    noteMs: times.noteMs,
-    againMs: times.lookAgainMs,
-    isSearched: searches.has,
+    observed,
+    recordDelayMs: times.recordDelayMs,
+    retryMs: times.probeIntervalMs,
+    isProbed: probes.has,
     found,
     log,
   });
-  /** Sent before the session, or TWS's own connection, was last lost. */
-  const crossed = new Set<string>();
-  let passTimer: NodeJS.Timeout | null = null;
-  /** When nothing was lost any more, by the clock of the process, which nobody sets. */
-  let unbrokenSince = performance.now();
-  let pass: Promise<void> = Promise.resolve();
-  let passes = 0;
-  /** The connection whose pass is over; 0 before the first. */
+  /** Intents sent before the last loss of the session or of TWS's upstream connection. */
+  const sentBeforeDisconnect = new Set<string>();
+  let runTimer: NodeJS.Timeout | null = null;
+  /** When the last disconnect ended, by the clock of the process, which nobody sets. */
+  let stableSince = performance.now();
+  let run: Promise<void> = Promise.resolve();
+  let runCount = 0;
+  /** The connection whose reconciliation run is over; 0 before the first. */
   let reconciledConnection = 0;
 
   /** What an earlier process has not sent is not sent by this one either. */
-  function refuseUnsent(): void {
+  function denyUnsent(): void {
     for (const { intentId, state } of journal.unfinished()) {
-      if (state === "received" || state === "reserved") journal.refuse(intentId, neverLeft());
+      if (state === "received" || state === "reserved") journal.deny(intentId, notSent());
     }
-    for (const intent of journal.absentSince(now() - goneMs)) followed.add(intent);
+    for (const intent of journal.absentSince(now() - goneMs)) openIntents.add(intent);
   }
 
-  /** Another login of TWS knows nothing of it, so that its silence says nothing. */
+  /** TWS may be logged in as another user, whose lists cannot contain this order. */
   const isOfLogin = ({ kind, account }: Intent): boolean =>
     kind === "cancel" || kind === "cancel_all" || session.accounts().includes(account);
 
-  const isLooked = (intent: Intent): boolean =>
+  const isProbed = (intent: Intent): boolean =>
     isLost(intent.state) || (intent.state === "acked" && !isKnown(intent));
 
   /** TWS has shown each of its orders to this process, or that it has ended to an earlier one. */
   const isKnown = ({ legs }: Intent): boolean =>
-    legs.every((leg) => picture.live(leg) !== null || picture.isOver(leg));
+    legs.every((leg) => observed.live(leg) !== null || observed.isOver(leg));
 
   /** Reads the lists, then decides about everything that is open. */
   async function reconcile(): Promise<void> {
-    orderBook.keepClearOf(journal.greatestOrderId(session.clientId));
+    orderBook.reserveIdsThrough(journal.greatestOrderId(session.clientId));
     const open = journal.unfinished().filter(({ state }) => state === "acked" || isLost(state));
-    for (const intent of open) followed.add(intent);
-    const wanted = open.filter((intent) => isLooked(intent) && isOfLogin(intent));
-    if (wanted.length > 0) await lookFor(wanted.map(({ intentId }) => intentId));
-    followed.note();
+    for (const intent of open) openIntents.add(intent);
+    const wanted = open.filter((intent) => isProbed(intent) && isOfLogin(intent));
+    if (wanted.length > 0) await probe(wanted.map(({ intentId }) => intentId));
+    openIntents.record();
   }
 
-  /** One look at TWS's lists, and what follows from it for each of these. */
-  async function lookFor(intentIds: readonly string[], signal: AbortSignal = closing.signal): Promise<void> {
+  /** Reads TWS's lists once, and decides on each of these intents. */
+  async function probe(intentIds: readonly string[], signal: AbortSignal = closing.signal): Promise<void> {
     const { connection } = session;
     // what TWS lists is of the time when it was asked
-    const lookedAt = performance.now();
-    const refs = await orderBook.look({ timeoutMs: times.lookMs, signal });
+    const requestedAt = performance.now();
+    const refs = await orderBook.readAll({ timeoutMs: times.probeMs, signal });
     if (connection !== session.connection) {
       throw new TwsError("tws_offline", "The session with TWS was replaced while its lists were read.");
     }
-    for (const intentId of intentIds) await tryToDecide(intentId, { refs, lookedAt });
+    for (const intentId of intentIds) await tryToDecide(intentId, { refs, requestedAt });
   }
 
-  /** What cannot be written down now is decided anew later; it keeps none of the others. */
-  async function tryToDecide(intentId: string, look: Look): Promise<void> {
+  /** A decision that cannot be recorded now is made again later, and does not delay the others. */
+  async function tryToDecide(intentId: string, snapshot: OpenOrdersSnapshot): Promise<void> {
     try {
       const intent = journal.intent(intentId);
-      if (intent !== null && isLooked(intent) && isOfLogin(intent)) await decide(intent, look);
+      if (intent !== null && isProbed(intent) && isOfLogin(intent)) await decide(intent, snapshot);
     } catch (error) {
       if (!(error instanceof TwsError)) throw error;
       log.error("orders.not_decided", { intentId, error });
-      searchAgain(intentId);
+      probeAgain(intentId);
     }
   }
 
-  async function decide(intent: Intent, look: Look): Promise<void> {
+  async function decide(intent: Intent, snapshot: OpenOrdersSnapshot): Promise<void> {
     const { intentId, kind, legs, state } = intent;
-    const isListed = legs.some(({ orderRef }) => look.refs.has(orderRef));
+    const isListed = legs.some(({ orderRef }) => snapshot.refs.has(orderRef));
     switch (kind) {
       case "modify":
-        return state === "acked" ? missed(intent, look) : decideChange(intent, look);
+        return state === "acked" ? decideMissing(intent, snapshot) : decideChange(intent, snapshot);
       case "cancel":
       case "cancel_all":
-        searches.end(intentId);
-        followed.drop(intentId);
+        probes.end(intentId);
+        openIntents.drop(intentId);
         return journal.finish(intentId, "looked for after it was sent");
       case "bracket": {
-        const isSeen = legs.some((leg) => picture.live(leg) !== null);
-        if (state !== "acked" && isSeen && !isGuarded(legs, picture)) return mend(intent);
+        const isSeen = legs.some((leg) => observed.live(leg) !== null);
+        if (state !== "acked" && isSeen && !hasExits(legs, observed)) return repair(intent);
         break;
       }
       case "place":
@@ -180,77 +180,78 @@ export function createReconciler({
       default:
         kind satisfies never;
     }
-    if (picture.isEveryLegLive(intent)) return found(intent);
-    if (isListed && state !== "acked") return searchAgain(intentId);
-    return missed(intent, look);
+    if (observed.isEveryLegLive(intent)) return found(intent);
+    if (isListed && state !== "acked") return probeAgain(intentId);
+    return decideMissing(intent, snapshot);
   }
 
   function found(intent: Intent): void {
     const { intentId } = intent;
-    const isOver = intent.legs.every((leg) => picture.isOver(leg));
-    journal.acknowledge(intentId, picture.ordersOf(intent) ?? [], isOver);
-    searches.end(intentId);
-    followed.read(intentId);
+    const isOver = intent.legs.every((leg) => observed.isOver(leg));
+    journal.acknowledge(intentId, observed.ordersOf(intent) ?? [], isOver);
+    probes.end(intentId);
+    openIntents.read(intentId);
     log.info("orders.found", { intentId });
   }
 
   /** TWS shows the order with the new terms, or as it was: one that ends does so either way. */
-  function decideChange(intent: Intent, look: Look): Promise<void> | void {
+  function decideChange(intent: Intent, snapshot: OpenOrdersSnapshot): Promise<void> | void {
     const [leg] = intent.legs;
-    const order = leg === undefined ? null : picture.live(leg);
-    const asked = leg === undefined ? null : sentSpecOf(leg);
-    if (leg === undefined || order === null || asked === null) return missed(intent, look);
+    const order = leg === undefined ? null : observed.live(leg);
+    const asked = leg === undefined ? null : sentOrderOf(leg);
+    if (leg === undefined || order === null || asked === null) return decideMissing(intent, snapshot);
     const isShown =
       order.quantity === asked.quantity &&
       (asked.limitPrice === null || order.limitPrice === asked.limitPrice) &&
       (asked.auxPrice === null || order.auxPrice === asked.auxPrice);
-    return isShown ? found(intent) : missed(intent, look);
+    return isShown ? found(intent) : decideMissing(intent, snapshot);
   }
 
-  async function mend(intent: Intent): Promise<void> {
+  async function repair(intent: Intent): Promise<void> {
     const { intentId } = intent;
-    const outcome = await mendBracket(intent, picture, orderBook, closing.signal);
+    const outcome = await repairBracket(intent, observed, orderBook, closing.signal);
     if (outcome === null) return found(intent);
-    log.warn("orders.bracket_mended", { intentId, outcome: outcome.message });
-    if (outcome.code === "outcome_unknown") return searchAgain(intentId);
+    log.warn("orders.bracket_repaired", { intentId, outcome: outcome.message });
+    if (outcome.code === "outcome_unknown") return probeAgain(intentId);
     refused(intent, outcome);
   }
 
   function refused(intent: Intent, outcome: TwsError): void {
     const { intentId } = intent;
-    journal.reject(intentId, outcome, picture.liveOf(intent));
-    searches.end(intentId);
-    followed.drop(intentId);
+    journal.reject(intentId, outcome, observed.liveOf(intent));
+    probes.end(intentId);
+    openIntents.drop(intentId);
   }
 
-  /** TWS has not shown it in a whole look. Only the second such look, far enough from any loss, is believed. */
-  async function missed(intent: Intent, look: Look): Promise<void> {
+  /** TWS has not shown it in a complete probe. Only the second such probe, far enough from any disconnect, is believed. */
+  async function decideMissing(intent: Intent, snapshot: OpenOrdersSnapshot): Promise<void> {
     const { intentId, account, kind, state } = intent;
     // without IBKR TWS may list what it likes
-    if (session.status().tws.state !== "connected") return searchAgain(intentId);
-    const misses = searches.missed(intentId, look.lookedAt);
+    if (session.status().tws.state !== "connected") return probeAgain(intentId);
+    const misses = probes.recordMiss(intentId, snapshot.requestedAt);
     // the line that carried it still stands, or TWS has had time to read its own lists again
-    const isUnbroken = state !== "acked" && !crossed.has(intentId);
-    const isSettled = isUnbroken || look.lookedAt - unbrokenSince >= times.settledMs;
-    const isWhole = kind === "modify" || listsAreWhole(account, look.refs);
-    if (misses < 2 || !isSettled || !isWhole) return searchAgain(intentId);
+    const isStable = state !== "acked" && !sentBeforeDisconnect.has(intentId);
+    const isSettled = isStable || snapshot.requestedAt - stableSince >= times.settledMs;
+    const isWhole = kind === "modify" || listsAreWhole(account, snapshot.refs);
+    if (misses < 2 || !isSettled || !isWhole) return probeAgain(intentId);
     if (state === "acked") return unlisted(intent);
-    const heldBack = kind === "bracket" ? await takeBack(intent, orderBook, closing.signal) : null;
-    if (heldBack !== null) return refused(intent, heldBack);
-    journal.missing(intentId, kind === "modify" ? notChanged(intent) : notThere(intent));
-    searches.end(intentId);
-    followed.read(intentId);
+    const cancelled =
+      kind === "bracket" ? await cancelUnconfirmedEntry(intent, orderBook, closing.signal) : null;
+    if (cancelled !== null) return refused(intent, cancelled);
+    journal.markAbsent(intentId, kind === "modify" ? unchangedAtTws(intent) : notAtTws(intent));
+    probes.end(intentId);
+    openIntents.read(intentId);
     log.warn("orders.absent", { intentId });
   }
 
   /** It was at TWS, and has ended on a day that TWS lists no more. */
   function unlisted(intent: Intent): void {
     const { intentId } = intent;
-    const orders = picture.ordersOf(intent) ?? [];
-    const isOver = intent.legs.every((leg) => picture.live(leg) === null || picture.isOver(leg));
+    const orders = observed.ordersOf(intent) ?? [];
+    const isOver = intent.legs.every((leg) => observed.live(leg) === null || observed.isOver(leg));
     journal.acknowledge(intentId, orders, isOver);
-    searches.end(intentId);
-    followed.read(intentId);
+    probes.end(intentId);
+    openIntents.read(intentId);
     log.warn("orders.unlisted", { intentId });
   }
 
@@ -258,49 +259,49 @@ export function createReconciler({
   const listsAreWhole = (account: string, listed: ReadonlySet<string>): boolean =>
     journal.filledSince(account, now() - controlMs).every((orderRef) => listed.has(orderRef));
 
-  function searchAgain(intentId: string): void {
-    if (!closing.signal.aborted) searches.again(intentId);
+  function probeAgain(intentId: string): void {
+    if (!closing.signal.aborted) probes.probeAgain(intentId);
   }
 
-  async function tryToLook(intentId: string): Promise<void> {
+  async function tryToProbe(intentId: string): Promise<void> {
     try {
-      await pass;
-      await lookFor([intentId]);
+      await run;
+      await probe([intentId]);
     } catch (error) {
       if (closing.signal.aborted) return;
-      // the next session begins with a look of its own
-      log.warn("orders.not_looked", { intentId, error });
-      searchAgain(intentId);
+      // the next session begins with a run of its own
+      log.warn("orders.probe_failed", { intentId, error });
+      probeAgain(intentId);
     }
   }
 
   function begin(): void {
-    unbrokenSince = performance.now();
-    searches.forgetMisses();
-    for (const { intentId } of readOr([], () => journal.unfinished())) crossed.add(intentId);
-    startPass();
+    stableSince = performance.now();
+    probes.forgetMisses();
+    for (const { intentId } of readOr([], () => journal.unfinished())) sentBeforeDisconnect.add(intentId);
+    startRun();
   }
 
-  async function runPass(number: number, connection: number): Promise<void> {
+  async function runOnce(number: number, connection: number): Promise<void> {
     await orderBook.whenRead(closing.signal);
     await reconcile();
-    if (passes === number) reconciledConnection = connection;
+    if (runCount === number) reconciledConnection = connection;
   }
 
-  function startPass(): void {
+  function startRun(): void {
     const { connection } = session;
     reconciledConnection = 0;
-    passes += 1;
-    const mine = runPass(passes, connection);
-    pass = mine;
+    runCount += 1;
+    const mine = runOnce(runCount, connection);
+    run = mine;
     mine.catch((error: unknown) => {
       if (closing.signal.aborted) return;
       log.error("orders.not_reconciled", { error });
-      if (passTimer !== null) clearTimeout(passTimer);
-      passTimer = setTimeout(() => {
-        // a later session has a pass of its own
-        if (pass === mine && session.status().tws.state === "connected") startPass();
-      }, times.lookAgainMs);
+      if (runTimer !== null) clearTimeout(runTimer);
+      runTimer = setTimeout(() => {
+        // a later session has a run of its own
+        if (run === mine && session.status().tws.state === "connected") startRun();
+      }, times.probeIntervalMs);
     });
   }
 
@@ -320,18 +321,18 @@ export function createReconciler({
       if (tws.state === "connected" && wasUpstreamDown) begin();
       wasUpstreamDown = tws.state === "upstream_down";
     }),
-    orderBook.onChange(() => followed.noteSoon()),
+    orderBook.onChange(() => openIntents.recordSoon()),
   ];
-  readOr(undefined, refuseUnsent);
+  readOr(undefined, denyUnsent);
   if (session.connection > 0) begin();
 
   return {
     async whenReconciled(signal) {
-      const awaited = pass;
+      const awaited = run;
       try {
         await Promise.race([awaited, untilAborted(signal)]);
       } catch (cause) {
-        if (awaited === pass) startPass();
+        if (awaited === run) startRun();
         if (cause instanceof TwsError && cause.code === "journal_unavailable") throw cause;
         throw new TwsError(
           "timeout",
@@ -344,33 +345,33 @@ export function createReconciler({
     isReconciled: () => reconciledConnection > 0 && reconciledConnection === session.connection,
 
     follow(intentId) {
-      const intent = followed.read(intentId);
-      if (intent !== null && isLost(intent.state)) searchAgain(intentId);
-      followed.noteSoon();
+      const intent = openIntents.read(intentId);
+      if (intent !== null && isLost(intent.state)) probeAgain(intentId);
+      openIntents.recordSoon();
     },
 
     async settle(known, signal) {
       // a connection that has just begun says first what it holds
-      await Promise.race([pass.catch(() => undefined), untilAborted(signal)]);
+      await Promise.race([run.catch(() => undefined), untilAborted(signal)]);
       const intent = journal.intent(known.intentId) ?? known;
       if (!isLost(intent.state) || !isOfLogin(intent)) return intent;
-      followed.add(intent);
+      openIntents.add(intent);
       try {
-        await lookFor([intent.intentId], signal);
+        await probe([intent.intentId], signal);
       } catch (error) {
         if (!(error instanceof TwsError)) throw error;
-        searchAgain(intent.intentId);
+        probeAgain(intent.intentId);
       }
       return journal.intent(intent.intentId) ?? intent;
     },
 
-    ordersOf: (intent) => picture.ordersOf(intent),
+    ordersOf: (intent) => observed.ordersOf(intent),
 
-    shownOf: (intent) => picture.liveOf(intent),
+    shownOf: (intent) => observed.liveOf(intent),
 
-    wordsOn(intent) {
+    describe(intent) {
       const { intentId, state, sentAt, account } = intent;
-      if (!isLost(state)) return wordsOfState[state];
+      if (!isLost(state)) return stateText[state];
       const since = sentAt === null ? "" : ` at ${new Date(sentAt).toISOString()}`;
       const isConnected = session.status().tws.state === "connected";
       const next = !isConnected
@@ -378,15 +379,15 @@ export function createReconciler({
         : isOfLogin(intent)
           ? "TWS is asked for it again every few seconds."
           : `TWS is logged in without the account ${account}; it is asked for it when that is back.`;
-      return `It was sent${since}, and TWS has not shown it in ${searches.misses(intentId)} complete looks. ${next} Do not place it again.`;
+      return `It was sent${since}, and TWS has not shown it in ${probes.misses(intentId)} complete probes of its lists. ${next} Do not place it again.`;
     },
 
     close() {
       closing.abort();
       for (const off of offs) off();
-      searches.close();
-      followed.close();
-      if (passTimer !== null) clearTimeout(passTimer);
+      probes.close();
+      openIntents.close();
+      if (runTimer !== null) clearTimeout(runTimer);
     },
   };
 }

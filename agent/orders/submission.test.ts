@@ -6,7 +6,7 @@ import { account, specOf } from "../limits/limits.fixture.ts";
 import { scriptedWorld, shown } from "../tws/test-support/scripted-ledger.fixture.ts";
 import { nameOf } from "./intent-id.ts";
 import { far, startOrders, untilAnswer } from "./orders.fixture.ts";
-import type { Work } from "./submission.ts";
+import type { OrderPlan } from "./submission.ts";
 
 const key = { idempotencyKey: "k" };
 const placing = (input: object) => tools.ibkr_place_order.input.parse({ ...far, ...input });
@@ -32,7 +32,7 @@ describe("a key", () => {
   test("that the edge has made for an order is not freed by a cancellation under the same", async () => {
     const fixture = await startOrders();
     const { handlers } = fixture.host().agent();
-    const context = callBy(trader, { madeKey: "made" });
+    const context = callBy(trader, { generatedKey: "made" });
     const { orderId } = await handlers.ibkr_place_order(placing({}), context);
     const other = await handlers.ibkr_place_order(placing(key), callBy());
     await handlers.ibkr_cancel_order({ orderId: other.orderId }, context);
@@ -80,7 +80,7 @@ describe("the same order without a key, within moments", () => {
   test("may be retried under the key that was made for it when nothing could be written down", async () => {
     const fixture = await startOrders();
     const { handlers } = fixture.host().agent();
-    const context = callBy(trader, { madeKey: "made" });
+    const context = callBy(trader, { generatedKey: "made" });
     for (const last of ["received", "reserved"]) {
       // the refusal is not written either
       fixture.host().onWritten((step) => {
@@ -102,30 +102,30 @@ test("what was sent is never taken for unsent, also when it was found at TWS bef
   const fixture = await startOrders();
   const { journal, pipeline } = fixture.host().agent().orders;
   const name = nameOf(trader.grantId, "k");
-  const wish = {
+  const intent = {
     ...name,
     tool: "ibkr_place_order",
     kind: "place",
     digest: "d",
     account,
-    isOwnKey: false,
-    checksTwin: false,
+    hasClientKey: false,
+    checksDuplicate: false,
   } as const;
   const spec = specOf({ conId: far.conId, exchange: "SMART" }, { orderRef: name.intentId });
   let sent = 0;
-  const work: Work = {
-    earlier: () => Promise.resolve(null),
+  const plan: OrderPlan = {
+    priorOrders: () => Promise.resolve(null),
     prepare: () => Promise.resolve([{ spec, changes: null, isExit: false }]),
     async send(_proposed, steps) {
-      steps.reserved([{ orderId: 1, spec }]);
-      steps.sending();
+      steps.onReserve([{ orderId: 1, spec }]);
+      steps.beforeWrite();
       sent += 1;
       journal.acknowledge(name.intentId, [], false);
       throw new TwsError("cancelled", "The agent is stopping.");
     },
   };
   for (let calls = 2; calls > 0; calls -= 1) {
-    await expect(pipeline.carryOut(wish, work, callBy())).rejects.toMatchObject({ code: expect.any(String) });
+    await expect(pipeline.submit(intent, plan, callBy())).rejects.toMatchObject({ code: expect.any(String) });
   }
   expect(sent).toBe(1);
 });

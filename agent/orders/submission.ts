@@ -12,34 +12,34 @@ import { usageOf } from "../journal/usage.ts";
 import { frozen } from "../journal/kill-switch.ts";
 import type { Assessment, LimitGuard, ProposedOrder } from "../limits/proposed-order.ts";
 import type { Reconciler } from "./reconciler.ts";
-import { wordsOf } from "./order-text.ts";
+import { orderText } from "./order-text.ts";
 import type { Log } from "../process/log.ts";
 
-/** A wish to trade: the same name always means the same thing, however often it arrives. */
-export interface Wish extends Pick<
+/** An order intent: the same name always means the same orders, however often it arrives. */
+export interface OrderIntent extends Pick<
   NewIntent,
   "intentId" | "idempotencyKey" | "tool" | "kind" | "digest" | "account"
 > {
-  /** The key is the caller's own, who may repeat it after everything here is lost. */
-  readonly isOwnKey: boolean;
-  /** Whether the same thing once more within moments is asked about first. */
-  readonly checksTwin: boolean;
+  /** The idempotency key came from the client, which may repeat it even after this journal is lost. */
+  readonly hasClientKey: boolean;
+  /** A repeat of the same order within moments is refused as a duplicate. */
+  readonly checksDuplicate: boolean;
 }
 
-/** How one kind of wish is carried out. */
-export interface Work {
-  /** What TWS shows of it from before this journal began; null for nothing. Asked only for a caller's own key. */
-  readonly earlier: () => Promise<readonly Order[] | null>;
+/** How one kind of intent is submitted. */
+export interface OrderPlan {
+  /** The orders that TWS has under its references from before this journal began; null for none. Called only for a client's key. */
+  readonly priorOrders: () => Promise<readonly Order[] | null>;
   /** The exact orders. Throws what refuses them. */
   readonly prepare: () => Promise<readonly ProposedOrder[]>;
   /** Sends them, each once. */
   readonly send: (proposed: readonly ProposedOrder[], steps: SendSteps) => Promise<readonly Order[]>;
 }
 
-/** That orders may be sent, as far as that is known before they are. */
-export interface Permit {
+/** Pre-trade clearance: limits passed, and the approval to consume if one was needed. */
+export interface Clearance {
   readonly assessment: Assessment;
-  /** What the owner has approved, to be used up with the sending; null where nothing needed it. */
+  /** The owner's approval, consumed with the sending; null where none was needed. */
   readonly approval: { readonly approvalId: string; readonly digest: string } | null;
 }
 
@@ -54,10 +54,10 @@ interface PipelineDeps {
   readonly log: Log;
 }
 
-/** So soon after the first, the same order again is asked about instead of doubled. */
-const twinMs = 10_000;
+/** A repeat of the same order within this time is refused as a duplicate. */
+const duplicateMs = 10_000;
 
-/** TWS has answered what was sent to it, and it came to nothing. */
+/** TWS answered, and nothing was traded. */
 const isAnswer = ({ code }: TwsError): boolean =>
   code === "order_rejected" || code === "order_not_changeable" || code === "order_not_found";
 
@@ -66,7 +66,7 @@ const isAnswer = ({ code }: TwsError): boolean =>
  * leaves open is the reconciler's.
  */
 export function createPipeline({ journal, guard, approvals, reconciler, clientId, now, log }: PipelineDeps) {
-  /** Wishes that this process is carrying out. */
+  /** Intents that this process is submitting. */
   const running = new Map<string, { readonly digest: string; readonly outcome: Promise<readonly Order[]> }>();
 
   /** Throws while no order may be sent, before anything is asked of TWS for it. */
@@ -75,147 +75,152 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     if (freeze !== null) throw frozen(freeze);
   }
 
-  /** Holds orders to the owner's limits, and to the owner's approval where they need it. */
-  async function admit(
-    wish: Pick<Wish, "intentId" | "tool">,
+  /** Pre-trade clearance: checks the owner's limits, and the owner's approval where it is needed. */
+  async function clear(
+    intent: Pick<OrderIntent, "intentId" | "tool">,
     proposed: readonly ProposedOrder[],
     context: CallContext,
-  ): Promise<Permit> {
+  ): Promise<Clearance> {
     const assessment = await guard.assess(proposed, requestOf(context));
     const reason = guard.approvalReason(assessment);
     if (reason === null) return { assessment, approval: null };
     const { caller } = context;
     const { account } = assessment;
     const digest = digestOfOrders(proposed);
-    const petition = {
-      intentId: wish.intentId,
-      tool: wish.tool,
+    const request = {
+      intentId: intent.intentId,
+      tool: intent.tool,
       digest,
       account,
       mode: modeOf(account),
-      orders: proposed.map((one) => wordsOf(one)),
+      orders: proposed.map((one) => orderText(one)),
       value: assessment.valueText,
       reason,
       client: caller.client,
       grantId: caller.grantId,
     };
-    const approvalId = await approvals.approved(petition, context);
+    const approvalId = await approvals.approved(request, context);
     return { assessment, approval: { approvalId, digest } };
   }
 
   /**
-   * Carries a wish out, once. Repeated, it answers with what became of it the first time. Throws what refused it;
+   * Submits an intent, once. Repeated, it answers with the outcome of the first time. Throws what refused it;
    * outcome_unknown when nobody can say.
    */
-  async function carryOut(
-    wish: Wish,
-    work: Work,
+  async function submit(
+    intent: OrderIntent,
+    plan: OrderPlan,
     context: CallContext,
-    given?: Permit,
+    cleared?: Clearance,
   ): Promise<readonly Order[]> {
-    const { intentId, digest } = wish;
+    const { intentId, digest } = intent;
     const current = running.get(intentId);
     if (current !== undefined) {
       if (current.digest !== digest) throw otherOrder();
       return await current.outcome.catch((error: unknown) => {
-        throw named(error, wish);
+        throw named(error, intent);
       });
     }
     // nothing is awaited until it is in the map: two at once are one
-    const outcome = startOrRepeat(wish, work, context, given);
+    const outcome = startOrRepeat(intent, plan, context, cleared);
     running.set(intentId, { digest, outcome });
     try {
       return await outcome;
     } catch (error) {
-      throw named(error, wish);
+      throw named(error, intent);
     } finally {
       running.delete(intentId);
     }
   }
 
-  async function startOrRepeat(wish: Wish, work: Work, context: CallContext, given?: Permit) {
-    const known = journal.intent(wish.intentId);
-    if (known === null) return start(wish, work, context, known, given);
-    if (known.digest !== wish.digest) throw otherOrder();
-    // nobody is carrying it out now, so that what was not sent never will be
-    return isUnsent(known.state) ? start(wish, work, context, known, given) : outcomeOf(known, context);
+  async function startOrRepeat(
+    intent: OrderIntent,
+    plan: OrderPlan,
+    context: CallContext,
+    cleared?: Clearance,
+  ) {
+    const known = journal.intent(intent.intentId);
+    if (known === null) return start(intent, plan, context, known, cleared);
+    if (known.digest !== intent.digest) throw otherOrder();
+    // no call is submitting it now, so what was not sent never will be
+    return isUnsent(known.state) ? start(intent, plan, context, known, cleared) : finalOrders(known, context);
   }
 
-  /** What became of a wish that was acted upon before. */
-  async function outcomeOf(known: Intent, { signal }: CallContext): Promise<readonly Order[]> {
+  /** The orders of an intent that was submitted before; throws its outcome where it has none. */
+  async function finalOrders(known: Intent, { signal }: CallContext): Promise<readonly Order[]> {
     const settled = await reconciler.settle(known, signal);
     const orders = reconciler.ordersOf(settled);
     if (orders !== null && settled.state !== "rejected" && settled.state !== "absent") return orders;
     if (settled.outcome !== null) throw TwsError.fromBody(settled.outcome);
-    throw new TwsError("outcome_unknown", reconciler.wordsOn(settled));
+    throw new TwsError("outcome_unknown", reconciler.describe(settled));
   }
 
   async function start(
-    wish: Wish,
-    work: Work,
+    intent: OrderIntent,
+    plan: OrderPlan,
     context: CallContext,
     known: Intent | null,
-    given?: Permit,
+    cleared?: Clearance,
   ): Promise<readonly Order[]> {
-    const intent = intentOf(wish, context);
-    if (wish.isOwnKey && known === null) {
-      const earlier = await work.earlier();
-      if (earlier !== null) {
-        journal.adopt(intent, earlier, clientId);
-        noteDown(() => reconciler.follow(intent.intentId));
-        return earlier;
+    const newIntent = newIntentOf(intent, context);
+    if (intent.hasClientKey && known === null) {
+      const prior = await plan.priorOrders();
+      if (prior !== null) {
+        journal.adopt(newIntent, prior, clientId);
+        tryToRecord(() => reconciler.follow(newIntent.intentId));
+        return prior;
       }
     }
-    if (wish.checksTwin) requireNoTwin(wish, context);
+    if (intent.checksDuplicate) requireNoDuplicate(intent, context);
     requireOpen();
-    journal.receive(intent);
+    journal.receive(newIntent);
     try {
-      const proposed = await work.prepare();
-      const permit = given ?? (await admit(wish, proposed, context));
+      const proposed = await plan.prepare();
+      const clearance = cleared ?? (await clear(intent, proposed, context));
       await reconciler.whenReconciled(context.signal);
-      const orders = await work.send(proposed, stepsOf(intent, proposed, permit));
-      noteDown(() =>
+      const orders = await plan.send(proposed, stepsOf(newIntent, proposed, clearance));
+      tryToRecord(() =>
         journal.acknowledge(
-          wish.intentId,
+          intent.intentId,
           orders,
           orders.every(({ status }) => isFinal(status)),
         ),
       );
-      noteDown(() => reconciler.follow(wish.intentId));
+      tryToRecord(() => reconciler.follow(intent.intentId));
       return orders;
     } catch (error) {
-      noteFailure(wish.intentId, error);
+      recordFailure(intent.intentId, error);
       throw error;
     }
   }
 
-  function requireNoTwin(wish: Wish, { caller }: CallContext): void {
-    const { intentId, digest } = wish;
-    const twin = journal.twin({ intentId, grantId: caller.grantId, digest }, now() - twinMs);
-    if (twin === null || cameToNothing(twin)) return;
-    const ids = twin.legs.map(({ orderId }) => orderId).join(", ");
-    const seconds = Math.max(1, Math.round((now() - twin.createdAt) / 1000));
+  function requireNoDuplicate(intent: OrderIntent, { caller }: CallContext): void {
+    const { intentId, digest } = intent;
+    const duplicate = journal.duplicate({ intentId, grantId: caller.grantId, digest }, now() - duplicateMs);
+    if (duplicate === null || endedUnfilled(duplicate)) return;
+    const ids = duplicate.legs.map(({ orderId }) => orderId).join(", ");
+    const seconds = Math.max(1, Math.round((now() - duplicate.createdAt) / 1000));
     throw new TwsError(
       "duplicate_order",
-      `The same was asked for ${seconds} s ago${ids === "" ? "" : ` (order ${ids})`}, so nothing was placed now.`,
-      { intent: { intentId: twin.intentId, idempotencyKey: twin.idempotencyKey } },
+      `An identical order was requested ${seconds} s ago${ids === "" ? "" : ` (order ${ids})`}; nothing was placed now.`,
+      { intent: { intentId: duplicate.intentId, idempotencyKey: duplicate.idempotencyKey } },
     );
   }
 
-  /** Its orders have ended without a fill, so that the same again doubles nothing. */
-  function cameToNothing(twin: Intent): boolean {
-    const orders = reconciler.ordersOf(twin);
+  /** Its orders have ended without a fill, so a repeat duplicates nothing. */
+  function endedUnfilled(duplicate: Intent): boolean {
+    const orders = reconciler.ordersOf(duplicate);
     // an Inactive one may be parked, and wake
     const isOver = (status: Order["status"]) => isFinal(status) && status !== "Inactive";
     return orders?.every(({ status, filled }) => isOver(status) && filled === 0) ?? false;
   }
 
   /** The last checks, each within the write that makes it true: two orders cannot both take the last of a limit. */
-  function stepsOf(intent: NewIntent, proposed: readonly ProposedOrder[], permit: Permit): SendSteps {
+  function stepsOf(intent: NewIntent, proposed: readonly ProposedOrder[], clearance: Clearance): SendSteps {
     const { intentId, account, notAfter } = intent;
     const expected = digestOfSpecs(proposed.map(({ spec }) => spec));
     return {
-      reserved(orders) {
+      onReserve(orders) {
         if (digestOfSpecs(orders.map(({ spec }) => spec)) !== expected) {
           throw new TwsError(
             "order_not_changeable",
@@ -225,26 +230,23 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
             },
           );
         }
-        // the connection may have begun after the pass that was waited for
+        // the connection may have begun after the reconciliation run that was waited for
         if (!reconciler.isReconciled()) {
           throw new TwsError("timeout", "TWS has just begun a new session, so nothing was sent.", {
             nextStep: "Try again in a few seconds; this call has placed nothing.",
           });
         }
-        const { assessment, approval } = permit;
+        const { assessment, approval } = clearance;
         journal.reserve(intentId, orders.map(legOf(clientId)), assessment.value, (db) => {
           const freeze = freezeOf(db);
           if (freeze !== null) throw frozen(freeze);
-          guard.requireRoom(assessment, usageOf(db, account, guard.dayBegan(), now()));
+          guard.requireHeadroom(assessment, usageOf(db, account, guard.dayBegan(), now()));
           if (approval !== null) useApproval(db, approval.approvalId, approval.digest, now());
         });
       },
-      sending() {
+      beforeWrite() {
         if (now() > notAfter) {
-          throw new TwsError(
-            "cancelled",
-            "The time of the call had passed before its turn came; nothing was sent.",
-          );
+          throw new TwsError("cancelled", "The call's deadline passed while it waited; nothing was sent.");
         }
         requireOpen();
         journal.sending(intentId);
@@ -252,8 +254,8 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     };
   }
 
-  /** What TWS has taken is taken, whatever the journal can be told of it: after a restart it is found again. */
-  function noteDown(write: () => void): void {
+  /** Logs a failed record instead of throwing: what TWS has taken is taken, and is found again after a restart. */
+  function tryToRecord(write: () => void): void {
     try {
       write();
     } catch (error) {
@@ -261,10 +263,10 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     }
   }
 
-  function noteFailure(intentId: string, thrown: unknown): void {
-    noteDown(() => {
+  function recordFailure(intentId: string, thrown: unknown): void {
+    tryToRecord(() => {
       const intent = journal.intent(intentId);
-      // not by its state: a look at TWS's lists may have moved it on meanwhile
+      // not by its state: a probe of TWS's lists may have moved it on meanwhile
       const hasLeft = intent !== null && intent.sentAt !== null;
       const error =
         thrown instanceof TwsError
@@ -278,32 +280,32 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
         const isOrder = intent?.kind === "place" || intent?.kind === "bracket";
         journal.reject(intentId, error, isOrder ? reconciler.shownOf(intent) : []);
       } else if (hasLeft || error.code === "outcome_unknown") {
-        journal.lose(intentId, error.code === "outcome_unknown" ? error : lostBy(error));
+        journal.markUnknown(intentId, error.code === "outcome_unknown" ? error : unknownAfter(error));
         reconciler.follow(intentId);
-      } else journal.refuse(intentId, error);
+      } else journal.deny(intentId, error);
     });
   }
 
-  const intentOf = (wish: Wish, { caller, notAfter }: CallContext): NewIntent => {
-    const { intentId, idempotencyKey, tool, kind, digest, account } = wish;
+  const newIntentOf = (intent: OrderIntent, { caller, notAfter }: CallContext): NewIntent => {
+    const { intentId, idempotencyKey, tool, kind, digest, account } = intent;
     const { grantId, client } = caller;
     return { intentId, idempotencyKey, tool, kind, digest, account, grantId, client, notAfter };
   };
 
   /** Changes of one order one after the other: each is held to the limits as the last one left it. */
-  const turns = new Map<number, Promise<unknown>>();
+  const queues = new Map<number, Promise<unknown>>();
 
   return {
-    carryOut,
+    submit,
 
-    async inTurn<T>(orderId: number, run: () => Promise<T>): Promise<T> {
-      const turn = (turns.get(orderId) ?? Promise.resolve()).then(run);
+    async enqueue<T>(orderId: number, run: () => Promise<T>): Promise<T> {
+      const turn = (queues.get(orderId) ?? Promise.resolve()).then(run);
       const settled = turn.catch(() => undefined);
-      turns.set(orderId, settled);
+      queues.set(orderId, settled);
       try {
         return await turn;
       } finally {
-        if (turns.get(orderId) === settled) turns.delete(orderId);
+        if (queues.get(orderId) === settled) queues.delete(orderId);
       }
     },
 
@@ -311,57 +313,61 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     assess: (proposed: readonly ProposedOrder[], context: CallContext): Promise<Assessment> =>
       guard.assess(proposed, requestOf(context)),
 
-    /** Whether a repeat answers with what became of the first. */
-    wasActedUpon({ intentId }: Wish): boolean {
+    /** Returns whether a repeat answers with the outcome of the first. */
+    wasSubmitted({ intentId }: OrderIntent): boolean {
       const state = journal.intent(intentId)?.state;
       return running.has(intentId) || (state !== undefined && !isUnsent(state));
     },
 
-    /** Writes down that a basket has come in. Throws for a key that stands for another, and for a twin. */
-    openBasket(wish: Wish, context: CallContext): void {
-      const known = journal.intent(wish.intentId);
-      if (known !== null && known.digest !== wish.digest) throw otherOrder();
+    /** Records that a basket has come in. Throws for a key of another basket, and for a duplicate. */
+    openBasket(intent: OrderIntent, context: CallContext): void {
+      const known = journal.intent(intent.intentId);
+      if (known !== null && known.digest !== intent.digest) throw otherOrder();
       if (known !== null && known.state !== "refused") return;
-      if (wish.checksTwin) requireNoTwin(wish, context);
+      if (intent.checksDuplicate) requireNoDuplicate(intent, context);
       requireOpen();
-      journal.receive(intentOf(wish, context));
+      journal.receive(newIntentOf(intent, context));
     },
 
-    /** Holds the orders of a basket, all together, to the limits, and uses up the owner's approval of them. */
-    async admitBasket(
-      wish: Wish,
+    /** Clears the orders of a basket together: checks the limits, and consumes the owner's approval. */
+    async clearBasket(
+      intent: OrderIntent,
       proposed: readonly ProposedOrder[],
       context: CallContext,
     ): Promise<Assessment> {
       try {
-        const { assessment, approval } = await admit(wish, proposed, context);
-        journal.file.write("admitted", (db) => {
-          guard.requireRoom(assessment, usageOf(db, wish.account, guard.dayBegan(), now()));
+        const { assessment, approval } = await clear(intent, proposed, context);
+        journal.file.write("cleared", (db) => {
+          guard.requireHeadroom(assessment, usageOf(db, intent.account, guard.dayBegan(), now()));
           if (approval !== null) useApproval(db, approval.approvalId, approval.digest, now());
         });
         return assessment;
       } catch (error) {
-        noteFailure(wish.intentId, error);
-        throw named(error, wish);
+        recordFailure(intent.intentId, error);
+        throw named(error, intent);
       }
     },
 
-    closeBasket: ({ intentId }: Wish): void => noteDown(() => journal.finish(intentId, "answered")),
+    closeBasket: ({ intentId }: OrderIntent): void => tryToRecord(() => journal.finish(intentId, "answered")),
 
     /**
      * Cancelling is always allowed: what cannot be written down is sent all the same. `send` is given what to call right
      * before its message is written.
      */
-    async cancel<T>(wish: Wish, context: CallContext, send: (sending: () => void) => Promise<T>): Promise<T> {
-      const { intentId } = wish;
-      noteDown(() => journal.receive(intentOf(wish, context)));
+    async cancel<T>(
+      intent: OrderIntent,
+      context: CallContext,
+      send: (beforeWrite: () => void) => Promise<T>,
+    ): Promise<T> {
+      const { intentId } = intent;
+      tryToRecord(() => journal.receive(newIntentOf(intent, context)));
       try {
-        const answer = await send(() => noteDown(() => journal.sending(intentId)));
-        noteDown(() => journal.finish(intentId, "answered"));
+        const answer = await send(() => tryToRecord(() => journal.sending(intentId)));
+        tryToRecord(() => journal.finish(intentId, "answered"));
         return answer;
       } catch (error) {
-        noteFailure(intentId, error);
-        throw named(error, wish);
+        recordFailure(intentId, error);
+        throw named(error, intent);
       }
     },
   };
@@ -369,14 +375,14 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
 export type Pipeline = ReturnType<typeof createPipeline>;
 
 /** What was, or may have been, or is to be placed can be asked about by its name. */
-function named(error: unknown, { intentId, idempotencyKey }: Wish): unknown {
+function named(error: unknown, { intentId, idempotencyKey }: OrderIntent): unknown {
   const isNamed =
     error instanceof TwsError &&
     ["outcome_unknown", "order_rejected", "approval_required"].includes(error.code);
   return isNamed ? error.about({ intentId, idempotencyKey }) : error;
 }
 
-const lostBy = (cause: TwsError): TwsError =>
+const unknownAfter = (cause: TwsError): TwsError =>
   new TwsError("outcome_unknown", `${cause.message} It may have reached TWS before that.`, { cause });
 
 const legNames: readonly string[] = ["entry", "takeProfit", "stopLoss"];

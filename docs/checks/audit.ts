@@ -11,13 +11,13 @@ const Report = z.object({
 });
 const Refusal = z.object({ message: z.string(), statusCode: z.number().optional() });
 
-interface Verdict {
+interface AuditOutcome {
   readonly words: string;
   readonly exitCode: 0 | 1;
 }
 
 /** What npm's JSON says; `hasFaults` is npm's own judgement by the least severity. */
-export function verdictOf(json: string, hasFaults: boolean): Verdict {
+export function outcomeOf(json: string, hasFaults: boolean): AuditOutcome {
   const said: unknown = JSON.parse(json);
   const report = Report.safeParse(said);
   if (report.success) {
@@ -37,12 +37,12 @@ export function verdictOf(json: string, hasFaults: boolean): Verdict {
 }
 
 /** Asks the registry about every package of the lock file in this folder. */
-export function audit(folder: string, args: readonly string[] = []): Promise<Verdict> {
-  const { promise, resolve, reject } = Promise.withResolvers<Verdict>();
+export function audit(folder: string, args: readonly string[] = []): Promise<AuditOutcome> {
+  const { promise, resolve, reject } = Promise.withResolvers<AuditOutcome>();
   const options = { cwd: folder, maxBuffer: 64 * 1024 * 1024 };
   execFile("npm", ["audit", "--json", `--audit-level=${leastSeverity}`, ...args], options, (error, out) => {
     try {
-      resolve(verdictOf(out, error !== null));
+      resolve(outcomeOf(out, error !== null));
     } catch (cause) {
       reject(new Error("npm audit said nothing that can be understood.", { cause: error ?? cause }));
     }

@@ -44,7 +44,7 @@ beforeEach(async () => {
 });
 
 type OwnerFrame = Extract<EdgeFrame, { type: "owner" }>;
-const desk = (frame: OwnerFrame, approvals: readonly PendingApproval[]) =>
+const answerWaiting = (frame: OwnerFrame, approvals: readonly PendingApproval[]) =>
   agent.send({ type: "result", id: frame.id, output: { approvals } });
 const refuse = (frame: OwnerFrame, message: string) =>
   agent.send({
@@ -57,8 +57,8 @@ const refuse = (frame: OwnerFrame, message: string) =>
 async function shown(where: string, approvals: readonly PendingApproval[]): Promise<string> {
   const answer = browser.get(where);
   const frame = await agent.expect("owner");
-  expect(frame.request).toEqual({ kind: "desk" });
-  desk(frame, approvals);
+  expect(frame.request).toEqual({ kind: "owner" });
+  answerWaiting(frame, approvals);
   return await (await answer).text();
 }
 
@@ -79,8 +79,8 @@ async function submitted(
 async function expectNothingAsked(): Promise<void> {
   void browser.get("/approvals");
   const frame = await agent.expect("owner");
-  expect(frame.request).toEqual({ kind: "desk" });
-  desk(frame, []);
+  expect(frame.request).toEqual({ kind: "owner" });
+  answerWaiting(frame, []);
 }
 
 describe("an order that waits", () => {
@@ -94,7 +94,7 @@ describe("an order that waits", () => {
     const { request, response } = await submitted(
       page,
       { do: "approve", digest: hidden(page, "digest") },
-      (frame) => desk(frame, []),
+      (frame) => answerWaiting(frame, []),
     );
     expect(request).toEqual({ kind: "decide", approvalId: "a1", digest, decision: "approve" });
     expect(await response.text()).toContain("Approved");
@@ -103,7 +103,7 @@ describe("an order that waits", () => {
   test("is declined, and the page says that it is not placed", async () => {
     const page = await shown(path, [pending()]);
     const { request, response } = await submitted(page, { do: "decline", digest }, (frame) =>
-      desk(frame, []),
+      answerWaiting(frame, []),
     );
     expect(request).toMatchObject({ decision: "decline" });
     expect(await response.text()).toContain("not placed");
@@ -164,7 +164,7 @@ describe("an order that waits", () => {
   test("that still waits after the decision is not called decided", async () => {
     const page = await shown(path, [pending()]);
     const { response } = await submitted(page, { do: "approve", digest }, (frame) =>
-      desk(frame, [pending()]),
+      answerWaiting(frame, [pending()]),
     );
     expect(response.status).toBe(502);
   });
@@ -172,10 +172,10 @@ describe("an order that waits", () => {
   test("is answered late or twice by the agent: the first answer counts", async () => {
     const answer = browser.get(path);
     const frame = await agent.expect("owner");
-    desk(frame, [pending()]);
-    desk(frame, []);
+    answerWaiting(frame, [pending()]);
+    answerWaiting(frame, []);
     expect(await (await answer).text()).toContain("BUY 10 AAPL");
-    desk(frame, [pending()]);
+    answerWaiting(frame, [pending()]);
     await expectNothingAsked();
   });
 
@@ -237,7 +237,7 @@ describe("an order that waits", () => {
 
   test("is on a page that is not kept, not framed, and runs no script", async () => {
     const answer = browser.get(path);
-    desk(await agent.expect("owner"), [pending()]);
+    answerWaiting(await agent.expect("owner"), [pending()]);
     const { headers } = await answer;
     expect(headers.get("Cache-Control")).toBe("no-store");
     expect(headers.get("X-Frame-Options")).toBe("DENY");
@@ -355,7 +355,7 @@ describe("the state of trading", () => {
     const { request, response } = await submitted(
       page,
       { host: "default", do: "freeze", reason: " holiday " },
-      (frame) => desk(frame, []),
+      (frame) => answerWaiting(frame, []),
       "/approvals",
     );
     expect(request).toEqual({ kind: "freeze", reason: "holiday" });
@@ -369,7 +369,7 @@ describe("the state of trading", () => {
     const { request } = await submitted(
       page,
       { host: "default", do: "unfreeze" },
-      (frame) => desk(frame, []),
+      (frame) => answerWaiting(frame, []),
       "/approvals",
     );
     expect(request).toEqual({ kind: "unfreeze" });

@@ -6,7 +6,7 @@ export async function sha256Of(text: string): Promise<string> {
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The wish to trade that a grant makes under a key, as the agent names it too. */
+/** The id of the order intent of a grant under a key, as the agent computes it too. */
 export async function intentOf(grantId: string, idempotencyKey: string): Promise<IntentName> {
   const digest = await sha256Of(`${grantId}/${idempotencyKey}`);
   return { intentId: `ag1:${digest.slice(0, 24)}`, idempotencyKey };

@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AuditHead } from "../../shared/audit.ts";
-import { OwnerDesk, type OwnerRequest } from "../../shared/approval.ts";
+import { OwnerAnswer, type OwnerRequest } from "../../shared/approval.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
 import { ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
@@ -181,8 +181,8 @@ export class TwsHost extends DurableObject implements HostRpc {
   async owner(request: OwnerRequest): Promise<OwnerOutcome> {
     const outcome = await this.#calls.askForOwner(request);
     if (!outcome.ok) return outcome;
-    const desk = OwnerDesk.safeParse(outcome.output);
-    if (desk.success) return { ok: true, desk: desk.data };
+    const answer = OwnerAnswer.safeParse(outcome.output);
+    if (answer.success) return { ok: true, answer: answer.data };
     const error = new TwsError("protocol_error", "The agent's answer was not what was asked for.");
     return { ok: false, error: error.toBody() };
   }

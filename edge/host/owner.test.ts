@@ -21,7 +21,7 @@ describe("what the owner asks of the agent", () => {
     const host = freshHost();
     const agent = await connectAgent(host);
     const requests: OwnerRequest[] = [
-      { kind: "desk" },
+      { kind: "owner" },
       decide,
       { kind: "freeze", reason: "" },
       { kind: "unfreeze" },
@@ -31,14 +31,14 @@ describe("what the owner asks of the agent", () => {
       const frame = await agent.expect("owner");
       expect(frame.request).toEqual(request);
       agent.send({ type: "result", id: frame.id, output: nothing });
-      expect(await outcome).toEqual({ ok: true, desk: nothing });
+      expect(await outcome).toEqual({ ok: true, answer: nothing });
     }
   });
 
   it("reaches the agent also when the object was evicted between two questions", async () => {
     const host = freshHost();
     const agent = await connectAgent(host);
-    for (const request of [{ kind: "desk" }, decide] as const) {
+    for (const request of [{ kind: "owner" }, decide] as const) {
       const outcome = rpc(host).owner(request);
       const frame = await agent.expect("owner");
       agent.send({ type: "result", id: frame.id, output: nothing });
@@ -57,7 +57,7 @@ describe("what the owner asks of the agent", () => {
   it("is not known to be done when the agent goes, or says nothing for too long", async () => {
     const host = freshHost();
     const agent = await connectAgent(host);
-    const lost = [rpc(host).owner({ kind: "desk" }), rpc(host).owner(decide)];
+    const lost = [rpc(host).owner({ kind: "owner" }), rpc(host).owner(decide)];
     await agent.expect("owner");
     await agent.expect("owner");
     agent.socket.close(1000, "");
@@ -74,7 +74,7 @@ describe("what the owner asks of the agent", () => {
     // what comes after that is nobody's, also not the next one's
     slow.send({ type: "result", id: frame.id, output: nothing });
     await slow.expect("cancel");
-    const next = rpc(host).owner({ kind: "desk" });
+    const next = rpc(host).owner({ kind: "owner" });
     const second = await slow.expect("owner");
     expect(second.id).not.toBe(frame.id);
     slow.send({
@@ -93,7 +93,7 @@ describe("what the owner asks of the agent", () => {
   ])("is an error where the agent answers something else", async (output) => {
     const host = freshHost();
     const agent = await connectAgent(host);
-    const outcome = rpc(host).owner({ kind: "desk" });
+    const outcome = rpc(host).owner({ kind: "owner" });
     const { id } = await agent.expect("owner");
     agent.send({ type: "result", id, output });
     expect(await outcome).toMatchObject({ ok: false, error: { code: "protocol_error" } });
@@ -102,13 +102,13 @@ describe("what the owner asks of the agent", () => {
   it("is not answered for by the answer to a call", async () => {
     const host = freshHost();
     const agent = await connectAgent(host);
-    const outcome = rpc(host).owner({ kind: "desk" });
+    const outcome = rpc(host).owner({ kind: "owner" });
     const owner = await agent.expect("owner");
     const call = rpc(host).call(callOf("ibkr_get_positions"));
     const { id } = await agent.expect("call");
     agent.send({ type: "result", id, output: nothing });
     expect(await call).toEqual({ ok: true, output: nothing });
     agent.send({ type: "result", id: owner.id, output: nothing });
-    expect(await outcome).toEqual({ ok: true, desk: nothing });
+    expect(await outcome).toEqual({ ok: true, answer: nothing });
   });
 });

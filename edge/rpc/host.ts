@@ -1,4 +1,4 @@
-import type { OwnerDesk, OwnerRequest } from "../../shared/approval.ts";
+import type { OwnerAnswer, OwnerRequest } from "../../shared/approval.ts";
 import type { AuditEntry, AuditHead, Trail } from "../../shared/audit.ts";
 import type { ErrorBody } from "../../shared/errors.ts";
 import type { Caller } from "../../shared/caller.ts";
@@ -31,7 +31,7 @@ export type ResourceOutcome =
 
 /** All that waits for the owner, as the agent has just said. */
 export type OwnerOutcome =
-  | { readonly ok: true; readonly desk: OwnerDesk }
+  | { readonly ok: true; readonly answer: OwnerAnswer }
   | { readonly ok: false; readonly error: ErrorBody };
 
 /** Whether the copy of the agent's audit trail is whole; `none` before its first entry. */

@@ -71,8 +71,8 @@ const MarginChange = z.object({
   after: z.number().nullable(),
 });
 
-/** What became of a wish to trade, as the agent's journal has it. */
-const Wish = z.object({
+/** The state of an order intent in the agent's journal. */
+const IntentStatus = z.object({
   intentId: z.string(),
   idempotencyKey: z.string(),
   /** received and refused: not sent; sending and unknown: perhaps sent; acked and done: TWS has it; rejected, absent: it has not. */
@@ -260,7 +260,7 @@ export const orderTools = {
   ibkr_get_order_status: defineTool({
     title: "Order status",
     description:
-      "Where one order is, by any one of its names. Use it after ibkr_place_order, and with the idempotencyKey after outcome_unknown: status Unknown means that it is still looked for. Fills are in ibkr_get_executions.",
+      "Where one order is, by any one of its names. Use it after ibkr_place_order, and with the idempotencyKey after outcome_unknown: status Unknown means that it is still probed for. Fills are in ibkr_get_executions.",
     input: {
       orderId: orderId.optional(),
       permId: z.int().positive().optional().describe("IBKR's permanent id"),
@@ -273,7 +273,7 @@ export const orderTools = {
       remaining: z.number().nullable().describe("Null while not known"),
       whyHeld: z.string().nullable().describe("TWS's reason, such as locate"),
       order: Order.nullable().describe("The whole order; null while TWS does not show it"),
-      wish: Wish.optional().describe("How it stands with what you asked for"),
+      intent: IntentStatus.optional().describe("Its state in the agent's order journal"),
     },
     effect: "reads",
     deadline: "normal",

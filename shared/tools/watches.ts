@@ -68,7 +68,7 @@ export const watchTools = {
       high: amount.describe("Highest NetLiquidation seen"),
       low: amount.describe("Lowest NetLiquidation seen"),
       currency: z.string().nullable().describe("Of these; null if unknown"),
-      count: z.int().describe("Rows that changed after the first picture"),
+      count: z.int().describe("Rows that changed after the first snapshot"),
       sample: z
         .array(
           z.object({

@@ -6,7 +6,7 @@ import { type Attempt, type Operation, isDefinite, type Rig } from "./crash-oper
 export type Fault = (act: () => Promise<AgentFrame>) => Promise<unknown>;
 
 /** The same times as usual, a hundred times faster. */
-export const quickReconcile = { lookAgainMs: 100, settledMs: 500, lookMs: 4_000, noteMs: 5 };
+export const quickReconcile = { probeIntervalMs: 100, settledMs: 500, probeMs: 4_000, recordDelayMs: 5 };
 /** Shorter than `settledMs`, as it is in reality. */
 export const emptyForMs = 250;
 
@@ -18,10 +18,10 @@ async function playCell(rig: Rig, operation: Operation, key: string, fault: Faul
   const attempt = await operation.begin(rig, key);
   await fault(attempt.act);
   const answer = await until(attempt.act, (given) => isDefinite(operation, given));
-  const words = attempt.verdict(answer);
+  const words = attempt.describe(answer);
   await allKnown(rig, attempt);
   // nothing comes behind, and the same again changes nothing
-  const again = attempt.verdict(await attempt.act());
+  const again = attempt.describe(await attempt.act());
   return again === words ? words : `${words}, then ${again}`;
 }
 

@@ -24,7 +24,7 @@ export interface Attempt {
    * TWS's own record of it, in words for the table. Throws when that is not what the answer says, when
    * anything is there twice, and when an entry is left without its exits.
    */
-  readonly verdict: (answer: AgentFrame) => string;
+  readonly describe: (answer: AgentFrame) => string;
 }
 
 export interface Operation {
@@ -90,7 +90,7 @@ function placing(name: string, terms: Readonly<Record<string, unknown>>, end: st
       return {
         act: () => ask("ibkr_place_order", { ...terms, idempotencyKey }),
         names: [{ idempotencyKey }, { intentId }],
-        verdict: (answer) => wordsOf(answer, oneOrNone(simulator, intentId, !isError(answer))),
+        describe: (answer) => wordsOf(answer, oneOrNone(simulator, intentId, !isError(answer))),
       };
     },
   };
@@ -107,7 +107,7 @@ function bracket(name: string, entryPrice: number): Operation {
       return {
         act: () => ask("ibkr_place_bracket_order", { ...terms, idempotencyKey }),
         names: [{ idempotencyKey }, { intentId }],
-        verdict(answer) {
+        describe(answer) {
           const [entry, ...exits] = ["P", "T", "S"].map((leg) => only(simulator, `${intentId}:${leg}`));
           const isWorking = (order: Order | null | undefined) => order?.completedAt === null;
           const isHeld = exits.every(isWorking);
@@ -140,7 +140,7 @@ const modify: Operation = {
     return {
       act: () => ask("ibkr_modify_order", { orderId, limitPrice: 2 }),
       names: [{ idempotencyKey: key }, { orderId }],
-      verdict(answer) {
+      describe(answer) {
         const orders = ordersUnder(simulator, intentId);
         const [price] = orders.map(({ request }) => request.limitPrice);
         if (orders.length !== 1 || price !== (isError(answer) ? 1 : 2)) {
@@ -162,7 +162,7 @@ const cancel: Operation = {
     return {
       act: () => ask("ibkr_cancel_order", { orderId }),
       names: [{ idempotencyKey: key }, { orderId }],
-      verdict(answer) {
+      describe(answer) {
         const order = only(simulator, intentId);
         if (isError(answer) || order?.completedAt === null) throw new Error(`${order?.status} at TWS`);
         return `1 ${order?.status}`;
@@ -183,7 +183,7 @@ const basket: Operation = {
     return {
       act: () => ask("ibkr_place_orders", { orders, idempotencyKey }),
       names: refs.map((intentId) => ({ intentId })),
-      verdict(answer) {
+      describe(answer) {
         const rows = Rows.parse(outputOf(answer)).orders;
         return refs
           .map((ref, row) => oneOrNone(simulator, ref, rows[row]?.orderId !== undefined))

@@ -58,7 +58,7 @@ function nextOpen(market: Market, { instrument, outsideRth }: OrderRequest, at: 
   return sessions.find(({ open }) => open !== null && open > at)?.open ?? at;
 }
 
-/** Whether TWS takes the order but drops its wish to trade outside regular hours (2109). */
+/** True where TWS takes the order but drops its flag to trade outside regular hours (2109). */
 export function ignoresOutsideRth({ instrument, orderType, outsideRth, tif }: OrderRequest): boolean {
   if (!outsideRth) return false;
   return (

@@ -109,13 +109,13 @@ export function openConnection(socket: Socket, host: Host): Connection {
       if (fields[0] === startApi && !host.isMuted()) start(fields);
       return;
     }
-    const verdict = pace.count(performance.now());
-    if (verdict !== "fine") {
+    const pacing = pace.count(performance.now());
+    if (pacing !== "fine") {
       const max = host.maxMessagesPerSecond;
       const text = `Max rate of messages per second has been exceeded:max=${max} rec=${max + 1} (${pace.strikes()})`;
       client.error(-1, 100, text);
     }
-    if (verdict === "expelled") hangUp();
+    if (pacing === "expelled") hangUp();
     else host.received(client, fields);
   }
 

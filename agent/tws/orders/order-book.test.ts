@@ -212,7 +212,7 @@ describe("an order in TWS's list of those that ended, which has no order ids", (
       const reader = whose === "by a later one" ? null : book;
       if (reader === null) await session.close();
       const asked = reader ?? (await connectBook(simulator)).book;
-      await asked.look(context);
+      await asked.readAll(context);
       expect(asked.shown(spec.orderRef)).toMatchObject({ status: "Filled", filled: 10, remaining: 0 });
     },
   );

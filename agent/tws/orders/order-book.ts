@@ -35,7 +35,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   const ids = createOrderIds();
   const events = listenToOrders({ session, records, executions, ids });
   const lists = createOrderRefresh({ session, records, executions });
-  const desk = { session, records, executions, ids, events, lists, times };
+  const orders = { session, records, executions, ids, events, lists, times };
   const closing = new AbortController();
   /** Whether the reading succeeded. */
   let reconciled: Promise<boolean> = Promise.resolve(true);
@@ -90,10 +90,10 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   }
 
   /** One change of an order at a time: each sends the whole order, so two at once would undo each other. */
-  const turns = new WeakMap<OrderRecord, Promise<unknown>>();
-  function inTurn(record: OrderRecord, run: () => Promise<Order>): Promise<Order> {
-    const turn = (turns.get(record) ?? Promise.resolve()).then(run);
-    turns.set(
+  const queues = new WeakMap<OrderRecord, Promise<unknown>>();
+  function enqueue(record: OrderRecord, run: () => Promise<Order>): Promise<Order> {
+    const turn = (queues.get(record) ?? Promise.resolve()).then(run);
+    queues.set(
       record,
       turn.catch(() => undefined),
     );
@@ -147,35 +147,35 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     whenRead: requireReconciled,
 
     /** No order id up to this one is given out: it was reserved by an earlier process, whatever became of it. */
-    keepClearOf: (orderId: number): void => ids.saw(orderId),
+    reserveIdsThrough: (orderId: number): void => ids.saw(orderId),
 
     /** See `placeOrder`; refused like `whenRead` while it is not known what TWS holds. */
     async place(spec: OrderSpec, signal: AbortSignal, steps: SendSteps): Promise<Order> {
       await requireReconciled(signal);
-      return placeOrder(desk, spec, signal, steps);
+      return placeOrder(orders, spec, signal, steps);
     },
 
     /** See `placeBracket`; refused like `whenRead`. */
     async placeBracket(spec: BracketSpec, signal: AbortSignal, steps: SendSteps): Promise<Bracket> {
       await requireReconciled(signal);
       const care = { whenBack, signal: closing.signal, backWithinMs: times.backWithinMs };
-      return placeBracket(desk, spec, signal, care, steps);
+      return placeBracket(orders, spec, signal, care, steps);
     },
 
     /** See `previewOrder`; refused like `whenRead`, since the id it goes under may be that of a working order. */
     async preview(spec: OrderSpec, context: RequestContext): Promise<OrderPreview> {
       await requireReconciled(context.signal);
-      return previewOrder(desk, spec, context);
+      return previewOrder(orders, spec, context);
     },
 
     /** See `cancelAll`. */
     async cancelAll(
       isWanted: ((account: string) => boolean) | null,
       context: RequestContext,
-      sending: () => void = () => {},
+      beforeWrite: () => void = () => {},
     ): Promise<CancelledAll> {
       await whenReconciled(context.signal);
-      return cancelAll(desk, isWanted, context, sending);
+      return cancelAll(orders, isWanted, context, beforeWrite);
     },
 
     /** See `changeOrder`; order_not_found for an id that TWS does not show. */
@@ -186,18 +186,18 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       steps: SendSteps,
     ): Promise<Order> {
       const record = await find(orderId, context);
-      return inTurn(record, () => changeOrder(desk, record, changes, context.signal, steps));
+      return enqueue(record, () => changeOrder(orders, record, changes, context.signal, steps));
     },
 
     /** The order as it is, and as the change would send it. Throws as `modify` does before it sends. */
     async changed(orderId: number, changes: OrderChanges, context: RequestContext) {
       const record = await find(orderId, context);
-      return { order: records.toOrder(record), spec: changedSpec(desk, record, changes) };
+      return { order: records.toOrder(record), spec: changedSpec(orders, record, changes) };
     },
 
-    /** See `cancelOrder`; `sending` is told right before the message is written. */
-    async cancel(orderId: number, context: RequestContext, sending?: () => void): Promise<Order> {
-      return cancelOrder(desk, await find(orderId, context), context.signal, sending);
+    /** See `cancelOrder`; `beforeWrite` is called right before the message is written. */
+    async cancel(orderId: number, context: RequestContext, beforeWrite?: () => void): Promise<Order> {
+      return cancelOrder(orders, await find(orderId, context), context.signal, beforeWrite);
     },
 
     /** Cancels an order of this client that TWS may hold without having shown it: the entry of a bracket, held back. */
@@ -205,7 +205,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       const known = records.own(orderId);
       const record = known ?? records.expect(orderId, spec);
       try {
-        return await cancelOrder(desk, record, signal);
+        return await cancelOrder(orders, record, signal);
       } finally {
         if (known === undefined && !record.acknowledged) records.forget(record);
       }
@@ -215,9 +215,9 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
      * Reads all that TWS lists of today's orders: working, ended, and fills; returns the references it lists. What it
      * does not show then it did not have when the request arrived. Throws the offline errors, timeout and cancelled.
      */
-    async look(context: RequestContext): Promise<ReadonlySet<string>> {
+    async readAll(context: RequestContext): Promise<ReadonlySet<string>> {
       await whenReconciled(context.signal);
-      return lists.look(context);
+      return lists.readAll(context);
     },
 
     /** The order that carries the reference, if TWS has shown it by now; asks nobody and waits for nothing. */
@@ -238,7 +238,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     /** The order with IBKR's permanent id; TWS is asked only if the book does not know. Throws order_not_found. */
     async getByPermId(permId: number, context: RequestContext): Promise<Order> {
       await whenReconciled(context.signal);
-      if (records.byPermId(permId) === undefined) await lists.look(context);
+      if (records.byPermId(permId) === undefined) await lists.readAll(context);
       const record = records.byPermId(permId);
       if (record !== undefined) return records.toOrder(record);
       throw new TwsError("order_not_found", `TWS shows no order with the permId ${permId}.`);

@@ -3,7 +3,7 @@ import { isFinal } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { requireUpstream, writeOnce } from "./order-context.ts";
-import type { OrderDesk, SendSteps } from "./order-context.ts";
+import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { toIbContract, toIbOrder } from "./order-wire.ts";
@@ -61,33 +61,33 @@ const listOf = ({ entry, takeProfit, stopLoss }: Legs) => [entry, takeProfit, st
  * errors and cancelled when nothing was sent.
  */
 export async function placeBracket(
-  desk: OrderDesk,
+  orders: OrderContext,
   spec: BracketSpec,
   signal: AbortSignal,
   care: BracketCare,
   steps: SendSteps,
 ): Promise<Bracket> {
-  requireUpstream(desk.session);
-  const legs = expectLegs(desk, spec);
+  requireUpstream(orders.session);
+  const legs = expectLegs(orders, spec);
   try {
-    steps.reserved(listOf(legs).map(({ record, spec }) => ({ orderId: record.orderId, spec })));
-    await write(desk, legs, signal, steps.sending);
-    await seen(desk, legs, care);
+    steps.onReserve(listOf(legs).map(({ record, spec }) => ({ orderId: record.orderId, spec })));
+    await write(orders, legs, signal, steps.beforeWrite);
+    await waitForAck(orders, legs, care);
     const { entry, takeProfit, stopLoss } = legs;
     return {
-      entry: desk.records.toOrder(entry.record),
-      takeProfit: desk.records.toOrder(takeProfit.record),
-      stopLoss: desk.records.toOrder(stopLoss.record),
+      entry: orders.records.toOrder(entry.record),
+      takeProfit: orders.records.toOrder(takeProfit.record),
+      stopLoss: orders.records.toOrder(stopLoss.record),
     };
   } finally {
     for (const leg of listOf(legs)) {
-      if (!leg.isWritten) desk.records.forget(leg.record);
+      if (!leg.isWritten) orders.records.forget(leg.record);
       leg.exchange.close();
     }
   }
 }
 
-function expectLegs({ ids, records, events }: OrderDesk, spec: BracketSpec): Legs {
+function expectLegs({ ids, records, events }: OrderContext, spec: BracketSpec): Legs {
   const expect = (name: string, own: OrderSpec): Leg => {
     const orderId = ids.take();
     const record = records.expect(orderId, own);
@@ -103,13 +103,18 @@ function expectLegs({ ids, records, events }: OrderDesk, spec: BracketSpec): Leg
 }
 
 /** Writes all three or, when the first is not written, none. Returns also when the line went down in between. */
-async function write(desk: OrderDesk, legs: Legs, signal: AbortSignal, sending: () => void): Promise<void> {
+async function write(
+  orders: OrderContext,
+  legs: Legs,
+  signal: AbortSignal,
+  beforeWrite: () => void,
+): Promise<void> {
   const { entry, takeProfit, stopLoss } = legs;
   const never = new AbortController().signal;
   const unknown = (why: string) => new TwsError("outcome_unknown", why);
   const send = (leg: Leg, transmit: boolean, until: AbortSignal) =>
     writeOnce(
-      desk,
+      orders,
       "order",
       until,
       unknown,
@@ -120,7 +125,7 @@ async function write(desk: OrderDesk, legs: Legs, signal: AbortSignal, sending: 
         ib.placeOrder(leg.record.orderId, toIbContract(leg.spec.contract), toIbOrder(leg.spec, { transmit }));
       },
       // all three are one step
-      leg === entry ? sending : undefined,
+      leg === entry ? beforeWrite : undefined,
     );
   const [first] = await Promise.allSettled([
     send(entry, false, signal),
@@ -131,8 +136,8 @@ async function write(desk: OrderDesk, legs: Legs, signal: AbortSignal, sending: 
 }
 
 /** Waits for TWS to take the three; throws when it has not, after the entry is out of harm's way. */
-async function seen(desk: OrderDesk, legs: Legs, care: BracketCare): Promise<void> {
-  const { events, times } = desk;
+async function waitForAck(orders: OrderContext, legs: Legs, care: BracketCare): Promise<void> {
+  const { events, times } = orders;
   const { entry } = legs;
   const all = listOf(legs);
   const isRefused = () => all.some(({ exchange }) => exchange.refusal !== null);
@@ -145,20 +150,20 @@ async function seen(desk: OrderDesk, legs: Legs, care: BracketCare): Promise<voi
   await events.until(() => isOver() || (isRefused() && isTaken()), times.settleMs, care.signal);
   if (!isDropped() && !isRefused() && !isTaken()) {
     // TWS takes our messages in turn: what this list does not show has not arrived
-    await desk.lists.openOrders({ timeoutMs: times.listMs, signal: care.signal }).catch(() => []);
+    await orders.lists.openOrders({ timeoutMs: times.listMs, signal: care.signal }).catch(() => []);
   }
-  if (isDropped()) return afterDrop(desk, legs, care);
-  if (isWhole(desk, legs)) return;
+  if (isDropped()) return afterDrop(orders, legs, care);
+  if (isWhole(orders, legs)) return;
   if (care.signal.aborted) {
     throw new TwsError("outcome_unknown", `The agent stopped before TWS had taken ${nameOf(legs)}.`);
   }
-  const end = await endOf(desk, entry, care.signal);
-  if (end === "unknown" && isDropped()) return afterDrop(desk, legs, care);
-  const isBare = end === "over" && desk.records.fills(entry.record).quantity > 0;
-  const isKnown = !isBare || (await knowsExits(desk, legs, care));
-  if (isDropped()) return afterDrop(desk, legs, care);
-  if (entry.record.status === "Filled" && isWhole(desk, legs)) return;
-  throw failureOf(desk, legs, end, isKnown);
+  const end = await endOf(orders, entry, care.signal);
+  if (end === "unknown" && isDropped()) return afterDrop(orders, legs, care);
+  const isBare = end === "over" && orders.records.fills(entry.record).quantity > 0;
+  const isKnown = !isBare || (await knowsExits(orders, legs, care));
+  if (isDropped()) return afterDrop(orders, legs, care);
+  if (entry.record.status === "Filled" && isWhole(orders, legs)) return;
+  throw failureOf(orders, legs, end, isKnown);
 }
 
 const exitsOf = ({ takeProfit, stopLoss }: Legs) => [takeProfit, stopLoss];
@@ -168,7 +173,7 @@ const isOpen = ({ record, exchange }: Leg) => !record.acknowledged && exchange.r
 
 /** Whether TWS has said of both exits if it has them: what a list does not show that was asked for behind them, it has not. */
 async function knowsExits(
-  { lists, times }: OrderDesk,
+  { lists, times }: OrderContext,
   legs: Legs,
   { signal }: BracketCare,
 ): Promise<boolean> {
@@ -184,7 +189,7 @@ async function knowsExits(
 }
 
 /** Whether TWS holds, or held, every leg as it was sent. */
-function isWhole({ records }: OrderDesk, legs: Legs): boolean {
+function isWhole({ records }: OrderContext, legs: Legs): boolean {
   const { entry } = legs;
   const filled = ({ record }: Leg) => records.fills(record).quantity > 0;
   const exits = exitsOf(legs);
@@ -195,29 +200,29 @@ function isWhole({ records }: OrderDesk, legs: Legs): boolean {
 }
 
 /** The line went down behind the entry: looks again as soon as TWS is back, even if the call is over by then. */
-async function afterDrop(desk: OrderDesk, legs: Legs, care: BracketCare): Promise<void> {
+async function afterDrop(orders: OrderContext, legs: Legs, care: BracketCare): Promise<void> {
   const unknown = new TwsError(
     "outcome_unknown",
     `The connection to TWS ended while ${nameOf(legs)} was sent. When TWS is back, an entry without its exits is cancelled.`,
   );
-  const mend = async (): Promise<void> => {
+  const repair = async (): Promise<void> => {
     // the line may go down again before TWS has said that the entry is over
     for (let rounds = mostRounds; ; rounds -= 1) {
       await care.whenBack();
-      if (isWhole(desk, legs)) return;
-      const end = await endOf(desk, legs.entry, care.signal);
+      if (isWhole(orders, legs)) return;
+      const end = await endOf(orders, legs.entry, care.signal);
       // its fill may have been all that TWS had not listed yet
-      if (isWhole(desk, legs)) return;
-      if (end !== "unknown" || rounds === 1 || care.signal.aborted) throw failureOf(desk, legs, end, true);
+      if (isWhole(orders, legs)) return;
+      if (end !== "unknown" || rounds === 1 || care.signal.aborted) throw failureOf(orders, legs, end, true);
     }
   };
-  const mending = mend();
+  const repairing = repair();
   // whoever still waits hears of it; otherwise it has been done
-  mending.catch(() => {});
+  repairing.catch(() => {});
   const timer = Promise.withResolvers<never>();
   const timeout = setTimeout(() => timer.reject(unknown), care.backWithinMs);
   try {
-    await Promise.race([mending, timer.promise]);
+    await Promise.race([repairing, timer.promise]);
   } finally {
     clearTimeout(timeout);
   }
@@ -241,7 +246,7 @@ function reasonOf(legs: Legs): string {
  * What became of a bracket whose entry has been cancelled, and its exits by TWS with it; `isKnown` whether TWS has said
  * if it has the exits.
  */
-function failureOf({ records }: OrderDesk, legs: Legs, end: End, isKnown: boolean): TwsError {
+function failureOf({ records }: OrderContext, legs: Legs, end: End, isKnown: boolean): TwsError {
   const { entry } = legs;
   const refused = listOf(legs).find(({ exchange }) => exchange.refusal !== null);
   const why = reasonOf(legs);
@@ -288,12 +293,12 @@ function failureOf({ records }: OrderDesk, legs: Legs, end: End, isKnown: boolea
 }
 
 /** Sends the cancellation even for an entry that TWS has not shown: it may hold it back, untransmitted. */
-async function endOf(desk: OrderDesk, { record }: Leg, signal: AbortSignal): Promise<End> {
+async function endOf(orders: OrderContext, { record }: Leg, signal: AbortSignal): Promise<End> {
   // TWS may have parked an Inactive entry, and wake it later
   if (isFinal(record.status) && record.status !== "Inactive") return "over";
   const wasShown = record.acknowledged;
   try {
-    const order = await cancelOrder(desk, record, signal);
+    const order = await cancelOrder(orders, record, signal);
     return isFinal(order.status) ? "over" : "unknown";
   } catch (error) {
     const isNotFound = error instanceof TwsError && error.code === "order_not_found";

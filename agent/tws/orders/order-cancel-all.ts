@@ -4,7 +4,7 @@ import type { Order } from "../../../shared/order.ts";
 import type { RequestContext } from "../session/api.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { writeOnce } from "./order-context.ts";
-import type { OrderDesk } from "./order-context.ts";
+import type { OrderContext } from "./order-context.ts";
 import type { OrderRecord } from "./order-records.ts";
 
 export interface CancelledAll {
@@ -20,12 +20,12 @@ export interface CancelledAll {
  * when nothing was sent, and outcome_unknown.
  */
 export async function cancelAll(
-  desk: OrderDesk,
+  orders: OrderContext,
   isWanted: ((account: string) => boolean) | null,
   context: RequestContext,
-  sending: () => void,
+  beforeWrite: () => void,
 ): Promise<CancelledAll> {
-  const { events, lists, records, session, times } = desk;
+  const { events, lists, records, session, times } = orders;
   const { signal } = context;
   const rows = await lists.openOrders(context);
   const found = new Set(rows.flatMap((row) => records.of(row) ?? []));
@@ -33,17 +33,17 @@ export async function cancelAll(
   const working = [...found].filter(({ status }) => !isFinal(status) || status === "Inactive");
   const open = working.filter(({ account }) => isWanted === null || isWanted(account));
   if (isWanted === null) {
-    await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.reqGlobalCancel({}), sending);
+    await writeOnce(orders, "cancel", signal, unknown, (ib) => void ib.reqGlobalCancel({}), beforeWrite);
   } else {
-    sending();
-    await Promise.all(open.map((record) => cancelOne(desk, record, signal)));
+    beforeWrite();
+    await Promise.all(open.map((record) => cancelOne(orders, record, signal)));
   }
   const isOver = () => open.every(({ status }) => isFinal(status));
   const own = open.filter(({ clientId }) => clientId === session.clientId);
   await events.until(() => own.every(({ status }) => isFinal(status)), times.ackMs, signal);
   // TWS tells nobody but its owner how an order ends: what its list no longer shows has ended
   for (let looks = 3; looks > 0 && !isOver() && !signal.aborted; looks -= 1) {
-    await readEnded(desk, open, context);
+    await readEnded(orders, open, context);
     await events.until(isOver, times.settleMs, signal);
   }
   const others = working.filter((record) => !open.includes(record) && !isFinal(record.status));
@@ -57,32 +57,32 @@ const unknown = (why: string) =>
   });
 
 /** What became of it shows in its state; one that cannot be cancelled does not keep the others. */
-async function cancelOne(desk: OrderDesk, record: OrderRecord, signal: AbortSignal): Promise<void> {
+async function cancelOne(orders: OrderContext, record: OrderRecord, signal: AbortSignal): Promise<void> {
   if (record.orderId === 0) {
-    desk.records.warn(
+    orders.records.warn(
       record,
       "It was placed in the window of TWS and has no order id, so it has to be cancelled there.",
     );
     return;
   }
   // ids count for each client: TWS would take our own order of this id, or any other's, whichever account that is in
-  if (desk.records.byId(record.orderId) !== record) {
-    desk.records.warn(
+  if (orders.records.byId(record.orderId) !== record) {
+    orders.records.warn(
       record,
       "It belongs to another API client and shares its id, so it has to be cancelled there.",
     );
     return;
   }
   try {
-    await cancelOrder(desk, record, signal);
+    await cancelOrder(orders, record, signal);
   } catch (error) {
     if (!(error instanceof TwsError)) throw error;
-    desk.records.warn(record, error.message);
+    orders.records.warn(record, error.message);
   }
 }
 
 async function readEnded(
-  { lists, records }: OrderDesk,
+  { lists, records }: OrderContext,
   open: readonly OrderRecord[],
   context: RequestContext,
 ): Promise<void> {

@@ -2,7 +2,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import { isFinal } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { rejected, writeOnce } from "./order-context.ts";
-import type { OrderDesk } from "./order-context.ts";
+import type { OrderContext } from "./order-context.ts";
 import type { OrderRecord } from "./order-records.ts";
 
 /**
@@ -11,12 +11,12 @@ import type { OrderRecord } from "./order-records.ts";
  * nothing was sent, and outcome_unknown.
  */
 export async function cancelOrder(
-  desk: OrderDesk,
+  orders: OrderContext,
   record: OrderRecord,
   signal: AbortSignal,
-  sending: () => void = () => {},
+  beforeWrite: () => void = () => {},
 ): Promise<Order> {
-  const { records, events, lists, times } = desk;
+  const { records, events, lists, times } = orders;
   const { orderId } = record;
   // an Inactive order may be parked at TWS and come back, so its cancellation is sent
   const wasInactive = record.status === "Inactive";
@@ -35,7 +35,7 @@ export async function cancelOrder(
     told("not_cancellable") ||
     exchange.refusal !== null;
   try {
-    await writeOnce(desk, "cancel", signal, unknown, (ib) => void ib.cancelOrder(orderId), sending);
+    await writeOnce(orders, "cancel", signal, unknown, (ib) => void ib.cancelOrder(orderId), beforeWrite);
     await events.until(() => exchange.dropped || isAnswered(), times.ackMs, signal);
     if (!isAnswered() && exchange.dropped) {
       throw unknown("The connection to TWS ended after the cancellation was sent");

@@ -4,7 +4,7 @@ import { OrderType, TimeInForce, isFinal, priceRules } from "../../../shared/ord
 import type { Order } from "../../../shared/order.ts";
 import { meaningOf, twsErrorFor } from "../session/errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
-import type { OrderDesk, SendSteps } from "./order-context.ts";
+import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { toIbContract, toIbOrder } from "./order-wire.ts";
@@ -26,35 +26,35 @@ const fixed = (message: string) => new TwsError("order_not_changeable", message)
  * and outcome_unknown.
  */
 export async function changeOrder(
-  desk: OrderDesk,
+  orders: OrderContext,
   record: OrderRecord,
   changes: OrderChanges,
   signal: AbortSignal,
   steps: SendSteps,
 ): Promise<Order> {
   const { orderId } = record;
-  const spec = changedSpec(desk, record, changes);
-  requireUpstream(desk.session);
-  const exchange = desk.events.exchange(orderId);
+  const spec = changedSpec(orders, record, changes);
+  requireUpstream(orders.session);
+  const exchange = orders.events.exchange(orderId);
   const unknown = (why: string) =>
     new TwsError("outcome_unknown", `${why}; it is not known whether TWS has changed order ${orderId}.`, {
       nextStep: "Look at the order with ibkr_get_open_orders before changing it again.",
     });
   try {
-    steps.reserved([{ orderId, spec }]);
+    steps.onReserve([{ orderId, spec }]);
     const write = (ib: IBApi) => void ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
-    await writeOnce(desk, "order", signal, unknown, write, steps.sending);
+    await writeOnce(orders, "order", signal, unknown, write, steps.beforeWrite);
     const isShown = () => shows(exchange, spec);
     const isAnswered = () =>
       isShown() || isFinal(record.status) || exchange.notices.some((kind) => kind !== "warning");
-    await desk.events.until(() => exchange.dropped || isAnswered(), desk.times.ackMs, signal);
+    await orders.events.until(() => exchange.dropped || isAnswered(), orders.times.ackMs, signal);
     if (!isAnswered()) {
       if (exchange.dropped) throw unknown("The connection to TWS ended after the change was sent");
-      const context = { timeoutMs: desk.times.listMs, signal };
-      await desk.lists.openOrders(context).catch(() => []);
+      const context = { timeoutMs: orders.times.listMs, signal };
+      await orders.lists.openOrders(context).catch(() => []);
       if (!isAnswered()) throw unknown("TWS has not confirmed the change");
     }
-    if (isShown() || isFinal(record.status)) return desk.records.toOrder(record);
+    if (isShown() || isFinal(record.status)) return orders.records.toOrder(record);
     throw refusalOf(exchange, record);
   } finally {
     exchange.close();
@@ -89,7 +89,7 @@ function shows({ shown }: Exchange, spec: OrderSpec): boolean {
 
 /** The whole order anew, since TWS takes a change as the order sent again under its id. */
 export function changedSpec(
-  { session, records }: OrderDesk,
+  { session, records }: OrderContext,
   record: OrderRecord,
   changes: OrderChanges,
 ): OrderSpec {

@@ -10,7 +10,7 @@ import { requestExecutions } from "./order-requests.ts";
 import type { OrderSpec } from "./order-wire.ts";
 
 export interface OrderTimes {
-  /** TWS acknowledges in milliseconds; after this long we look for the order instead. */
+  /** TWS acknowledges in milliseconds; after this long the order is probed for instead. */
   readonly ackMs: number;
   /** A market order is usually filled within this. */
   readonly fillMs: number;
@@ -18,7 +18,7 @@ export interface OrderTimes {
   readonly settleMs: number;
   /** A refusal and the order's own state may arrive in either order. */
   readonly afterRefusalMs: number;
-  /** Commissions follow their fills closely. */
+  /** How long to wait for the commission report after a fill. */
   readonly commissionMs: number;
   /** How long a bracket waits for a session that was lost while it was sent. */
   readonly backWithinMs: number;
@@ -36,8 +36,8 @@ export const usualOrderTimes: OrderTimes = {
   listMs: 4_000,
 };
 
-/** What placing, changing and cancelling have in common. */
-export interface OrderDesk {
+/** Dependencies of placing, changing and cancelling. */
+export interface OrderContext {
   readonly session: TwsSession;
   readonly records: OrderRecords;
   readonly executions: Executions;
@@ -63,12 +63,12 @@ export function requireUpstream(session: TwsSession): void {
   throw new TwsError("tws_offline", `The agent has no session with TWS${why}, so nothing was sent.`);
 }
 
-/** What is written down before a message about an order is. Each may throw, and then nothing is sent. */
+/** Records that precede a message about an order. Each may throw, and then nothing is sent. */
 export interface SendSteps {
-  /** The orders have their ids for good. */
-  readonly reserved: (orders: readonly Reserved[]) => void;
-  /** The message is the next thing that happens; after this only TWS can say whether it arrived. */
-  readonly sending: () => void;
+  /** Called when the orders have their final ids. */
+  readonly onReserve: (orders: readonly Reserved[]) => void;
+  /** Called right before the message is written; after this only TWS can say whether it arrived. */
+  readonly beforeWrite: () => void;
 }
 
 export interface Reserved {
@@ -78,15 +78,15 @@ export interface Reserved {
 
 /**
  * Writes one message, once. Returns when it has been handed to the connection. Throws tws_offline, cancelled or what
- * `sending` throws when nothing was written, and what `unknown` makes when nobody can tell.
+ * `beforeWrite` throws when nothing was written, and what `unknown` makes when nobody can tell.
  */
 export async function writeOnce(
-  { session }: OrderDesk,
+  { session }: OrderContext,
   lane: Lane,
   signal: AbortSignal,
   unknown: (why: string) => TwsError,
   action: (ib: IBApi) => void,
-  sending: () => void = () => {},
+  beforeWrite: () => void = () => {},
 ): Promise<void> {
   const connection = session.connection;
   const fate: { handedOver: boolean; refused: { readonly error: unknown } | null } = {
@@ -103,7 +103,7 @@ export async function writeOnce(
         return refuse(new TwsError("tws_offline", "The session with TWS was replaced; nothing was sent."));
       }
       try {
-        sending();
+        beforeWrite();
       } catch (error) {
         return refuse(error);
       }
@@ -122,7 +122,7 @@ export async function writeOnce(
  * client's messages in turn, so an order sent before it and not in it is not working. Throws when TWS cannot say.
  */
 export async function isHeld(
-  { session, lists, times }: OrderDesk,
+  { session, lists, times }: OrderContext,
   record: OrderRecord,
   signal: AbortSignal,
 ): Promise<boolean> {

@@ -4,7 +4,7 @@ import { isFinal } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import type { TwsNotice } from "../session/api.ts";
 import { isHeld, rejected, requireUpstream, writeOnce } from "./order-context.ts";
-import type { OrderDesk, SendSteps } from "./order-context.ts";
+import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { requestNextId } from "./order-requests.ts";
@@ -25,57 +25,61 @@ interface Placing {
  * what became of it.
  */
 export async function placeOrder(
-  desk: OrderDesk,
+  orders: OrderContext,
   spec: OrderSpec,
   signal: AbortSignal,
   steps: SendSteps,
 ): Promise<Order> {
-  requireUpstream(desk.session);
-  const orderId = desk.ids.take();
-  const record = desk.records.expect(orderId, spec);
-  const exchange = desk.events.exchange(orderId);
+  requireUpstream(orders.session);
+  const orderId = orders.ids.take();
+  const record = orders.records.expect(orderId, spec);
+  const exchange = orders.events.exchange(orderId);
   const name = `order ${orderId} (orderRef ${spec.orderRef})`;
   const unknown = (why: string) =>
     new TwsError("outcome_unknown", `${why}; it is not known whether TWS has ${name}.`);
   let isWritten = false;
   try {
-    steps.reserved([{ orderId, spec }]);
+    steps.onReserve([{ orderId, spec }]);
     const write = (ib: IBApi) => {
       isWritten = true;
       ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
     };
-    await writeOnce(desk, "order", signal, unknown, write, steps.sending);
+    await writeOnce(orders, "order", signal, unknown, write, steps.beforeWrite);
     const placing = { record, exchange, signal, name };
-    await acknowledged(desk, placing, unknown);
-    await settled(desk, placing, spec.orderType === "MKT" ? desk.times.fillMs : desk.times.settleMs);
-    if (exchange.refusal !== null) await judge(desk, placing, exchange.refusal);
-    return desk.records.toOrder(record);
+    await waitForAck(orders, placing, unknown);
+    await waitUntilSettled(
+      orders,
+      placing,
+      spec.orderType === "MKT" ? orders.times.fillMs : orders.times.settleMs,
+    );
+    if (exchange.refusal !== null) await resolveRefusal(orders, placing, exchange.refusal);
+    return orders.records.toOrder(record);
   } catch (error) {
-    if (!isWritten) desk.records.forget(record);
+    if (!isWritten) orders.records.forget(record);
     throw error;
   } finally {
     exchange.close();
   }
 }
 
-async function acknowledged(
-  desk: OrderDesk,
+async function waitForAck(
+  orders: OrderContext,
   { record, exchange, signal }: Placing,
   unknown: (why: string) => TwsError,
 ): Promise<void> {
   const isAnswered = () => record.acknowledged || exchange.refusal !== null;
-  await desk.events.until(() => exchange.dropped || isAnswered(), desk.times.ackMs, signal);
+  await orders.events.until(() => exchange.dropped || isAnswered(), orders.times.ackMs, signal);
   if (isAnswered()) return;
   if (exchange.dropped) throw unknown("The connection to TWS ended after the order was sent");
   if (signal.aborted) throw unknown("The call ended after the order was sent");
   // a list that fails tells nothing either way
-  const found = await isHeld(desk, record, signal).catch(() => false);
+  const found = await isHeld(orders, record, signal).catch(() => false);
   if (!found) throw unknown("TWS has not acknowledged the order");
 }
 
 /** Waits a moment for the state that the order comes to. */
-async function settled(
-  { events, records, times }: OrderDesk,
+async function waitUntilSettled(
+  { events, records, times }: OrderContext,
   { record, exchange, signal }: Placing,
   waitMs: number,
 ): Promise<void> {
@@ -91,19 +95,19 @@ async function settled(
 }
 
 /** Throws order_rejected, unless the refused order turns out to live or to have filled in part. */
-async function judge(
-  desk: OrderDesk,
+async function resolveRefusal(
+  orders: OrderContext,
   { record, exchange, signal, name }: Placing,
   refusal: TwsNotice,
 ): Promise<void> {
-  const { events, records, session, times } = desk;
+  const { events, records, session, times } = orders;
   await events.until(() => exchange.dropped || isFinal(record.status), times.afterRefusalMs);
   records.warn(record, refusal.text);
   if (isFinal(record.status)) {
     if (records.fills(record).quantity > 0) return;
   } else if (record.acknowledged) {
     // TWS has shown the order and refused it: its list decides, and without one the order counts as living
-    const lives = await isHeld(desk, record, signal).catch(() => true);
+    const lives = await isHeld(orders, record, signal).catch(() => true);
     if (lives && !isFinal(record.status)) return;
   }
   if (!isFinal(record.status)) record.status = "Inactive";

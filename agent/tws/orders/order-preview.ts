@@ -4,7 +4,7 @@ import { z } from "zod";
 import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, TwsNotice } from "../session/api.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
-import type { OrderDesk } from "./order-context.ts";
+import type { OrderContext } from "./order-context.ts";
 import { noticeKind } from "../session/errors.ts";
 import { toIbContract, toIbOrder } from "./order-wire.ts";
 import type { OrderSpec } from "./order-wire.ts";
@@ -63,13 +63,13 @@ export interface OrderPreview {
  * late refusal cannot be taken for one. Throws order_rejected, timeout, cancelled and the offline errors.
  */
 export async function previewOrder(
-  desk: OrderDesk,
+  orders: OrderContext,
   spec: OrderSpec,
   { timeoutMs, signal }: RequestContext,
 ): Promise<OrderPreview> {
-  const { session } = desk;
+  const { session } = orders;
   requireUpstream(session);
-  const orderId = desk.ids.take();
+  const orderId = orders.ids.take();
   const warnings: string[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<OrderPreview>();
   const offline = () =>
@@ -100,7 +100,7 @@ export async function previewOrder(
     // what fails here fails the preview: an order that TWS only looks at can be asked about again
     await Promise.race([
       promise,
-      writeOnce(desk, "account", signal, offline, (ib) => {
+      writeOnce(orders, "account", signal, offline, (ib) => {
         ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec, { whatIf: true }));
       }),
     ]);

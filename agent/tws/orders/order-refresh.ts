@@ -48,7 +48,7 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     }
   }
 
-  const look = (context: RequestContext): Promise<ReadonlySet<string>> => read(context, true);
+  const readAll = (context: RequestContext): Promise<ReadonlySet<string>> => read(context, true);
   const refresh = async (context: RequestContext): Promise<void> => void (await read(context, false));
 
   /** The references that TWS lists; without `whole` the ended orders may be left out. */
@@ -86,6 +86,6 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     return listed;
   }
 
-  return { openOrders, completedOrders, refresh, look };
+  return { openOrders, completedOrders, refresh, readAll };
 }
 export type OrderRefresh = ReturnType<typeof createOrderRefresh>;

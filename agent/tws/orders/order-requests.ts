@@ -11,7 +11,7 @@ import type { ReadContext } from "../session/shared-reads.ts";
 const quietMs = 2_000;
 
 /** Equal reads are shared by all who ask at once: see `createRead`. */
-const deskOf = perSession((session) => ({
+const readsOf = perSession((session) => ({
   open: createRead<readonly OrderRow[]>(session),
   completed: createRead<readonly OrderRow[]>(session),
   executions: createRead<readonly string[]>(session),
@@ -28,7 +28,7 @@ export function requestOpenOrders(
   context: RequestContext,
 ): Promise<readonly OrderRow[]> {
   const what = "open orders";
-  const { open, askOpen } = deskOf(session);
+  const { open, askOpen } = readsOf(session);
   return open({ key: "", what }, context, ({ written, ...shared }) => {
     let rows: OrderRow[] = [];
     return askOpen<readonly OrderRow[]>(
@@ -60,7 +60,7 @@ export function requestCompletedOrders(
   context: RequestContext,
 ): Promise<readonly OrderRow[]> {
   const what = "completed orders";
-  const { completed, askCompleted } = deskOf(session);
+  const { completed, askCompleted } = readsOf(session);
   return completed({ key: "", what }, context, ({ written, ...shared }) => {
     let rows: OrderRow[] = [];
     return askCompleted<readonly OrderRow[]>(
@@ -85,7 +85,7 @@ export function requestCompletedOrders(
 /** The execution ids of today's fills; their details reach the book as events of their own. */
 export function requestExecutions(session: TwsSession, context: RequestContext): Promise<readonly string[]> {
   const what = "executions";
-  return deskOf(session).executions({ key: "", what }, context, (shared) =>
+  return readsOf(session).executions({ key: "", what }, context, (shared) =>
     readExecutions(session, what, shared),
   );
 }

@@ -1,12 +1,12 @@
 import { TwsError } from "../../../shared/errors.ts";
 import type { StreamReason } from "../../../shared/events.ts";
 import type { TwsNotice } from "./api.ts";
-import type { CodeRow, NoticeKind, NoticeMeaning } from "./notice-table.ts";
+import type { NoticeRow, NoticeKind, NoticeMeaning } from "./notice-table.ts";
 import { remark, twsCodes, unlisted } from "./tws-codes.ts";
 
 type Words = Pick<TwsNotice, "code" | "text">;
 
-function rowOf({ code, text }: Words): CodeRow {
+function rowOf({ code, text }: Words): NoticeRow {
   const listed = twsCodes.get(code);
   if (listed !== undefined) {
     if (!("read" in listed)) return listed;

@@ -26,7 +26,7 @@ export type NoticeKind =
   /** What was asked is refused. */
   | "refused";
 
-export interface CodeRow {
+export interface NoticeRow {
   readonly meaning: NoticeMeaning;
   readonly code: ErrorCode;
   /** `what` names what was asked for: "historical data of AAPL". */
@@ -41,22 +41,27 @@ export interface CodeRow {
 
 /** One code for several things, told apart by TWS's words: the first that matches, else `otherwise`. */
 export interface ReadTheText {
-  readonly read: readonly (readonly [words: RegExp, row: CodeRow])[];
-  readonly otherwise: CodeRow;
+  readonly read: readonly (readonly [words: RegExp, row: NoticeRow])[];
+  readonly otherwise: NoticeRow;
 }
 
-export type Entry = readonly [codes: readonly number[], what: CodeRow | ReadTheText];
+export type Entry = readonly [codes: readonly number[], what: NoticeRow | ReadTheText];
 
-export type Says = CodeRow["message"];
+export type Says = NoticeRow["message"];
 
-export const ends = (code: ErrorCode, message: Says, nextStep?: string): CodeRow => ({
+export const ends = (code: ErrorCode, message: Says, nextStep?: string): NoticeRow => ({
   meaning: "fatal",
   code,
   message,
   ...(nextStep !== undefined && { nextStep }),
 });
 
-export const later = (code: ErrorCode, retryAfterMs: number, message: Says, nextStep?: string): CodeRow => ({
+export const later = (
+  code: ErrorCode,
+  retryAfterMs: number,
+  message: Says,
+  nextStep?: string,
+): NoticeRow => ({
   meaning: "retry",
   code,
   retryAfterMs,
@@ -64,14 +69,14 @@ export const later = (code: ErrorCode, retryAfterMs: number, message: Says, next
   ...(nextStep !== undefined && { nextStep }),
 });
 
-export const goesOn = (code: ErrorCode, message: Says, nextStep: string): CodeRow => ({
+export const goesOn = (code: ErrorCode, message: Says, nextStep: string): NoticeRow => ({
   meaning: "advisory",
   code,
   message,
   nextStep,
 });
 
-export const done = (code: ErrorCode, message: Says, nextStep: string, order?: NoticeKind): CodeRow => ({
+export const done = (code: ErrorCode, message: Says, nextStep: string, order?: NoticeKind): NoticeRow => ({
   meaning: "confirmation",
   code,
   message,

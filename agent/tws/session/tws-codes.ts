@@ -1,5 +1,5 @@
 import { done, ends, goesOn, later } from "./notice-table.ts";
-import type { CodeRow, Entry, ReadTheText, Says } from "./notice-table.ts";
+import type { NoticeRow, Entry, ReadTheText, Says } from "./notice-table.ts";
 
 const nothingToDo = "Nothing is to be done.";
 const readTheText = "Read the text TWS gave and change what was asked.";
@@ -8,12 +8,12 @@ const subscribe =
 const reconnects = "The agent reconnects by itself: call ibkr_get_status, then try again.";
 
 /** What any code that is not listed says, by IBKR's numbering and by TWS's words. */
-export const remark: CodeRow = goesOn(
+export const remark: NoticeRow = goesOn(
   "tws_error",
   (what) => `TWS has a remark on ${what}.`,
   "Read the text TWS gave; the request goes on.",
 );
-export const unlisted: CodeRow = ends(
+export const unlisted: NoticeRow = ends(
   "tws_error",
   (what) => `TWS refused the request for ${what}.`,
   readTheText,
@@ -337,7 +337,7 @@ const system: readonly Entry[] = [
 ];
 
 /** The one table of TWS's codes: what each means, and what a caller is told. */
-export const twsCodes: ReadonlyMap<number, CodeRow | ReadTheText> = new Map(
+export const twsCodes: ReadonlyMap<number, NoticeRow | ReadTheText> = new Map(
   [...orders, ...instruments, ...marketData, ...history, ...requests, ...system].flatMap(([codes, row]) =>
     codes.map((code) => [code, row] as const),
   ),

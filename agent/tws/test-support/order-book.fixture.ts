@@ -12,7 +12,7 @@ import { createSession } from "../session/session.ts";
 import { silentLog } from "../../process/log.fixture.ts";
 
 /** For tests of what TWS does with a message: nothing is written down before. */
-export const unwritten: SendSteps = { reserved: () => {}, sending: () => {} };
+export const unwritten: SendSteps = { onReserve: () => {}, beforeWrite: () => {} };
 
 /** For tests: an order book that writes nothing down. */
 export function createTestBook(...options: Parameters<typeof createOrderBook>) {

@@ -1,6 +1,6 @@
 import { html } from "hono/html";
 import {
-  type OwnerDesk,
+  type OwnerAnswer,
   type OwnerRequest,
   type PendingApproval,
   hostCommand,
@@ -19,7 +19,7 @@ const hexDigest = /^[0-9a-f]{64}$/;
 /** A host as the page shows it; `waiting` is null where its agent could not say what waits. */
 interface HostApprovals extends NamedHost {
   readonly facts: TradingFacts | null;
-  readonly waiting: OwnerDesk | null;
+  readonly waiting: OwnerAnswer | null;
   readonly problem: string;
 }
 
@@ -30,9 +30,9 @@ interface HostApprovals extends NamedHost {
 export function createApprovalsPage({ settings, env, pairing, store }: PagesOptions): Page {
   const rpcOf = (hostId: string): HostRpc => hostOf(env, hostId);
 
-  async function ask(hostId: string, request: OwnerRequest): Promise<OwnerDesk> {
+  async function ask(hostId: string, request: OwnerRequest): Promise<OwnerAnswer> {
     const outcome = await rpcOf(hostId).owner(request);
-    if (outcome.ok) return outcome.desk;
+    if (outcome.ok) return outcome.answer;
     throw TwsError.fromBody(outcome.error);
   }
 
@@ -40,8 +40,8 @@ export function createApprovalsPage({ settings, env, pairing, store }: PagesOpti
   async function approvalsAt(host: NamedHost): Promise<HostApprovals> {
     try {
       const facts = await rpcOf(host.hostId).trading();
-      const outcome = await rpcOf(host.hostId).owner({ kind: "desk" });
-      if (outcome.ok) return { ...host, facts, waiting: outcome.desk, problem: "" };
+      const outcome = await rpcOf(host.hostId).owner({ kind: "owner" });
+      if (outcome.ok) return { ...host, facts, waiting: outcome.answer, problem: "" };
       return { ...host, facts, waiting: null, problem: wordsOf(TwsError.fromBody(outcome.error)) };
     } catch (error) {
       console.error(`the host ${host.hostId} did not answer`, error);
@@ -110,7 +110,7 @@ export function createApprovalsPage({ settings, env, pairing, store }: PagesOpti
   async function showOne(visit: Visit): Promise<Response> {
     const target = targetOf(visit.request);
     if (target === null) return await gone();
-    const { approvals, at } = await ask(target.host.hostId, { kind: "desk" });
+    const { approvals, at } = await ask(target.host.hostId, { kind: "owner" });
     const one = approvals.find(({ approvalId }) => approvalId === target.approvalId);
     if (one === undefined || Date.parse(one.expiresAt) <= Date.now()) return await gone();
     return await page({

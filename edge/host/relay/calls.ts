@@ -79,7 +79,7 @@ export class Calls {
     return this.#put({
       grantId: null,
       frame: { type: "owner", id: crypto.randomUUID(), request },
-      effect: request.kind === "desk" ? "reads" : "decides",
+      effect: request.kind === "owner" ? "reads" : "decides",
       edgeMs: deadlines.quick.edgeMs,
     });
   }
