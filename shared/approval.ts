@@ -25,18 +25,18 @@ export type PendingApproval = z.infer<typeof PendingApproval>;
 
 /** What the owner's pages ask of the agent. Nothing here can loosen a limit. */
 export const OwnerRequest = z.discriminatedUnion("kind", [
-  /** What waits for the owner; answered with OwnerDesk. */
+  /** What waits for the owner; answered with OwnerAnswer. */
   z.object({ kind: z.literal("owner") }),
-  /** Once, for one order as the page has shown it. Answered with OwnerDesk. */
+  /** Once, for one order as the page has shown it. Answered with OwnerAnswer. */
   z.object({
     kind: z.literal("decide"),
     approvalId: z.string().max(64),
     digest: z.string().length(64),
     decision: z.enum(["approve", "decline"]),
   }),
-  /** Stops new orders. Answered with OwnerDesk. */
+  /** Stops new orders. Answered with OwnerAnswer. */
   z.object({ kind: z.literal("freeze"), reason: z.string().max(200) }),
-  /** Lifts what this page has stopped; what the host or the loss limit stopped stays. Answered with OwnerDesk. */
+  /** Lifts what this page has stopped; what the host or the loss limit stopped stays. Answered with OwnerAnswer. */
   z.object({ kind: z.literal("unfreeze") }),
 ]);
 export type OwnerRequest = z.infer<typeof OwnerRequest>;

@@ -87,7 +87,7 @@ export const EdgeFrame = z.discriminatedUnion("type", [
     /** Made by the edge for a call that may place orders and brought no idempotencyKey of its own. */
     idempotencyKey: id.optional(),
   }),
-  /** The owner's pages ask; answered by `result` (an OwnerDesk) or `error` under this id. */
+  /** The owner's pages ask; answered by `result` (an OwnerAnswer) or `error` under this id. */
   z.object({ type: z.literal("owner"), id, request: OwnerRequest }),
   /** How far the edge has the audit trail that the agent keeps now. */
   z.object({ type: z.literal("audited"), head: AuditHead }),

@@ -88,8 +88,8 @@ export function hear(intent: WorkloadIntent, answer: AgentFrame, at: number): st
   const isOther = before !== null && before.type !== answer.type && isSettled({ ...intent, answer });
   const wrong = isOther ? "was answered for good in two ways" : null;
   // that names the other one
-  const isTwin = answer.type === "error" && answer.error.code === "duplicate_order";
-  if (intent.refs.length > 0 || named === undefined || isTwin) return wrong;
+  const isDuplicate = answer.type === "error" && answer.error.code === "duplicate_order";
+  if (intent.refs.length > 0 || named === undefined || isDuplicate) return wrong;
   const { intentId } = nameOf(intent.caller.grantId, named.idempotencyKey);
   intent.refs = intent.kind === "bracket" ? ["P", "T", "S"].map((leg) => `${intentId}:${leg}`) : [intentId];
   return wrong;
