@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { TwsError } from "../../shared/errors.ts";
 import type { SessionStatus } from "../../shared/status.ts";
-import { authorizationFor } from "../link/credentials.ts";
+import { credentialsFor } from "../link/credentials.ts";
 import { banner, twsLines } from "./banner.ts";
 import { createAgent } from "../agent.ts";
 import {
@@ -62,7 +62,7 @@ export async function runAgent(): Promise<string | null> {
     write: (line) => void process.stderr.write(line),
     now: Date.now,
   });
-  const authorization = await orWords(() => authorizationFor(config));
+  const authorization = await orWords(() => credentialsFor(config));
   if (typeof authorization === "string") return authorization;
   if (config.tws === null && !isHere("../simulator/server.ts")) return withoutSimulator;
   const simulator = config.tws === null ? await startSimulator(config.simSeed) : null;
