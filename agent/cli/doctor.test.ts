@@ -69,9 +69,16 @@ test("all that is right is said, and the exit code is 0", async () => {
   closers.push(() => file.close());
   const env = { TWS_PORT: await runningTws(), EDGE_URL: await edgeThatIs("healthy") };
   const { code, of } = await examine(env);
-  for (const about of ["node", "configuration", "journal", "key", "tws", "edge"]) {
+  for (const about of ["node", "journal", "key", "tws", "edge"]) {
     expect(of(about)).toMatchObject([{ state: "ok", nextStep: "" }]);
   }
+  expect(of("configuration")).toMatchObject([
+    { state: "ok", words: "Every variable can be understood." },
+    {
+      state: "ok",
+      words: expect.stringContaining("In force: TRADING=paper; LIMIT_ORDERS_PER_MINUTE=120; APPROVAL=live"),
+    },
+  ]);
   expect(of("journal")).toMatchObject([
     { words: `${journalPath()} can be read and written; an agent has it open.` },
   ]);

@@ -11,9 +11,9 @@ import {
   parseLinkConfig,
   parseStartConfig,
 } from "../config/config.ts";
+import { isInContainer } from "../process/container.ts";
 import { envFileWarning } from "../config/env-file.ts";
 import { limitsInWords } from "../limits/limits-in-force.ts";
-import { isInContainer } from "../process/container.ts";
 import { createLog } from "../process/log.ts";
 import { JournalTakenError, openJournalFile } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";

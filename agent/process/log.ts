@@ -66,7 +66,7 @@ export function createLog({ level, secrets, write, now }: LogOptions): Log {
 
   const put = (own: LogLevel, event: string, fields: LogFields): void =>
     write(`${JSON.stringify({ at: new Date(now()).toISOString(), level: own, event, ...fields })}\n`);
-  const repeated = new RepeatedLines(put);
+  const repeated = new RepeatedLines<LogLevel>(put);
 
   const at =
     (own: LogLevel) =>

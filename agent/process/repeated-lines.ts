@@ -1,38 +1,36 @@
-import type { LogLevel } from "./log.ts";
-
 /** The same line within a window, and lines of the same event that differ. */
 const mostSame = 3;
 const mostOfEvent = 100;
 const windowMs = 1_000;
 
-interface Suppressed {
-  readonly level: LogLevel;
+interface Suppressed<Level> {
+  readonly level: Level;
   readonly event: string;
   /** What the line says besides; empty for lines that differ. */
   readonly fields: Readonly<Record<string, unknown>>;
   count: number;
 }
 
-type Tell = (level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>) => void;
+type Tell<Level> = (level: Level, event: string, fields: Readonly<Record<string, unknown>>) => void;
 
 /**
  * Keeps a log readable and small while something repeats itself: in each second a line is written three times, and lines
  * of one event a hundred times. The others are counted, and told at the end of the second.
  */
-export class RepeatedLines {
-  readonly #tell: Tell;
+export class RepeatedLines<Level extends string> {
+  readonly #tell: Tell<Level>;
   #isOpen = false;
   readonly #events = new Map<string, number>();
   readonly #lines = new Map<string, number>();
-  readonly #suppressed = new Map<string, Suppressed>();
+  readonly #suppressed = new Map<string, Suppressed<Level>>();
 
-  constructor(tell: Tell) {
+  constructor(tell: Tell<Level>) {
     this.#tell = tell;
   }
 
   /** The fields of a line that is written; null for one that is counted. An event beyond its share costs no cleaning. */
   admit(
-    level: LogLevel,
+    level: Level,
     event: string,
     fields: () => Readonly<Record<string, unknown>>,
   ): Readonly<Record<string, unknown>> | null {
@@ -49,7 +47,7 @@ export class RepeatedLines {
     return null;
   }
 
-  #suppress(key: string, first: Suppressed): void {
+  #suppress(key: string, first: Suppressed<Level>): void {
     const known = this.#suppressed.get(key) ?? first;
     known.count += 1;
     this.#suppressed.set(key, known);
