@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { restoreDatabase, schemaOf } from "../storage/written-before.fixture.ts";
 import { at, createBrowser, hidden, mcp, refresh } from "./access.fixture.ts";
 import written from "./written-before/access.json" with { type: "json" };
@@ -10,12 +10,13 @@ const { known } = written;
 const access = () => env.ACCESS.getByName("access");
 
 let fresh: readonly string[];
+// from the first test to the last: an alarm of the runtime, which has its own clock, would find all of it expired
+beforeAll(() => void vi.useFakeTimers({ toFake: ["Date"], now: written.at + 10_000 }));
+afterAll(() => vi.useRealTimers());
 beforeEach(async () => {
-  vi.useFakeTimers({ toFake: ["Date"], now: written.at + 10_000 });
   fresh = await schemaOf(access());
   await restoreDatabase(access(), written);
 });
-afterEach(() => vi.useRealTimers());
 
 function ownerOfBefore() {
   const browser = createBrowser();

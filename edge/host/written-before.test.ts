@@ -30,7 +30,7 @@ const grantee: Caller = {
   accounts: ["DU1"],
   hostId: "default",
   toolset: "full",
-  expiresAt: "2026-12-20T15:00:00.000Z",
+  expiresAt: "2090-12-20T15:00:00.000Z",
 };
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"], now: written.at }));
