@@ -15,13 +15,17 @@ import wire from "./written-before/wire.json" with { type: "json" };
 
 /** Agents and edges are not updated together: each reads what the other's earlier release has written, as text. */
 
-describe("a frame of an earlier release is read, and written again the same:", () => {
+/** The frame as it is written again. */
+const written = (frame: Parameters<typeof encodeFrame>[0]): unknown => JSON.parse(encodeFrame(frame));
+
+// a field that has come since may be added by the reader; each field of before must be there, with its value
+describe("a frame of an earlier release is read, and written again with all that is in it:", () => {
   test.each(wire.agentFrames)("%s", (text) => {
-    expect(encodeFrame(parseAgentFrame(text))).toBe(text);
+    expect(written(parseAgentFrame(text))).toMatchObject(JSON.parse(text));
   });
   // the owner's frame is not among them: its words change with this release
   test.each(wire.edgeFrames)("%s", (text) => {
-    expect(encodeFrame(parseEdgeFrame(text))).toBe(text);
+    expect(written(parseEdgeFrame(text))).toMatchObject(JSON.parse(text));
   });
 });
 
