@@ -16,6 +16,7 @@ import { distanceFindings, sumOf, valueFindings, valuesOf } from "./market-limit
 import type { Readings, Valued } from "./market-limits.ts";
 import { createMoney } from "./exchange-rates.ts";
 import { createOpenOrders } from "./open-orders.ts";
+import { createExits } from "./exits.ts";
 import { ruleFindings } from "./order-rules.ts";
 import { sharedFindings } from "./shared-limits.ts";
 import { whyNotChecked } from "./valuation.ts";
@@ -25,7 +26,7 @@ interface GuardDeps {
   readonly limits: Limits;
   readonly session: TwsSession;
   readonly quotes: QuoteStreams;
-  readonly orderBook: Pick<OrderBook, "whenRead" | "openOrders" | "working">;
+  readonly orderBook: Pick<OrderBook, "whenRead" | "openOrders" | "working" | "ofAccount">;
   readonly journal: Pick<Journal, "unfinished" | "file">;
   readonly lossWatch: LossWatch;
   /** Unix milliseconds. */
@@ -38,6 +39,7 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
   const bounds = boundsOf(limits);
   const moneyOf = createMoney({ session, quotes, now });
   const openOrders = createOpenOrders(deps);
+  const exits = createExits(deps);
   /** The limit for whose sake orders are valued; undefined when none is set. */
   const valuedFor = (["orderValue", "dayValue", "approvalAbove"] as const).find(
     (name) => bounds[name] !== null,
@@ -61,6 +63,13 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       quote: (conId) =>
         once(quoted, conId, async () => (await quotes.snapshot(await contract(conId), context)).quote),
     };
+  }
+
+  /** Positions are read only where a limit is set that bears on what an exit opens. */
+  async function checkedFor(account: string, orders: readonly ProposedOrder[], context: RequestContext) {
+    if (valuedFor !== undefined || bounds.priceDistancePercent !== null)
+      return exits(account, orders, context);
+    return orders.map((order) => ({ ...order, openings: [] }));
   }
 
   function lossFindings(account: string): Finding[] {
@@ -100,9 +109,12 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       const orRefuse = (name: NeedsMarket) => (error: unknown) => {
         throw notChecked(error, (why) => unchecked(name, why));
       };
-      requireAll(await distanceFindings(bounds, orders, readings).catch(orRefuse("priceDistancePercent")));
+      const checked = await checkedFor(account, orders, context).catch(
+        orRefuse(valuedFor ?? "priceDistancePercent"),
+      );
+      requireAll(await distanceFindings(bounds, checked, readings).catch(orRefuse("priceDistancePercent")));
       const valued =
-        valuedFor === undefined ? null : await valuesOf(orders, readings).catch(orRefuse(valuedFor));
+        valuedFor === undefined ? null : await valuesOf(checked, readings).catch(orRefuse(valuedFor));
       if (valued !== null) requireAll(valueFindings(bounds, valued));
       if (bounds.openOrders !== null) await openOrders.refresh(context);
       return assessmentOf(account, orders, valued);
@@ -123,11 +135,12 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
     async describe(orders, context): Promise<LimitReport> {
       const account = accountOf(orders);
       const readings = readingsFor(account, context);
-      const distances = await distanceFindings(bounds, orders, readings).catch((error: unknown) => [
+      const checked = await checkedFor(account, orders, context);
+      const distances = await distanceFindings(bounds, checked, readings).catch((error: unknown) => [
         unchecked("priceDistancePercent", whyOrThrow(error)),
       ]);
       // a preview tells the value also where no limit needs it
-      const valued = await valuesOf(orders, readings).catch(whyOrThrow);
+      const valued = await valuesOf(checked, readings).catch(whyOrThrow);
       if (bounds.openOrders !== null) await openOrders.refresh(context);
       const usage = journal.file.read((db) => usageOf(db, account, dayBegan(), now()));
       const isValued = typeof valued !== "string";

@@ -33,7 +33,6 @@ describe("an order in the currency of another country", () => {
     const { signal } = new AbortController();
     await fixture.orderBook.place(specOf(pair, { ...market, quantity: 20_000 }), signal);
     const { ask } = fixture.quote(pair.conId);
-    const before = asked(reqMktData);
 
     const yen = await fixture.contract({ symbol: "EUR.JPY" });
     const { guard } = fixture.withLimits({ orderValue: 1_000_000 });
@@ -45,8 +44,6 @@ describe("an order in the currency of another country", () => {
     expect(currency).toBe("USD");
     expect(value).toBeCloseTo(10_000 * ask, -2);
     expect(valueText).toMatch(/^about 1\d,\d{3}\.\d\d USD$/);
-    // the account's own rate needs no quote
-    expect(asked(reqMktData)).toBe(before);
   });
 
   test("is valued by the market where the account holds nothing in it, at the edge too", async () => {
@@ -161,6 +158,7 @@ test("stops, trailing amounts and limits beyond a stop are held to the distance 
     { orderType: "TRAIL", auxPrice: middle * 0.04 },
     { orderType: "TRAIL LIMIT", auxPrice: 1, trailStopPrice: middle * 1.03, limitOffset: middle * 0.01 },
     { orderType: "REL", auxPrice: 0.01, limitPrice: middle * 1.04 },
+    { orderType: "REL", auxPrice: middle * 0.04 },
   ] as const;
   for (const terms of cases) {
     expect(await outcome(terms)).toBe("within");
@@ -204,6 +202,36 @@ test("the exits of a bracket may be as far away as they like, and only the entry
   expect(assessment.parts.map(({ value }) => value)).toEqual([assessment.value, 0, 0]);
   const far = [entry, takeProfit, proposed(apple, stop)];
   expect(await brokenBy(() => guard.assess(far, request()))).toBe("LIMIT_PRICE_DISTANCE");
+});
+
+test("an exit that is made larger than its entry is checked and counted as an opening order", async () => {
+  const fund = await fixture.contract({ symbol: "SPY" });
+  const { signal } = new AbortController();
+  const { ask } = fixture.quote(fund.conId);
+  const far = Math.round(ask * 2);
+  const exit = specOf(fund, { action: "SELL", quantity: 1, limitPrice: far });
+  const stop = { ...exit, orderType: "STP", limitPrice: null, auxPrice: Math.round(ask / 2) } as const;
+  const placed = await fixture.orderBook.placeBracket(
+    { entry: specOf(fund, { ...market, quantity: 1 }), takeProfit: exit, stopLoss: stop },
+    signal,
+  );
+  const change = async (quantity: number, limits: Partial<Limits>) => {
+    const { spec, order } = await fixture.orderBook.changed(
+      placed.takeProfit.orderId,
+      { quantity },
+      request(),
+    );
+    const { guard } = fixture.withLimits(limits);
+    return guard.assess([{ spec, changes: order, isExit: true }], request());
+  };
+  const three = 3 * far;
+  expect(await brokenBy(() => change(1, { priceDistancePercent: 5 }))).toBe("within");
+  expect(await brokenBy(() => change(4, { priceDistancePercent: 5 }))).toBe("LIMIT_PRICE_DISTANCE");
+  expect(await change(4, { orderValue: three, dayValue: three })).toMatchObject({
+    value: three,
+    wholeValue: three,
+  });
+  expect(await brokenBy(() => change(4, { orderValue: three - 1 }))).toBe("LIMIT_ORDER_VALUE");
 });
 
 test("a change that only shrinks its order passes the limits of value that it is beyond already", async () => {

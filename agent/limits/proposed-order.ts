@@ -2,6 +2,7 @@ import type { Order } from "../../shared/order.ts";
 import type { RequestContext } from "../tws/session/api.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
 import type { Usage } from "../journal/usage.ts";
+import type { PriceTerms } from "./worst-price.ts";
 
 /** An order that is to be sent, or sent anew with changes. */
 export interface ProposedOrder {
@@ -9,10 +10,21 @@ export interface ProposedOrder {
   /** The working order that it changes; null for a new one. */
   readonly changes: Order | null;
   /**
-   * A bracket's take profit or stop loss, which can only close what its entry has opened. It is worth nothing by itself,
-   * and may be as far from the market as it likes.
+   * A bracket's take profit or stop loss. As far as it only closes what its entry has opened, it is worth nothing by
+   * itself, and may be as far from the market as it likes.
    */
   readonly isExit: boolean;
+}
+
+/** Units that an exit would open, since there is less to be closed than it trades. */
+export interface Opening {
+  readonly terms: PriceTerms & Pick<OrderSpec, "contract">;
+  readonly quantity: number;
+}
+
+/** A proposed order, with what it would open as an exit, or leaves its exits to open as their entry. */
+export interface CheckedOrder extends ProposedOrder {
+  readonly openings: readonly Opening[];
 }
 
 /** What orders come to that were found to be within the limits of a single order. */
