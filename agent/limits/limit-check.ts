@@ -4,7 +4,7 @@ import type { Quote } from "../../shared/events.ts";
 import { modeOf } from "../../shared/status.ts";
 import { accountFindings, boundsOf, brokenLimit, limitNames, requireAll } from "./limits.ts";
 import type { Finding, Limits } from "./limits.ts";
-import { usageOf } from "../journal/usage.ts";
+import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Assessment, LimitGuard, LimitReport, ProposedOrder } from "./proposed-order.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "../tws/session/api.ts";
@@ -19,7 +19,8 @@ import { createOpenOrders } from "./open-orders.ts";
 import { createExits } from "./exits.ts";
 import { ruleFindings } from "./order-rules.ts";
 import { sharedFindings } from "./shared-limits.ts";
-import { whyNotChecked } from "./valuation.ts";
+import { priceOrders } from "./order-pricing.ts";
+import { whyNotChecked, whyOrThrow } from "./valuation.ts";
 import type { OrderValue } from "./valuation.ts";
 
 interface GuardDeps {
@@ -86,19 +87,29 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
   /** Midnight by the clock of this machine. */
   const dayBegan = (): number => new Date(now()).setHours(0, 0, 0, 0);
 
+  const approvalSince = (): number =>
+    bounds.approvalWindowMs === null ? dayBegan() : now() - bounds.approvalWindowMs;
+
   function openCount(account: string): () => number {
     return () => openOrders.count(account);
   }
 
   /** Why the orders need approval, by what is known of them. */
-  function reasonFor(account: string, whole: number | null, currency: string | null): string | null {
+  function reasonFor({ account, value, wholeValue: whole, currency }: Assessment, unapproved: number) {
     const { approval, approvalAbove } = bounds;
     if (approval === "always") return "The owner approves every order of this TWS host.";
     if (approval === "live" && modeOf(account) === "live") {
       return "The owner approves every order in a live account.";
     }
-    if (approvalAbove === null || (whole !== null && !isAbove(whole, approvalAbove))) return null;
-    return `The owner approves orders of more than ${amountText(approvalAbove)}${currency === null ? "" : ` ${currency}`}.`;
+    if (approvalAbove === null) return null;
+    const most = `${amountText(approvalAbove)}${currency === null ? "" : ` ${currency}`}`;
+    if (whole === null || value === null || isAbove(whole, approvalAbove)) {
+      return `The owner approves orders of more than ${most}.`;
+    }
+    const together = unapproved + value;
+    // what adds nothing is no burden
+    if (value === 0 || !isAbove(together, approvalAbove)) return null;
+    return `The owner approves orders of more than ${most}, and with those that this client has placed without approval it comes to ${amountText(together)}.`;
   }
 
   return {
@@ -130,9 +141,27 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
 
     dayBegan,
 
-    approvalReason: ({ account, wholeValue, currency }) => reasonFor(account, wholeValue, currency),
+    approvalSince,
 
-    async describe(orders, context): Promise<LimitReport> {
+    approvalReason: reasonFor,
+
+    requireUnapproved(assessment, unapproved) {
+      if (reasonFor(assessment, unapproved) === null) return;
+      throw new TwsError(
+        "trading_refused",
+        "Other orders of this client were placed meanwhile, and with them this one needs the owner's approval.",
+        { nextStep: "Nothing was placed. Call again to ask the owner." },
+      );
+    },
+
+    async price(orders, context) {
+      const account = accountOf(orders);
+      const readings = readingsFor(account, context);
+      const checked = await checkedFor(account, orders, context);
+      return priceOrders(checked, readings);
+    },
+
+    async describe(orders, grantId, context): Promise<LimitReport> {
       const account = accountOf(orders);
       const readings = readingsFor(account, context);
       const checked = await checkedFor(account, orders, context);
@@ -161,19 +190,16 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       return {
         value: isValued ? assessment.valueText : "not known",
         limits: findings.map(({ name, limit, asked, ok }) => ({ name, limit, asked, ok })),
-        approval: reasonFor(account, assessment.wholeValue, assessment.currency),
+        approval: reasonFor(
+          assessment,
+          journal.file.read((db) => unapprovedValueOf(db, grantId, approvalSince())),
+        ),
       };
     },
   };
 }
 
 type NeedsMarket = "priceDistancePercent" | "orderValue" | "dayValue" | "approvalAbove";
-
-function whyOrThrow(error: unknown): string {
-  const why = whyNotChecked(error);
-  if (why === null) throw error;
-  return why;
-}
 
 /** The refusal of orders of which a limit cannot be checked; other errors as they are. */
 function notChecked(error: unknown, unchecked: (why: string) => Finding): unknown {

@@ -305,7 +305,7 @@ describe("the owner's approval is needed", () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
     const { guard } = fixture.withLimits(limits);
     const assessment = await guard.assess([proposed(apple, terms)], request());
-    return guard.approvalReason(assessment);
+    return guard.approvalReason(assessment, 0);
   };
   test.each([
     [{ approval: "never" }, account, null],
@@ -329,7 +329,7 @@ describe("the owner's approval is needed", () => {
     const { guard } = fixture.withLimits({ approvalAbove: 1_000 });
     const reason = async (terms: Parameters<typeof proposed>[1]) => {
       const changes = workingOrder(specOf(apple));
-      return guard.approvalReason(await guard.assess([proposed(apple, terms, { changes })], request()));
+      return guard.approvalReason(await guard.assess([proposed(apple, terms, { changes })], request()), 0);
     };
     expect(await reason({ limitPrice: 100.01 })).toContain("more than 1,000.00 USD");
     expect(await reason({ limitPrice: 99.99 })).toBeNull();
@@ -339,9 +339,9 @@ describe("the owner's approval is needed", () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
     const { guard } = fixture.withLimits({ approvalAbove: 1_999.99 });
     const both = await guard.assess([proposed(apple), proposed(apple)], request());
-    expect(guard.approvalReason(both)).toContain("more than 1,999.99 USD");
+    expect(guard.approvalReason(both, 0)).toContain("more than 1,999.99 USD");
     const [first] = both.parts;
-    expect(first && guard.approvalReason(first)).toBeNull();
+    expect(first && guard.approvalReason(first, 0)).toBeNull();
   });
 });
 
@@ -359,7 +359,7 @@ describe("a preview", () => {
     });
     reserve(await guard.assess([proposed(apple, { quantity: 5 })], request()));
 
-    expect(await guard.describe([proposed(apple)], request())).toEqual({
+    expect(await guard.describe([proposed(apple)], "grant", request())).toEqual({
       value: "about 1,000.00 USD",
       limits: [
         { name: "TRADING", limit: "paper", asked: "paper account", ok: true },
@@ -376,13 +376,15 @@ describe("a preview", () => {
 
   test("tells the value though no limit needs it, and what cannot be known", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    expect(await fixture.withLimits({}).guard.describe([proposed(apple)], request())).toMatchObject({
+    expect(await fixture.withLimits({}).guard.describe([proposed(apple)], "grant", request())).toMatchObject({
       value: "about 1,000.00 USD",
       approval: null,
     });
     fixture.simulator.faults.permissions({ quotes: "none" });
     const order = proposed(apple, market);
-    expect(await fixture.withLimits({ dayValue: 5_000 }).guard.describe([order], request())).toMatchObject({
+    expect(
+      await fixture.withLimits({ dayValue: 5_000 }).guard.describe([order], "grant", request()),
+    ).toMatchObject({
       value: "not known",
       limits: [
         { name: "TRADING", ok: true },

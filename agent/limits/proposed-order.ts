@@ -1,3 +1,4 @@
+import type { PendingApproval } from "../../shared/approval.ts";
 import type { Order } from "../../shared/order.ts";
 import type { RequestContext } from "../tws/session/api.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
@@ -49,6 +50,9 @@ export interface Assessment {
   readonly parts: readonly Assessment[];
 }
 
+/** What the owner is shown of orders beside their terms. */
+export type OrderPricing = Pick<PendingApproval, "value" | "quotes">;
+
 /** What a preview tells of the limits, none of which it holds anybody to. */
 export interface LimitReport {
   /** Of the order, in words; "not known" where it is not. */
@@ -75,8 +79,14 @@ export interface LimitGuard {
   requireHeadroom(assessment: Assessment, usage: Usage): void;
   /** When the day of the limits began, in Unix milliseconds. */
   dayBegan(): number;
-  /** Why these orders need the owner's approval; null when they do not. */
-  approvalReason(assessment: Assessment): string | null;
-  /** How the orders stand to every limit that is set. Throws only cancelled and the offline errors. */
-  describe(orders: readonly ProposedOrder[], context: RequestContext): Promise<LimitReport>;
+  /** From when on what a grant has placed without approval counts for APPROVAL_ABOVE, in Unix milliseconds. */
+  approvalSince(): number;
+  /** Why these orders need the owner's approval; null when they do not. `unapproved` was placed without it before. */
+  approvalReason(assessment: Assessment, unapproved: number): string | null;
+  /** Throws trading_refused when orders that needed no approval need it now: others were placed meanwhile. */
+  requireUnapproved(assessment: Assessment, unapproved: number): void;
+  /** What the owner is shown of the prices and the value of orders. Throws only cancelled and the offline errors. */
+  price(orders: readonly ProposedOrder[], context: RequestContext): Promise<OrderPricing>;
+  /** How the orders of a grant stand to every limit that is set. Throws only cancelled and the offline errors. */
+  describe(orders: readonly ProposedOrder[], grantId: string, context: RequestContext): Promise<LimitReport>;
 }

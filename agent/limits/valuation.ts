@@ -164,3 +164,9 @@ export function whyNotChecked(error: unknown): string | null {
   if (!(error instanceof TwsError) || passing.has(error.code)) return null;
   return error.message.replace(/\.$/, "");
 }
+
+export function whyOrThrow(error: unknown): string {
+  const why = whyNotChecked(error);
+  if (why === null) throw error;
+  return why;
+}
