@@ -1,6 +1,19 @@
 import { z } from "zod";
 import { ApprovalPlace } from "./errors.ts";
-import { Mode } from "./status.ts";
+import { DataType, Mode } from "./status.ts";
+
+const price = z.number().nullable();
+
+/** The market of an order's instrument when the owner was asked; null is "TWS has not said". */
+export const ApprovalQuote = z.object({
+  bid: price,
+  ask: price,
+  last: price,
+  /** When TWS last changed anything here. */
+  at: z.iso.datetime().nullable(),
+  dataType: DataType,
+});
+export type ApprovalQuote = z.infer<typeof ApprovalQuote>;
 
 /** An order that waits for the owner. All of it is the agent's word. */
 export const PendingApproval = z.object({
@@ -11,8 +24,10 @@ export const PendingApproval = z.object({
   mode: Mode,
   /** One line for each order: "BUY 10 AAPL (STK, NASDAQ, USD) LMT 180.5 DAY". */
   orders: z.array(z.string().max(300)).min(1).max(30),
-  /** In the account's currency, such as "about 1,805.00 USD"; empty where it is not known. */
+  /** In the account's currency: "about 1,805.00 USD", or "not known: …"; empty in requests of earlier releases. */
   value: z.string().max(100),
+  /** Of each order, in their turn; null where there is none. Empty in requests of earlier releases. */
+  quotes: z.array(ApprovalQuote.nullable()).max(30).default([]),
   /** Why it must be approved. */
   reason: z.string().max(200),
   /** Who asks, as it calls itself. */
@@ -55,3 +70,17 @@ export const approvalLifetimeMs = 5 * 60_000;
 /** The command with which the owner decides on the TWS host. */
 export const hostCommand = (decision: "approve" | "decline", id: string): string =>
   `npm run -s tws-edge -- ${decision} ${id}`;
+
+/** A quote in words: "bid 199 ask 200 last 199.5 (live, 2 s old when asked)". */
+export function describeQuote(quote: ApprovalQuote | null | undefined, askedAt: string): string {
+  if (quote == null) return "price not known";
+  const { bid, ask, last, at, dataType } = quote;
+  const known = (value: number | null) => (value === null ? "not known" : String(value));
+  const ageMs = at === null ? null : Math.max(0, Date.parse(askedAt) - Date.parse(at));
+  const age = ageMs === null ? "age not known" : `${Math.round(ageMs / 1_000)} s old when asked`;
+  return `bid ${known(bid)}, ask ${known(ask)}, last ${known(last)} (${dataType}, ${age})`;
+}
+
+/** The value in words, also where it is not known. */
+export const describeValue = ({ value }: Pick<PendingApproval, "value">): string =>
+  value === "" ? "not known" : value;

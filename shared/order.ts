@@ -60,6 +60,24 @@ export const priceRules: Readonly<Record<OrderType, PriceRules>> = {
   REL: rules("optional", "needed"),
 };
 
+/** The order types whose `auxPrice` is a distance from the market. */
+const withDistance: ReadonlySet<string> = new Set<OrderType>(["TRAIL", "TRAIL LIMIT", "REL"]);
+
+/** TWS reads the largest double as "not given"; no price comes near it. */
+const greatestPrice = 1e15;
+
+/** What is wrong with the prices of an order whatever its market: "auxPrice: …"; null for nothing. */
+export function priceProblem(orderType: OrderType, prices: Partial<OrderPrices>): string | null {
+  const wrong = Object.entries(prices).find(
+    ([, price]) => typeof price === "number" && !(Math.abs(price) < greatestPrice),
+  );
+  if (wrong !== undefined) return `${wrong[0]}: ${wrong[1]} is no price.`;
+  const { auxPrice } = prices;
+  if (!withDistance.has(orderType) || auxPrice == null || auxPrice > 0) return null;
+  const what = orderType === "REL" ? "offset from the market" : "trailing amount";
+  return `auxPrice: the ${what} of an order of type ${orderType} is above 0.`;
+}
+
 /** TWS's own words for where an order is. */
 export const OrderStatus = z.enum([
   "ApiPending",

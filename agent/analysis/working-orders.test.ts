@@ -31,26 +31,18 @@ const order = (change: Partial<Order> & { readonly contract?: Partial<Order["con
   contract: { conId: 1, symbol: "A", secType: "STK", currency: "USD", ...change.contract },
 });
 
-/** One dollar is 1, one euro 1.1; nobody knows the krona. The ask is 50, but that of B is not known. */
+/** One dollar is 1, one euro 1.1; nobody knows the krona. Without a limit the worst is 50, but of B it is not known. */
 const claims = (...orders: readonly Order[]) =>
   claimsOf(orders, {
     rateOf: (currency) => ({ USD: 1, EUR: 1.1 })[currency] ?? null,
-    askOf: ({ contract: { symbol } }) => Promise.resolve(symbol === "B" ? null : 50),
+    worstOf: ({ limitPrice, contract: { symbol } }) =>
+      Promise.resolve(limitPrice ?? (symbol === "B" ? null : 50)),
   });
 
 describe("a working purchase takes", () => {
   test.each([
     ["its limit for what is left of it", { limitPrice: 12.5, remaining: 4, filled: 6 }, 50_00],
-    ["its limit, not its stop", { orderType: "STP LMT", limitPrice: 21, auxPrice: 20 }, 210_00],
-    ["its stop where it has no limit", { orderType: "STP", auxPrice: 60 }, 600_00],
-    ["the stop of now of a trailing one", { orderType: "TRAIL", auxPrice: 2, trailStopPrice: 52.5 }, 525_00],
-    [
-      "stop and offset of a trailing limit",
-      { orderType: "TRAIL LIMIT", auxPrice: 2, trailStopPrice: 52, limitOffset: 0.5 },
-      525_00,
-    ],
-    ["the ask of now at the market", { orderType: "MOC" }, 500_00],
-    ["the ask of now when touched below it", { orderType: "MIT", auxPrice: 40 }, 500_00],
+    ["the worst price where it has no limit", { orderType: "MOC" }, 500_00],
     ["what its currency is worth", { limitPrice: 10, contract: { currency: "EUR" } }, 110_00],
     ["whole cents, rounded up", { limitPrice: 1.111, remaining: 3 }, 334],
     [

@@ -19,8 +19,8 @@ export interface Claims {
 interface Prices {
   /** What one unit of a currency is worth in the account's; null where there is no rate. */
   readonly rateOf: (currency: string) => number | null;
-  /** The ask of now in the currency of the contract; null where there is none. */
-  readonly askOf: (order: Order) => Promise<number | null>;
+  /** The highest price at which a purchase can trade, in the currency of the contract; null where nobody can say. */
+  readonly worstOf: (order: Order) => Promise<number | null>;
 }
 
 type Cost = { readonly cents: number } | { readonly reason: string };
@@ -29,7 +29,7 @@ const atOnce = 10;
 
 /**
  * Adds up what working orders may still take. Each counts whole, also where one would cancel another: a purchase for
- * what is left of it at the price that it states or the market asks now, a sale for what is left of it.
+ * what is left of it at the highest price at which it can trade, a sale for what is left of it.
  */
 export async function claimsOf(orders: readonly Order[], prices: Prices): Promise<Claims> {
   const working = orders.filter(({ remaining }) => remaining > 0);
@@ -53,7 +53,7 @@ export async function claimsOf(orders: readonly Order[], prices: Prices): Promis
   };
 }
 
-async function costOf(order: Order, { rateOf, askOf }: Prices): Promise<Cost> {
+async function costOf(order: Order, { rateOf, worstOf }: Prices): Promise<Cost> {
   const { secType = "", currency = "" } = order.contract;
   // what one currency loses the other gains, and cash is that of all currencies
   if (secType === "CASH") return { cents: 0 };
@@ -61,7 +61,7 @@ async function costOf(order: Order, { rateOf, askOf }: Prices): Promise<Cost> {
   if (units === null) return { reason: `the cash that ${secType} takes does not follow from its price` };
   const rate = rateOf(currency);
   if (rate === null) return { reason: `TWS gives no rate for ${currency}` };
-  const price = capOf(order) ?? (await askOf(order));
+  const price = await worstOf(order);
   if (price === null) return { reason: "it has no limit, and TWS gives no price for it" };
   return { cents: centsUp(Math.max(0, price) * order.remaining * units * rate) };
 }
@@ -71,18 +71,4 @@ function unitsOf({ contract: { secType, multiplier } }: Order): number | null {
   if (secType === "STK" || secType === "CRYPTO") return 1;
   if (secType === "OPT" || secType === "FOP" || secType === "WAR") return multiplier ?? null;
   return null;
-}
-
-/** The price that a purchase states: its limit, or where its stop stands; null for one at whatever the market asks. */
-function capOf({ orderType, limitPrice, auxPrice, trailStopPrice, limitOffset }: Order): number | null {
-  switch (orderType) {
-    case "STP":
-      return auxPrice;
-    case "TRAIL":
-      return trailStopPrice;
-    case "TRAIL LIMIT":
-      return trailStopPrice === null ? null : trailStopPrice + Math.abs(limitOffset ?? 0);
-    default:
-      return limitPrice;
-  }
 }

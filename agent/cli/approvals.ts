@@ -1,4 +1,4 @@
-import type { PendingApproval } from "../../shared/approval.ts";
+import { describeQuote, describeValue, type PendingApproval } from "../../shared/approval.ts";
 import { type Failure, plain } from "./output.ts";
 import type { OpenJournal } from "./open-journal.ts";
 import { createApprovals, type KnownApproval } from "../journal/approvals.ts";
@@ -98,10 +98,14 @@ function overWords({ expiresAt }: KnownApproval, state: Exclude<KnownApproval["s
   }
 }
 
-function linesOf({ mode, account, value, orders, reason, client, grantId }: PendingApproval): string[] {
+function linesOf(approval: PendingApproval): string[] {
+  const { mode, account, orders, quotes, createdAt, reason, client, grantId } = approval;
   return [
-    `  ${mode.toUpperCase()} account ${plain(account)}${value === "" ? ", value not known" : `, ${plain(value)}`}`,
-    ...orders.map((order) => `  ${plain(order)}`),
+    `  ${mode.toUpperCase()} account ${plain(account)}, value ${plain(describeValue(approval))}`,
+    ...orders.flatMap((order, index) => [
+      `  ${plain(order)}`,
+      `    ${plain(describeQuote(quotes[index], createdAt))}`,
+    ]),
     `  Asked by ${plain(client)} (grant ${plain(grantId)}); needs approval: ${plain(reason)}`,
   ];
 }

@@ -41,6 +41,7 @@ const request = (change: Partial<ApprovalRequest> = {}): ApprovalRequest => ({
   mode: "live",
   orders: ["BUY 10 AAPL (STK, NASDAQ, USD) LMT 180.5 DAY"],
   value: "about 1,805.00 USD",
+  quotes: [{ bid: 180, ask: 180.2, last: 180.1, at: "2026-11-20T15:59:58.000Z", dataType: "live" }],
   reason: "live orders need approval",
   client: "a client",
   grantId: "g_1",
@@ -155,12 +156,17 @@ describe("approvals", () => {
     expect(await run("approvals")).toMatchObject({ code: 0, out: "" });
     expect(await run("approvals", "--json")).toMatchObject({ code: 0, out: "[]\n" });
     const { approvalId } = approvals.ask(request());
-    approvals.ask(request({ digest: "e".repeat(64), mode: "paper", account: "DU1", value: "" }));
+    approvals.ask(
+      request({ digest: "e".repeat(64), mode: "paper", account: "DU1", value: "", quotes: [null] }),
+    );
     const { out } = await run("approvals");
     expect(out).toMatch(
-      new RegExp(`^${approvalId}  4 min 5\\d s left\\n  LIVE account U1234567, about 1,805.00 USD\\n`),
+      new RegExp(`^${approvalId}  4 min 5\\d s left\\n  LIVE account U1234567, value about 1,805.00 USD\\n`),
     );
-    expect(out).toContain("  BUY 10 AAPL (STK, NASDAQ, USD) LMT 180.5 DAY\n");
+    expect(out).toContain(
+      "  BUY 10 AAPL (STK, NASDAQ, USD) LMT 180.5 DAY\n    bid 180, ask 180.2, last 180.1 (live, ",
+    );
+    expect(out).toContain("    price not known\n");
     expect(out).toContain("  Asked by a client (grant g_1); needs approval: live orders need approval\n");
     expect(out).toContain("  PAPER account DU1, value not known\n");
     expect(JSON.parse((await run("approvals", "--json")).out)).toEqual(approvals.pending());
@@ -180,7 +186,7 @@ describe("approvals", () => {
     const approved = await run("approve", approvalId.slice(0, 4).toUpperCase());
     expect(approved).toMatchObject({ code: 0, err: "" });
     expect(approved.out).toMatch(
-      /^Approved, once:\n {2}LIVE account U1234567, about 1,805.00 USD\n {2}BUY 10 AAPL/,
+      /^Approved, once:\n {2}LIVE account U1234567, value about 1,805.00 USD\n {2}BUY 10 AAPL/,
     );
     file.write("reserved", (db) => useApproval(db, approvalId, digest, Date.now()));
     const again = await run("approve", approvalId);

@@ -96,6 +96,7 @@ test("the limits are read as the owner writes them", () => {
     LIMIT_DAY_LOSS: "1500",
     APPROVAL: "always",
     APPROVAL_ABOVE: "0",
+    APPROVAL_WINDOW: "8h",
     APPROVAL_AT: "host",
     TWS_EDGE_JOURNAL: "/var/lib/tws-edge/journal.db",
   });
@@ -116,6 +117,7 @@ test("the limits are read as the owner writes them", () => {
     dayLoss: 1_500,
     approval: "always",
     approvalAbove: 0,
+    approvalWindowMs: 8 * 3_600_000,
     approvalAt: "host",
   });
   expect(journalFile).toBe("/var/lib/tws-edge/journal.db");
@@ -137,6 +139,7 @@ test("every limit that is not what it may be is reported by name", () => {
     LIMIT_DAY_LOSS: "1e3",
     APPROVAL: "yes",
     APPROVAL_ABOVE: "USD 5",
+    APPROVAL_WINDOW: "0h",
     APPROVAL_AT: "edge",
   };
   const reported = mistakesOf(parseLinkConfig, { EDGE_URL: "https://edge.example", ...wrong });

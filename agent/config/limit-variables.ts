@@ -22,6 +22,8 @@ export interface LimitValues {
   readonly LIMIT_DAY_LOSS: number;
   readonly APPROVAL: ApprovalPolicy;
   readonly APPROVAL_ABOVE: number;
+  /** Milliseconds; null for the day. */
+  readonly APPROVAL_WINDOW: number | null;
   readonly APPROVAL_AT: ApprovalPlace;
 }
 
@@ -48,6 +50,14 @@ const count = z
   .regex(/^\d{1,6}$/)
   .transform(Number)
   .pipe(z.int().min(1));
+
+/** "day", or a length of time in minutes or hours. */
+const approvalWindow = z
+  .string()
+  .regex(/^(day|[1-9]\d{0,3}[mh])$/)
+  .transform((text) =>
+    text === "day" ? null : Number.parseInt(text, 10) * (text.endsWith("h") ? 3_600_000 : 60_000),
+  );
 
 const symbols = listOf(z.string().max(64));
 const money = "an amount above 0 in the account's currency, such as 25000";
@@ -84,6 +94,7 @@ export const limitVariables: Variables = {
   LIMIT_DAY_LOSS: { schema: positive, allowed: money },
   APPROVAL: { schema: ApprovalPolicy, allowed: "never, live or always" },
   APPROVAL_ABOVE: { schema: amount, allowed: "an amount in the account's currency, such as 25000" },
+  APPROVAL_WINDOW: { schema: approvalWindow, allowed: "day, or minutes or hours such as 30m or 24h" },
   APPROVAL_AT: { schema: ApprovalPlace, allowed: "page or host" },
 };
 
@@ -106,6 +117,7 @@ export function readBounds(
     dayLoss: read(limitNames.dayLoss) ?? null,
     approval: read("APPROVAL") ?? usualBounds.approval,
     approvalAbove: read(limitNames.approvalAbove) ?? null,
+    approvalWindowMs: read(limitNames.approvalWindowMs) ?? usualBounds.approvalWindowMs,
     approvalAt: read("APPROVAL_AT") ?? usualBounds.approvalAt,
   };
 }

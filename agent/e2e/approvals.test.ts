@@ -76,6 +76,7 @@ const liveOrder = (): PendingApproval => ({
     `SELL 10 AAPL (STK, NASDAQ, USD) LMT ${"1".repeat(200)} GTC`,
   ],
   value: "about 1,805.00 USD",
+  quotes: [{ bid: 180, ask: 180.2, last: null, at: null, dataType: "live" }, null],
   reason: "Live orders need your approval.",
   client: `<img src=x onerror="document.title='owned'">`,
   grantId: "g_1",

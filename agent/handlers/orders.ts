@@ -100,7 +100,7 @@ export function createOrderHandlers(deps: Deps) {
       const spec = { contract, account, ...terms, orderRef: "", parentId: null, ocaGroup: null };
       const [preview, report] = await Promise.all([
         orderBook.preview(spec, request),
-        trading.guard.describe([{ spec, changes: null, isExit: false }], request),
+        trading.guard.describe([{ spec, changes: null, isExit: false }], caller.grantId, request),
       ]);
       return {
         account,

@@ -1,3 +1,4 @@
+import { worstPrice } from "../limits/worst-price.ts";
 import { ContractSelector } from "../../shared/contract.ts";
 import type { Contract } from "../../shared/contract.ts";
 import { plural } from "../../shared/plural.ts";
@@ -78,11 +79,17 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     return { bid: known, ask: known, mark: known, dataType: "portfolio" } satisfies Price;
   }
 
-  /** Null when there is no quote. */
-  async function askOf({ contract: { conId } }: Order, context: CallContext): Promise<number | null> {
+  /** Null when its price does not follow from what it says, and there is no quote. */
+  async function worstOf(order: Order, context: CallContext): Promise<number | null> {
+    const stated = worstPrice(order, null);
+    if (stated.kind === "price") return stated.price;
+    if (stated.kind === "unknown") return null;
     try {
+      const { conId } = order.contract;
       const { contract } = await resolveDetails(session, { conId }, requestOf(context));
-      return (await priceOf(contract, null, context))?.ask ?? null;
+      const request = { ...requestOf(context), timeoutMs: Math.min(quoteMs, context.twsTimeoutMs) };
+      const found = worstPrice(order, (await quotes.snapshot(contract, request)).quote);
+      return found.kind === "price" ? found.price : null;
     } catch (error) {
       if (!(error instanceof TwsError) || context.signal.aborted) throw error;
       return null;
@@ -154,7 +161,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     requireDistinct(targets);
     const claims = await claimsOf(orders, {
       rateOf: (currency) => state.rateOf(currency),
-      askOf: (order) => askOf(order, context),
+      worstOf: (order) => worstOf(order, context),
     });
     const targetPositions = targetPositionsOf(targets, state, input.others);
     const rows = await mapAtOnce(targetPositions, atOnce, (target) => rowFor(target, state, claims, context));

@@ -27,6 +27,7 @@ const request = (change: Partial<ApprovalRequest> = {}): ApprovalRequest => ({
   mode: "live",
   orders: ["BUY 10 AAPL (STK, NASDAQ, USD) LMT 180.5 DAY"],
   value: "about 1,805.00 USD",
+  quotes: [{ bid: 180, ask: 180.2, last: 180.1, at: "2026-11-20T15:59:58.000Z", dataType: "live" }],
   reason: "live orders need approval",
   client: "a client",
   grantId: "g_1",
@@ -235,9 +236,10 @@ test("where the owner's word counts on the host alone, the page decides nothing"
   }
   expect(onHost.decision("g_1", digest)).toMatchObject({ decision: "pending", approvalId });
   const context = { signal: AbortSignal.abort(), twsTimeoutMs: 1 };
-  await expect(onHost.approved(request(), context)).rejects.toMatchObject({
+  const price = () => Promise.reject(new Error("The owner has been asked already."));
+  await expect(onHost.approved(request(), price, context)).rejects.toMatchObject({
     detail: { approval: { approvalId, at: "host" } },
   });
   onHost.decide(approvalId, digest, "approve", "host");
-  expect(await onHost.approved(request(), context)).toBe(approvalId);
+  expect(await onHost.approved(request(), price, context)).toBe(approvalId);
 });

@@ -18,7 +18,7 @@ export interface KnownApproval extends PendingApproval {
 /** Orders for which the owner's approval is requested. */
 export type ApprovalRequest = Pick<
   PendingApproval,
-  "digest" | "account" | "mode" | "orders" | "value" | "reason" | "client" | "grantId"
+  "digest" | "account" | "mode" | "orders" | "value" | "quotes" | "reason" | "client" | "grantId"
 > & { readonly intentId: string; readonly tool: string };
 
 /** The owner's decision on the exact orders of a grant. */
@@ -54,7 +54,12 @@ export interface Approvals {
    * The owner's approval of exactly these orders, to be used once. Throws approval_required when the owner is still to
    * decide, which a repeated call waits for a while; trading_refused when they were not approved.
    */
-  approved(request: ApprovalRequest, context: Pick<CallContext, "signal" | "twsTimeoutMs">): Promise<string>;
+  approved(
+    request: Omit<ApprovalRequest, "value" | "quotes">,
+    /** What the owner is shown of value and market; asked for only when the owner is. */
+    price: () => Promise<Pick<ApprovalRequest, "value" | "quotes">>,
+    context: Pick<CallContext, "signal" | "twsTimeoutMs">,
+  ): Promise<string>;
 }
 
 /** More than one owner can look at. */
@@ -100,7 +105,7 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
   };
 
   return {
-    async approved(request, { signal, twsTimeoutMs }) {
+    async approved(request, price, { signal, twsTimeoutMs }) {
       const { grantId, digest } = request;
       let found = this.decision(grantId, digest);
       const until = performance.now() + twsTimeoutMs * waitShare;
@@ -118,7 +123,7 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
         case "pending":
           throw approvalRequired(request.reason, at, found);
         case "none":
-          throw approvalRequired(request.reason, at, this.ask(request));
+          throw approvalRequired(request.reason, at, this.ask({ ...request, ...(await price()) }));
         default:
           return found satisfies never;
       }

@@ -98,6 +98,8 @@ const migrations = [
   // a journal that begins anew has another trail, which is not the old one cut short
   `CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
    INSERT INTO fact (key, value) VALUES ('trail', lower(hex(randomblob(16))));`,
+  // what a grant has placed without approval is told apart from what the owner has approved
+  "ALTER TABLE intent ADD COLUMN approval_id TEXT;",
 ] as const;
 
 /**

@@ -169,7 +169,8 @@ export function createJournal(file: JournalFile, now: () => number) {
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'received', ?, ?)
          ON CONFLICT (intent_id) DO UPDATE SET client = excluded.client, tool = excluded.tool, kind = excluded.kind,
            digest = excluded.digest, account = excluded.account, state = 'received',
-           created_at = excluded.created_at, not_after = excluded.not_after, outcome = NULL, sent_at = NULL, value = NULL
+           created_at = excluded.created_at, not_after = excluded.not_after, outcome = NULL, sent_at = NULL, value = NULL,
+           approval_id = NULL
          WHERE state IN ('received', 'reserved', 'refused')`,
       )
       .run(
@@ -232,18 +233,20 @@ export function createJournal(file: JournalFile, now: () => number) {
 
     /**
      * Gives the intent its order ids for good. `check` runs within the same transaction, sees all that was reserved
-     * before, and may refuse by throwing.
+     * before, and may refuse by throwing. `approvalId` is the owner's approval of it; null where it needed none.
      */
     reserve(
       intentId: string,
       legs: readonly NewLeg[],
       value: number | null,
       check: (db: DatabaseSync) => void,
+      approvalId: string | null = null,
     ): void {
       file.write("reserved", (db) => {
         check(db);
         insertLegs(db, intentId, legs);
-        db.prepare("UPDATE intent SET value = ? WHERE intent_id = ?").run(value, intentId);
+        const approved = db.prepare("UPDATE intent SET value = ?, approval_id = ? WHERE intent_id = ?");
+        approved.run(value, approvalId, intentId);
         move(db, intentId, "reserved", "reserved", legs.map(({ orderId }) => orderId).join(" "));
       });
     },

@@ -14,6 +14,22 @@ export const filledNevertheless = `state = 'rejected' AND EXISTS
 /** No call is as long, and there is an index by when it came. */
 const longestCallMs = 3_600_000;
 
+/** These may be at TWS, or have been. */
+const mayHaveTraded = `(state IN ('reserved', 'sending', 'unknown', 'acked', 'done') OR ${filledNevertheless})`;
+
+/** What a grant has placed and changed without the owner's approval since then, in all accounts. */
+export function unapprovedValueOf(db: DatabaseSync, grantId: string, since: number): number {
+  // the plus keeps SQLite from reading all that the grant has ever asked for
+  const row = db
+    .prepare(
+      `SELECT coalesce(sum(value), 0) AS n FROM intent
+       WHERE +grant_id = ? AND approval_id IS NULL AND created_at >= ?
+         AND (state = 'reserved' OR coalesce(sent_at, created_at) >= ?) AND ${mayHaveTraded}`,
+    )
+    .get(grantId, since - longestCallMs, since);
+  return Number(row?.["n"] ?? 0);
+}
+
 /** What an account has used of the day since `dayBegan`, and of the last minute; for `check` of reserve. */
 export function usageOf(db: DatabaseSync, account: string, dayBegan: number, now: number): Usage {
   // an intent received before midnight may be sent after it
@@ -21,7 +37,7 @@ export function usageOf(db: DatabaseSync, account: string, dayBegan: number, now
     .prepare(
       `SELECT coalesce(sum(value), 0) AS n FROM intent WHERE account = ? AND created_at >= ?
          AND (state = 'reserved' OR coalesce(sent_at, created_at) >= ?)
-         AND (state IN ('reserved', 'sending', 'unknown', 'acked', 'done') OR ${filledNevertheless})`,
+         AND ${mayHaveTraded}`,
     )
     .get(account, dayBegan - longestCallMs, dayBegan);
   const orders = db

@@ -175,12 +175,16 @@ const schemaOf = (db: DatabaseSync): unknown[] =>
     .all()
     .map(({ sql }) => sql);
 
-test("a journal that is made today has the tables of before, to the letter", () => {
+/** The migrations since the release before. */
+const later = "ALTER TABLE intent ADD COLUMN approval_id TEXT; PRAGMA user_version = 3;";
+
+test("a journal that is made today has the tables of before, to the letter, and what was added later", () => {
   const today = openJournalFile({ path: ":memory:", exclusive: true });
   const tables = today.read((db) => [schemaOf(db), db.prepare("PRAGMA user_version").get()]);
   today.close();
   const written = new DatabaseSync(":memory:");
   written.exec(readWrittenBefore("journal.sql"));
+  written.exec(later);
   expect(tables).toEqual([schemaOf(written), written.prepare("PRAGMA user_version").get()]);
   written.close();
 });

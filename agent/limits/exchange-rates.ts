@@ -2,7 +2,7 @@ import { TwsError } from "../../shared/errors.ts";
 import { accountState } from "../analysis/account-state.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "../tws/session/api.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
-import { askOf } from "./order-prices.ts";
+import { askOf } from "./worst-price.ts";
 
 /** What money is worth in an account. */
 export interface Money {

@@ -4,7 +4,7 @@ import type { Quote } from "../../shared/events.ts";
 import { modeOf } from "../../shared/status.ts";
 import { accountFindings, boundsOf, brokenLimit, limitNames, requireAll } from "./limits.ts";
 import type { Finding, Limits } from "./limits.ts";
-import { usageOf } from "../journal/usage.ts";
+import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Assessment, LimitGuard, LimitReport, ProposedOrder } from "./proposed-order.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "../tws/session/api.ts";
@@ -16,16 +16,18 @@ import { distanceFindings, sumOf, valueFindings, valuesOf } from "./market-limit
 import type { Readings, Valued } from "./market-limits.ts";
 import { createMoney } from "./exchange-rates.ts";
 import { createOpenOrders } from "./open-orders.ts";
+import { createExits } from "./exits.ts";
 import { ruleFindings } from "./order-rules.ts";
 import { sharedFindings } from "./shared-limits.ts";
-import { whyNotChecked } from "./valuation.ts";
+import { priceOrders } from "./order-pricing.ts";
+import { whyNotChecked, whyOrThrow } from "./valuation.ts";
 import type { OrderValue } from "./valuation.ts";
 
 interface GuardDeps {
   readonly limits: Limits;
   readonly session: TwsSession;
   readonly quotes: QuoteStreams;
-  readonly orderBook: Pick<OrderBook, "whenRead" | "openOrders" | "working">;
+  readonly orderBook: Pick<OrderBook, "whenRead" | "openOrders" | "working" | "ofAccount">;
   readonly journal: Pick<Journal, "unfinished" | "file">;
   readonly lossWatch: LossWatch;
   /** Unix milliseconds. */
@@ -38,6 +40,7 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
   const bounds = boundsOf(limits);
   const moneyOf = createMoney({ session, quotes, now });
   const openOrders = createOpenOrders(deps);
+  const exits = createExits(deps);
   /** The limit for whose sake orders are valued; undefined when none is set. */
   const valuedFor = (["orderValue", "dayValue", "approvalAbove"] as const).find(
     (name) => bounds[name] !== null,
@@ -63,6 +66,13 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
     };
   }
 
+  /** Positions are read only where a limit is set that bears on what an exit opens. */
+  async function checkedFor(account: string, orders: readonly ProposedOrder[], context: RequestContext) {
+    if (valuedFor !== undefined || bounds.priceDistancePercent !== null)
+      return exits(account, orders, context);
+    return orders.map((order) => ({ ...order, openings: [] }));
+  }
+
   function lossFindings(account: string): Finding[] {
     const finding = lossWatch.finding(account);
     return finding === null ? [] : [finding];
@@ -77,19 +87,29 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
   /** Midnight by the clock of this machine. */
   const dayBegan = (): number => new Date(now()).setHours(0, 0, 0, 0);
 
+  const approvalSince = (): number =>
+    bounds.approvalWindowMs === null ? dayBegan() : now() - bounds.approvalWindowMs;
+
   function openCount(account: string): () => number {
     return () => openOrders.count(account);
   }
 
   /** Why the orders need approval, by what is known of them. */
-  function reasonFor(account: string, whole: number | null, currency: string | null): string | null {
+  function reasonFor({ account, value, wholeValue: whole, currency }: Assessment, unapproved: number) {
     const { approval, approvalAbove } = bounds;
     if (approval === "always") return "The owner approves every order of this TWS host.";
     if (approval === "live" && modeOf(account) === "live") {
       return "The owner approves every order in a live account.";
     }
-    if (approvalAbove === null || (whole !== null && !isAbove(whole, approvalAbove))) return null;
-    return `The owner approves orders of more than ${amountText(approvalAbove)}${currency === null ? "" : ` ${currency}`}.`;
+    if (approvalAbove === null) return null;
+    const most = `${amountText(approvalAbove)}${currency === null ? "" : ` ${currency}`}`;
+    if (whole === null || value === null || isAbove(whole, approvalAbove)) {
+      return `The owner approves orders of more than ${most}.`;
+    }
+    const together = unapproved + value;
+    // what adds nothing is no burden
+    if (value === 0 || !isAbove(together, approvalAbove)) return null;
+    return `The owner approves orders of more than ${most}, and with those that this client has placed without approval it comes to ${amountText(together)}.`;
   }
 
   return {
@@ -100,9 +120,12 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       const orRefuse = (name: NeedsMarket) => (error: unknown) => {
         throw notChecked(error, (why) => unchecked(name, why));
       };
-      requireAll(await distanceFindings(bounds, orders, readings).catch(orRefuse("priceDistancePercent")));
+      const checked = await checkedFor(account, orders, context).catch(
+        orRefuse(valuedFor ?? "priceDistancePercent"),
+      );
+      requireAll(await distanceFindings(bounds, checked, readings).catch(orRefuse("priceDistancePercent")));
       const valued =
-        valuedFor === undefined ? null : await valuesOf(orders, readings).catch(orRefuse(valuedFor));
+        valuedFor === undefined ? null : await valuesOf(checked, readings).catch(orRefuse(valuedFor));
       if (valued !== null) requireAll(valueFindings(bounds, valued));
       if (bounds.openOrders !== null) await openOrders.refresh(context);
       return assessmentOf(account, orders, valued);
@@ -118,16 +141,35 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
 
     dayBegan,
 
-    approvalReason: ({ account, wholeValue, currency }) => reasonFor(account, wholeValue, currency),
+    approvalSince,
 
-    async describe(orders, context): Promise<LimitReport> {
+    approvalReason: reasonFor,
+
+    requireUnapproved(assessment, unapproved) {
+      if (reasonFor(assessment, unapproved) === null) return;
+      throw new TwsError(
+        "trading_refused",
+        "Other orders of this client were placed meanwhile, and with them this one needs the owner's approval.",
+        { nextStep: "Nothing was placed. Call again to ask the owner." },
+      );
+    },
+
+    async price(orders, context) {
       const account = accountOf(orders);
       const readings = readingsFor(account, context);
-      const distances = await distanceFindings(bounds, orders, readings).catch((error: unknown) => [
+      const checked = await checkedFor(account, orders, context);
+      return priceOrders(checked, readings);
+    },
+
+    async describe(orders, grantId, context): Promise<LimitReport> {
+      const account = accountOf(orders);
+      const readings = readingsFor(account, context);
+      const checked = await checkedFor(account, orders, context);
+      const distances = await distanceFindings(bounds, checked, readings).catch((error: unknown) => [
         unchecked("priceDistancePercent", whyOrThrow(error)),
       ]);
       // a preview tells the value also where no limit needs it
-      const valued = await valuesOf(orders, readings).catch(whyOrThrow);
+      const valued = await valuesOf(checked, readings).catch(whyOrThrow);
       if (bounds.openOrders !== null) await openOrders.refresh(context);
       const usage = journal.file.read((db) => usageOf(db, account, dayBegan(), now()));
       const isValued = typeof valued !== "string";
@@ -148,19 +190,16 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       return {
         value: isValued ? assessment.valueText : "not known",
         limits: findings.map(({ name, limit, asked, ok }) => ({ name, limit, asked, ok })),
-        approval: reasonFor(account, assessment.wholeValue, assessment.currency),
+        approval: reasonFor(
+          assessment,
+          journal.file.read((db) => unapprovedValueOf(db, grantId, approvalSince())),
+        ),
       };
     },
   };
 }
 
 type NeedsMarket = "priceDistancePercent" | "orderValue" | "dayValue" | "approvalAbove";
-
-function whyOrThrow(error: unknown): string {
-  const why = whyNotChecked(error);
-  if (why === null) throw error;
-  return why;
-}
 
 /** The refusal of orders of which a limit cannot be checked; other errors as they are. */
 function notChecked(error: unknown, unchecked: (why: string) => Finding): unknown {

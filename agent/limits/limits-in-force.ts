@@ -19,7 +19,8 @@ export function limitsInForce(limits: Limits): Readonly<Record<string, string>> 
       if (value === null || value === undefined) return [];
       if (key === "accounts" && Array.isArray(value)) return [[name, `${value.length} accounts`]];
       if (key === "onlyAccount") return [[name, "one account"]];
-      const text = Array.isArray(value) ? value.join(", ") : `${JSON.stringify(value)}`.replaceAll('"', "");
+      if (typeof value === "number" && key === "approvalWindowMs") return [[name, `${value / 60_000}m`]];
+      const text = Array.isArray(value) ? value.join(", ") : JSON.stringify(value).replaceAll('"', "");
       return [[name, text.length > longest ? `${text.slice(0, longest)}…` : text]];
     }),
   );

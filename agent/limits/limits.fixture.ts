@@ -7,7 +7,7 @@ import { usageOf } from "../journal/usage.ts";
 import type { NewIntent, NewLeg } from "../journal/journal.ts";
 import { inMemory, openJournalFile } from "../journal/database.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
-import type { Assessment, ProposedOrder } from "./proposed-order.ts";
+import type { Assessment, CheckedOrder, ProposedOrder } from "./proposed-order.ts";
 import { startSimulator } from "../simulator/server.ts";
 import type { SimulatorOptions } from "../simulator/server.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
@@ -140,6 +140,12 @@ export const proposed = (
   change: Partial<OrderSpec> = {},
   more: Partial<ProposedOrder> = {},
 ): ProposedOrder => ({ spec: specOf(contract, change), changes: null, isExit: false, ...more });
+
+/** The same with nothing that it would open beside itself. */
+export const checked = (...order: Parameters<typeof proposed>): CheckedOrder => ({
+  ...proposed(...order),
+  openings: [],
+});
 
 /** The order of a spec as TWS shows it while it works. */
 export const workingOrder = (spec: OrderSpec, change: Partial<Order> = {}): Order => ({

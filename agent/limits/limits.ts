@@ -31,6 +31,8 @@ export interface Bounds {
   readonly approval: ApprovalPolicy;
   /** Orders of more than this need approval whatever `approval` says. */
   readonly approvalAbove: number | null;
+  /** How far back `approvalAbove` counts what a grant has placed without approval; null is to the last midnight. */
+  readonly approvalWindowMs: number | null;
   /** Whether the owner's word counts on a page of the edge as well, or on this host alone. */
   readonly approvalAt: ApprovalPlace;
 }
@@ -59,6 +61,7 @@ export const usualBounds: Bounds = {
   dayLoss: null,
   approval: "live",
   approvalAbove: null,
+  approvalWindowMs: null,
   approvalAt: "page",
 };
 
@@ -81,6 +84,7 @@ export const limitNames = {
   openOrders: "LIMIT_OPEN_ORDERS",
   dayLoss: "LIMIT_DAY_LOSS",
   approvalAbove: "APPROVAL_ABOVE",
+  approvalWindowMs: "APPROVAL_WINDOW",
 } as const satisfies { readonly [Name in Exclude<keyof Limits, "approval" | "approvalAt">]-?: string };
 
 /** One limit, and how an order stands to it. */

@@ -3,13 +3,13 @@ import type { Quote } from "../../shared/events.ts";
 import { mapAtOnce } from "../call/concurrent-map.ts";
 import { limitNames } from "./limits.ts";
 import type { Bounds, Finding } from "./limits.ts";
-import type { ProposedOrder } from "./proposed-order.ts";
+import type { CheckedOrder } from "./proposed-order.ts";
 import { amountText, isAbove, toCents } from "./amounts.ts";
 import type { Money } from "./exchange-rates.ts";
-import { hasStatedPrice, middleOf, statedPrices } from "./order-prices.ts";
 import { nameOf } from "./order-rules.ts";
-import { unknowable, valueOrder } from "./valuation.ts";
+import { noPrice, requireKnownKind, requireKnownTerms, unknowable, valueOrder } from "./valuation.ts";
 import type { OrderValue } from "./valuation.ts";
+import { hasStatedPrice, middleOf, statedPrices, unknownPrice } from "./worst-price.ts";
 
 /** What limits read of TWS for the orders of one call, each thing once. */
 export interface Readings {
@@ -26,19 +26,27 @@ export interface Valued {
 
 const atOnce = 10;
 
-/** How far the prices of the orders lie from the market. Exits may lie anywhere. */
+/** How far the prices of the orders lie from the market. An exit may lie anywhere while it opens nothing. */
 export async function distanceFindings(
   { priceDistancePercent: most }: Bounds,
-  orders: readonly ProposedOrder[],
+  orders: readonly CheckedOrder[],
   readings: Readings,
 ): Promise<Finding[]> {
   if (most === null) return [];
-  const priced = orders.filter(({ spec, isExit }) => !isExit && hasStatedPrice(spec));
-  const found = await mapAtOnce(priced, atOnce, async ({ spec }) => {
-    const { conId } = spec.contract;
+  for (const { spec } of orders) requireKnownTerms(spec);
+  const held = orders.flatMap(({ spec, isExit, openings }) => [
+    ...(isExit ? [] : [spec]),
+    ...openings.map(({ terms }) => terms),
+  ]);
+  const found = await mapAtOnce(held, atOnce, async (terms) => {
+    const why = unknownPrice(terms);
+    if (why !== null) throw unknowable(why);
+    const { conId } = terms.contract;
+    requireKnownKind(terms.contract.secType ?? (await readings.contract(conId)).secType);
+    if (!hasStatedPrice(terms)) return [];
     const market = middleOf(await readings.quote(conId));
-    if (market === null) throw unknowable(`TWS has no price of ${nameOf(spec.contract)}`);
-    return statedPrices(spec, market).map(({ field, price }): Finding => {
+    if (market === null) throw unknowable(noPrice(nameOf(terms.contract)));
+    return statedPrices(terms, market).map(({ field, price }): Finding => {
       // so that 95 is 5 % from 100, and not 5.000000000000004 %
       const percent = Number(((Math.abs(price - market) / market) * 100).toFixed(6));
       const asked = `${Number(percent.toFixed(4))} %`;
@@ -47,7 +55,7 @@ export async function distanceFindings(
         limit: `${most} %`,
         asked,
         ok: percent <= most,
-        sentence: `${field}: ${price} is ${asked} from the market of ${nameOf(spec.contract)} at ${Number(market.toFixed(6))}, and ${most} % is allowed.`,
+        sentence: `${field}: ${price} is ${asked} from the market of ${nameOf(terms.contract)} at ${Number(market.toFixed(6))}, and ${most} % is allowed.`,
       };
     });
   });
@@ -55,7 +63,7 @@ export async function distanceFindings(
 }
 
 /** What the orders come to. */
-export async function valuesOf(orders: readonly ProposedOrder[], readings: Readings): Promise<Valued> {
+export async function valuesOf(orders: readonly CheckedOrder[], readings: Readings): Promise<Valued> {
   const money = await readings.money();
   const values = await mapAtOnce(orders, atOnce, async (order) => {
     const { conId } = order.spec.contract;

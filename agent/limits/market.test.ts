@@ -33,7 +33,6 @@ describe("an order in the currency of another country", () => {
     const { signal } = new AbortController();
     await fixture.orderBook.place(specOf(pair, { ...market, quantity: 20_000 }), signal);
     const { ask } = fixture.quote(pair.conId);
-    const before = asked(reqMktData);
 
     const yen = await fixture.contract({ symbol: "EUR.JPY" });
     const { guard } = fixture.withLimits({ orderValue: 1_000_000 });
@@ -45,8 +44,6 @@ describe("an order in the currency of another country", () => {
     expect(currency).toBe("USD");
     expect(value).toBeCloseTo(10_000 * ask, -2);
     expect(valueText).toMatch(/^about 1\d,\d{3}\.\d\d USD$/);
-    // the account's own rate needs no quote
-    expect(asked(reqMktData)).toBe(before);
   });
 
   test("is valued by the market where the account holds nothing in it, at the edge too", async () => {
@@ -161,6 +158,7 @@ test("stops, trailing amounts and limits beyond a stop are held to the distance 
     { orderType: "TRAIL", auxPrice: middle * 0.04 },
     { orderType: "TRAIL LIMIT", auxPrice: 1, trailStopPrice: middle * 1.03, limitOffset: middle * 0.01 },
     { orderType: "REL", auxPrice: 0.01, limitPrice: middle * 1.04 },
+    { orderType: "REL", auxPrice: middle * 0.04 },
   ] as const;
   for (const terms of cases) {
     expect(await outcome(terms)).toBe("within");
@@ -204,6 +202,36 @@ test("the exits of a bracket may be as far away as they like, and only the entry
   expect(assessment.parts.map(({ value }) => value)).toEqual([assessment.value, 0, 0]);
   const far = [entry, takeProfit, proposed(apple, stop)];
   expect(await brokenBy(() => guard.assess(far, request()))).toBe("LIMIT_PRICE_DISTANCE");
+});
+
+test("an exit that is made larger than its entry is checked and counted as an opening order", async () => {
+  const fund = await fixture.contract({ symbol: "SPY" });
+  const { signal } = new AbortController();
+  const { ask } = fixture.quote(fund.conId);
+  const far = Math.round(ask * 2);
+  const exit = specOf(fund, { action: "SELL", quantity: 1, limitPrice: far });
+  const stop = { ...exit, orderType: "STP", limitPrice: null, auxPrice: Math.round(ask / 2) } as const;
+  const placed = await fixture.orderBook.placeBracket(
+    { entry: specOf(fund, { ...market, quantity: 1 }), takeProfit: exit, stopLoss: stop },
+    signal,
+  );
+  const change = async (quantity: number, limits: Partial<Limits>) => {
+    const { spec, order } = await fixture.orderBook.changed(
+      placed.takeProfit.orderId,
+      { quantity },
+      request(),
+    );
+    const { guard } = fixture.withLimits(limits);
+    return guard.assess([{ spec, changes: order, isExit: true }], request());
+  };
+  const three = 3 * far;
+  expect(await brokenBy(() => change(1, { priceDistancePercent: 5 }))).toBe("within");
+  expect(await brokenBy(() => change(4, { priceDistancePercent: 5 }))).toBe("LIMIT_PRICE_DISTANCE");
+  expect(await change(4, { orderValue: three, dayValue: three })).toMatchObject({
+    value: three,
+    wholeValue: three,
+  });
+  expect(await brokenBy(() => change(4, { orderValue: three - 1 }))).toBe("LIMIT_ORDER_VALUE");
 });
 
 test("a change that only shrinks its order passes the limits of value that it is beyond already", async () => {
@@ -277,7 +305,7 @@ describe("the owner's approval is needed", () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
     const { guard } = fixture.withLimits(limits);
     const assessment = await guard.assess([proposed(apple, terms)], request());
-    return guard.approvalReason(assessment);
+    return guard.approvalReason(assessment, 0);
   };
   test.each([
     [{ approval: "never" }, account, null],
@@ -301,7 +329,7 @@ describe("the owner's approval is needed", () => {
     const { guard } = fixture.withLimits({ approvalAbove: 1_000 });
     const reason = async (terms: Parameters<typeof proposed>[1]) => {
       const changes = workingOrder(specOf(apple));
-      return guard.approvalReason(await guard.assess([proposed(apple, terms, { changes })], request()));
+      return guard.approvalReason(await guard.assess([proposed(apple, terms, { changes })], request()), 0);
     };
     expect(await reason({ limitPrice: 100.01 })).toContain("more than 1,000.00 USD");
     expect(await reason({ limitPrice: 99.99 })).toBeNull();
@@ -311,9 +339,9 @@ describe("the owner's approval is needed", () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
     const { guard } = fixture.withLimits({ approvalAbove: 1_999.99 });
     const both = await guard.assess([proposed(apple), proposed(apple)], request());
-    expect(guard.approvalReason(both)).toContain("more than 1,999.99 USD");
+    expect(guard.approvalReason(both, 0)).toContain("more than 1,999.99 USD");
     const [first] = both.parts;
-    expect(first && guard.approvalReason(first)).toBeNull();
+    expect(first && guard.approvalReason(first, 0)).toBeNull();
   });
 });
 
@@ -331,7 +359,7 @@ describe("a preview", () => {
     });
     reserve(await guard.assess([proposed(apple, { quantity: 5 })], request()));
 
-    expect(await guard.describe([proposed(apple)], request())).toEqual({
+    expect(await guard.describe([proposed(apple)], "grant", request())).toEqual({
       value: "about 1,000.00 USD",
       limits: [
         { name: "TRADING", limit: "paper", asked: "paper account", ok: true },
@@ -348,13 +376,15 @@ describe("a preview", () => {
 
   test("tells the value though no limit needs it, and what cannot be known", async () => {
     const apple = await fixture.contract({ symbol: "AAPL" });
-    expect(await fixture.withLimits({}).guard.describe([proposed(apple)], request())).toMatchObject({
+    expect(await fixture.withLimits({}).guard.describe([proposed(apple)], "grant", request())).toMatchObject({
       value: "about 1,000.00 USD",
       approval: null,
     });
     fixture.simulator.faults.permissions({ quotes: "none" });
     const order = proposed(apple, market);
-    expect(await fixture.withLimits({ dayValue: 5_000 }).guard.describe([order], request())).toMatchObject({
+    expect(
+      await fixture.withLimits({ dayValue: 5_000 }).guard.describe([order], "grant", request()),
+    ).toMatchObject({
       value: "not known",
       limits: [
         { name: "TRADING", ok: true },

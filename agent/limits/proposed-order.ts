@@ -1,7 +1,9 @@
+import type { PendingApproval } from "../../shared/approval.ts";
 import type { Order } from "../../shared/order.ts";
 import type { RequestContext } from "../tws/session/api.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
 import type { Usage } from "../journal/usage.ts";
+import type { PriceTerms } from "./worst-price.ts";
 
 /** An order that is to be sent, or sent anew with changes. */
 export interface ProposedOrder {
@@ -9,10 +11,21 @@ export interface ProposedOrder {
   /** The working order that it changes; null for a new one. */
   readonly changes: Order | null;
   /**
-   * A bracket's take profit or stop loss, which can only close what its entry has opened. It is worth nothing by itself,
-   * and may be as far from the market as it likes.
+   * A bracket's take profit or stop loss. As far as it only closes what its entry has opened, it is worth nothing by
+   * itself, and may be as far from the market as it likes.
    */
   readonly isExit: boolean;
+}
+
+/** Units that an exit would open, since there is less to be closed than it trades. */
+export interface Opening {
+  readonly terms: PriceTerms & Pick<OrderSpec, "contract">;
+  readonly quantity: number;
+}
+
+/** A proposed order, with what it would open as an exit, or leaves its exits to open as their entry. */
+export interface CheckedOrder extends ProposedOrder {
+  readonly openings: readonly Opening[];
 }
 
 /** What orders come to that were found to be within the limits of a single order. */
@@ -36,6 +49,9 @@ export interface Assessment {
   /** What each of the orders comes to by itself, in their turn: for a basket whose orders are reserved one by one. */
   readonly parts: readonly Assessment[];
 }
+
+/** What the owner is shown of orders beside their terms. */
+export type OrderPricing = Pick<PendingApproval, "value" | "quotes">;
 
 /** What a preview tells of the limits, none of which it holds anybody to. */
 export interface LimitReport {
@@ -63,8 +79,14 @@ export interface LimitGuard {
   requireHeadroom(assessment: Assessment, usage: Usage): void;
   /** When the day of the limits began, in Unix milliseconds. */
   dayBegan(): number;
-  /** Why these orders need the owner's approval; null when they do not. */
-  approvalReason(assessment: Assessment): string | null;
-  /** How the orders stand to every limit that is set. Throws only cancelled and the offline errors. */
-  describe(orders: readonly ProposedOrder[], context: RequestContext): Promise<LimitReport>;
+  /** From when on what a grant has placed without approval counts for APPROVAL_ABOVE, in Unix milliseconds. */
+  approvalSince(): number;
+  /** Why these orders need the owner's approval; null when they do not. `unapproved` was placed without it before. */
+  approvalReason(assessment: Assessment, unapproved: number): string | null;
+  /** Throws trading_refused when orders that needed no approval need it now: others were placed meanwhile. */
+  requireUnapproved(assessment: Assessment, unapproved: number): void;
+  /** What the owner is shown of the prices and the value of orders. Throws only cancelled and the offline errors. */
+  price(orders: readonly ProposedOrder[], context: RequestContext): Promise<OrderPricing>;
+  /** How the orders of a grant stand to every limit that is set. Throws only cancelled and the offline errors. */
+  describe(orders: readonly ProposedOrder[], grantId: string, context: RequestContext): Promise<LimitReport>;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Contract } from "../../shared/contract.ts";
 import { emptyQuote } from "../../shared/events.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
-import { proposed, specOf, workingOrder } from "./limits.fixture.ts";
+import { checked, specOf, workingOrder } from "./limits.fixture.ts";
 import { valueOrder, whyNotChecked } from "./valuation.ts";
 import type { Basis } from "./valuation.ts";
 
@@ -42,7 +42,7 @@ const valueOf = async (
 ) => {
   const contract = contractOf(change);
   const basis = basisOf(contract);
-  const { added } = await valueOrder(proposed(contract, terms), {
+  const { added } = await valueOrder(checked(contract, terms), {
     ...basis,
     ...(prices && { quote: prices }),
   });
@@ -60,7 +60,7 @@ describe("an order for ten at a limit of 100 comes to", () => {
     ["its notional for futures", { secType: "FUT", multiplier: 50 }, 50_000],
     ["percents of 1,000 for bonds", { secType: "BOND" }, 10_000],
     ["percents of 1,000 for bills", { secType: "BILL" }, 10_000],
-    ["its quantity for pairs", { secType: "CASH", symbol: "EUR", currency: "USD" }, 11.6],
+    ["its price for pairs that cost more than their quantity", { secType: "CASH", symbol: "EUR" }, 1_000],
     ["its quantity for pairs of other currencies", { secType: "CASH", symbol: "EUR", currency: "CHF" }, 11.6],
     ["its price where no rate is known", { secType: "CASH", symbol: "GBP", currency: "USD" }, 1_000],
   ] as const)("%s", async (_words, change, expected) => {
@@ -88,7 +88,7 @@ describe("with the market at 199 to 200, an order for ten comes to", () => {
     ["BUY", "LIT", { auxPrice: 180, limitPrice: 181 }, 1_810],
     ["BUY", "LOC", { limitPrice: 190 }, 1_900],
     ["BUY", "REL", { auxPrice: 0.01, limitPrice: 205 }, 2_050],
-    ["BUY", "REL", { auxPrice: 0.01, limitPrice: null }, 2_000],
+    ["BUY", "REL", { auxPrice: 0.01, limitPrice: null }, 2_000.1],
     ["BUY", "TRAIL", { ...none, auxPrice: 5 }, 2_050],
     ["BUY", "TRAIL", { ...none, auxPrice: 5, trailStopPrice: 230 }, 2_300],
     ["SELL", "TRAIL", { ...none, auxPrice: 5 }, 2_000],
@@ -99,11 +99,9 @@ describe("with the market at 199 to 200, an order for ten comes to", () => {
   });
 });
 
-test("a purchase with a cap, and a pair whose rate is known, ask the market for nothing", async () => {
+test("a purchase with a cap asks the market for nothing", async () => {
   const never = () => Promise.reject(new Error("The market was asked."));
   expect(await valueOf({}, {}, never)).toBe(1_000);
-  const pair = { secType: "CASH", symbol: "EUR" };
-  expect(await valueOf(pair, { orderType: "MKT", limitPrice: null }, never)).toBe(11.6);
   await expect(valueOf({}, { action: "SELL" }, never)).rejects.toThrow("asked");
 });
 
@@ -138,9 +136,11 @@ test("a part of a cent counts as a cent", async () => {
 
 describe("the change of an order of ten at 100 that works", () => {
   const contract = contractOf();
-  const change = (terms: Partial<OrderSpec>, filled = 0, isExit = false) => {
+  const change = (terms: Partial<OrderSpec>, filled = 0, opens: number | null = null) => {
     const changes = workingOrder(specOf(contract), { filled, remaining: 10 - filled });
-    return valueOrder(proposed(contract, terms, { changes, isExit }), basisOf(contract));
+    const order = checked(contract, terms, { changes, isExit: opens !== null });
+    const openings = opens === null ? [] : [{ terms: order.spec, quantity: opens }];
+    return valueOrder({ ...order, openings }, basisOf(contract));
   };
 
   test.each([
@@ -158,14 +158,14 @@ describe("the change of an order of ten at 100 that works", () => {
     expect(await change({ limitPrice: 130 }, 6)).toEqual({ added: 120, whole: 1_300 });
   });
 
-  test("of an exit adds only a greater quantity", async () => {
-    expect(await change({ limitPrice: 500 }, 0, true)).toEqual({ added: 0, whole: 0 });
-    expect(await change({ quantity: 12 }, 0, true)).toEqual({ added: 200, whole: 200 });
+  test("of an exit adds only what it would open", async () => {
+    expect(await change({ limitPrice: 500 }, 0, 0)).toEqual({ added: 0, whole: 0 });
+    expect(await change({ quantity: 12 }, 0, 2)).toEqual({ added: 200, whole: 200 });
   });
 });
 
 test("an exit of a bracket comes to nothing", async () => {
   const contract = contractOf();
-  const exit = proposed(contract, { action: "SELL", limitPrice: 500 }, { isExit: true });
+  const exit = checked(contract, { action: "SELL", limitPrice: 500 }, { isExit: true });
   expect(await valueOrder(exit, basisOf(contract))).toEqual({ added: 0, whole: 0 });
 });

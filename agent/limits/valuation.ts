@@ -1,12 +1,13 @@
 import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
-import type { ProposedOrder } from "./proposed-order.ts";
+import type { CheckedOrder } from "./proposed-order.ts";
 import { isBond } from "../tws/contracts/bond-facts.ts";
 import { toCents } from "./amounts.ts";
 import type { Money } from "./exchange-rates.ts";
-import { askOf, worstPrice } from "./order-prices.ts";
-import type { PriceTerms } from "./order-prices.ts";
+import type { OrderSpec } from "../tws/orders/order-wire.ts";
+import { worstPrice } from "./worst-price.ts";
+import type { PriceTerms } from "./worst-price.ts";
 
 /** What the value of an order rests on. */
 export interface Basis {
@@ -17,7 +18,7 @@ export interface Basis {
 
 /** What an order comes to, in whole cents of the account's currency, rounded up. */
 export interface OrderValue {
-  /** What it adds to what works already: all of it for a new order, nothing for an exit or a change that only shrinks. */
+  /** What it adds to what works already: all of it for a new order, nothing for a change that only shrinks. */
   readonly added: number;
   /** All that the order comes to, if it adds anything. */
   readonly whole: number;
@@ -26,48 +27,97 @@ export interface OrderValue {
 /** A bond is traded in units of 1,000 of face value, and its price is in percent. */
 const bondUnit = 1_000 / 100;
 
-/** Throws `unknowable` when a price, a rate or a multiplier that the value needs cannot be had. */
-export async function valueOrder(
-  { spec, changes, isExit }: ProposedOrder,
-  basis: Basis,
-): Promise<OrderValue> {
-  if (isExit && changes === null) return { added: 0, whole: 0 };
+/**
+ * Throws `unknowable` when a price, a rate or a multiplier that the value needs cannot be had. Of exits only what they
+ * would open has a value.
+ */
+export async function valueOrder(order: CheckedOrder, basis: Basis): Promise<OrderValue> {
+  const own = await ownValue(order, basis);
+  let opened = 0;
+  for (const { terms, quantity } of order.openings) opened += quantity * (await unitValue(terms, basis));
+  const opens = toCents(opened);
+  const value = { added: own.added + opens, whole: own.whole + opens };
+  if (Number.isFinite(value.whole)) return value;
+  throw unknowable("its value is beyond all numbers");
+}
+
+async function ownValue({ spec, changes, isExit }: CheckedOrder, basis: Basis): Promise<OrderValue> {
+  requireKnownTerms(spec);
+  if (isExit) return { added: 0, whole: 0 };
+  const unit = await unitValue(spec, basis);
   if (changes === null) {
-    const whole = toCents(spec.quantity * (await unitValue(spec, basis)));
+    const whole = toCents(spec.quantity * unit);
     return { added: whole, whole };
   }
   const open = Math.max(0, spec.quantity - changes.filled);
-  if (isExit) {
-    // at another price it closes the same; only a greater quantity may open something
-    const more = Math.max(0, open - changes.remaining);
-    const added = more === 0 ? 0 : toCents(more * (await unitValue(spec, basis)));
-    return { added, whole: added };
-  }
-  const unit = await unitValue(spec, basis);
   const before = changes.remaining * (await unitValue(changes, basis));
   const added = Math.max(0, toCents(open * unit - before));
   return { added, whole: added === 0 ? 0 : toCents(spec.quantity * unit) };
 }
 
-/** One of quantity at the worst price of the order, in the account's currency. */
-async function unitValue(terms: PriceTerms, { contract, money, quote }: Basis): Promise<number> {
-  const market = async (): Promise<number> => {
-    const price = askOf(await quote());
-    if (price === null) throw unknowable(`TWS has no price of ${contract.symbol}`);
-    return price;
-  };
-  if (contract.secType === "CASH") {
-    // a quantity of EUR.USD is of EUR, whatever it costs
-    const rate = await money.rateOf(contract.symbol);
-    if (rate !== null) return rate;
-  }
-  const rate = await money.rateOf(contract.currency);
-  if (rate === null) throw unknowable(`TWS gives no rate from ${contract.currency} to ${money.currency}`);
-  return unitsOf(contract) * (await worstPrice(terms, market)) * rate;
+/** Everything that an order can say, so that what is added to it is either valued or refused. */
+const knownTerms: Readonly<Record<keyof OrderSpec, true>> = {
+  contract: true,
+  account: true,
+  action: true,
+  quantity: true,
+  orderType: true,
+  limitPrice: true,
+  auxPrice: true,
+  trailStopPrice: true,
+  limitOffset: true,
+  tif: true,
+  goodTillDate: true,
+  outsideRth: true,
+  orderRef: true,
+  parentId: true,
+  ocaGroup: true,
+};
+
+/** Throws `unknowable` for an order that says more than is known here: it may move where the order trades. */
+export function requireKnownTerms(spec: OrderSpec): void {
+  const found = Object.entries(spec).find(
+    ([name, value]: [string, unknown]) =>
+      !Object.hasOwn(knownTerms, name) && value !== null && value !== undefined && value !== false,
+  );
+  if (found !== undefined) throw unknowable(`where an order with ${found[0]} trades is not known`);
 }
 
-/** How many of what a price is of are in one of the quantity. */
-function unitsOf({ secType, multiplier, symbol }: Contract): number {
+/** One of quantity at the worst price of the order, in the account's currency. */
+async function unitValue(terms: PriceTerms, basis: Basis): Promise<number> {
+  const { contract, money } = basis;
+  const units = unitsOf(contract);
+  const rate = await money.rateOf(contract.currency);
+  // a quantity of EUR.USD is of EUR
+  const own = contract.secType === "CASH" ? await money.rateOf(contract.symbol) : null;
+  if (rate === null && own !== null) return own;
+  if (rate === null) throw unknowable(`TWS gives no rate from ${contract.currency} to ${money.currency}`);
+  return Math.max(own ?? 0, units * (await priceOf(terms, basis)) * rate);
+}
+
+async function priceOf(terms: PriceTerms, { contract, quote }: Basis): Promise<number> {
+  const stated = worstPrice(terms, null);
+  const found = stated.kind === "needs_quote" ? worstPrice(terms, await quote()) : stated;
+  switch (found.kind) {
+    case "price":
+      return found.price;
+    case "unknown":
+      throw unknowable(found.why);
+    case "needs_quote":
+      throw unknowable(noPrice(contract.symbol));
+    default:
+      return found satisfies never;
+  }
+}
+
+export const noPrice = (name: string): string => `TWS has no price of ${name}`;
+
+/** How many of what a price is of are in one of the quantity. Throws `unknowable` for what has no such number. */
+function unitsOf({
+  secType,
+  multiplier,
+  symbol,
+}: Pick<Contract, "secType" | "multiplier" | "symbol">): number {
   if (isBond(secType)) return bondUnit;
   switch (secType) {
     case "STK":
@@ -76,7 +126,7 @@ function unitsOf({ secType, multiplier, symbol }: Contract): number {
     case "CFD":
     case "FUND":
     case "CMDTY":
-      return multiplier ?? 1;
+      return multiplier !== null && multiplier > 0 ? multiplier : 1;
     case "OPT":
     case "FOP":
     case "FUT":
@@ -87,6 +137,10 @@ function unitsOf({ secType, multiplier, symbol }: Contract): number {
       throw unknowable(`the value of ${secType} does not follow from its price`);
   }
 }
+
+/** Throws `unknowable` for a security type whose value does not follow from its price. */
+export const requireKnownKind = (secType: string): void =>
+  void unitsOf({ secType, multiplier: 1, symbol: "" });
 
 /** Why a limit cannot be checked; `notChecked` makes a refusal of it. */
 class UnknowableError extends Error {
@@ -109,4 +163,10 @@ export function whyNotChecked(error: unknown): string | null {
   if (error instanceof UnknowableError) return error.message;
   if (!(error instanceof TwsError) || passing.has(error.code)) return null;
   return error.message.replace(/\.$/, "");
+}
+
+export function whyOrThrow(error: unknown): string {
+  const why = whyNotChecked(error);
+  if (why === null) throw error;
+  return why;
 }

@@ -161,13 +161,13 @@ async function prepareAll(
   const fresh = prepared.flatMap((one) => ("value" in one && one.value !== null ? [one.value] : []));
   if (fresh.length === 0) return prepared.map((one) => ("error" in one ? one : { value: null }));
   const all = fresh.map(({ proposed }) => proposed);
-  const { parts } = await pipeline.clearBasket(whole, all, context);
+  const clearances = await pipeline.clearBasket(whole, all, context);
   return prepared.map((one): Attempt<Ready | null> => {
     if ("error" in one) return one;
     if (one.value === null) return { value: null };
-    const assessment = parts[fresh.indexOf(one.value)];
-    if (assessment === undefined) throw new Error("A row was not assessed.");
-    return { value: { ...one.value, clearance: { assessment, approval: null } } };
+    const clearance = clearances[fresh.indexOf(one.value)];
+    if (clearance === undefined) throw new Error("A row was not assessed.");
+    return { value: { ...one.value, clearance } };
   });
 }
 

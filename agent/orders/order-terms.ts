@@ -1,5 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import { priceRules } from "../../shared/order.ts";
+import { priceProblem, priceRules } from "../../shared/order.ts";
 import type { OrderPrices, OrderType } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
@@ -45,12 +45,17 @@ function pricesOf(
     }
     return price ?? null;
   };
-  return {
-    limitPrice: check("limitPrice"),
+  const limitPrice = check("limitPrice");
+  const prices = {
+    // TWS reads 0 as no cap, and so does the owner who is shown the order
+    limitPrice: orderType === "REL" && limitPrice === 0 ? null : limitPrice,
     auxPrice: check("auxPrice"),
     trailStopPrice: check("trailStopPrice"),
     limitOffset: check("limitOffset"),
   };
+  const problem = priceProblem(orderType, prices);
+  if (problem !== null) throw new TwsError("invalid_input", problem);
+  return prices;
 }
 
 /** Throws invalid_input for an order that would end before it begins; `now` is Unix milliseconds. */

@@ -1,3 +1,4 @@
+import type { DatabaseSync } from "node:sqlite";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
 import { isFinal } from "../../shared/order.ts";
@@ -8,7 +9,7 @@ import { type Approvals, useApproval } from "../journal/approvals.ts";
 import { digestOfOrders, digestOfSpecs, otherOrder } from "./intent-id.ts";
 import { isUnsent } from "../journal/intent-states.ts";
 import { type Intent, type Journal, type NewIntent, freezeOf } from "../journal/journal.ts";
-import { usageOf } from "../journal/usage.ts";
+import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
 import { frozen } from "../journal/kill-switch.ts";
 import type { Assessment, LimitGuard, ProposedOrder } from "../limits/proposed-order.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -41,6 +42,8 @@ export interface Clearance {
   readonly assessment: Assessment;
   /** The owner's approval, consumed with the sending; null where none was needed. */
   readonly approval: { readonly approvalId: string; readonly digest: string } | null;
+  /** The owner's approval under which the orders are placed, used up or not; null where none was needed. */
+  readonly approvalId: string | null;
 }
 
 interface PipelineDeps {
@@ -75,6 +78,22 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     if (freeze !== null) throw frozen(freeze);
   }
 
+  const unapprovedOf = (db: DatabaseSync, grantId: string): number =>
+    unapprovedValueOf(db, grantId, guard.approvalSince());
+
+  /** The last checks of orders, within the write that makes them true; uses up their approval. */
+  function clearWithin(
+    db: DatabaseSync,
+    clearance: Clearance,
+    { account, grantId }: Pick<NewIntent, "account" | "grantId">,
+  ) {
+    const { assessment, approval, approvalId } = clearance;
+    guard.requireHeadroom(assessment, usageOf(db, account, guard.dayBegan(), now()));
+    // others of the grant may have been placed since
+    if (approvalId === null) guard.requireUnapproved(assessment, unapprovedOf(db, grantId));
+    if (approval !== null) useApproval(db, approval.approvalId, approval.digest, now());
+  }
+
   /** Pre-trade clearance: checks the owner's limits, and the owner's approval where it is needed. */
   async function clear(
     intent: Pick<OrderIntent, "intentId" | "tool">,
@@ -82,9 +101,10 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
     context: CallContext,
   ): Promise<Clearance> {
     const assessment = await guard.assess(proposed, requestOf(context));
-    const reason = guard.approvalReason(assessment);
-    if (reason === null) return { assessment, approval: null };
     const { caller } = context;
+    const unapproved = journal.file.read((db) => unapprovedOf(db, caller.grantId));
+    const reason = guard.approvalReason(assessment, unapproved);
+    if (reason === null) return { assessment, approval: null, approvalId: null };
     const { account } = assessment;
     const digest = digestOfOrders(proposed);
     const request = {
@@ -94,13 +114,13 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
       account,
       mode: modeOf(account),
       orders: proposed.map((one) => orderText(one)),
-      value: assessment.valueText,
       reason,
       client: caller.client,
       grantId: caller.grantId,
     };
-    const approvalId = await approvals.approved(request, context);
-    return { assessment, approval: { approvalId, digest } };
+    const price = () => guard.price(proposed, requestOf(context));
+    const approvalId = await approvals.approved(request, price, context);
+    return { assessment, approval: { approvalId, digest }, approvalId };
   }
 
   /**
@@ -217,7 +237,7 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
 
   /** The last checks, each within the write that makes it true: two orders cannot both take the last of a limit. */
   function stepsOf(intent: NewIntent, proposed: readonly ProposedOrder[], clearance: Clearance): SendSteps {
-    const { intentId, account, notAfter } = intent;
+    const { intentId, notAfter } = intent;
     const expected = digestOfSpecs(proposed.map(({ spec }) => spec));
     return {
       onReserve(orders) {
@@ -236,13 +256,13 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
             nextStep: "Try again in a few seconds; this call has placed nothing.",
           });
         }
-        const { assessment, approval } = clearance;
-        journal.reserve(intentId, orders.map(legOf(clientId)), assessment.value, (db) => {
+        const legs = orders.map(legOf(clientId));
+        const check = (db: DatabaseSync) => {
           const freeze = freezeOf(db);
           if (freeze !== null) throw frozen(freeze);
-          guard.requireHeadroom(assessment, usageOf(db, account, guard.dayBegan(), now()));
-          if (approval !== null) useApproval(db, approval.approvalId, approval.digest, now());
-        });
+          clearWithin(db, clearance, intent);
+        };
+        journal.reserve(intentId, legs, clearance.assessment.value, check, clearance.approvalId);
       },
       beforeWrite() {
         if (now() > notAfter) {
@@ -329,19 +349,22 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
       journal.receive(newIntentOf(intent, context));
     },
 
-    /** Clears the orders of a basket together: checks the limits, and consumes the owner's approval. */
+    /**
+     * Clears the orders of a basket together: checks the limits, and consumes the owner's approval. Returns the
+     * clearance of each.
+     */
     async clearBasket(
       intent: OrderIntent,
       proposed: readonly ProposedOrder[],
       context: CallContext,
-    ): Promise<Assessment> {
+    ): Promise<readonly Clearance[]> {
       try {
-        const { assessment, approval } = await clear(intent, proposed, context);
-        journal.file.write("cleared", (db) => {
-          guard.requireHeadroom(assessment, usageOf(db, intent.account, guard.dayBegan(), now()));
-          if (approval !== null) useApproval(db, approval.approvalId, approval.digest, now());
-        });
-        return assessment;
+        const clearance = await clear(intent, proposed, context);
+        const { account } = intent;
+        const { grantId } = context.caller;
+        journal.file.write("cleared", (db) => clearWithin(db, clearance, { account, grantId }));
+        const { assessment, approvalId } = clearance;
+        return assessment.parts.map((part) => ({ assessment: part, approval: null, approvalId }));
       } catch (error) {
         recordFailure(intent.intentId, error);
         throw named(error, intent);

@@ -28,6 +28,7 @@ const pending = (changes: Partial<PendingApproval> = {}): PendingApproval => ({
   mode: "paper",
   orders: ["BUY 10 AAPL (STK, NASDAQ, USD) LMT 180.5 DAY"],
   value: "about 1,805.00 USD",
+  quotes: [{ bid: 180, ask: 180.2, last: 180.1, at: "2026-11-20T15:59:58.000Z", dataType: "live" }],
   reason: "Every order needs approval.",
   client: "Claude",
   grantId: "g_1",
@@ -120,6 +121,8 @@ describe("an order that waits", () => {
     const orders = Array.from({ length: 30 }, (_, row) => `SELL ${row + 1} MSFT`);
     const page = await shown(path, [pending({ orders, grantId })]);
     for (const order of orders) expect(page).toContain(`<dd>${order}</dd>`);
+    expect(page).toContain("bid 180, ask 180.2, last 180.1 (live, ");
+    expect(page).toContain("price not known");
     expect(page).toContain("Test client");
   });
 

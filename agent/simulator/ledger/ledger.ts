@@ -96,7 +96,9 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     order.request = { ...request, account: order.request.account };
     order.resting = false;
     if (retyped) order.triggered = false;
-    if (retyped || request.orderType.startsWith("TRAIL")) order.trailStop = null;
+    // a stop that was reached stays where it was: its limit hangs on it
+    const trails = request.orderType.startsWith("TRAIL") && !order.triggered;
+    if (retyped || trails) order.trailStop = null;
     if (order.staged) {
       if (request.transmit) transmit(order);
       return;

@@ -1,6 +1,6 @@
 import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
-import { OrderType, TimeInForce, isFinal, priceRules } from "../../../shared/order.ts";
+import { OrderType, TimeInForce, isFinal, priceProblem, priceRules } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { meaningOf, twsErrorFor } from "../session/errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
@@ -112,6 +112,8 @@ export function changedSpec(
   const rules = priceRules[orderType];
   if (limitPrice !== undefined && rules.limitPrice === "none") throw noSuchPrice("limitPrice", orderType);
   if (auxPrice !== undefined && rules.auxPrice === "none") throw noSuchPrice("auxPrice", orderType);
+  const problem = priceProblem(orderType, { limitPrice: limitPrice ?? null, auxPrice: auxPrice ?? null });
+  if (problem !== null) throw new TwsError("invalid_input", problem);
   const filled = records.fills(record).quantity;
   if (quantity < filled) {
     throw new TwsError(
@@ -125,7 +127,8 @@ export function changedSpec(
     action: record.action,
     quantity,
     orderType,
-    limitPrice: limitPrice ?? record.limitPrice,
+    // TWS reads 0 as no cap
+    limitPrice: orderType === "REL" && limitPrice === 0 ? null : (limitPrice ?? record.limitPrice),
     auxPrice: auxPrice ?? record.auxPrice,
     trailStopPrice: record.trailStopPrice,
     limitOffset: record.limitOffset,

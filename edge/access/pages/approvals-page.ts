@@ -3,6 +3,8 @@ import {
   type OwnerAnswer,
   type OwnerRequest,
   type PendingApproval,
+  describeQuote,
+  describeValue,
   hostCommand,
 } from "../../../shared/approval.ts";
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
@@ -120,15 +122,15 @@ export function createApprovalsPage({ settings, env, pairing, store }: PagesOpti
         </p>
         <dl>
           <dt>${one.orders.length === 1 ? "Order" : `${one.orders.length} orders`}</dt>
-          ${one.orders.map((order) => html`<dd>${order}</dd>`)}
+          ${one.orders.map(
+            (order, index) =>
+              html`<dd>${order}</dd>
+                <dd><small>${describeQuote(one.quotes[index], one.createdAt)}</small></dd>`,
+          )}
           <dt>Account</dt>
           <dd>${one.account} on ${target.host.name}</dd>
-          ${
-            one.value === ""
-              ? ""
-              : html`<dt>Value</dt>
-                  <dd>${one.value}</dd>`
-          }
+          <dt>Value</dt>
+          <dd>${describeValue(one)}</dd>
           <dt>Why you are asked</dt>
           <dd>${one.reason}</dd>
           <dt>Asked by</dt>

@@ -1,0 +1,102 @@
+import type { Order } from "../../shared/order.ts";
+import { isFinal } from "../../shared/order.ts";
+import { positions } from "../tws/account/account.ts";
+import type { OrderBook } from "../tws/orders/order-book.ts";
+import type { RequestContext, TwsSession } from "../tws/session/api.ts";
+import type { CheckedOrder, Opening, ProposedOrder } from "./proposed-order.ts";
+
+/** The entry of a bracket, and what its exits have closed of it. */
+interface Entry {
+  readonly filled: number;
+  /** May still fill. */
+  readonly open: number;
+  /** By all exits together. */
+  readonly closed: number;
+}
+
+/** How many units an exit opens: `open` is what may still fill of it, `held` the position that it would close. */
+export function surplusOf(open: number, held: number, entry: Entry | null): number {
+  const waiting = entry?.open ?? 0;
+  const left = entry === null ? held : Math.min(entry.filled + waiting - entry.closed, held + waiting);
+  return Math.max(0, open - Math.max(0, left));
+}
+
+interface ExitDeps {
+  readonly session: TwsSession;
+  readonly orderBook: Pick<OrderBook, "ofAccount">;
+}
+
+/**
+ * What an order would open as an exit, or what it leaves its exits to open as their entry: an exit closes what its entry
+ * has filled or may fill, what the other exits have left of that, and never more than the position. `call` are the new
+ * orders of the same call, `orders` those of the account, and `position` is that in the order's instrument.
+ */
+export function openingsOf(
+  { spec, changes, isExit }: ProposedOrder,
+  call: readonly ProposedOrder[],
+  orders: readonly Order[],
+  position: number,
+): readonly Opening[] {
+  if (changes === null) {
+    if (!isExit) return [];
+    const entry = call.find((other) => !other.isExit && other.spec.action !== spec.action);
+    const waiting = { filled: 0, open: entry?.spec.quantity ?? 0, closed: 0 };
+    return opening(spec, surplusOf(spec.quantity, heldFor(spec, position), waiting));
+  }
+  const open = Math.max(0, spec.quantity - changes.filled);
+  if (isExit) {
+    const entry = orders.find((other) => isOf(other, changes.parentId, changes));
+    const state = entry === undefined ? null : stateOf(entry, orders);
+    return opening(spec, surplusOf(open, heldFor(spec, position), state));
+  }
+  const state = { ...stateOf(changes, orders), open };
+  return exitsOf({ spec, changes }, orders).flatMap((exit) =>
+    opening({ ...exit, contract: spec.contract }, surplusOf(exit.remaining, heldFor(exit, position), state)),
+  );
+}
+
+/** The working exits of an entry that is made smaller: they keep their quantity. */
+function exitsOf({ spec, changes }: Pick<ProposedOrder, "spec" | "changes">, orders: readonly Order[]) {
+  if (changes === null || spec.quantity >= changes.quantity) return [];
+  return childrenOf(changes, orders).filter(({ status }) => !isFinal(status));
+}
+
+/** Finds what the orders of one call would open as exits. Reads TWS's positions only for exits; throws as that does. */
+export function createExits({ session, orderBook }: ExitDeps) {
+  return async (
+    account: string,
+    call: readonly ProposedOrder[],
+    context: RequestContext,
+  ): Promise<readonly CheckedOrder[]> => {
+    const orders = call.some(({ changes }) => changes !== null)
+      ? await orderBook.ofAccount(account, context.signal)
+      : [];
+    const isConcerned = (order: ProposedOrder) => order.isExit || exitsOf(order, orders).length > 0;
+    const rows = call.some(isConcerned) ? await positions(session, context) : [];
+    return call.map((order) => {
+      const { conId } = order.spec.contract;
+      const row = rows.find((one) => one.account === account && one.contract.conId === conId);
+      return { ...order, openings: openingsOf(order, call, orders, row?.position ?? 0) };
+    });
+  };
+}
+
+const opening = (terms: Opening["terms"], quantity: number): readonly Opening[] =>
+  quantity > 0 ? [{ terms, quantity }] : [];
+
+/** The position that an order would close, in its units; negative where the order would add to it. */
+const heldFor = ({ action }: Pick<Order, "action">, position: number): number =>
+  action === "SELL" ? position : -position;
+
+const isOf = (other: Order, orderId: number | null, { clientId }: Order): boolean =>
+  other.orderId === orderId && other.clientId === clientId;
+
+const childrenOf = ({ orderId, clientId }: Order, family: readonly Order[]): readonly Order[] =>
+  family.filter((other) => other.parentId === orderId && other.clientId === clientId);
+
+function stateOf(entry: Order, family: readonly Order[]): Entry {
+  const { filled, remaining, status } = entry;
+  // an Inactive one may be parked, and wake; what it would open then is not there to be closed
+  const closed = childrenOf(entry, family).reduce((sum, exit) => sum + exit.filled, 0);
+  return { filled, open: isFinal(status) ? 0 : remaining, closed };
+}
