@@ -214,7 +214,7 @@ describe("a journal", () => {
 
   test("of an earlier release keeps its entries, and its trail gets a name", () => {
     fill(3);
-    tamper("DROP TABLE fact; PRAGMA user_version = 1");
+    tamper("DROP TABLE fact; DROP TABLE command; PRAGMA user_version = 1");
     const head = file.read(headOf);
     file.close();
     file = place.open();

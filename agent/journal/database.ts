@@ -98,6 +98,16 @@ const migrations = [
   // a journal that begins anew has another trail, which is not the old one cut short
   `CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
    INSERT INTO fact (key, value) VALUES ('trail', lower(hex(randomblob(16))));`,
+  // the agent's answers to commands that were given beside it
+  `CREATE TABLE command (
+     command_id TEXT PRIMARY KEY,
+     kind TEXT NOT NULL,
+     approval_id TEXT NOT NULL,
+     given_at INTEGER NOT NULL,
+     answer TEXT,
+     pid INTEGER,
+     answered_at INTEGER
+   ) STRICT;`,
 ] as const;
 
 /**
