@@ -34,7 +34,8 @@ export async function runFreezeAll(
   // all at once: a stuck agent must not delay the stop of another
   for (const [path, agent] of journals) stops.push(stopOne(path, agent, reason));
   const all = await Promise.all(stops);
-  out(all.map(({ lines }) => lines.join("\n")).join("\n\n"));
+  const said = all.flatMap(({ lines }) => (lines.length === 0 ? [] : [lines.join("\n")]));
+  if (said.length > 0) out(said.join("\n\n"));
   const problems = all.flatMap(({ stopped }) => problemOf(stopped));
   for (const words of unreached)
     problems.push({ words: `Not stopped. ${words}`, exitCode: exitCodes.notConfirmed });

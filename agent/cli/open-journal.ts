@@ -93,7 +93,7 @@ function agentsHere({ agentsFolder }: JournalConfig) {
 
 /** Empty where the agent's journal can be used from here. */
 function whyOutOfReach({ journal, uid, user, isInSight, file }: RunningAgent): string {
-  if (!isOurs(uid)) return `it is of the user ${plain(user)}, who alone can stop it, or root.`;
+  if (!isOurs(uid)) return `it is of the user ${plain(user)}: run tws-edge freeze as that user, or as root.`;
   if (journal === null) return "its journal is in its memory only, so end the process to stop its orders.";
   const stat = statSync(journal, { throwIfNoEntry: false });
   if (stat === undefined) {
