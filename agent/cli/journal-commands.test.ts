@@ -20,10 +20,14 @@ beforeEach(() => {
   place = createCommandPlace();
 });
 afterEach(() => {
-  for (const stop of stops.splice(0)) stop();
-  for (const file of open.splice(0)) file.close();
+  endAgents();
   place.remove();
 });
+
+function endAgents(): void {
+  for (const stop of stops.splice(0)) stop();
+  for (const file of open.splice(0)) file.close();
+}
 
 /** As an agent has it that answers commands: this process is the agent. */
 function agentWith(path = journalPath()): JournalFile {
@@ -95,7 +99,7 @@ describe("freeze and unfreeze", () => {
     expect(frozen.out).not.toContain("New orders are stopped");
     const killSwitch = createKillSwitch(agentWith(), Date.now);
     expect(killSwitch.state()).toMatchObject({ by: "host", reason: "" });
-    open.splice(0).forEach((file) => file.close());
+    endAgents();
     expect(await run("unfreeze")).toMatchObject({
       code: 3,
       out: expect.not.stringContaining("taken again"),
@@ -261,7 +265,7 @@ describe("approvals", () => {
     const silent = await run("approve", first.approvalId);
     expect(silent).toMatchObject({ code: 4, err: expect.stringContaining("has not confirmed the approval") });
     expect(silent.out).toMatch(/^Approved, once in the journal, and not confirmed:/);
-    open.splice(0).forEach((file) => file.close());
+    endAgents();
     const alone = await run("decline", second.approvalId);
     expect(alone).toMatchObject({ code: 3, err: expect.stringContaining("nothing that runs has confirmed") });
     expect(alone.out).toMatch(/^Declined in the journal, and not confirmed:/);
@@ -413,7 +417,7 @@ describe("orders unknown", () => {
       { intentId: "ag1:lost", state: "unknown" },
       { intentId: "ag1:sent", state: "sending" },
     ]);
-    open.splice(0).forEach((file) => file.close());
+    endAgents();
     expect((await run("orders", "unknown")).out).toContain("When it starts, it looks for them");
   });
 });
