@@ -261,7 +261,7 @@ describe("approvals", () => {
 
   test("a decision that no agent confirms is no success", async () => {
     const approvals = createApprovals(silentAgentWith(), Date.now);
-    const [first, second] = [approvals.ask(petition()), approvals.ask(petition({ digest: "e".repeat(64) }))];
+    const [first, second] = [approvals.ask(request()), approvals.ask(request({ digest: "e".repeat(64) }))];
     const silent = await run("approve", first.approvalId);
     expect(silent).toMatchObject({ code: 4, err: expect.stringContaining("has not confirmed the approval") });
     expect(silent.out).toMatch(/^Approved, once in the journal, and not confirmed:/);
