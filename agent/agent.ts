@@ -95,6 +95,7 @@ export function createAgent({
   const { listener, tellStatus } = createListener({ session, orders, dispatch, topics, log });
   session.onStatus(tellStatus);
   const look = setInterval(() => tellStatus(), lookEveryMs);
+  const confirming = setInterval(() => orders.confirmCommands(), confirmEveryMs);
   const link = startLink({
     url: edge.url,
     authorization: edge.authorization,
@@ -115,6 +116,7 @@ export function createAgent({
     whenLinked: link.whenUp,
     async close() {
       clearInterval(look);
+      clearInterval(confirming);
       await link.close();
       topics.close();
       orders.close();
@@ -127,6 +129,9 @@ export function createAgent({
 
 /** How often it is looked whether a command on this machine has stopped new orders, or lifted that. */
 const lookEveryMs = 1_000;
+
+/** How often the owner's commands on this machine are looked for, which wait for an answer. */
+const confirmEveryMs = 250;
 
 /** Of this process, so that the edge can tell a restart from a reconnection. */
 const instanceId = randomUUID();

@@ -33,7 +33,8 @@ afterEach(async () => {
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [...args], {
     cwd: folder,
-    env: { HOME: folder, ...env },
+    // agents that other tests run are none of this folder's
+    env: { HOME: folder, TWS_EDGE_AGENTS: join(folder, "agents"), ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // a group of its own, as a terminal gives it
     detached: true,
@@ -127,7 +128,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
 );
 
 test("a reader who leaves, as head does, ends no command with a fault", async () => {
-  const { child, exited, err } = run([main, "freeze"]);
+  const { child, exited, err } = run([main, "freeze", "--help"]);
   child.stdout.destroy();
   expect(await exited).toBe(0);
   expect(err()).toBe("");

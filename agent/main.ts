@@ -104,7 +104,7 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
     case "audit":
     case "orders": {
       const { runJournalCommand } = await import("./cli/journal-commands.ts");
-      const failure = runJournalCommand(command, rest);
+      const failure = await runJournalCommand(command, rest);
       return failure === null ? undefined : fail(failure.words, failure.exitCode);
     }
     case "doctor": {

@@ -1,9 +1,10 @@
 import { createExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { subprotocol } from "../shared/protocol.ts";
-import type { Env } from "./config/bindings.ts";
-import { inboxOf, socketOf } from "./host/host.fixture.ts";
+import type { AgentStatus } from "../shared/status.ts";
+import { type Env, hostOf } from "./config/bindings.ts";
+import { connectAgent, connectedStatus, inboxOf, socketOf } from "./host/host.fixture.ts";
 import worker from "./worker.ts";
 
 const at = (path: string, init?: RequestInit) => exports.default.fetch(`http://localhost:8000${path}`, init);
@@ -168,7 +169,7 @@ describe("a configuration that is not complete", () => {
 describe("routes", () => {
   it("answer health with every hop and its next step", async () => {
     expect(await (await at("/health")).json()).toMatchObject({
-      status: "healthy",
+      status: "unavailable",
       version: expect.any(String),
       hops: {
         edge: { state: "running", nextStep: "" },
@@ -179,9 +180,42 @@ describe("routes", () => {
     });
   });
 
+  it("answer health with the worst hop in the first word, and 200 all the same", async () => {
+    const agent = await connectAgent(hostOf(env));
+    const healthWhile = async (status: AgentStatus) => {
+      agent.send({ type: "status", status });
+      await vi.waitFor(async () => expect(await hostOf(env).health()).toMatchObject(hopsOf(status)));
+      const response = await at("/health");
+      expect(response.status).toBe(200);
+      return await response.json();
+    };
+    const hopsOf = ({ tws, farms }: AgentStatus) => ({ tws: { state: tws.state }, farms });
+    const twsIs = (state: AgentStatus["tws"]["state"]): AgentStatus => ({
+      ...connectedStatus,
+      tws: { ...connectedStatus.tws, state },
+    });
+    const farm = { name: "usfarm", kind: "market data", since: new Date(0).toISOString() } as const;
+    expect(await healthWhile(twsIs("connected"))).toMatchObject({ status: "healthy" });
+    for (const state of ["connecting", "upstream_down", "stopped"] as const) {
+      expect(await healthWhile(twsIs(state))).toMatchObject({ status: "unavailable" });
+    }
+    for (const [state, status] of [
+      ["broken", "degraded"],
+      ["connecting", "degraded"],
+      ["inactive", "healthy"],
+    ] as const) {
+      const farms = [{ ...farm, state }];
+      expect(await healthWhile({ ...connectedStatus, farms })).toMatchObject({ status });
+    }
+  });
+
   it("answer health even when the host's object fails", async () => {
     const response = await withVariables({ TWS_HOST_OBJECT: brokenHost }, "/health");
-    expect(await response.json()).toMatchObject({ status: "healthy", hops: { edge: { state: "degraded" } } });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      status: "unavailable",
+      hops: { edge: { state: "degraded" } },
+    });
   });
 
   it("say on the landing page what this is, how it stands and what to do next, with addresses to copy", async () => {

@@ -95,7 +95,7 @@ const health: Handler = async (c) => {
   if (access !== null && c.req.raw.headers.has("Authorization")) {
     noteRefusal(addressOf(c.req.raw, access.publicUrl));
   }
-  return plainHealth();
+  return await plainHealth(c.env.env);
 };
 
 route("/", { GET: landing, HEAD: landing });

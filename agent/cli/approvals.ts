@@ -1,4 +1,5 @@
 import { describeQuote, describeValue, type PendingApproval } from "../../shared/approval.ts";
+import { confirmed, exitCodeFor, unconfirmedWords } from "./confirmation.ts";
 import { type Failure, plain } from "./output.ts";
 import type { OpenJournal } from "./open-journal.ts";
 import { createApprovals, type KnownApproval } from "../journal/approvals.ts";
@@ -48,11 +49,12 @@ export function listApprovals(
 const leastOfId = 4;
 
 /** The owner's decision on the approval whose id begins with `start`. */
-export function runDecision(
-  { file, path, now, out }: OpenJournal,
+export async function runDecision(
+  desk: OpenJournal,
   decision: "approve" | "decline",
   start: string,
-): Failure {
+): Promise<Failure> {
+  const { file, path, now, out } = desk;
   if (start.length < leastOfId) return failed(`Give at least ${leastOfId} letters of the id.`);
   const approvals = createApprovals(file, now);
   const known = approvals.beginningWith(start.toLowerCase());
@@ -70,13 +72,19 @@ export function runDecision(
   if (approval.state !== "pending") return failed(overWords(approval, approval.state));
   // the very orders that are shown below, and no others
   approvals.decide(approval.approvalId, approval.digest, decision, "host");
-  out(decision === "approve" ? "Approved, once:" : "Declined:");
+  const answer = await confirmed(desk, { kind: decision, approvalId: approval.approvalId });
+  const what = decision === "approve" ? "the approval" : "that it is declined";
+  const isConfirmed = answer.kind === "confirmed";
+  const title = decision === "approve" ? "Approved, once" : "Declined";
+  out(isConfirmed ? `${title}:` : `${title} in the journal, and not confirmed:`);
   linesOf(approval).forEach(out);
   out(
     decision === "approve"
       ? `The client places it when it calls again, until ${approval.expiresAt}.`
       : "It is not placed.",
   );
+  if (!isConfirmed) return { words: unconfirmedWords(answer, what), exitCode: exitCodeFor(answer) };
+  out(`The agent that runs (process ${answer.pid}) has confirmed it.`);
   return null;
 }
 

@@ -28,7 +28,8 @@ export function createCommandPlace(): CommandPlace {
     async run(args, env = {}) {
       const child = spawn(process.execPath, [main, ...args], {
         cwd: folder,
-        env: { HOME: folder, ...env },
+        // agents that other tests run are none of this place's
+        env: { HOME: folder, TWS_EDGE_AGENTS: join(folder, "agents"), ...env },
         stdio: ["ignore", "pipe", "pipe"],
       });
       const [out, err, exit] = await Promise.all([

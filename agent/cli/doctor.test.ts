@@ -157,6 +157,11 @@ test("an edge elsewhere that is not there, not ready, or something else is wrong
   expect(await found(await edgeThatIs("misconfigured"))).toMatchObject([
     { state: "wrong", words: expect.stringContaining("is misconfigured") },
   ]);
+  for (const status of ["degraded", "unavailable"]) {
+    expect(await found(await edgeThatIs(status))).toMatchObject([
+      { state: "note", words: expect.stringContaining(`of the agent and TWS it says: ${status}`) },
+    ]);
+  }
   expect(await found(await serve((_, response) => response.end("<p>welcome</p>")))).toMatchObject([
     { state: "wrong", words: expect.stringContaining("it is something else") },
   ]);

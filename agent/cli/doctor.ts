@@ -332,15 +332,26 @@ async function edgeFinding(origin: string): Promise<Finding> {
       nextStep: "Check EDGE_URL and the network, and that the edge is deployed.",
     };
   }
-  if (health.status !== "healthy") {
-    return {
-      about,
-      state: "wrong",
-      words: `${origin} is ${health.status}.`,
-      nextStep: "Open its address: it names the variables that are missing or wrong.",
-    };
+  switch (health.status) {
+    case "healthy":
+      return { about, state: "ok", words: `${origin} answers.`, nextStep: "" };
+    // this command says by itself how the agent and TWS are
+    case "degraded":
+    case "unavailable":
+      return {
+        about,
+        state: "note",
+        words: `${origin} answers; of the agent and TWS it says: ${health.status}.`,
+        nextStep: "While the agent is not started, that is so. ibkr_get_status shows each hop.",
+      };
+    default:
+      return {
+        about,
+        state: "wrong",
+        words: `${origin} is ${health.status}.`,
+        nextStep: "Open its address: it names the variables that are missing or wrong.",
+      };
   }
-  return { about, state: "ok", words: `${origin} answers.`, nextStep: "" };
 }
 
 /** The edge of `npm start`, which need not run. */

@@ -11,23 +11,41 @@ import { type JournalFile, openJournalFile } from "../journal/database.ts";
 import { intentOf, legOf, orderOf } from "../journal/journal.fixture.ts";
 import { createJournal } from "../journal/journal.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
+import { confirmCommands } from "../journal/owner-commands.ts";
 
 let place: CommandPlace;
 const open: JournalFile[] = [];
+const stops: (() => void)[] = [];
 beforeEach(() => {
   place = createCommandPlace();
 });
 afterEach(() => {
-  for (const file of open.splice(0)) file.close();
+  endAgents();
   place.remove();
 });
 
-/** As an agent has it: this process is the agent. */
+function endAgents(): void {
+  for (const stop of stops.splice(0)) stop();
+  for (const file of open.splice(0)) file.close();
+}
+
+/** As an agent has it that answers commands: this process is the agent. */
 function agentWith(path = journalPath()): JournalFile {
+  const file = silentAgentWith(path);
+  const answering = setInterval(() => confirmCommands(file, process.pid, Date.now()), 20);
+  stops.push(() => clearInterval(answering));
+  return file;
+}
+
+/** As an agent has it that is stopped or stuck. */
+function silentAgentWith(path = journalPath()): JournalFile {
   const file = openJournalFile({ path, exclusive: true });
   open.push(file);
   return file;
 }
+
+/** A journal from before, with which no agent runs. */
+const journalWithoutAgent = (path = journalPath()) => openJournalFile({ path, exclusive: true }).close();
 
 const journalPath = () => join(place.folder, ".config", "tws-edge", "journal.db");
 const simulatorPath = () => join(place.folder, ".tws-edge", "port-8000", "simulator-journal.db");
@@ -58,7 +76,7 @@ describe("freeze and unfreeze", () => {
     const state = killSwitch.state();
     expect(state).toMatchObject({ by: "host", reason: "back on Monday" });
     expect(frozen.out).toContain(
-      `New orders are stopped, on this machine, since ${state?.since} (back on Monday).\nAn agent runs`,
+      `New orders are stopped, on this machine, since ${state?.since} (back on Monday).\nThe agent that runs (process ${process.pid}) has confirmed it`,
     );
     const again = await run("freeze");
     expect(again.out).toContain(`stopped already, on this machine, since ${state?.since} (back on Monday).`);
@@ -71,10 +89,52 @@ describe("freeze and unfreeze", () => {
     expect((await run("unfreeze")).out).toContain("nothing to lift");
   });
 
-  test("without an agent, and before there ever was one, the next agent finds it", async () => {
+  test("without an agent nothing has confirmed it, with exit code 3, and the next agent finds it", async () => {
+    journalWithoutAgent();
     const frozen = await run("freeze");
+    expect(frozen).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("nothing that runs has confirmed"),
+    });
     expect(frozen.out).toContain("No agent runs with this journal");
-    expect(createKillSwitch(agentWith(), Date.now).state()).toMatchObject({ by: "host", reason: "" });
+    expect(frozen.out).not.toContain("New orders are stopped");
+    const killSwitch = createKillSwitch(agentWith(), Date.now);
+    expect(killSwitch.state()).toMatchObject({ by: "host", reason: "" });
+    endAgents();
+    expect(await run("unfreeze")).toMatchObject({
+      code: 3,
+      out: expect.not.stringContaining("taken again"),
+      err: expect.stringContaining("nothing that runs has confirmed"),
+    });
+  });
+
+  test("where there never was an agent nothing is stopped and nothing is made", async () => {
+    const frozen = await run("freeze");
+    expect(frozen).toMatchObject({ code: 3, err: expect.stringContaining("Nothing was stopped") });
+    expect(existsSync(dirname(journalPath()))).toBe(false);
+    expect(existsSync(join(place.folder, "agents"))).toBe(false);
+  });
+
+  test("an agent that says nothing has confirmed nothing, with exit code 4", async () => {
+    const killSwitch = createKillSwitch(silentAgentWith(), Date.now);
+    const frozen = await run("freeze");
+    expect(frozen).toMatchObject({ code: 4, err: expect.stringContaining("has not confirmed the stop") });
+    expect(frozen.out).toContain("NOT CONFIRMED");
+    expect(frozen.out).not.toContain("New orders are stopped");
+    // it is there for an agent that wakes
+    expect(killSwitch.state()?.by).toBe("host");
+  }, 20_000);
+
+  test("an agent that sees something else contradicts, and its answer to another command does not count", async () => {
+    const file = silentAgentWith();
+    // lifts each stop before it answers, as another command may
+    const lifting = setInterval(() => {
+      createKillSwitch(file, Date.now).unfreeze("host");
+      confirmCommands(file, process.pid, Date.now());
+    }, 5);
+    stops.push(() => clearInterval(lifting));
+    const frozen = await run("freeze");
+    expect(frozen).toMatchObject({ code: 4, err: expect.stringContaining("sees something else") });
   });
 
   test("what the page has stopped, the host takes over and says so", async () => {
@@ -95,13 +155,16 @@ describe("freeze and unfreeze", () => {
   test("a journal that cannot be written is said, with exit code 1", async () => {
     mkdirSync(journalPath(), { recursive: true });
     const frozen = await run("freeze");
-    expect(frozen).toMatchObject({ code: 1, out: "" });
+    expect(frozen.code).toBe(1);
+    expect(frozen.out).not.toContain("New orders");
     expect(frozen.err).toContain("The order journal cannot be used");
   });
 });
 
 describe("which journal is meant", () => {
   test("without a TWS it is the simulator's", async () => {
+    journalWithoutAgent(simulatorPath());
+    journalWithoutAgent(simulatorPath().replace("8000", "9000"));
     const frozen = await place.run(["freeze"]);
     expect(frozen.out).toContain(`Journal: ${simulatorPath()}`);
     expect(existsSync(journalPath())).toBe(false);
@@ -111,7 +174,9 @@ describe("which journal is meant", () => {
 
   test("an agent that runs is stopped even where the variables name no TWS", async () => {
     const killSwitch = createKillSwitch(agentWith(), Date.now);
+    journalWithoutAgent(simulatorPath());
     const frozen = await place.run(["freeze"]);
+    expect(frozen).toMatchObject({ code: 0, err: "" });
     expect(frozen.out).toContain(simulatorPath());
     expect(frozen.out).toContain(journalPath());
     expect(killSwitch.state()?.by).toBe("host");
@@ -122,6 +187,7 @@ describe("which journal is meant", () => {
 
   test("it is the one that is named, wherever that is", async () => {
     const path = join(place.folder, "elsewhere.db");
+    journalWithoutAgent(path);
     expect((await run("freeze", "--journal", path)).out).toContain(`Journal: ${path}`);
     expect((await place.run(["unfreeze"], { ...tws, TWS_EDGE_JOURNAL: path })).out).toContain(
       "They were stopped",
@@ -132,6 +198,7 @@ describe("which journal is meant", () => {
     for (const args of [
       ["approvals"],
       ["unfreeze"],
+      ["freeze", "--journal", journalPath()],
       ["audit", "verify"],
       ["orders", "unknown"],
       ["approve", "abcd"],
@@ -144,9 +211,13 @@ describe("which journal is meant", () => {
   });
 
   test("one in memory cannot be reached, which is said", async () => {
-    const frozen = await place.run(["freeze"], { SERVER_PORT: "0" });
-    expect(frozen.code).toBe(1);
-    expect(frozen.err).toContain("in the agent's memory only");
+    const lifted = await place.run(["unfreeze"], { SERVER_PORT: "0" });
+    expect(lifted.code).toBe(1);
+    expect(lifted.err).toContain("in the agent's memory only");
+    expect(await place.run(["freeze"], { SERVER_PORT: "0" })).toMatchObject({
+      code: 3,
+      err: expect.stringContaining("Nothing was stopped"),
+    });
   });
 });
 
@@ -193,6 +264,18 @@ describe("approvals", () => {
     expect(again).toMatchObject({ code: 1, out: "" });
     expect(again.err).toContain("given and used already");
   });
+
+  test("a decision that no agent confirms is no success", async () => {
+    const approvals = createApprovals(silentAgentWith(), Date.now);
+    const [first, second] = [approvals.ask(request()), approvals.ask(request({ digest: "e".repeat(64) }))];
+    const silent = await run("approve", first.approvalId);
+    expect(silent).toMatchObject({ code: 4, err: expect.stringContaining("has not confirmed the approval") });
+    expect(silent.out).toMatch(/^Approved, once in the journal, and not confirmed:/);
+    endAgents();
+    const alone = await run("decline", second.approvalId);
+    expect(alone).toMatchObject({ code: 3, err: expect.stringContaining("nothing that runs has confirmed") });
+    expect(alone.out).toMatch(/^Declined in the journal, and not confirmed:/);
+  }, 20_000);
 
   test("one is declined, and cannot be approved after that", async () => {
     const approvals = createApprovals(agentWith(), Date.now);
@@ -340,7 +423,7 @@ describe("orders unknown", () => {
       { intentId: "ag1:lost", state: "unknown" },
       { intentId: "ag1:sent", state: "sending" },
     ]);
-    open.splice(0).forEach((file) => file.close());
+    endAgents();
     expect((await run("orders", "unknown")).out).toContain("When it starts, it looks for them");
   });
 });
@@ -384,6 +467,10 @@ test("a variable that is wrong is one sentence", async () => {
   const wrong = await place.run(["freeze"], { TWS_PORT: "nonsense" });
   expect(wrong).toMatchObject({ code: 1, out: "" });
   expect(wrong.err).toMatch(/^TWS_PORT is "nonsense"\. Allowed: .*\n$/);
+});
+
+test.each(["freeze", "unfreeze", "approve", "decline"])("%s --help tells its exit codes", async (command) => {
+  expect((await run(command, "--help")).out).toContain("3 no agent runs that could\nconfirm it; 4 an agent");
 });
 
 test("a journal of a later release is left as it is", async () => {

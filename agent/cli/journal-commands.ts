@@ -10,7 +10,8 @@ import {
   runDecision,
 } from "./approvals.ts";
 import { type Failure, failureOf } from "./output.ts";
-import { freezeHelp, runFreeze, runUnfreeze, unfreezeHelp } from "./freeze.ts";
+import { exitCodesHelp } from "./confirmation.ts";
+import { freezeHelp, runFreezeAll, runUnfreeze, unfreezeHelp } from "./freeze.ts";
 import { journalFor, journalsToStop, withJournal } from "./open-journal.ts";
 import { listUnknown, ordersHelp, ordersOptions } from "./unknown-orders.ts";
 
@@ -18,11 +19,11 @@ import { listUnknown, ordersHelp, ordersOptions } from "./unknown-orders.ts";
 type JournalCommand = "freeze" | "unfreeze" | "approvals" | "approve" | "decline" | "audit" | "orders";
 
 const helps: Readonly<Record<JournalCommand, string>> = {
-  freeze: freezeHelp,
-  unfreeze: unfreezeHelp,
+  freeze: `${freezeHelp}${exitCodesHelp}`,
+  unfreeze: `${unfreezeHelp}${exitCodesHelp}`,
   approvals: approvalsHelp,
-  approve: approveHelp,
-  decline: declineHelp,
+  approve: `${approveHelp}${exitCodesHelp}`,
+  decline: `${declineHelp}${exitCodesHelp}`,
   audit: auditHelp,
   orders: ordersHelp,
 };
@@ -32,7 +33,7 @@ const common = `
   --journal PATH    the journal's file, if not that of the configured TWS (TWS_EDGE_JOURNAL) or, without one, of the simulator
 `;
 
-export function runJournalCommand(command: JournalCommand, args: readonly string[]): Failure {
+export async function runJournalCommand(command: JournalCommand, args: readonly string[]): Promise<Failure> {
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(`${helps[command]}${common}`);
     return null;
@@ -41,21 +42,17 @@ export function runJournalCommand(command: JournalCommand, args: readonly string
     switch (command) {
       case "freeze": {
         const { values, positionals } = read(command, args, {});
-        // who wants to stop must not miss the agent that runs for want of a variable
-        for (const path of journalsToStop(values.journal)) {
-          withJournal(path, "make", (journal) => runFreeze(journal, positionals.join(" ")));
-        }
-        return null;
+        return await runFreezeAll(journalsToStop(values.journal), positionals.join(" "));
       }
       case "unfreeze": {
         const { values, positionals } = read(command, args, {});
         none(positionals, command);
-        return withJournal(journalFor(values.journal), "find", runUnfreeze);
+        return await withJournal(journalFor(values.journal), runUnfreeze);
       }
       case "approvals": {
         const { values, positionals } = read(command, args, approvalsOptions);
         none(positionals, command);
-        return withJournal(journalFor(values.journal), "find", (journal) => listApprovals(journal, values));
+        return await withJournal(journalFor(values.journal), (desk) => listApprovals(desk, values));
       }
       case "approve":
       case "decline": {
@@ -63,22 +60,18 @@ export function runJournalCommand(command: JournalCommand, args: readonly string
         const [id, ...more] = positionals;
         none(more, command);
         if (id === undefined) throw wrong(command, `${command} needs an id; tws-edge approvals shows them.`);
-        return withJournal(journalFor(values.journal), "find", (journal) =>
-          runDecision(journal, command, id),
-        );
+        return await withJournal(journalFor(values.journal), (desk) => runDecision(desk, command, id));
       }
       case "audit": {
         const { values, positionals } = read(command, args, auditOptions);
-        return withJournal(journalFor(values.journal), "find", (journal) =>
-          runAudit(journal, positionals, values),
-        );
+        return await withJournal(journalFor(values.journal), (desk) => runAudit(desk, positionals, values));
       }
       case "orders": {
         const { values, positionals } = read(command, args, ordersOptions);
         const [action, ...more] = positionals;
         none(more, command);
         if (action !== "unknown") throw wrong(command, "orders needs: unknown.");
-        return withJournal(journalFor(values.journal), "find", (journal) => listUnknown(journal, values));
+        return await withJournal(journalFor(values.journal), (desk) => listUnknown(desk, values));
       }
       default:
         return command satisfies never;

@@ -1,5 +1,8 @@
-import { loadConfig, parseKeyConfig } from "../config/config.ts";
-import { type Failure, failureOf, terminal } from "./output.ts";
+import { resolve } from "node:path";
+import { type KeyConfig, loadConfig, parseKeyConfig } from "../config/config.ts";
+import { type Failure, failureOf, plain, terminal } from "./output.ts";
+import { exitCodes } from "./confirmation.ts";
+import { isOurs, runningAgents } from "../process/running-agents.ts";
 import { pair, pairHelp, parsePairArgs } from "./pair.ts";
 import { runTokenCommand, tokenHelp } from "./token.ts";
 
@@ -12,10 +15,40 @@ export async function runKeyCommand(command: "pair" | "token", args: readonly st
   }
   try {
     const config = loadConfig(parseKeyConfig);
-    if (command === "pair") await pair(parsePairArgs(args, config), { config, say: terminal.out });
-    else await runTokenCommand(args, config, terminal);
+    if (command === "pair") {
+      await pair(parsePairArgs(args, config), { config, say: terminal.out });
+      return keyOfAgents(config);
+    }
+    await runTokenCommand(args, config, terminal);
     return null;
   } catch (error) {
     return failureOf(error);
   }
+}
+
+/**
+ * A key is paired and an agent may run here all the same that proves itself by another: with another home, or as another
+ * user. Then it is the wrong key that was paired.
+ */
+function keyOfAgents({ keyFile, agentsFolder }: KeyConfig): Failure {
+  const agents = runningAgents(agentsFolder).flatMap((agent) =>
+    agent.keyFile === null ? [] : [{ ...agent, keyFile: agent.keyFile }],
+  );
+  if (agents.length === 0) return null;
+  const own = agents.find((agent) => isOurs(agent.uid) && agent.keyFile === resolve(keyFile));
+  if (own !== undefined) {
+    terminal.out(`The agent that runs (process ${own.pid}) uses this key: it connects within a minute.`);
+    return null;
+  }
+  const others = agents.map(
+    (agent) => `  process ${agent.pid} of the user ${plain(agent.user)}: ${plain(agent.keyFile)}`,
+  );
+  return {
+    words: [
+      `The key was paired, and no agent that runs on this machine uses it. These use another:`,
+      ...others,
+      "Pair that key, as that user and with TWS_EDGE_KEY as that agent has it, or start the agent anew with this one.",
+    ].join("\n"),
+    exitCode: exitCodes.notConfirmed,
+  };
 }

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { TwsError } from "../../shared/errors.ts";
 import type { SessionStatus } from "../../shared/status.ts";
 import { credentialsFor } from "../link/credentials.ts";
@@ -7,16 +8,19 @@ import { createAgent } from "../agent.ts";
 import {
   ConfigError,
   forgetSecrets,
+  type LinkConfig,
   loadConfig,
   parseLinkConfig,
   parseStartConfig,
+  type StartConfig,
 } from "../config/config.ts";
 import { isInContainer } from "../process/container.ts";
 import { envFileWarning } from "../config/env-file.ts";
 import { limitsInWords } from "../limits/limits-in-force.ts";
 import { createLog } from "../process/log.ts";
-import { JournalTakenError, openJournalFile } from "../journal/database.ts";
+import { inMemory, JournalTakenError, openJournalFile } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
+import { registerAgent, type Registration } from "../process/running-agents.ts";
 import { closeOnSignal } from "../process/signals.ts";
 import { stateFolderOf } from "../config/state-folder.ts";
 import type { Simulator } from "../simulator/server.ts";
@@ -37,7 +41,11 @@ export async function runStart(): Promise<string | null> {
   const { AddressError, startLocal } = await import("../local/local.ts");
   try {
     const local = await startLocal({ config, persistTo: stateFolderOf(config.server.port) });
-    const closing = closeOnSignal(() => local.close());
+    const registration = register(config, null);
+    const closing = closeOnSignal(async () => {
+      await local.close();
+      registration.close();
+    });
     const { session } = local.agent;
     const status = await settled(session);
     const { trading, limits } = config;
@@ -76,9 +84,11 @@ export async function runAgent(): Promise<string | null> {
     edge: { url: config.edgeUrl, authorization: authorization.header },
     log,
   });
+  const registration = register(config, config.agentToken === null ? config.keyFile : null);
   const closing = closeOnSignal(async () => {
     await agent.close();
     await simulator?.close();
+    registration.close();
   });
   const status = await settled(agent.session);
   say(`tws-edge ${version}, agent for ${config.edgeUrl}`);
@@ -93,6 +103,26 @@ export async function runAgent(): Promise<string | null> {
 async function startSimulator(seed: number): Promise<Simulator> {
   const simulator = await import("../simulator/server.ts");
   return simulator.startSimulator({ port: 0, seed });
+}
+
+/** Lists this process where the owner's commands find it from every folder of this machine. */
+function register(config: StartConfig | LinkConfig, keyFile: string | null): Registration {
+  const journal = journalPathOf(config);
+  const registration = registerAgent(
+    config.agentsFolder,
+    {
+      journal: journal === inMemory ? null : journal,
+      keyFile: keyFile === null ? null : resolve(keyFile),
+      tws: config.tws === null ? "the simulator" : `TWS at ${config.tws.host}:${config.tws.port}`,
+    },
+    new Date(),
+  );
+  if (registration.problem !== "") {
+    process.stderr.write(
+      `tws-edge freeze finds this agent only by its journal: it could not be listed in ${config.agentsFolder} (${registration.problem}).\n`,
+    );
+  }
+  return registration;
 }
 
 const isHere = (file: string): boolean => existsSync(new URL(file, import.meta.url));

@@ -23,6 +23,7 @@ test("an empty environment gives the documented defaults and the simulator", () 
     trading: "paper",
     limits: { ...usualBounds, trading: "paper", onlyAccount: null },
     journalFile: join(homedir(), ".config", "tws-edge", "journal.db"),
+    agentsFolder: "/tmp",
     agentToken: null,
     logLevel: null,
     simSeed: 1,

@@ -9,6 +9,7 @@ import type { LimitValues } from "./limit-variables.ts";
 import { type LogLevel, logLevels } from "../process/log.ts";
 import { type EnvFile, readEnvFile } from "./env-file.ts";
 import { lookalikes, unknownInFile } from "./variable-names.ts";
+import { usualAgentsFolder } from "../process/running-agents.ts";
 
 export interface TwsTarget {
   readonly host: string;
@@ -27,6 +28,8 @@ export interface AgentConfig {
   readonly limits: Limits;
   /** The path of the order journal. */
   readonly journalFile: string;
+  /** Where the agents of this machine are listed, for the owner's commands. */
+  readonly agentsFolder: string;
   /** Proves the agent to the edge. */
   readonly agentToken: string | null;
   /** Null: as the command likes it. */
@@ -62,14 +65,14 @@ export interface LinkConfig extends AgentConfig {
 }
 
 /** What `pair` and `token` run by: commands about this machine's key at an edge. */
-export interface KeyConfig {
+export interface KeyConfig extends Pick<AgentConfig, "agentsFolder"> {
   readonly keyFile: string;
   /** Null: not set. */
   readonly edgeUrl: string | null;
 }
 
 /** What the commands about the order journal run by. */
-export interface JournalConfig extends Pick<AgentConfig, "tws"> {
+export interface JournalConfig extends Pick<AgentConfig, "tws" | "agentsFolder"> {
   /** Of the TWS that is configured; the simulator has its own. */
   readonly journalFile: string;
   readonly server: Pick<ServerConfig, "port">;
@@ -157,6 +160,7 @@ interface Values extends LimitValues {
   readonly AGENT_TOKEN: string;
   readonly TWS_EDGE_KEY: string;
   readonly TWS_EDGE_JOURNAL: string;
+  readonly TWS_EDGE_AGENTS: string;
   readonly LOG_LEVEL: LogLevel;
   readonly SIM_SEED: number;
 }
@@ -205,6 +209,7 @@ const variables: {
   },
   TWS_EDGE_KEY: { schema: path, allowed: "the path of a file" },
   TWS_EDGE_JOURNAL: { schema: path, allowed: "the path of a file" },
+  TWS_EDGE_AGENTS: { schema: path, allowed: "the path of a folder" },
   LOG_LEVEL: { schema: z.enum(logLevels), allowed: "debug, info, warn or error" },
   SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
 };
@@ -252,6 +257,7 @@ function readAgent(reader: Reader): AgentConfig {
     trading: limits.trading,
     limits,
     journalFile: read("TWS_EDGE_JOURNAL") ?? inConfigFolder("journal.db"),
+    agentsFolder: readAgentsFolder(reader),
     agentToken: read("AGENT_TOKEN") ?? null,
     logLevel: read("LOG_LEVEL") ?? null,
     simSeed: read("SIM_SEED") ?? 1,
@@ -351,10 +357,13 @@ export function parseLinkConfig(env: Environment): LinkConfig {
 export function parseKeyConfig(env: Environment): KeyConfig {
   const reader = createReader(env);
   const keyFile = readKeyFile(reader);
-  return finish({ keyFile, edgeUrl: reader.read("EDGE_URL") ?? null }, reader.mistakes);
+  const edgeUrl = reader.read("EDGE_URL") ?? null;
+  return finish({ keyFile, edgeUrl, agentsFolder: readAgentsFolder(reader) }, reader.mistakes);
 }
 
 const readKeyFile = ({ read }: Reader): string => read("TWS_EDGE_KEY") ?? inConfigFolder("key.json");
+
+const readAgentsFolder = ({ read }: Reader): string => read("TWS_EDGE_AGENTS") ?? usualAgentsFolder;
 
 const inConfigFolder = (name: string): string => join(homedir(), ".config", "tws-edge", name);
 
@@ -364,7 +373,8 @@ export function parseJournalConfig(env: Environment): JournalConfig {
   const { read } = reader;
   const journalFile = read("TWS_EDGE_JOURNAL") ?? inConfigFolder("journal.db");
   const server = { port: read("SERVER_PORT") ?? defaultPort };
-  return finish({ tws: readTws(reader), journalFile, server }, reader.mistakes);
+  const agentsFolder = readAgentsFolder(reader);
+  return finish({ tws: readTws(reader), journalFile, agentsFolder, server }, reader.mistakes);
 }
 
 /** An edge's address as somebody typed it: as EDGE_URL is read, null if it is none. */

@@ -66,6 +66,7 @@ test("the container of the agent is given every variable that the agent reads, b
   expect(Object.fromEntries(fixed)).toEqual({
     TWS_EDGE_KEY: "/app/.tws-edge/key.json",
     TWS_EDGE_JOURNAL: "/app/.tws-edge/journal.db",
+    TWS_EDGE_AGENTS: "/app/.tws-edge",
   });
   expect(new Set(environment.keys())).toEqual(namesReadBy(parseLinkConfig));
 });
@@ -90,8 +91,9 @@ test("the container for trying out is given every variable but those that lead o
     "SERVER_HOST",
     // a secret for an edge elsewhere
     "AGENT_TOKEN",
-    // a path outside the container
+    // paths outside the container
     "TWS_EDGE_JOURNAL",
+    "TWS_EDGE_AGENTS",
   ];
   const read = [...namesReadBy(parseStartConfig)];
   expect(new Set(service.environment.keys())).toEqual(

@@ -214,7 +214,9 @@ describe("a journal", () => {
 
   test("of an earlier release keeps its entries, and its trail gets a name", () => {
     fill(3);
-    tamper("DROP TABLE fact; ALTER TABLE intent DROP COLUMN approval_id; PRAGMA user_version = 1");
+    tamper(
+      "DROP TABLE fact; DROP TABLE command; ALTER TABLE intent DROP COLUMN approval_id; PRAGMA user_version = 1",
+    );
     const head = file.read(headOf);
     file.close();
     file = place.open();

@@ -100,6 +100,16 @@ const migrations = [
    INSERT INTO fact (key, value) VALUES ('trail', lower(hex(randomblob(16))));`,
   // what a grant has placed without approval is told apart from what the owner has approved
   "ALTER TABLE intent ADD COLUMN approval_id TEXT;",
+  // the agent's answers to commands that were given beside it
+  `CREATE TABLE command (
+     command_id TEXT PRIMARY KEY,
+     kind TEXT NOT NULL,
+     approval_id TEXT NOT NULL,
+     given_at INTEGER NOT NULL,
+     answer TEXT,
+     pid INTEGER,
+     answered_at INTEGER
+   ) STRICT;`,
 ] as const;
 
 /**

@@ -175,16 +175,22 @@ const schemaOf = (db: DatabaseSync): unknown[] =>
     .all()
     .map(({ sql }) => sql);
 
-/** The migrations since the release before. */
-const later = "ALTER TABLE intent ADD COLUMN approval_id TEXT; PRAGMA user_version = 3;";
+/** The column that has come to a table of before. */
+const laterColumn = "ALTER TABLE intent ADD COLUMN approval_id TEXT;";
 
-test("a journal that is made today has the tables of before, to the letter, and what was added later", () => {
-  const today = openJournalFile({ path: ":memory:", exclusive: true });
-  const tables = today.read((db) => [schemaOf(db), db.prepare("PRAGMA user_version").get()]);
-  today.close();
+test("a journal that is made today has the tables of before, to the letter, and then those that came since", () => {
+  const made = openJournalFile({ path: ":memory:", exclusive: true });
+  const factsOf = (db: DatabaseSync) => ({
+    schema: schemaOf(db),
+    version: db.prepare("PRAGMA user_version").get(),
+  });
+  const today = made.read(factsOf);
+  made.close();
   const written = new DatabaseSync(":memory:");
   written.exec(readWrittenBefore("journal.sql"));
-  written.exec(later);
-  expect(tables).toEqual([schemaOf(written), written.prepare("PRAGMA user_version").get()]);
+  written.exec(laterColumn);
+  const before = schemaOf(written);
   written.close();
+  expect(today.schema.slice(0, before.length)).toEqual(before);
+  expect(file.read(factsOf)).toEqual(today);
 });

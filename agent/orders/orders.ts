@@ -1,3 +1,4 @@
+import { TwsError } from "../../shared/errors.ts";
 import type { TradingStatus } from "../../shared/status.ts";
 import { limitsInForce } from "../limits/limits-in-force.ts";
 import { boundsOf } from "../limits/limits.ts";
@@ -10,6 +11,7 @@ import { createApprovals } from "../journal/approvals.ts";
 import { createJournal } from "../journal/journal.ts";
 import type { JournalFile } from "../journal/database.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
+import { confirmCommands } from "../journal/owner-commands.ts";
 import { createPipeline } from "./submission.ts";
 import { createReconciler, type ReconcileTimes } from "./reconciler.ts";
 import type { Log } from "../process/log.ts";
@@ -79,6 +81,16 @@ export function createOrders(options: OrdersOptions) {
           journal: "failed",
           unknownOrders: 0,
         };
+      }
+    },
+
+    /** Answers the commands that the owner has given on this machine, by what holds here now. Never throws. */
+    confirmCommands(): void {
+      try {
+        confirmCommands(journalFile, process.pid, now());
+      } catch (error) {
+        // without an answer the command says that it was not confirmed
+        if (!(error instanceof TwsError)) throw error;
       }
     },
 

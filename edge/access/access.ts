@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Caller } from "../../shared/caller.ts";
+import { type Caller, defaultHostId } from "../../shared/caller.ts";
 import { hostOf } from "../config/bindings.ts";
 import { type AccessSettings, parseEnv } from "../config/settings.ts";
 import { createMachineAccess, type MachineAccess } from "./machines/machines.ts";
@@ -108,6 +108,11 @@ export class Access extends DurableObject implements AccessRpc {
     if (this.#machines.tokens.isGood(grantId)) return true;
     const consent = this.#store.consent(grantId);
     return consent !== null && Date.parse(consent.policy.expiresAt) > Date.now();
+  }
+
+  async hostIds(): Promise<readonly string[]> {
+    const known = this.#machines.pairing.hosts().map(({ hostId }) => hostId);
+    return known.length === 0 ? [defaultHostId] : known;
   }
 
   async proveAgent(proof: string, nowMs: number): Promise<Proven> {

@@ -1,9 +1,9 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { hostOf } from "../config/bindings.ts";
 import { statusUri } from "../../shared/resources.ts";
-import { connectAgent, inboxOf, socketOf } from "../host/host.fixture.ts";
+import { connectAgent, connectedStatus, inboxOf, socketOf } from "../host/host.fixture.ts";
 import { modernRequest } from "../mcp/client.fixture.ts";
 import {
   at,
@@ -108,11 +108,42 @@ test.each([
   expect(answer.headers.get("WWW-Authenticate")).toContain('error="invalid_token"');
 });
 
-test("health tells a stranger that the edge is up, and a caller of every hop", async () => {
-  const plain: unknown = await (await at("/health")).json();
-  expect(Object.keys(Object(plain)).sort()).toEqual(["status", "version"]);
-  const { tokens } = await granted();
-  expect(await (await at("/health", withToken(tokens.access_token))).json()).toHaveProperty("hops.agent");
+describe("health", () => {
+  const healthOf = async (init?: RequestInit): Promise<unknown> => {
+    const response = await at("/health", init);
+    expect(response.status).toBe(200);
+    return await response.json();
+  };
+
+  test("tells a caller of every hop, and a stranger how the worst one is and no more", async () => {
+    const plain = await healthOf();
+    expect(Object.keys(Object(plain)).sort()).toEqual(["status", "version"]);
+    const { tokens } = await granted();
+    expect(await healthOf(withToken(tokens.access_token))).toMatchObject({
+      status: "unavailable",
+      hops: { agent: { state: "never_connected" } },
+    });
+  });
+
+  test("says to strangers and callers alike when TWS cannot be reached, and when it can again", async () => {
+    const { tokens } = await granted();
+    const agent = await connectAgent(hostOf(env));
+    const both = async (status: string) => {
+      // strangers are told what was true a moment ago
+      await vi.waitFor(async () => {
+        expect(await healthOf(withToken(tokens.access_token))).toMatchObject({ status });
+        expect(await healthOf()).toMatchObject({ status });
+      }, 10_000);
+    };
+    await both("healthy");
+    agent.send({
+      type: "status",
+      status: { ...connectedStatus, tws: { ...connectedStatus.tws, state: "connecting" } },
+    });
+    await both("unavailable");
+    agent.send({ type: "status", status: connectedStatus });
+    await both("healthy");
+  });
 });
 
 describe("metadata", () => {

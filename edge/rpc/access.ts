@@ -72,6 +72,8 @@ export interface AccessRpc {
   issueTicket(caller: Caller, endpoint: TicketEndpoint): Promise<Ticket | null>;
   /** The caller of a ticket, once; null for one that is unknown, used, expired or for another endpoint. */
   redeemTicket(ticket: string, endpoint: TicketEndpoint): Promise<Caller | null>;
+  /** The hosts that there are; before any is paired, the one that the first will be. */
+  hostIds(): Promise<readonly string[]>;
   /** Whether a grant still stands. */
   isGranted(grantId: string): Promise<boolean>;
   /** Ends a grant with all its tokens, sockets and streams. False when there is none of this name. */

@@ -29,7 +29,8 @@ export function createPrograms(folder: string, usual: () => Readonly<Record<stri
     run(args, env = {}) {
       const child = spawn(process.execPath, [main, ...args], {
         cwd: folder,
-        env: { HOME: folder, ...usual(), ...env },
+        // agents that other tests run are none of this folder's
+        env: { HOME: folder, TWS_EDGE_AGENTS: join(folder, "agents"), ...usual(), ...env },
         stdio: ["ignore", "pipe", "pipe"],
       });
       children.push(child);

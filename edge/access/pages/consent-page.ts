@@ -7,6 +7,7 @@ import {
 import { html } from "hono/html";
 import { z } from "zod";
 import { defaultHostId, Scope, Toolset } from "../../../shared/caller.ts";
+import { modeOf } from "../../../shared/status.ts";
 import { hostOf } from "../../config/bindings.ts";
 import { type Markup, page, sorry } from "./layout.ts";
 import type { Policy } from "../../rpc/access.ts";
@@ -63,7 +64,7 @@ export function createConsentPage({ settings, env, store, oauth, pairing }: Page
         <form method="post" action="/authorize">
           <input type="hidden" name="csrf" value="${session.csrf}" />
           <input type="hidden" name="handle" value="${handle}" />
-          ${choices(details.scope, known)}
+          ${noDefaultButton} ${choices(details.scope, known)}
           <button name="decision" value="allow">Allow</button>
           <button name="decision" value="deny">Deny</button>
         </form>`,
@@ -204,10 +205,19 @@ interface Host {
   readonly accounts: readonly string[];
 }
 
+/**
+ * Enter on a choice presses the first button of the form, and does nothing where that one is disabled. Access is given by
+ * a button that the owner presses.
+ */
+const noDefaultButton: Markup = html`<button type="submit" disabled hidden></button>`;
+
+const isLive = (account: string): boolean => modeOf(account) === "live";
+
 function choices(asked: readonly string[], hosts: readonly Host[]): Markup {
   // a client that names no scope has not asked to trade
   const wantsTrade = asked.includes("tws:trade");
   const areKnown = hosts.some(({ accounts }) => accounts.length > 0);
+  const hasLive = hosts.some(({ accounts }) => accounts.some(isLive));
   return html`<fieldset>
       <legend>TWS host</legend>
       ${hosts.map(
@@ -220,16 +230,17 @@ function choices(asked: readonly string[], hosts: readonly Host[]): Markup {
     </fieldset>
     <fieldset>
       <legend>Accounts</legend>
+      ${hasLive ? html`<p class="warning">Accounts marked LIVE hold real money.</p>` : ""}
       <label
         ><input type="checkbox" name="every-account" value="yes" ${areKnown ? "" : "checked"} /> Every account
-        of the host, also those added later</label
+        of the host, LIVE ones and those added later too</label
       >
       ${hosts.flatMap(({ name, accounts }) =>
         accounts.map(
           (account) =>
             html`<label
               ><input type="checkbox" name="account" value="${account}" checked />
-              ${account}${hosts.length > 1 ? ` (${name})` : ""}</label
+              ${account}${isLive(account) ? html` <strong>LIVE</strong>` : " paper"}${hosts.length > 1 ? ` (${name})` : ""}</label
             >`,
         ),
       )}

@@ -1,4 +1,7 @@
+import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { hostOf } from "../../config/bindings.ts";
+import { connectAgent, connectedStatus } from "../../host/host.fixture.ts";
 import { isPublic } from "../oauth/public-fetch.ts";
 import {
   at,
@@ -118,6 +121,25 @@ describe("the consent page", () => {
     expect(answer.headers.get("X-Frame-Options")).toBe("DENY");
     expect(answer.headers.get("Cache-Control")).toBe("no-store");
     expect(await answer.text()).not.toMatch(/<script|\son[a-z]+=/i);
+  });
+
+  test("gives nothing when Enter is pressed on a choice, which presses the first button of the form", async () => {
+    const page = await (await consentPage(await signedIn())).text();
+    const [first = "", second = "", ...more] = page.match(/<button[^>]*>/g) ?? [];
+    expect(first).toMatch(/type="submit" disabled hidden/);
+    expect(page.indexOf(first)).toBeLessThan(page.indexOf("<fieldset"));
+    expect([second, more.length]).toEqual(['<button name="decision" value="allow">', 1]);
+  });
+
+  test("marks live accounts, also beside paper ones", async () => {
+    const accounts = ["DU1234567", "U7654321"];
+    await connectAgent(hostOf(env), {
+      status: { ...connectedStatus, tws: { ...connectedStatus.tws, accounts } },
+    });
+    const page = (await (await consentPage(await signedIn())).text()).replaceAll(/\s+/g, " ");
+    expect(page).toContain("U7654321 <strong>LIVE</strong>");
+    expect(page).toContain("DU1234567 paper");
+    expect(page).toContain("Accounts marked LIVE hold real money.");
   });
 
   test("warns when access goes to a program on the reader's computer", async () => {
