@@ -44,7 +44,7 @@ export async function handleMcp(
   };
   const address = access === null ? null : addressOf(request, access.publicUrl);
   if (request.method !== "POST") return tooMany(address, null) ?? (await answerSessionRequest(exchange));
-  const body = await readMessage(request);
+  const body = await readMessage(request, caller.grantId);
   if (!body.ok) return body.response;
   const { message } = body;
   const isTooMuch = isNeverTooMuch(message) ? null : tooMany(address, message);
