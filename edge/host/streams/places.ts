@@ -16,3 +16,12 @@ export function placesOf(isGranted: boolean, taken: number): number {
   const share = places.shareOfFree * Math.max(0, all - taken);
   return Math.min(isGranted ? grantedPlaces.ofGrant : places.all, share);
 }
+
+/**
+ * Market data lines that clients that the owner has let in share. TWS gives an account a hundred; the rest is for its
+ * own windows, for single quotes and for the checks of orders.
+ */
+export const sharedLines = 90;
+
+/** How many instruments a grant may follow, as long as all grants follow so many. */
+export const mostLines = (taken: number): number => places.shareOfFree * Math.max(0, sharedLines - taken);

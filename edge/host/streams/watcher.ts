@@ -230,7 +230,7 @@ export class Watcher implements TopicListener {
       const subject = this.#messages.subject(known);
       return this.#answer(id, protocol.warning(subject, "This subscription exists already."));
     }
-    topics.requireRoom([topic]);
+    topics.requireRoom([topic], this.#caller);
     this.#followed.set(topic, { topic, name, mark: null });
     this.remember();
     this.#options.followingChanged();
