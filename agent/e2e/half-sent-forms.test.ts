@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { EmbeddedEdge } from "../local/embedded-edge.ts";
-import { openDesk, startBareEdge } from "./rigs/owner-browser.ts";
+import { openPairingPage, startBareEdge } from "./rigs/owner-browser.ts";
 
 /** Strangers who begin forms and never end them, over real sockets. */
 
@@ -61,6 +61,6 @@ test.each([
     new Set(["HTTP/1.1 429 Too Many Requests"]),
   );
   expect(answers.every((answer) => /^retry-after: 1$/im.test(answer))).toBe(true);
-  const { page } = await openDesk(edge.origin);
+  const { page } = await openPairingPage(edge.origin);
   expect(await page()).not.toContain("The owner's passphrase");
 });

@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { z } from "zod";
-import { type Estate, type EstateHost, startEstate } from "./rigs/multi-host-deployment.ts";
+import { type Deployment, type DeploymentHost, startDeployment } from "./rigs/multi-host-deployment.ts";
 
 /** Clients that try to fill the edge's memory through their WebSockets, over real ones. */
 
@@ -11,25 +11,25 @@ import { type Estate, type EstateHost, startEstate } from "./rigs/multi-host-dep
 const places = { ofGrant: 12, ofHost: 64 };
 const oversizeForgiven = 3;
 
-let estate: Estate;
-let host: EstateHost;
+let deployment: Deployment;
+let host: DeploymentHost;
 const sockets: WebSocket[] = [];
 beforeAll(async () => {
-  estate = await startEstate();
-  host = await estate.host("Home", ["DU7654321"]);
+  deployment = await startDeployment();
+  host = await deployment.host("Home", ["DU7654321"]);
 }, 60_000);
 afterEach(async () => {
   const open = sockets.splice(0).filter(({ readyState }) => readyState !== WebSocket.CLOSED);
   await Promise.all(open.map((socket) => (socket.terminate(), once(socket, "close"))));
 });
-afterAll(() => estate?.close());
+afterAll(() => deployment?.close());
 
 const newClient = async (): Promise<string> =>
-  (await estate.grant({ host, accounts: null, permission: "read" })).accessToken;
+  (await deployment.grant({ host, accounts: null, permission: "read" })).accessToken;
 
 /** A socket of a client, or the status that it is refused with. */
 async function tryToOpen(token: string): Promise<WebSocket | number> {
-  const socket = new WebSocket(`${estate.wsUrl}/api/v1/stream/market-data`, {
+  const socket = new WebSocket(`${deployment.wsUrl}/api/v1/stream/market-data`, {
     headers: { Authorization: `Bearer ${token}` },
     perMessageDeflate: true,
   });

@@ -8,6 +8,7 @@ import { html } from "hono/html";
 import { z } from "zod";
 import { defaultHostId, Scope, Toolset } from "../../../shared/caller.ts";
 import { hostOf } from "../../config/bindings.ts";
+import { inTime } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
 import type { Policy } from "../../rpc/access.ts";
 import type { Page, PagesOptions, Visit } from "./page.ts";
@@ -41,7 +42,10 @@ export function createConsentPage({ settings, env, store, oauth, pairing }: Page
     const known = pairing.hosts().map(({ hostId, name }) => ({ hostId, name }));
     const all = known.length === 0 ? [{ hostId: defaultHostId, name: defaultHostId }] : known;
     return await Promise.all(
-      all.map(async (one) => ({ ...one, ...(await hostOf(env, one.hostId).facts()) })),
+      all.map(async (one) => {
+        const facts = await inTime(hostOf(env, one.hostId).facts());
+        return { ...one, ...(facts ?? { machine: "does not answer", accounts: [] }) };
+      }),
     );
   }
 

@@ -155,7 +155,7 @@ describe("a grant", () => {
     const alone = (sharedLines * places.shareOfFree) / (1 + places.shareOfFree);
     const watcher = await openWatcher(host, "market-data", client("greedy"));
     const follow = async (one: typeof watcher, conId: number) => {
-      one.say({ action: "subscribe", conId });
+      one.send({ action: "subscribe", conId });
       await agent.opens(instrument(`S${conId}`, conId));
       return await one.json();
     };
