@@ -19,9 +19,12 @@ export async function openSessionStream(exchange: SessionExchange): Promise<Resp
   const { env, caller, session, request, canStream } = exchange;
   if (!canStream) return rpcError(406, rpcCodes.transport, "Accept must include text/event-stream.");
   const ended = admitStream(caller);
-  const answer = await sessionOf(env, session).fetch("https://session/stream", {
-    headers: { Upgrade: "websocket" },
-  });
+  const answer = await sessionOf(env, session)
+    .fetch("https://session/stream", { headers: { Upgrade: "websocket" } })
+    .catch((error: unknown) => {
+      ended();
+      throw error;
+    });
   const socket = answer.webSocket;
   if (socket === null) ended();
   if (socket === null) throw new Error(`The session answered HTTP ${answer.status} in place of a WebSocket`);
