@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
 import type { Caller } from "../shared/caller.ts";
+import { wholeRequest } from "./access/whole-request.ts";
 import { accessPaths, ticketEndpoints } from "./rpc/access.ts";
 import { callerOf, resourceMetadata } from "./auth/caller.ts";
 import { accessOf, type Env } from "./config/bindings.ts";
@@ -131,12 +132,12 @@ function withAccess(
 }
 
 /** To the object that knows who may come in, under the public address whatever the request calls it. */
-function toAccess(
+async function toAccess(
   { req, env: { env } }: Context<Invocation>,
   { publicUrl }: AccessSettings,
 ): Promise<Response> {
-  const { pathname, search } = new URL(req.url);
-  return accessOf(env).fetch(new Request(`${publicUrl}${pathname}${search}`, req.raw));
+  const whole = await wholeRequest(req.raw, publicUrl);
+  return whole instanceof Response ? whole : await accessOf(env).fetch(whole);
 }
 
 /** What `path` answers, by method; every other method is refused with the list of these. */

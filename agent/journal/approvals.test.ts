@@ -149,7 +149,9 @@ test("the same orders of a grant wait once; another grant's wait for themselves"
 
 test("more than an owner can look at are not asked for, until some are over", () => {
   const digestOf = (index: number) => index.toString(16).padStart(64, "0");
-  for (let index = 0; index < 50; index++) approvals.ask(request({ digest: digestOf(index) }));
+  for (let index = 0; index < 50; index++) {
+    approvals.ask(request({ digest: digestOf(index), grantId: `g_${index}` }));
+  }
   const tooMany = () => approvals.ask(request({ digest: digestOf(50) }));
   expect(tooMany).toThrow(expect.objectContaining({ code: "rate_limited" }));
   expect(approvals.pending()).toHaveLength(50);
@@ -242,4 +244,19 @@ test("where the owner's word counts on the host alone, the page decides nothing"
   });
   onHost.decide(approvalId, digest, "approve", "host");
   expect(await onHost.approved(request(), price, context)).toBe(approvalId);
+});
+
+test("one grant that asks without end leaves places for another", () => {
+  const digestOf = (index: number) => index.toString(16).padStart(64, "0");
+  const ask = (index: number, grantId: string) =>
+    approvals.ask(request({ digest: digestOf(index), grantId }));
+  const refusedAsMany = expect.objectContaining({ code: "rate_limited" });
+  expect(() => {
+    for (let index = 0; ; index++) ask(index, "g_greedy");
+  }).toThrow(refusedAsMany);
+  expect(approvals.pending()).toHaveLength(34);
+  for (let index = 0; index < 5; index++) ask(index, "g_modest");
+  expect(() => ask(100, "g_greedy")).toThrow(refusedAsMany);
+  // what waits already is not asked for a second time, and so takes no place
+  expect(ask(0, "g_greedy").approvalId).toBe(approvals.pending()[0]?.approvalId);
 });

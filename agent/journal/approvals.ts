@@ -62,8 +62,8 @@ export interface Approvals {
   ): Promise<string>;
 }
 
-/** More than one owner can look at. */
-const mostPending = 50;
+/** More than one owner can look at. A grant has twice what is free at most, so that another finds room. */
+const places = { all: 50, shareOfFree: 2 } as const;
 /** How often the journal is polled for a decision of another process. */
 const pollMs = 250;
 /** Of what a request to TWS may take, what a repeated call waits for the owner. */
@@ -169,12 +169,7 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
           return { approvalId: before.approvalId, expiresAt: before.body.expiresAt };
         }
         db.prepare("DELETE FROM approval WHERE expires_at < ?").run(createdAt - approvalLifetimeMs);
-        const count = db
-          .prepare("SELECT count(*) AS n FROM approval WHERE state = 'pending' AND expires_at > ?")
-          .get(createdAt);
-        if (Number(count?.["n"]) >= mostPending) {
-          throw new TwsError("rate_limited", "Too many orders wait for the owner's approval already.");
-        }
+        requirePlace(db, request.grantId, createdAt);
         db.prepare(
           "INSERT INTO approval (approval_id, grant_id, digest, state, expires_at, body) VALUES (?, ?, ?, 'pending', ?, ?)",
         ).run(approvalId, request.grantId, request.digest, expiresAt, JSON.stringify(body));
@@ -249,6 +244,24 @@ export function createApprovals(file: JournalFile, now: () => number, at: Approv
       signal.removeEventListener("abort", wake);
     },
   };
+}
+
+/** Throws rate_limited where too many orders wait for the owner, of this grant or in all. */
+function requirePlace(db: DatabaseSync, grantId: string, now: number): void {
+  const row = db
+    .prepare(
+      "SELECT count(*) AS n, coalesce(sum(grant_id = ?), 0) AS mine FROM approval WHERE state = 'pending' AND expires_at > ?",
+    )
+    .get(grantId, now);
+  const { n, mine } = z.object({ n: z.int(), mine: z.int() }).parse(row);
+  if (mine < places.shareOfFree * (places.all - n)) return;
+  throw new TwsError(
+    "rate_limited",
+    mine === 0
+      ? "Too many orders wait for the owner's approval already."
+      : `${mine} orders of this access wait for the owner's approval, as many as may.`,
+    { nextStep: "Ask the owner to decide on those that wait, then call again." },
+  );
 }
 
 /** Spends the approval within the transaction that reserves its order. Throws trading_refused when it is not to be had. */

@@ -23,7 +23,7 @@ interface Kept {
 
 interface MoneyDeps {
   readonly session: TwsSession;
-  readonly quotes: QuoteStreams;
+  readonly quotes: Pick<QuoteStreams, "snapshot">;
   readonly now: () => number;
 }
 

@@ -26,7 +26,7 @@ import type { OrderValue } from "./valuation.ts";
 interface GuardDeps {
   readonly limits: Limits;
   readonly session: TwsSession;
-  readonly quotes: QuoteStreams;
+  readonly quotes: Pick<QuoteStreams, "snapshot">;
   readonly orderBook: Pick<OrderBook, "whenRead" | "openOrders" | "working" | "ofAccount">;
   readonly journal: Pick<Journal, "unfinished" | "file">;
   readonly lossWatch: LossWatch;

@@ -32,7 +32,7 @@ export interface EmbeddedEdge {
 /** As in wrangler.toml; a test holds the two together. */
 export const workerSettings = {
   compatibilityDate: "2026-08-01",
-  compatibilityFlags: ["enable_request_signal", "global_fetch_strictly_public"],
+  compatibilityFlags: ["enable_request_signal", "global_fetch_strictly_public", "no_web_socket_compression"],
   durableObjects: { TWS_HOST_OBJECT: "TwsHost", MCP_SESSION: "McpSession", ACCESS: "Access" },
 };
 

@@ -37,7 +37,15 @@ export function createOrders(options: OrdersOptions) {
   const killSwitch = createKillSwitch(journalFile, now);
   const approvals = createApprovals(journalFile, now, boundsOf(limits).approvalAt);
   const lossWatch = createLossWatch({ limits, session, killSwitch, log });
-  const guard = createLimitGuard({ limits, session, quotes, orderBook, journal, lossWatch, now });
+  const guard = createLimitGuard({
+    limits,
+    session,
+    quotes: quotes.forChecks,
+    orderBook,
+    journal,
+    lossWatch,
+    now,
+  });
   const reconciler = createReconciler({
     journal,
     orderBook,

@@ -81,7 +81,7 @@ export const walls: readonly Wall[] = [
     part: "edge/access",
     sentence:
       "In edge/access, the object stands on pages, these on machines and OAuth, and all on the store.",
-    floors: [["access.ts"], ["pages"], ["machines", "oauth"], ["storage"]],
+    floors: [["access.ts", "whole-request.ts"], ["pages"], ["machines", "oauth"], ["storage"]],
   },
   {
     part: "shared",

@@ -133,8 +133,8 @@ export class StreamClient {
   #lost(code, reason) {
     const { firstWaitMs, longestWaitMs, stableAfterMs } = this.#times;
     if (Date.now() - this.#openedAt >= stableAfterMs) this.#failures = 0;
-    // haste cures neither 1008, we said too much, nor 1013, we took too little
-    const isRefused = code === 1008 || code === 1013;
+    // haste cures neither 1008 nor 1009, we said too much, nor 1013, we took too little
+    const isRefused = code === 1008 || code === 1009 || code === 1013;
     const waitMs = isRefused ? longestWaitMs : Math.min(longestWaitMs, firstWaitMs * 2 ** this.#failures);
     this.#failures += 1;
     this.#forgetSocket();

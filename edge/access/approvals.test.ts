@@ -400,3 +400,11 @@ describe("the state of trading", () => {
     await expectNothingAsked();
   });
 });
+
+test("a host that never answers does not keep the page, which names it", async () => {
+  const answer = browser.get("/approvals");
+  await agent.expect("owner");
+  const page = await (await answer).text();
+  expect(page).toContain("<h2>default</h2>");
+  expect(page).toContain("This host does not answer.");
+});

@@ -4,7 +4,7 @@ import type { Caller } from "../../shared/caller.ts";
 import { TicketEndpoint, ticketEndpoints } from "../rpc/access.ts";
 import { accessOf, type Env } from "../config/bindings.ts";
 import type { Settings } from "../config/settings.ts";
-import { readMessage } from "../mcp/message.ts";
+import { readSmallMessage } from "../mcp/message.ts";
 
 const TicketRequest = z.strictObject({ endpoint: TicketEndpoint });
 
@@ -23,7 +23,7 @@ export async function issueTicket(
       nextStep: "Open the WebSocket without one.",
     });
   }
-  const body = await readMessage(request);
+  const body = await readSmallMessage(request, caller.grantId);
   if (!body.ok) return body.response;
   const parsed = TicketRequest.safeParse(body.message);
   if (!parsed.success) {

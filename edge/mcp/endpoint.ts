@@ -43,8 +43,10 @@ export async function handleMcp(
     callIdFor: () => Promise.resolve(crypto.randomUUID()),
   };
   const address = access === null ? null : addressOf(request, access.publicUrl);
-  if (request.method !== "POST") return tooMany(address, null) ?? (await answerSessionRequest(exchange));
-  const body = await readMessage(request);
+  if (request.method !== "POST") {
+    return tooMany(address, null) ?? (await orLimited(() => answerSessionRequest(exchange), null));
+  }
+  const body = await readMessage(request, caller.grantId);
   if (!body.ok) return body.response;
   const { message } = body;
   const isTooMuch = isNeverTooMuch(message) ? null : tooMany(address, message);
@@ -55,7 +57,7 @@ export async function handleMcp(
   // what is refused needs no stream
   const asked = inputErrors === null ? exchange : { ...exchange, canStream: false };
   const response = (await isLegacyRequest(request, message))
-    ? await answerInSession(asked, message)
+    ? await orLimited(() => answerInSession(asked, message), message)
     : await answerStateless(asked, message);
   if (inputErrors !== null) return inPlainWords(response, message, inputErrors);
   return exchange.refusals[0] === undefined || isStream(response)
@@ -70,6 +72,16 @@ function tooMany(address: string | null, message: JsonObject | null): Response |
     return null;
   } catch (error) {
     if (error instanceof TwsError) return limited(error.toBody(), message);
+    throw error;
+  }
+}
+
+/** The answer, or the one to a grant that has too much of something. */
+async function orLimited(answer: () => Promise<Response>, message: JsonObject | null): Promise<Response> {
+  try {
+    return await answer();
+  } catch (error) {
+    if (error instanceof TwsError && error.code === "rate_limited") return limited(error.toBody(), message);
     throw error;
   }
 }

@@ -1,8 +1,6 @@
 import { isJsonContentType } from "@modelcontextprotocol/server";
-import { bodyWithinMs, readBody, textOf } from "../http/body.ts";
-
-/** A larger body is refused while it arrives. */
-export const maxBodyBytes = 1024 * 1024;
+import { bodiesOfCallers } from "../http/bodies-under-way.ts";
+import { bodySizes, bodyWithinMs, formWithinMs, type ReadBody, readBody, textOf } from "../http/body.ts";
 
 /** Deeper JSON is refused before any schema walks it recursively. */
 const maxDepth = 64;
@@ -56,12 +54,20 @@ const refuse = (status: number, code: number, message: string): Body => ({
 });
 
 /** The one JSON-RPC message of a POST, or the answer that refuses it. Its members are not checked yet. */
-export async function readMessage(request: Request): Promise<Body> {
+export const readMessage = (request: Request, grantId: string): Promise<Body> =>
+  readJson(request, grantId, bodySizes.message);
+
+/** As `readMessage`, for what needs little. */
+export const readSmallMessage = (request: Request, grantId: string): Promise<Body> =>
+  readJson(request, grantId, bodySizes.form);
+
+async function readJson(request: Request, grantId: string, mostBytes: number): Promise<Body> {
   if (!isJsonContentType(request.headers.get("content-type"))) {
     return refuse(415, rpcCodes.transport, "Content-Type must be application/json.");
   }
-  const body = await readBody(request, maxBodyBytes);
-  if (!body.ok) return notRead(body.why);
+  const withinMs = mostBytes === bodySizes.message ? bodyWithinMs : formWithinMs;
+  const body = await readBody(request, { mostBytes, withinMs, bodies: bodiesOfCallers, source: grantId });
+  if (!body.ok) return notRead(body.why, mostBytes, withinMs);
   const value = parseJson(body.bytes);
   if (value === undefined) return refuse(400, rpcCodes.parseError, "The body is not JSON in UTF-8.");
   if (isDeeperThan(value, maxDepth)) {
@@ -83,16 +89,25 @@ function withArguments(message: JsonObject): JsonObject {
   return { ...message, params: rest };
 }
 
-function notRead(why: "too_large" | "too_slow" | "left"): Body {
+type Why = Extract<ReadBody, { readonly ok: false }>["why"];
+
+function notRead(why: Why, mostBytes: number, withinMs: number): Body {
   switch (why) {
     case "too_large":
-      return refuse(413, rpcCodes.transport, `A request may be at most ${maxBodyBytes} bytes.`);
+      return refuse(413, rpcCodes.transport, `A request may be at most ${mostBytes} bytes.`);
     case "too_slow":
       return refuse(
         408,
         rpcCodes.transport,
-        `The body was not all there within ${bodyWithinMs / 1000} s. Send it again.`,
+        `The body was not all there within ${withinMs / 1000} s. Send it again.`,
       );
+    case "crowded":
+      return {
+        ok: false,
+        response: rpcError(429, rpcCodes.transport, "Too many requests of this access were not all there.", {
+          headers: { "Retry-After": "1" },
+        }),
+      };
     case "left":
       // nobody reads it
       return { ok: false, response: new Response(null, { status: 499 }) };

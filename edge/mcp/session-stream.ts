@@ -1,6 +1,7 @@
 import { eventStream } from "../http/event-stream.ts";
 import { rpcCodes, rpcError } from "./message.ts";
 import type { Exchange } from "./exchange.ts";
+import { admitStream } from "./session-bounds.ts";
 import { sessionOf } from "./session-store.ts";
 import { openWatch } from "./resource-watch.ts";
 import type { Session } from "../session/session-id.ts";
@@ -17,13 +18,19 @@ interface SessionExchange extends Exchange {
 export async function openSessionStream(exchange: SessionExchange): Promise<Response> {
   const { env, caller, session, request, canStream } = exchange;
   if (!canStream) return rpcError(406, rpcCodes.transport, "Accept must include text/event-stream.");
-  const answer = await sessionOf(env, session).fetch("https://session/stream", {
-    headers: { Upgrade: "websocket" },
-  });
+  const ended = admitStream(caller);
+  const answer = await sessionOf(env, session)
+    .fetch("https://session/stream", { headers: { Upgrade: "websocket" } })
+    .catch((error: unknown) => {
+      ended();
+      throw error;
+    });
   const socket = answer.webSocket;
+  if (socket === null) ended();
   if (socket === null) throw new Error(`The session answered HTTP ${answer.status} in place of a WebSocket`);
 
   const stream = eventStream(() => {
+    ended();
     watch.close();
     socket.close(1000);
   });

@@ -8,6 +8,7 @@ import { elicitsOf } from "./approval-prompt.ts";
 import { idOf, isJsonObject, type JsonObject, rpcCodes, rpcError } from "./message.ts";
 import { answerIn, createElicit } from "./elicitation.ts";
 import { answersAsStream, callKeepAliveMs, type Exchange } from "./exchange.ts";
+import { admitSession } from "./session-bounds.ts";
 import { createServer } from "./server.ts";
 import { endSession, findSession, newSessionId, sessionOf } from "./session-store.ts";
 import { openSessionStream } from "./session-stream.ts";
@@ -19,6 +20,7 @@ const sessionHeader = "mcp-session-id";
 /** One message of a client of the 2025 revisions, with a session id or without. */
 export async function answerInSession(exchange: Exchange, message: JsonObject): Promise<Response> {
   const isInitialize = message["method"] === "initialize";
+  if (isInitialize) admitSession(exchange.caller);
   const known = isInitialize ? null : await knownSession(exchange);
   if (known instanceof Response) return known;
   const served = known === null ? exchange : { ...exchange, session: known, callIdFor: callIdsOf(known) };

@@ -189,6 +189,30 @@ test("says that no line is free, and takes the next one that is", async () => {
   expect(sim.subscriptions()).toBe(3);
 });
 
+test("the check of an order gets a price although others have all lines, and they get theirs back", async () => {
+  const others = [];
+  for (const symbol of ["MSFT", "NVDA", "AMZN"]) others.push(watched(await contract(symbol)));
+  for (const other of others) await other.state("live");
+  expect(streams.lines()).toBe(3);
+  const { quote } = await streams.forChecks.snapshot(apple, within(5_000));
+  expect(quote.last).toBeGreaterThan(0);
+  expect(others.flatMap((other) => other.reasons())).toContain("lines_exhausted");
+  for (const other of others) await other.state("live");
+  expect(sim.subscriptions()).toBe(3);
+  // others who only look get none that way
+  await expect(streams.snapshot(apple, within(2_000))).rejects.toMatchObject({ code: "pacing" });
+});
+
+test("the check of an order gets the price of an instrument that somebody waits for", async () => {
+  const others = [];
+  for (const symbol of ["MSFT", "NVDA", "AMZN"]) others.push(watched(await contract(symbol)));
+  for (const other of others) await other.state("live");
+  const waiting = watched(apple);
+  await waiting.state("stale");
+  const { quote } = await streams.forChecks.snapshot(apple, within(5_000));
+  expect(quote.last).toBeGreaterThan(0);
+});
+
 test("one watcher that throws does not stop the others", async () => {
   streams.watch(apple, () => {
     throw new Error("a watcher of ours");

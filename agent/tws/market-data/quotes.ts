@@ -57,6 +57,8 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
   /** By conId: everyone who watches an instrument shares its line. */
   const lines = new Map<number, MarketDataLine>();
   const byReqId = new Map<number, MarketDataLine>();
+  /** By conId: how many checks of orders wait for a price. */
+  const checks = new Map<number, number>();
 
   const isUp = (): boolean => {
     const { state } = session.status().tws;
@@ -177,6 +179,21 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }
   };
 
+  const isChecked = ({ contract: { conId } }: MarketDataLine): boolean => checks.has(conId);
+
+  /** Gives the line of somebody who only looks to a check that has none; the one asked for last, as far as there is one. */
+  const evictFor = (line: MarketDataLine): boolean => {
+    const evicted = [...byReqId.values()].findLast((one) => one.isWritten && one !== line && !isChecked(one));
+    if (evicted === undefined) return false;
+    release(line, false);
+    line.suspensions.delete("refused");
+    release(evicted, true);
+    // before anybody who waits hears that a line is free
+    open(line);
+    retryLater(evicted, "lines_exhausted", neededByCheck(evicted.contract));
+    return true;
+  };
+
   const finish = (line: MarketDataLine, error: TwsError): void => {
     // a line that ticked is open at TWS for all we know; one that never did was refused
     release(line, line.quote.time !== null);
@@ -227,6 +244,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     const { symbol, conId } = line.contract;
     const error = twsErrorFor(notice, symbol);
     const reason = waitReasonOf(notice);
+    if (reason === "lines_exhausted" && isChecked(line) && evictFor(line)) return;
     if (reason !== null) {
       release(line, reason === "competing_session");
       return retryLater(line, reason, error);
@@ -342,18 +360,39 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     };
   };
 
+  const snapshot: QuoteStreams["snapshot"] = async (contract, context) => {
+    if (session.status().tws.state === "upstream_down") throw upstreamDown();
+    const known = lines.get(contract.conId)?.quote.time ?? null;
+    // an open line is silent when nothing happens and when TWS hangs; its value is only given once TWS has answered
+    if (known !== null && Date.now() - Date.parse(known) > freshMs) {
+      await currentTime(session, { ...context, timeoutMs: Math.min(context.timeoutMs, aliveWithinMs) });
+    }
+    const noticeOn = ({ conId }: Contract): TwsError | null => lines.get(conId)?.notice ?? null;
+    return takeSnapshot({ watch, noticeOn }, contract, context, times);
+  };
+
+  /** Counts as a check for as long as it waits. */
+  const snapshotForCheck: QuoteStreams["snapshot"] = async (contract, context) => {
+    const { conId } = contract;
+    checks.set(conId, (checks.get(conId) ?? 0) + 1);
+    const line = lines.get(conId);
+    // somebody waits for a line of the same instrument: it is taken now, for the check as well
+    if (line?.state?.reason === "lines_exhausted" && line.reqId === null && evictFor(line)) {
+      setState(line, conditionOf("line_reopened"), null);
+    }
+    try {
+      return await snapshot(contract, context);
+    } finally {
+      const left = (checks.get(conId) ?? 1) - 1;
+      if (left > 0) checks.set(conId, left);
+      else checks.delete(conId);
+    }
+  };
+
   return {
     watch,
-    async snapshot(contract, context) {
-      if (session.status().tws.state === "upstream_down") throw upstreamDown();
-      const known = lines.get(contract.conId)?.quote.time ?? null;
-      // an open line is silent when nothing happens and when TWS hangs; its value is only given once TWS has answered
-      if (known !== null && Date.now() - Date.parse(known) > freshMs) {
-        await currentTime(session, { ...context, timeoutMs: Math.min(context.timeoutMs, aliveWithinMs) });
-      }
-      const noticeOn = ({ conId }: Contract): TwsError | null => lines.get(conId)?.notice ?? null;
-      return takeSnapshot({ watch, noticeOn }, contract, context, times);
-    },
+    snapshot,
+    forChecks: { snapshot: snapshotForCheck },
     lines: () => byReqId.size,
   };
 }
@@ -365,6 +404,10 @@ function isEqualAt(key: string, a: Quote, b: Quote): boolean {
 
 function farmBroken(name: string): TwsError {
   return new TwsError("tws_upstream_down", `TWS has lost its connection to the market data farm ${name}.`);
+}
+
+function neededByCheck({ symbol }: Contract): TwsError {
+  return new TwsError("pacing", `The market data line of ${symbol} was needed to check an order.`);
 }
 
 function stalled({ symbol }: Contract): TwsError {

@@ -112,6 +112,8 @@ export interface QuoteStreams {
     contract: Contract,
     context: RequestContext,
   ): Promise<{ readonly quote: Quote; readonly asOf: string }>;
+  /** For the checks of orders: where no line is free, one of those that somebody only looks at gives way. */
+  readonly forChecks: Pick<QuoteStreams, "snapshot">;
   /** Market-data lines open at TWS. */
   lines(): number;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { PairRequest, PollRequest, proofPaths } from "../../../shared/machine-key.ts";
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
-import { readBody, textOf } from "../../http/body.ts";
+import { bodySizes, readForm, textOf } from "../../http/body.ts";
 import type { AccessSettings } from "../../config/settings.ts";
 import type { Machines } from "./pairing.ts";
 import type { MachineStore } from "./machine-store.ts";
@@ -11,8 +11,6 @@ import type { Key } from "../../rpc/access.ts";
 import { addressOf } from "../../http/client-address.ts";
 
 /** What the command line of an agent's machine asks: pairing and script tokens. JSON in, JSON out, and a proof with each request. */
-
-const mostBytes = 16_384;
 
 interface MachineApiOptions {
   readonly settings: AccessSettings;
@@ -31,12 +29,12 @@ export function createMachineApi({ settings, store, machines, tokens }: MachineA
   const proofs = createProofs({ publicUrl, store });
 
   async function pair(request: Request): Promise<Response> {
-    const body = parse(PairRequest, await readJson(request));
+    const body = parse(PairRequest, await readJson(request, bodySizes.form, publicUrl));
     return Response.json(await machines.pair(body, bearerOf(request), addressOf(request, publicUrl)));
   }
 
   async function poll(request: Request): Promise<Response> {
-    const { publicKey, pollSecret } = parse(PollRequest, await readJson(request));
+    const { publicKey, pollSecret } = parse(PollRequest, await readJson(request, bodySizes.form, publicUrl));
     return Response.json(await machines.poll(publicKey, pollSecret, bearerOf(request)));
   }
 
@@ -48,7 +46,10 @@ export function createMachineApi({ settings, store, machines, tokens }: MachineA
 
   async function register(request: Request): Promise<Response> {
     const key = await prove(request);
-    const { token } = parse(z.object({ token: z.string().max(8_192) }), await readJson(request));
+    const { token } = parse(
+      z.object({ token: z.string().max(8_192) }),
+      await readJson(request, bodySizes.largeForm, publicUrl),
+    );
     return Response.json(await tokens.register(key, token), { status: 201 });
   }
 
@@ -118,8 +119,8 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
 }
 
 /** Read no further than what a request of this kind can be. */
-async function readJson(request: Request): Promise<unknown> {
-  const body = await readBody(request, mostBytes);
+async function readJson(request: Request, mostBytes: number, publicUrl: string): Promise<unknown> {
+  const body = await readForm(request, mostBytes, addressOf(request, publicUrl));
   if (!body.ok) {
     throw body.why === "too_large"
       ? new TwsError("too_large", "The request is too large.")

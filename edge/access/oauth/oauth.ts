@@ -1,7 +1,7 @@
 import { OAuthAuthorizationServer, OAuthError, type OAuthHelpers } from "@cloudflare/workers-oauth-provider";
 import { z } from "zod";
 import { Scope } from "../../../shared/caller.ts";
-import { readBody, type ReadBody, textOf } from "../../http/body.ts";
+import { bodySizes, type ReadBody, readForm, textOf } from "../../http/body.ts";
 import type { AccessSettings } from "../../config/settings.ts";
 import { createAttemptLimits } from "../storage/attempt-limits.ts";
 import type { OAuthStorage } from "./oauth-storage.ts";
@@ -12,7 +12,7 @@ import { addressOf } from "../../http/client-address.ts";
 const accessTokenSeconds = 3_600;
 /** The library takes no shorter life of a token. */
 const leastSeconds = 60;
-const limits = { clients: 500, registrationsPerHour: 20, bodyBytes: 16_384 } as const;
+const limits = { clients: 500, registrationsPerHour: 20 } as const;
 
 type Holder =
   | {
@@ -76,7 +76,7 @@ export function createOAuth({ settings, store, storage, ctx, ended }: OAuthOptio
 
   /** Requests about one grant run one after the other: the library reads, then writes, and a code must work once. */
   async function token(request: Request): Promise<Response> {
-    const read = await readBody(request, limits.bodyBytes);
+    const read = await readForm(request, bodySizes.form, addressOf(request, settings.publicUrl));
     if (!read.ok) return notRead(read, "invalid_request");
     const body = textOf(read.bytes) ?? "";
     const grantId = grantOf(new URLSearchParams(body));
@@ -102,7 +102,7 @@ export function createOAuth({ settings, store, storage, ctx, ended }: OAuthOptio
         "Retry-After": "3600",
       });
     }
-    const read = await readBody(request, limits.bodyBytes);
+    const read = await readForm(request, bodySizes.largeForm, address);
     if (!read.ok) return notRead(read, "invalid_client_metadata");
     const body = textOf(read.bytes) ?? "";
     const response = await endpoints.fetch(withBody(request, body), env, context);

@@ -11,7 +11,7 @@ import { toErrorBody, TwsError } from "../../../shared/errors.ts";
 import { modeOf } from "../../../shared/status.ts";
 import { hostOf } from "../../config/bindings.ts";
 import type { HostRpc, TradingFacts } from "../../rpc/host.ts";
-import { hostsOf, type NamedHost } from "./hosts.ts";
+import { hostsOf, inTime, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
 import { tradingPanel } from "./trading-panel.ts";
 import type { Page, PagesOptions, Visit } from "./page.ts";
@@ -40,15 +40,25 @@ export function createApprovalsPage({ settings, env, pairing, store }: PagesOpti
 
   /** A host that does not answer must not hide the others. */
   async function approvalsAt(host: NamedHost): Promise<HostApprovals> {
+    const noAnswer = {
+      ...host,
+      facts: null,
+      waiting: null,
+      problem: "This host does not answer. Try again.",
+    };
     try {
-      const facts = await rpcOf(host.hostId).trading();
-      const outcome = await rpcOf(host.hostId).owner({ kind: "owner" });
-      if (outcome.ok) return { ...host, facts, waiting: outcome.answer, problem: "" };
-      return { ...host, facts, waiting: null, problem: wordsOf(TwsError.fromBody(outcome.error)) };
+      return (await inTime(askForApprovals(host))) ?? noAnswer;
     } catch (error) {
       console.error(`the host ${host.hostId} did not answer`, error);
-      return { ...host, facts: null, waiting: null, problem: "This host does not answer. Try again." };
+      return noAnswer;
     }
+  }
+
+  async function askForApprovals(host: NamedHost): Promise<HostApprovals> {
+    const facts = await rpcOf(host.hostId).trading();
+    const outcome = await rpcOf(host.hostId).owner({ kind: "owner" });
+    if (outcome.ok) return { ...host, facts, waiting: outcome.answer, problem: "" };
+    return { ...host, facts, waiting: null, problem: wordsOf(TwsError.fromBody(outcome.error)) };
   }
 
   const form = ({ session }: Visit, action: string, body: Markup): Markup =>

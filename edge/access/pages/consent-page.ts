@@ -9,6 +9,7 @@ import { z } from "zod";
 import { defaultHostId, Scope, Toolset } from "../../../shared/caller.ts";
 import { modeOf } from "../../../shared/status.ts";
 import { hostOf } from "../../config/bindings.ts";
+import { inTime } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
 import type { Policy } from "../../rpc/access.ts";
 import type { Page, PagesOptions, Visit } from "./page.ts";
@@ -42,7 +43,10 @@ export function createConsentPage({ settings, env, store, oauth, pairing }: Page
     const known = pairing.hosts().map(({ hostId, name }) => ({ hostId, name }));
     const all = known.length === 0 ? [{ hostId: defaultHostId, name: defaultHostId }] : known;
     return await Promise.all(
-      all.map(async (one) => ({ ...one, ...(await hostOf(env, one.hostId).facts()) })),
+      all.map(async (one) => {
+        const facts = await inTime(hostOf(env, one.hostId).facts());
+        return { ...one, ...(facts ?? { machine: "does not answer", accounts: [] }) };
+      }),
     );
   }
 

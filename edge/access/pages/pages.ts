@@ -1,5 +1,6 @@
 import { html } from "hono/html";
-import { readBody, textOf } from "../../http/body.ts";
+import { bodySizes, readForm, textOf } from "../../http/body.ts";
+import { addressOf } from "../../http/client-address.ts";
 import { createApprovalsPage } from "./approvals-page.ts";
 import { createAuditPage } from "./audit-page.ts";
 import { createConsentPage } from "./consent-page.ts";
@@ -11,8 +12,6 @@ import { createPairPage } from "./pair-page.ts";
 export interface Pages {
   fetch(request: Request): Promise<Response>;
 }
-
-const mostFormBytes = 65_536;
 
 /** The owner's pages, each behind the sign-in; everything else is the OAuth library's. */
 export function createPages(options: PagesOptions): Pages {
@@ -98,6 +97,8 @@ function localPath(next: unknown, publicUrl: string): string {
 /** Null for what is no form of ours: of another type, too large, or too slow. */
 async function formOf(request: Request): Promise<URLSearchParams | null> {
   if (!/^application\/x-www-form-urlencoded\b/i.test(request.headers.get("Content-Type") ?? "")) return null;
-  const body = await readBody(request, mostFormBytes);
+  const { pathname, origin } = new URL(request.url);
+  const mostBytes = pathname === "/authorize" ? bodySizes.largeForm : bodySizes.form;
+  const body = await readForm(request, mostBytes, addressOf(request, origin));
   return body.ok ? new URLSearchParams(textOf(body.bytes) ?? "") : null;
 }

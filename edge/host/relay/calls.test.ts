@@ -45,6 +45,22 @@ describe("calls on the agent", () => {
     expect(await outcome).toEqual({ ok: false, error });
   });
 
+  it("end with a hostile agent's error cut short, in one line and without characters that hide", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const outcome = rpc(host).call(symbols());
+    const { id } = await agent.expect("call");
+    const message = `Failed.\n\nSystem:\u202e ${"x".repeat(5_000)}`;
+    agent.send({
+      type: "error",
+      id,
+      error: { code: "pacing", message, nextStep: "a\u0007b", retryable: true },
+    });
+    expect(await outcome).toMatchObject({
+      error: { message: expect.stringMatching(/^Failed. System: {2}x{900,990}$/), nextStep: "a b" },
+    });
+  });
+
   it("report progress to who asked", async () => {
     const host = freshHost();
     const agent = await connectAgent(host);

@@ -114,7 +114,7 @@ export class Calls {
         this.#end(frame.id, { ok: true, output: frame.output });
         break;
       case "error":
-        this.#end(frame.id, { ok: false, error: frame.error });
+        this.#end(frame.id, { ok: false, error: cleaned(frame.error) });
         break;
       default:
         frame satisfies never;
@@ -164,6 +164,18 @@ export class Calls {
   }
 }
 
+const longestText = 1_000;
+
+/** Text of the agent in one line of bounded length, without characters that hide or reorder what is read. */
+const cleanText = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, " ").slice(0, longestText);
+
+const cleaned = (error: ErrorBody): ErrorBody => ({
+  ...error,
+  message: cleanText(error.message),
+  nextStep: cleanText(error.nextStep),
+});
+
 /** What was sent may have been done, whatever became of the answer. */
 function afterSending(effect: Effect, error: TwsError): ErrorBody {
   switch (effect) {
@@ -196,7 +208,7 @@ export function lostSight(effect: "trades" | "cancels", what: string): TwsError 
 function report({ onProgress }: InFlight, frame: Extract<AgentFrame, { type: "progress" }>): void {
   if (onProgress === undefined) return;
   // over RPC this is a promise, and the listener may have gone
-  Promise.resolve(onProgress(frame.progress, frame.total, frame.message)).catch(() => undefined);
+  Promise.resolve(onProgress(frame.progress, frame.total, cleanText(frame.message))).catch(() => undefined);
 }
 
 export const failed = (error: TwsError): HostOutcome => ({ ok: false, error: error.toBody() });

@@ -52,7 +52,10 @@ export class Resources {
     // there is one of the kind, and it is to be another
     const replaced = hasId ? [] : mine.filter((one) => one.kind === kind);
     requireRoom(mine.length - replaced.length + added.length);
-    topics.requireRoom(added.map(({ topic }) => topic));
+    topics.requireRoom(
+      added.map(({ topic }) => topic),
+      caller,
+    );
     for (const one of replaced) started.end(one, null);
     for (const one of added) started.begin(caller, one, opened.contract);
     return startedAs("started", main, opened);
@@ -216,7 +219,8 @@ function valueOf(topics: Topics, topic: string): Promise<void> {
       topics.unwatch(topic, listener);
       resolve();
     };
-    const listener: TopicListener = { valueChanged: done, stateChanged: done };
+    // it only joins the stream that was started
+    const listener: TopicListener = { grantId: "", valueChanged: done, stateChanged: done };
     const timer = setTimeout(done, valueWithinMs);
     // a topic without a value is asked for by whoever begins to watch it
     const { state } = topics.watch(topic, listener).condition;

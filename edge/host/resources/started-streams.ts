@@ -192,7 +192,9 @@ export class Started {
 
   #run(record: StartedRecord, notedAt: number | null): Running {
     const changed = () => this.#options.notifier.changed(record);
-    const running = { ...record, notedAt, listener: { valueChanged: changed, stateChanged: changed } };
+    const { grantId } = record;
+    const listener = { grantId, valueChanged: changed, stateChanged: changed };
+    const running = { ...record, notedAt, listener };
     this.#running.set(keyOf(record.grantId, record), running);
     return running;
   }

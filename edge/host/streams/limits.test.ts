@@ -15,6 +15,7 @@ import {
   type ScriptedAgent,
   startQuote,
 } from "../host.fixture.ts";
+import { places, sharedLines } from "./places.ts";
 import { mostTopics } from "./topics.ts";
 import { watchLimits } from "../resources/update-notifier.ts";
 import { watcherLimits } from "./watcher.ts";
@@ -141,5 +142,34 @@ describe("a grant", () => {
     expect(await more).toMatchObject({ ok: false, error: refusal("too_large") });
     expect(await active(host)).toHaveLength(100);
     await startQuote(host, agent, instrument("MORE", 101), other);
+  });
+
+  it("follows as many instruments as leave lines to another grant and to the checks of orders", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const client = (grantId: string) => ({
+      ...ownerOfLocalMode,
+      grantId,
+      expiresAt: "2999-01-01T00:00:00.000Z",
+    });
+    const alone = (sharedLines * places.shareOfFree) / (1 + places.shareOfFree);
+    const watcher = await openWatcher(host, "market-data", client("greedy"));
+    const follow = async (one: typeof watcher, conId: number) => {
+      one.send({ action: "subscribe", conId });
+      await agent.opens(instrument(`S${conId}`, conId));
+      return await one.json();
+    };
+    for (let conId = 1; conId <= alone; conId += 1) {
+      expect(await follow(watcher, conId)).toMatchObject({ type: "subscribed" });
+      await agent.expect("subscribe");
+    }
+    expect(await follow(watcher, 1_000)).toMatchObject({ type: "error", code: "rate_limited" });
+    const started = rpc(host).call(
+      callOf("ibkr_start_market_data_resource", { symbol: "MORE" }, client("greedy")),
+    );
+    await agent.opens(instrument("MORE", 1_001));
+    expect(await started).toMatchObject({ ok: false, error: refusal("rate_limited") });
+    const modest = await openWatcher(host, "market-data", client("modest"));
+    expect(await follow(modest, 1_000)).toMatchObject({ type: "subscribed" });
   });
 });

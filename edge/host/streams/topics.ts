@@ -3,10 +3,13 @@ import {
   type Condition,
   conditionOf,
   live,
+  parseTopic,
   type TopicEvent,
   type TopicValue,
 } from "../../../shared/events.ts";
+import type { Caller } from "../../../shared/caller.ts";
 import type { EdgeFrame } from "../../../shared/protocol.ts";
+import { mostLines } from "./places.ts";
 import type { SequenceNumbers } from "./sequence.ts";
 
 /** The latest value of a topic, numbered by this object: the agent's own numbers begin again with each connection. */
@@ -27,6 +30,8 @@ export interface TopicView {
 
 /** Told what happens on a topic that it watches. */
 export interface TopicListener {
+  /** On whose behalf it watches. */
+  readonly grantId: string;
   /** `before` is the value that was known until now, if one was. */
   valueChanged(view: TopicView, value: Value, before: Value | null): void;
   stateChanged(view: TopicView): void;
@@ -82,13 +87,22 @@ export class Topics {
   }
 
   /** Throws `rate_limited` when these cannot all be watched. */
-  requireRoom(topics: readonly string[]): void {
-    const added = topics.filter((topic) => !this.#entries.has(topic)).length;
-    if (this.#entries.size + added <= mostTopics) return;
-    throw new TwsError("rate_limited", `This host follows ${mostTopics} streams, as many as it can.`, {
-      nextStep:
-        "Unsubscribe from what is not needed, or stop some that were started (ibkr_list_active_resource_streams lists them), then try again.",
-    });
+  requireRoom(
+    topics: readonly string[],
+    { grantId, expiresAt }: Pick<Caller, "grantId" | "expiresAt">,
+  ): void {
+    const added = topics.filter((topic) => !this.#entries.has(topic));
+    if (this.#entries.size + added.length > mostTopics) {
+      throw noRoom(`This host follows ${mostTopics} streams, as many as it can.`);
+    }
+    // without sign-in there is one owner, and nobody to share with
+    if (expiresAt === null || !added.some(isQuote)) return;
+    const quotes = [...this.#entries.values()].filter(({ topic }) => isQuote(topic));
+    const mine = quotes.filter(({ listeners }) => [...listeners].some((one) => one.grantId === grantId));
+    if (mine.length < mostLines(quotes.length)) return;
+    throw noRoom(
+      `This access follows the prices of ${mine.length} instruments, as many as it may now: the market data lines of the host are shared.`,
+    );
   }
 
   /** Adds a listener. A topic whose value is not known, or that has ended, is asked of the agent again. */
@@ -209,6 +223,14 @@ export class Topics {
     }
   }
 }
+
+const isQuote = (topic: string): boolean => parseTopic(topic)?.kind === "quote";
+
+const noRoom = (message: string): TwsError =>
+  new TwsError("rate_limited", message, {
+    nextStep:
+      "Unsubscribe from what is not needed, or stop some that were started (ibkr_list_active_resource_streams lists them), then try again.",
+  });
 
 /** Not so for a topic that the agent called stale: it will say when that is over. */
 const wasInterrupted = ({ condition: { state, reason } }: TopicView): boolean =>

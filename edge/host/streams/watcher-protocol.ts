@@ -18,6 +18,10 @@ const mostInputErrors = 5;
 /** In UTF-16 units, which bounds the bytes as well as it needs to. */
 const maxMessageLength = 64 * 1024;
 
+/** Whether the runtime has assembled more for one message than any request takes. */
+export const isOversize = (message: unknown): boolean =>
+  (message instanceof ArrayBuffer ? message.byteLength : String(message).length) > maxMessageLength;
+
 export type StreamName = Extract<Attachment, { kind: "stream" }>["stream"];
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -78,9 +82,6 @@ const selectorSchema = z.toJSONSchema(ContractSelector, { io: "input" });
 /** The fields of a message; throws `invalid_input` for what is no message. */
 export function parseMessage(message: unknown): Fields {
   if (typeof message !== "string") throw wrong("Send JSON text; binary messages are not understood.");
-  if (message.length > maxMessageLength) {
-    throw new TwsError("too_large", "A message may have at most 64 KB.");
-  }
   const parsed = Message.safeParse(jsonOf(message));
   if (!parsed.success) throw wrong("The message is not a JSON object.");
   return parsed.data;

@@ -32,6 +32,8 @@ export interface WatcherOptions {
   readonly followingChanged: () => void;
   /** Called when the watcher has been closed from here. */
   readonly giveUp: () => void;
+  /** Called when the watcher has sent a message that is too large. */
+  readonly oversize: () => void;
 }
 
 /** Whose socket it is, and what it is for. */
@@ -105,6 +107,10 @@ export class Watcher implements TopicListener {
   /** Whatever is wrong is said, and the socket stays open; but not for one that floods us. */
   async receive(message: unknown): Promise<void> {
     if (this.#hasLeft) return;
+    if (protocol.isOversize(message)) {
+      this.#options.oversize();
+      return this.#flowControl.end(1009, "a message may have at most 64 KB");
+    }
     if (!this.#isAllowed()) return this.#flowControl.end(1008, "too many messages");
     let id: protocol.MessageId = null;
     try {
@@ -224,7 +230,7 @@ export class Watcher implements TopicListener {
       const subject = this.#messages.subject(known);
       return this.#answer(id, protocol.warning(subject, "This subscription exists already."));
     }
-    topics.requireRoom([topic]);
+    topics.requireRoom([topic], this.#caller);
     this.#followed.set(topic, { topic, name, mark: null });
     this.remember();
     this.#options.followingChanged();

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { type Caller, ownerOfLocalMode } from "../../../shared/caller.ts";
 import { conditionOf, emptyQuote } from "../../../shared/events.ts";
 import { connectAgent, dialAgent, freshHost, openWatcher, watchApple } from "../host.fixture.ts";
 import { watcherLimits } from "./watcher.ts";
+import { grantedPlaces, oversizeRate } from "./places.ts";
 import { mostWatchers } from "./watchers.ts";
 
 const validActions = ["subscribe", "unsubscribe", "list", "ping", "ack"];
@@ -128,7 +130,6 @@ describe("the market-data stream", () => {
     ["an acknowledgement of nothing", JSON.stringify({ action: "ack" })],
     ["an acknowledgement of what was never sent", JSON.stringify({ action: "ack", seq: 1 })],
     ["binary data", new Uint8Array([123, 125])],
-    ["more than 64 KB", JSON.stringify({ action: "ping", padding: "x".repeat(65_536) })],
   ])("answers %s with an error and stays open", async (_what, message) => {
     const watcher = await openWatcher(freshHost());
     watcher.socket.send(message);
@@ -139,6 +140,16 @@ describe("the market-data stream", () => {
     });
     watcher.send({ action: "ping" });
     expect(await watcher.json()).toMatchObject({ type: "pong" });
+  });
+
+  it.each([
+    ["text", "x".repeat(65_537)],
+    ["binary data", new Uint8Array(65_537)],
+  ])("is closed with 1009 at the first message of more than 64 KB: %s", async (_what, message) => {
+    const host = freshHost();
+    const watcher = await openWatcher(host);
+    watcher.socket.send(message);
+    expect((await watcher.closed).code).toBe(1009);
   });
 
   it("answers with the id of the message that it answers", async () => {
@@ -358,6 +369,36 @@ describe("the market-data stream", () => {
     const host = freshHost();
     await Promise.all(Array.from({ length: mostWatchers }, () => openWatcher(host)));
     await expect(openWatcher(host)).rejects.toThrow("HTTP 429");
+  });
+});
+
+describe("clients that the owner has let in", () => {
+  const client = (grantId: string): Caller => ({
+    ...ownerOfLocalMode,
+    grantId,
+    expiresAt: "2999-01-01T00:00:00.000Z",
+  });
+
+  it("have few sockets each and together, since what they have not finished saying is not seen", async () => {
+    const host = freshHost();
+    const { ofGrant, ofHost } = grantedPlaces;
+    for (let place = 0; place < ofGrant; place += 1) await openWatcher(host, "news", client("one"));
+    await expect(openWatcher(host, "news", client("one"))).rejects.toThrow("HTTP 429");
+    for (let place = ofGrant; place < ofHost; place += 1) {
+      await openWatcher(host, "news", client(`other ${place}`));
+    }
+    await expect(openWatcher(host, "news", client("late"))).rejects.toThrow("HTTP 429");
+  });
+
+  it("open no socket for a while after too many messages that were too large, and others do", async () => {
+    const host = freshHost();
+    for (let message = 0; message < oversizeRate.burst; message += 1) {
+      const watcher = await openWatcher(host, "news", client("one"));
+      watcher.socket.send("x".repeat(65_537));
+      await watcher.closed;
+    }
+    await expect(openWatcher(host, "news", client("one"))).rejects.toThrow("HTTP 429");
+    await openWatcher(host, "news", client("another"));
   });
 });
 

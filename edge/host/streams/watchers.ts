@@ -1,17 +1,18 @@
 import { TwsError } from "../../../shared/errors.ts";
 import type { Caller } from "../../../shared/caller.ts";
+import { createTokenBuckets } from "../../http/token-bucket.ts";
 import type { Attachment } from "../storage/socket-attachments.ts";
+import { grantedPlaces, oversizeRate, places, placesOf } from "./places.ts";
 import { SendBudget, type UnackedNote } from "./send-budget.ts";
 import type { StreamName } from "./watcher-protocol.ts";
 import { Watcher, type WatcherOptions } from "./watcher.ts";
 
-/** Sockets that follow streams, of one host. A grant has twice what is free at most, so that another finds room. */
-const places = { all: 300, shareOfFree: 2 } as const;
-
-/** What a grant has that has the host for itself. */
+/** Places of the owner of local mode, who has the host for themselves. */
 export const mostWatchers = (places.all * places.shareOfFree) / (1 + places.shareOfFree);
 
-interface WatchersOptions extends Omit<WatcherOptions, "budget" | "giveUp"> {
+const mostGrants = 2_000;
+
+interface WatchersOptions extends Omit<WatcherOptions, "budget" | "giveUp" | "oversize"> {
   readonly ctx: DurableObjectState;
 }
 
@@ -20,7 +21,10 @@ type StreamAttachment = Extract<Attachment, { kind: "stream" }>;
 /** The sockets that follow streams. */
 export class Watchers {
   readonly #bySocket = new Map<WebSocket, Watcher>();
+  /** With the sockets whose other end has not gone yet, since they take memory too. */
+  readonly #grantBySocket = new Map<WebSocket, string>();
   readonly #sendBudget = new SendBudget();
+  readonly #oversize = createTokenBuckets(oversizeRate, mostGrants);
   readonly #options: WatchersOptions;
 
   constructor(options: WatchersOptions) {
@@ -31,6 +35,7 @@ export class Watchers {
   accept(socket: WebSocket, stream: StreamName, caller: Caller): void {
     this.#requireRoom(caller);
     this.#options.ctx.acceptWebSocket(socket, ["stream"]);
+    this.#grantBySocket.set(socket, caller.grantId);
     const watcher = this.#add(socket, stream, caller, null);
     watcher.remember();
     watcher.greet();
@@ -38,6 +43,7 @@ export class Watchers {
 
   /** A socket that has slept. */
   restore(socket: WebSocket, { stream, caller, subscriptions, unread }: StreamAttachment): void {
+    this.#grantBySocket.set(socket, caller.grantId);
     // closed from here before; the other end has not answered yet
     if (socket.readyState !== WebSocket.READY_STATE_OPEN)
       return this.#sendBudget.leaving(socket, unread.bytes);
@@ -53,6 +59,7 @@ export class Watchers {
   closed(socket: WebSocket): void {
     const watcher = this.#bySocket.get(socket) ?? null;
     this.#bySocket.delete(socket);
+    this.#grantBySocket.delete(socket);
     watcher?.leave();
     this.#sendBudget.gone(socket, watcher?.unacked ?? null);
   }
@@ -62,15 +69,21 @@ export class Watchers {
     return false;
   }
 
-  #requireRoom({ grantId }: Caller): void {
-    // with those that have not gone yet, since they take memory too
-    const free = places.all - this.#options.ctx.getWebSockets("stream").length;
-    const mine = [...this.#bySocket.values()].filter((watcher) => watcher.grantId === grantId).length;
-    if (mine >= places.shareOfFree * free) {
+  #requireRoom(caller: Caller): void {
+    const waitMs = this.#oversize.waitMs(caller.grantId, Date.now());
+    if (waitMs > 0) {
+      throw new TwsError("rate_limited", "This access has sent too many messages that are too large.", {
+        retryAfterMs: waitMs,
+        nextStep: "Send messages of at most 64 KB, and open a stream again after that time.",
+      });
+    }
+    const mine = [...this.#grantBySocket.values()].filter((grantId) => grantId === caller.grantId).length;
+    const isGranted = caller.expiresAt !== null;
+    if (mine >= placesOf(isGranted, this.#grantBySocket.size)) {
       throw new TwsError(
         "rate_limited",
         mine === 0
-          ? `This host serves at most ${places.all} streams at a time.`
+          ? `This host serves at most ${isGranted ? grantedPlaces.ofHost : places.all} streams at a time.`
           : `This access has ${mine} streams open, as many as it may have now.`,
         {
           nextStep:
@@ -96,7 +109,8 @@ export class Watchers {
       watcher.remember();
       this.#sendBudget.left(socket, watcher.unacked);
     };
-    const options = { ...this.#options, budget: this.#sendBudget, giveUp };
+    const oversize = () => void this.#oversize.take(caller.grantId, Date.now());
+    const options = { ...this.#options, budget: this.#sendBudget, giveUp, oversize };
     const watcher = new Watcher(socket, { stream, caller }, note, options);
     this.#bySocket.set(socket, watcher);
     return watcher;
