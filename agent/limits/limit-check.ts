@@ -6,7 +6,7 @@ import { accountFindings, boundsOf, brokenLimit, limitNames, requireAll } from "
 import type { Finding, Limits } from "./limits.ts";
 import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
 import type { Journal } from "../journal/journal.ts";
-import type { Assessment, LimitGuard, LimitReport, ProposedOrder } from "./proposed-order.ts";
+import type { Assessment, CheckedOrder, LimitGuard, LimitReport, ProposedOrder } from "./proposed-order.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "../tws/session/api.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
@@ -17,10 +17,11 @@ import type { Readings, Valued } from "./market-limits.ts";
 import { createMoney } from "./exchange-rates.ts";
 import { createOpenOrders } from "./open-orders.ts";
 import { createExits } from "./exits.ts";
+import { createReductions } from "./reductions.ts";
 import { ruleFindings } from "./order-rules.ts";
 import { sharedFindings } from "./shared-limits.ts";
 import { priceOrders } from "./order-pricing.ts";
-import { whyNotChecked, whyOrThrow } from "./valuation.ts";
+import { isForWantOfPrice, whyNotChecked, whyOrThrow } from "./valuation.ts";
 import type { OrderValue } from "./valuation.ts";
 
 interface GuardDeps {
@@ -41,6 +42,7 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
   const moneyOf = createMoney({ session, quotes, now });
   const openOrders = createOpenOrders(deps);
   const exits = createExits(deps);
+  const reductions = createReductions(deps);
   /** The limit for whose sake orders are valued; undefined when none is set. */
   const valuedFor = (["orderValue", "dayValue", "approvalAbove"] as const).find(
     (name) => bounds[name] !== null,
@@ -71,6 +73,42 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
     if (valuedFor !== undefined || bounds.priceDistancePercent !== null)
       return exits(account, orders, context);
     return orders.map((order) => ({ ...order, openings: [] }));
+  }
+
+  const orRefuse = (name: NeedsMarket) => (error: unknown) => {
+    throw notChecked(error, (why) => unchecked(name, why));
+  };
+
+  /** Holds orders to the limits that need a price. Null where no limit needs their value. */
+  async function heldToMarket(orders: readonly CheckedOrder[], readings: Readings): Promise<Valued | null> {
+    requireAll(await distanceFindings(bounds, orders, readings).catch(orRefuse("priceDistancePercent")));
+    if (valuedFor === undefined) return null;
+    const valued = await valuesOf(orders, readings).catch(orRefuse(valuedFor));
+    requireAll(valueFindings(bounds, valued));
+    return valued;
+  }
+
+  /** As `heldToMarket`, but orders that only reduce a position are let through where there is no price of them. */
+  async function marketValues(
+    account: string,
+    orders: readonly CheckedOrder[],
+    readings: Readings,
+    context: RequestContext,
+  ): Promise<Valued | null> {
+    try {
+      return await heldToMarket(orders, readings);
+    } catch (error) {
+      if (!isForWantOfPrice(error)) throw error;
+      const reducing = await reductions(account, orders, context);
+      if (reducing.size === 0) throw error;
+      const rest = orders.filter((order) => !reducing.has(order));
+      const valued = await heldToMarket(rest, readings);
+      if (valued === null) return null;
+      return {
+        currency: valued.currency,
+        values: orders.map((order) => valued.values[rest.indexOf(order)] ?? unpricedReduction),
+      };
+    }
   }
 
   function lossFindings(account: string): Finding[] {
@@ -117,16 +155,10 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       const account = accountOf(orders);
       requireAll(plainFindings(account, orders));
       const readings = readingsFor(account, context);
-      const orRefuse = (name: NeedsMarket) => (error: unknown) => {
-        throw notChecked(error, (why) => unchecked(name, why));
-      };
       const checked = await checkedFor(account, orders, context).catch(
         orRefuse(valuedFor ?? "priceDistancePercent"),
       );
-      requireAll(await distanceFindings(bounds, checked, readings).catch(orRefuse("priceDistancePercent")));
-      const valued =
-        valuedFor === undefined ? null : await valuesOf(checked, readings).catch(orRefuse(valuedFor));
-      if (valued !== null) requireAll(valueFindings(bounds, valued));
+      const valued = await marketValues(account, checked, readings, context);
       if (bounds.openOrders !== null) await openOrders.refresh(context);
       return assessmentOf(account, orders, valued);
     },
@@ -165,11 +197,19 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
       const account = accountOf(orders);
       const readings = readingsFor(account, context);
       const checked = await checkedFor(account, orders, context);
-      const distances = await distanceFindings(bounds, checked, readings).catch((error: unknown) => [
-        unchecked("priceDistancePercent", whyOrThrow(error)),
-      ]);
+      let isLetThrough = false;
+      const unknown = async (error: unknown): Promise<string> => {
+        const why = whyOrThrow(error);
+        isLetThrough =
+          isForWantOfPrice(error) && (await reductions(account, checked, context)).size === checked.length;
+        return why;
+      };
+      const distances = await distanceFindings(bounds, checked, readings).catch(async (error: unknown) => {
+        const finding = unchecked("priceDistancePercent", await unknown(error));
+        return [{ ...finding, ok: isLetThrough }];
+      });
       // a preview tells the value also where no limit needs it
-      const valued = await valuesOf(checked, readings).catch(whyOrThrow);
+      const valued = await valuesOf(checked, readings).catch(unknown);
       if (bounds.openOrders !== null) await openOrders.refresh(context);
       const usage = journal.file.read((db) => usageOf(db, account, dayBegan(), now()));
       const isValued = typeof valued !== "string";
@@ -180,7 +220,7 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
         ? valueFindings(bounds, valued)
         : valuedFor === undefined
           ? []
-          : [unchecked(valuedFor, valued)];
+          : [{ ...unchecked(valuedFor, valued), ok: isLetThrough }];
       const findings = [
         ...plainFindings(account, orders),
         ...distances,
@@ -198,6 +238,9 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
     },
   };
 }
+
+/** What an order adds that only reduces a position and has no price: no exposure, and a value that nobody knows. */
+const unpricedReduction: OrderValue = { added: 0, whole: null };
 
 type NeedsMarket = "priceDistancePercent" | "orderValue" | "dayValue" | "approvalAbove";
 
@@ -242,9 +285,13 @@ function assessmentOf(account: string, orders: readonly ProposedOrder[], valued:
       orders: some.filter(({ changes }) => changes === null).length,
       messages: some.length,
       value,
-      wholeValue: values === null ? null : sumOf(values, "whole"),
+      wholeValue:
+        values === null || values.some(({ whole }) => whole === null) ? null : sumOf(values, "whole"),
       currency,
-      valueText: value === null ? "" : `about ${amountText(value)} ${currency}`,
+      valueText:
+        value === null || values?.some(({ whole }) => whole === null) === true
+          ? ""
+          : `about ${amountText(value)} ${currency}`,
       parts: [],
     };
   };

@@ -45,7 +45,7 @@ export async function distanceFindings(
     requireKnownKind(terms.contract.secType ?? (await readings.contract(conId)).secType);
     if (!hasStatedPrice(terms)) return [];
     const market = middleOf(await readings.quote(conId));
-    if (market === null) throw unknowable(noPrice(nameOf(terms.contract)));
+    if (market === null) throw noPrice(nameOf(terms.contract));
     return statedPrices(terms, market).map(({ field, price }): Finding => {
       // so that 95 is 5 % from 100, and not 5.000000000000004 %
       const percent = Number(((Math.abs(price - market) / market) * 100).toFixed(6));
@@ -74,7 +74,7 @@ export async function valuesOf(orders: readonly CheckedOrder[], readings: Readin
 }
 
 export const sumOf = (values: readonly OrderValue[], kind: keyof OrderValue): number =>
-  toCents(values.reduce((sum, value) => sum + value[kind], 0));
+  toCents(values.reduce((sum, value) => sum + (value[kind] ?? 0), 0));
 
 /** The orders of one call count together: a basket is no way around the limit of an order. */
 export function valueFindings({ orderValue }: Bounds, { currency, values }: Valued): Finding[] {

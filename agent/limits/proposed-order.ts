@@ -40,7 +40,10 @@ export interface Assessment {
    * is only so while no limit needs it.
    */
   readonly value: number | null;
-  /** As `value`, but a change that adds anything counts with all that its order then comes to. */
+  /**
+   * As `value`, but a change that adds anything counts with all that its order then comes to. Null also where an order
+   * that only reduces a position was let through without a price.
+   */
   readonly wholeValue: number | null;
   /** The account's currency; null as `value` is. */
   readonly currency: string | null;

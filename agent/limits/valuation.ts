@@ -20,8 +20,8 @@ export interface Basis {
 export interface OrderValue {
   /** What it adds to what works already: all of it for a new order, nothing for a change that only shrinks. */
   readonly added: number;
-  /** All that the order comes to, if it adds anything. */
-  readonly whole: number;
+  /** All that the order comes to, if it adds anything. Null only for a reduction of a position that has no price. */
+  readonly whole: number | null;
 }
 
 /** A bond is traded in units of 1,000 of face value, and its price is in percent. */
@@ -41,7 +41,10 @@ export async function valueOrder(order: CheckedOrder, basis: Basis): Promise<Ord
   throw unknowable("its value is beyond all numbers");
 }
 
-async function ownValue({ spec, changes, isExit }: CheckedOrder, basis: Basis): Promise<OrderValue> {
+async function ownValue(
+  { spec, changes, isExit }: CheckedOrder,
+  basis: Basis,
+): Promise<{ readonly added: number; readonly whole: number }> {
   requireKnownTerms(spec);
   if (isExit) return { added: 0, whole: 0 };
   const unit = await unitValue(spec, basis);
@@ -91,7 +94,8 @@ async function unitValue(terms: PriceTerms, basis: Basis): Promise<number> {
   // a quantity of EUR.USD is of EUR
   const own = contract.secType === "CASH" ? await money.rateOf(contract.symbol) : null;
   if (rate === null && own !== null) return own;
-  if (rate === null) throw unknowable(`TWS gives no rate from ${contract.currency} to ${money.currency}`);
+  if (rate === null)
+    throw new NoPriceError(`TWS gives no rate from ${contract.currency} to ${money.currency}`);
   return Math.max(own ?? 0, units * (await priceOf(terms, basis)) * rate);
 }
 
@@ -104,13 +108,13 @@ async function priceOf(terms: PriceTerms, { contract, quote }: Basis): Promise<n
     case "unknown":
       throw unknowable(found.why);
     case "needs_quote":
-      throw unknowable(noPrice(contract.symbol));
+      throw noPrice(contract.symbol);
     default:
       return found satisfies never;
   }
 }
 
-export const noPrice = (name: string): string => `TWS has no price of ${name}`;
+export const noPrice = (name: string): Error => new NoPriceError(`TWS has no price of ${name}`);
 
 /** How many of what a price is of are in one of the quantity. Throws `unknowable` for what has no such number. */
 function unitsOf({
@@ -144,7 +148,12 @@ export const requireKnownKind = (secType: string): void =>
 
 /** Why a limit cannot be checked; `notChecked` makes a refusal of it. */
 class UnknowableError extends Error {
-  override readonly name = "UnknowableError";
+  override readonly name: string = "UnknowableError";
+}
+
+/** An `UnknowableError` for want of a price or a rate alone. */
+class NoPriceError extends UnknowableError {
+  override readonly name = "NoPriceError";
 }
 
 export const unknowable = (why: string): Error => new UnknowableError(why);
@@ -157,6 +166,18 @@ const passing: ReadonlySet<string> = new Set([
   "pacing",
   "rate_limited",
 ]);
+
+/** The session is gone or the caller has left, so that no order goes out at all. */
+const ending: ReadonlySet<string> = new Set(["tws_offline", "tws_upstream_down", "cancelled"]);
+
+/** True where a check failed since a price or a rate could not be had, and for nothing else. */
+export function isForWantOfPrice(error: unknown): boolean {
+  if (error instanceof NoPriceError) return true;
+  if (!(error instanceof TwsError)) return false;
+  // a refusal has what it was refused for as its cause
+  if (error.cause !== undefined && error.code === "trading_refused") return isForWantOfPrice(error.cause);
+  return error.code !== "trading_refused" && !ending.has(error.code);
+}
 
 /** What a failed check means for the order: null for what has nothing to do with it. */
 export function whyNotChecked(error: unknown): string | null {
