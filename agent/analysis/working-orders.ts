@@ -1,5 +1,5 @@
 import type { Order } from "../../shared/order.ts";
-import { mapAtOnce } from "../call/concurrent-map.ts";
+import { mapConcurrently } from "../call/concurrent-map.ts";
 import { centsUp } from "./rebalance.ts";
 import { sum } from "./statistics.ts";
 
@@ -40,7 +40,7 @@ export async function claimsOf(orders: readonly Order[], prices: Prices): Promis
     if (action === "BUY" || conId === undefined) continue;
     offered.set(conId, { symbol, quantity: (offered.get(conId)?.quantity ?? 0) + remaining });
   }
-  const costs = await mapAtOnce(purchases, atOnce, async (order) => ({
+  const costs = await mapConcurrently(purchases, atOnce, async (order) => ({
     order,
     cost: await costOf(order, prices),
   }));

@@ -1,5 +1,5 @@
 /** The results in the order of the items, at most `limit` in work at a time. Rejects with the first that fails. */
-export async function mapAtOnce<T, R>(
+export async function mapConcurrently<T, R>(
   items: readonly T[],
   limit: number,
   work: (item: T) => Promise<R>,

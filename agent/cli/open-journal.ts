@@ -7,17 +7,20 @@ import { inMemory, isJournalTaken, type JournalFile, openJournalFile } from "../
 import { journalPathOf } from "../config/journal-path.ts";
 import { isOurs, type RunningAgent, runningAgents } from "../process/running-agents.ts";
 
-/** What a command works on. */
+/** An open journal plus the terminal, as commands receive them. */
 export interface OpenJournal extends Output {
   readonly file: JournalFile;
   readonly path: string;
-  /** Whether an agent has it open for orders. */
+  /** True while an agent has it open for orders. */
   readonly isTaken: boolean;
   readonly now: () => number;
 }
 
 /** Runs the work with the journal open, which must be there: no command makes one. */
-export async function withJournal<T>(path: string, work: (desk: OpenJournal) => T | Promise<T>): Promise<T> {
+export async function withJournal<T>(
+  path: string,
+  work: (journal: OpenJournal) => T | Promise<T>,
+): Promise<T> {
   if (!existsSync(path)) {
     throw new TwsError("journal_unavailable", `There is no order journal at ${path}.`, {
       nextStep:
@@ -54,7 +57,7 @@ export function journalFor(named: string | undefined): string {
   );
 }
 
-/** What freeze stops. */
+/** The journals that `freeze` stops, and the agents that it cannot reach. */
 export interface JournalsToStop {
   /** By path, with the agent that is listed as running with it. */
   readonly journals: ReadonlyMap<string, RunningAgent | null>;

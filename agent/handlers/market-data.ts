@@ -84,7 +84,7 @@ export function createMarketDataHandlers({
       const { page } = context;
       const wanted = selectors.slice(page.start, page.start + Math.min(page.limit, quotesInPage));
       page.partOf(selectors.length);
-      const rows = await mapAtOnce(wanted, atOnce, async (selector, done) => {
+      const rows = await mapConcurrently(wanted, atOnce, async (selector, done) => {
         const row = await rowFor(selector, context);
         context.progress(done(), wanted.length, `quote of ${row.symbol}`);
         return row;
@@ -129,7 +129,7 @@ export function createMarketDataHandlers({
 }
 
 /** The results in the order of the items, at most `limit` in work; `done` counts those that have ended. */
-async function mapAtOnce<T, R>(
+async function mapConcurrently<T, R>(
   items: readonly T[],
   limit: number,
   work: (item: T, done: () => number) => Promise<R>,

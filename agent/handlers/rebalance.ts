@@ -9,7 +9,7 @@ import type { analysisTools } from "../../shared/tools/analysis.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import { accountState } from "../analysis/account-state.ts";
 import type { AccountState } from "../analysis/account-state.ts";
-import { mapAtOnce } from "../call/concurrent-map.ts";
+import { mapConcurrently } from "../call/concurrent-map.ts";
 import { commissionAtMost } from "../analysis/commissions.ts";
 import { percentOf, planRebalance } from "../analysis/rebalance.ts";
 import type { Line, Plan, Trade } from "../analysis/rebalance.ts";
@@ -154,7 +154,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     const state = await accountState(session, account, request);
     if (state.netLiquidation < 1)
       throw new TwsError("invalid_input", `account: ${account} is worth nothing that could be divided.`);
-    const targets = await mapAtOnce(input.targets, atOnce, async ({ percent, ...selector }) => ({
+    const targets = await mapConcurrently(input.targets, atOnce, async ({ percent, ...selector }) => ({
       percent,
       contract: (await resolveDetails(session, ContractSelector.parse(selector), request)).contract,
     }));
@@ -164,7 +164,9 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       worstOf: (order) => worstOf(order, context),
     });
     const targetPositions = targetPositionsOf(targets, state, input.others);
-    const rows = await mapAtOnce(targetPositions, atOnce, (target) => rowFor(target, state, claims, context));
+    const rows = await mapConcurrently(targetPositions, atOnce, (target) =>
+      rowFor(target, state, claims, context),
+    );
     const plan = planRebalance(rows, {
       netCents: Math.round(state.netLiquidation * 100),
       cashCents: Math.round(state.cash * 100),

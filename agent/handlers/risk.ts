@@ -5,7 +5,7 @@ import type { analysisTools } from "../../shared/tools/analysis.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import { accountState } from "../analysis/account-state.ts";
 import type { AccountState } from "../analysis/account-state.ts";
-import { mapAtOnce } from "../call/concurrent-map.ts";
+import { mapConcurrently } from "../call/concurrent-map.ts";
 import { dailyCloses } from "../analysis/closes.ts";
 import { assess, leastDays } from "../analysis/portfolio-risk.ts";
 import type { Candidate, Excluded } from "../analysis/portfolio-risk.ts";
@@ -90,7 +90,7 @@ export function createRiskAssessor({ session, limits, now }: Deps) {
       .map((holding) => ({ ...holding, value: valueOf(holding, state) }))
       .toSorted((a, b) => Math.abs(b.value ?? 0) - Math.abs(a.value ?? 0));
     let done = 0;
-    const found = await mapAtOnce(holdings.slice(0, mostHoldings), atOnce, async (holding) => {
+    const found = await mapConcurrently(holdings.slice(0, mostHoldings), atOnce, async (holding) => {
       const one = await candidateFor(holding, input, context);
       context.progress((done += 1), Math.min(mostHoldings, holdings.length), `bars of ${one.symbol}`);
       return one;

@@ -1,6 +1,6 @@
 import type { Contract } from "../../shared/contract.ts";
 import type { Quote } from "../../shared/events.ts";
-import { mapAtOnce } from "../call/concurrent-map.ts";
+import { mapConcurrently } from "../call/concurrent-map.ts";
 import { limitNames } from "./limits.ts";
 import type { Bounds, Finding } from "./limits.ts";
 import type { CheckedOrder } from "./proposed-order.ts";
@@ -38,7 +38,7 @@ export async function distanceFindings(
     ...(isExit ? [] : [spec]),
     ...openings.map(({ terms }) => terms),
   ]);
-  const found = await mapAtOnce(held, atOnce, async (terms) => {
+  const found = await mapConcurrently(held, atOnce, async (terms) => {
     const why = unknownPrice(terms);
     if (why !== null) throw unknowable(why);
     const { conId } = terms.contract;
@@ -65,7 +65,7 @@ export async function distanceFindings(
 /** What the orders come to. */
 export async function valuesOf(orders: readonly CheckedOrder[], readings: Readings): Promise<Valued> {
   const money = await readings.money();
-  const values = await mapAtOnce(orders, atOnce, async (order) => {
+  const values = await mapConcurrently(orders, atOnce, async (order) => {
     const { conId } = order.spec.contract;
     const contract = await readings.contract(conId);
     return valueOrder(order, { contract, money, quote: () => readings.quote(conId) });

@@ -1,6 +1,6 @@
 import type { ApprovalQuote } from "../../shared/approval.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { mapAtOnce } from "../call/concurrent-map.ts";
+import { mapConcurrently } from "../call/concurrent-map.ts";
 import { amountText } from "./amounts.ts";
 import { sumOf, valuesOf } from "./market-limits.ts";
 import type { Readings } from "./market-limits.ts";
@@ -22,7 +22,7 @@ export async function priceOrders(
   orders: readonly CheckedOrder[],
   readings: Readings,
 ): Promise<OrderPricing> {
-  const quotes = await mapAtOnce(orders, atOnce, async ({ spec }): Promise<ApprovalQuote | null> => {
+  const quotes = await mapConcurrently(orders, atOnce, async ({ spec }): Promise<ApprovalQuote | null> => {
     try {
       const { bid, ask, last, time, dataType } = await readings.quote(spec.contract.conId);
       return { bid, ask, last, at: time, dataType };

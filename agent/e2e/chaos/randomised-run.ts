@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { isFinal, OrderStatus } from "../../../shared/order.ts";
-import { mapAtOnce } from "../../call/concurrent-map.ts";
+import { mapConcurrently } from "../../call/concurrent-map.ts";
 import { hash } from "../../simulator/market/noise.ts";
 import { startSimulator } from "../../simulator/server.ts";
 import { type SeededRandom, createSeededRandom } from "./seeded-random.ts";
@@ -94,7 +94,7 @@ async function settle(
   const isOpen = (intent: WorkloadIntent) => intent.isKeyed && !isSettled(intent);
   const wrong: string[] = [];
   while (clock() < until && (intents.some(isOpen) || host.agent().orders.status().unknownOrders > 0)) {
-    await mapAtOnce(intents.filter(isOpen), askedAtOnce, async (intent) => {
+    await mapConcurrently(intents.filter(isOpen), askedAtOnce, async (intent) => {
       const what = hear(intent, await host.askAs(intent.caller)(intent.tool, intent.input), clock());
       if (what !== null) wrong.push([`${intent.tool} ${what}`, ...intent.history].join("\n    "));
     });

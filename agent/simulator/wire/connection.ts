@@ -109,13 +109,13 @@ export function openConnection(socket: Socket, host: Host): Connection {
       if (fields[0] === startApi && !host.isMuted()) start(fields);
       return;
     }
-    const pacing = pace.count(performance.now());
-    if (pacing !== "fine") {
+    const rate = pace.count(performance.now());
+    if (rate !== "fine") {
       const max = host.maxMessagesPerSecond;
       const text = `Max rate of messages per second has been exceeded:max=${max} rec=${max + 1} (${pace.strikes()})`;
       client.error(-1, 100, text);
     }
-    if (pacing === "expelled") hangUp();
+    if (rate === "expelled") hangUp();
     else host.received(client, fields);
   }
 
