@@ -81,8 +81,7 @@ export function frameSplitter(): FrameSplitter {
         needed = headerBytes;
         if (bytes.length < needed) break;
         const length = bytes.readUInt32BE(0);
-        // no request is empty, and a flood of empty frames costs its sender four bytes each
-        if (length === 0 || length > maxFrameBytes) return null;
+        if (length > maxFrameBytes) return null;
         needed = headerBytes + length;
         if (bytes.length < needed) break;
         payloads.push(bytes.subarray(headerBytes, needed));

@@ -213,7 +213,7 @@ interface Host {
  * Enter on a choice presses the first button of the form, and does nothing where that one is disabled. Access is given by
  * a button that the owner presses.
  */
-const noDefaultButton: Markup = html`<button type="submit" disabled hidden></button>`;
+const noDefaultButton: Markup = html`<button type="submit" disabled hidden>Choose below</button>`;
 
 const isLive = (account: string): boolean => modeOf(account) === "live";
 

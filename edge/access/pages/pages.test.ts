@@ -132,12 +132,12 @@ describe("the consent page", () => {
   });
 
   test("marks live accounts, also beside paper ones", async () => {
-    const accounts = ["DU1234567", "U7654321"];
+    const accounts = ["DU1234567", "U1234567"];
     await connectAgent(hostOf(env), {
       status: { ...connectedStatus, tws: { ...connectedStatus.tws, accounts } },
     });
     const page = (await (await consentPage(await signedIn())).text()).replaceAll(/\s+/g, " ");
-    expect(page).toContain("U7654321 <strong>LIVE</strong>");
+    expect(page).toContain("U1234567 <strong>LIVE</strong>");
     expect(page).toContain("DU1234567 paper");
     expect(page).toContain("Accounts marked LIVE hold real money.");
   });
