@@ -30,12 +30,17 @@ export async function runFreezeAll(
   reason: string,
   { out }: Output = terminal,
 ): Promise<Failure> {
-  const stops: Promise<{ readonly stopped: Stopped; readonly lines: readonly string[] }>[] = [];
-  // all at once: a stuck agent must not delay the stop of another
-  for (const [path, agent] of journals) stops.push(stopOne(path, agent, reason));
-  const all = await Promise.all(stops);
-  const said = all.flatMap(({ lines }) => (lines.length === 0 ? [] : [lines.join("\n")]));
-  if (said.length > 0) out(said.join("\n\n"));
+  const all: Awaited<ReturnType<typeof stopOne>>[] = [];
+  // this user's own agents first: a journal of another user may keep whoever opens it busy
+  const own = [...journals].filter(([, agent]) => agent === null || agent.uid === ownUid());
+  const others = [...journals].filter(([path]) => !own.some(([known]) => known === path));
+  for (const some of [own, others]) {
+    // all at once: a stuck agent must not delay the stop of another
+    const stops = await Promise.all(some.map(([path, agent]) => stopOne(path, agent, reason)));
+    const said = stops.flatMap(({ lines }) => (lines.length === 0 ? [] : [lines.join("\n")]));
+    if (said.length > 0) out(said.join("\n\n"));
+    all.push(...stops);
+  }
   const problems = all.flatMap(({ stopped }) => problemOf(stopped));
   for (const words of unreached)
     problems.push({ words: `Not stopped. ${words}`, exitCode: exitCodes.notConfirmed });
@@ -71,6 +76,8 @@ const problemOf = (stopped: Stopped): { readonly words: string; readonly exitCod
       return stopped satisfies never;
   }
 };
+
+const ownUid = (): number | null => process.getuid?.() ?? null;
 
 async function stopOne(path: string, agent: RunningAgent | null, reason: string) {
   const lines: string[] = [];

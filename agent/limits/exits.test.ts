@@ -39,6 +39,11 @@ test("an exit that is changed opens what its entry has not, whatever the positio
   expect(change(10, { ...entry, status: "Filled", filled: 10, remaining: 0 }, 7)).toBe(3);
   // an entry of another client is none of this exit's
   expect(change(10, { ...entry, clientId: 9 }, 0)).toBe(10);
+  // of an entry that TWS has forgotten the exit closes what it did before, however much is held
+  const forgotten = { ...entry, orderId: 99 };
+  expect(change(10, forgotten, 500)).toBe(0);
+  expect(change(40, forgotten, 500)).toBe(30);
+  expect(change(10, forgotten, 4)).toBe(6);
 });
 
 test("an entry that is made smaller leaves its exits to open the rest", () => {

@@ -46,8 +46,10 @@ export function openingsOf(
   const open = Math.max(0, spec.quantity - changes.filled);
   if (isExit) {
     const entry = orders.find((other) => isOf(other, changes.parentId, changes));
-    const state = entry === undefined ? null : stateOf(entry, orders);
-    return opening(spec, surplusOf(open, heldFor(spec, position), state));
+    const held = heldFor(spec, position);
+    if (entry !== undefined) return opening(spec, surplusOf(open, held, stateOf(entry, orders)));
+    // TWS forgets an entry that has ended: then the exit closes no more than it did before, since other exits have a claim
+    return opening(spec, surplusOf(open, Math.min(held, changes.remaining), null));
   }
   const state = { ...stateOf(changes, orders), open };
   return exitsOf({ spec, changes }, orders).flatMap((exit) =>

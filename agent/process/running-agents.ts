@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fstatSync,
@@ -88,7 +89,9 @@ export function registerAgent(
     const write = () => {
       file = join(ownFolder(parent), `${process.pid}-${startedAt.getTime()}.json`);
       // whole or not there: a reader never sees half of it
-      writeFileSync(`${file}.new`, JSON.stringify(entry), { mode: 0o644 });
+      writeFileSync(`${file}.new`, JSON.stringify(entry));
+      // the umask of an agent keeps its files from others, and this one is for everybody to read
+      chmodSync(`${file}.new`, 0o644);
       renameSync(`${file}.new`, file);
     };
     write();
@@ -145,7 +148,9 @@ function ownFolder(parent: string): string {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
   const own = agentFolders(parent).find((folder) => uid === null || statSync(folder).uid === uid);
-  return own ?? mkdtempSync(`${usual}-`);
+  const folder = own ?? mkdtempSync(`${usual}-`);
+  chmodSync(folder, 0o755);
+  return folder;
 }
 
 /** Folders in which agents are listed; links are not followed. */

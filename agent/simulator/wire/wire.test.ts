@@ -37,7 +37,6 @@ describe("frames", () => {
   test.each([
     ["beyond the largest length", [1, 0, 0, 0]],
     ["of a negative length", [255, 255, 255, 255]],
-    ["of no length", [0, 0, 0, 0]],
   ])("%s end the stream", (_which, bytes) => {
     expect(frameSplitter().push(Buffer.from(bytes))).toBeNull();
   });
