@@ -5,6 +5,7 @@ import { defineConfig } from "vitest/config";
 const signIn = {
   AUTH: "on",
   PUBLIC_URL: "https://tws.example",
+  SECURITY_CONTACT: "mailto:security@tws.example",
   OWNER_PASSPHRASE_HASH: "pbkdf2$100000$ZTHFPZwUdN6T4MWs2fU7Rw$sxx3Xn-fOGv44ucyiBmat78Ex10JoemsFh3ZQJL_sMA",
 };
 

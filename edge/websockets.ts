@@ -5,6 +5,7 @@ import { refusalError } from "./access/machines/key-proofs.ts";
 import type { TicketEndpoint } from "./rpc/access.ts";
 import { isSame } from "./crypto/secrets.ts";
 import { callerOf } from "./auth/caller.ts";
+import { noteProven, proofIn, requireNotBlockedFor } from "./auth/proven-keys.ts";
 import { accessOf, type Env, hostOf } from "./config/bindings.ts";
 import type { Settings } from "./config/settings.ts";
 import { callerHeader, encodeCaller } from "./rpc/host.ts";
@@ -74,16 +75,19 @@ async function agentOf(
   env: Env,
   { agentToken, access }: Settings,
 ): Promise<{ readonly hostId: string; readonly keyId: string | null }> {
-  const bearer = bearerOf(request);
+  const bearer = proofIn(request);
   if (access !== null) {
     const isLocal =
       access.localAgentToken !== null &&
       isWithinMachine(request) &&
       (await isSame(bearer, access.localAgentToken));
     if (isLocal) return { hostId: defaultHostId, keyId: null };
-    requireNotBlocked(addressOf(request, access.publicUrl));
+    requireNotBlockedFor(bearer, addressOf(request, access.publicUrl));
     const proven = await accessOf(env).proveAgent(bearer, Date.now());
-    if (proven.ok) return { hostId: proven.hostId, keyId: proven.keyId };
+    if (proven.ok) {
+      noteProven(bearer);
+      return { hostId: proven.hostId, keyId: proven.keyId };
+    }
     throw refusalError(proven, access.publicUrl);
   }
   if (agentToken === null || (await isSame(bearer, agentToken))) {
@@ -96,9 +100,6 @@ async function agentOf(
 
 /** Cloudflare tells every request's address, whatever its sender says; the agent of `npm start` dials the edge itself. */
 const isWithinMachine = (request: Request): boolean => !request.headers.has("CF-Connecting-IP");
-
-const bearerOf = (request: Request): string =>
-  /^Bearer +(\S+) *$/i.exec(request.headers.get("Authorization") ?? "")?.[1] ?? "";
 
 function upgradeRequired(message: string, headers: Record<string, string> = {}): Response {
   const body = new TwsError("protocol_error", message, { nextStep: message }).toBody();

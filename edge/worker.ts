@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import { toErrorBody, TwsError } from "../shared/errors.ts";
 import type { Caller } from "../shared/caller.ts";
 import { wholeRequest } from "./access/whole-request.ts";
+import { proofPaths } from "../shared/machine-key.ts";
 import { accessPaths, ticketEndpoints } from "./rpc/access.ts";
 import { callerOf, resourceMetadata } from "./auth/caller.ts";
 import { accessOf, type Env } from "./config/bindings.ts";
@@ -15,6 +16,8 @@ import { guardPublic } from "./http/public-guard.ts";
 import { notConfigured } from "./not-configured.ts";
 import { openAgentLink, openStream, watcherOf } from "./websockets.ts";
 import { issueTicket } from "./auth/tickets.ts";
+import { noteProven, proofIn, requireNotBlockedFor } from "./auth/proven-keys.ts";
+import { securityText } from "./security-text.ts";
 import { admitAddress, noteRefusal } from "./http/address-limits.ts";
 import { addressOf } from "./http/client-address.ts";
 import { resourceMetadataPath } from "./http/bearer-challenge.ts";
@@ -57,8 +60,10 @@ app.use(async (c, next) => {
     return complete(
       c.req.path === "/health" ? misconfigured() : await notConfigured(c.req.raw, parsed.problems),
       null,
+      false,
     );
   const { access, allowedOrigins } = parsed.settings;
+  const isHttps = access !== null && isOwnHttps(c.req.raw, access);
   try {
     if (access === null) guardLocal(c.req.raw, allowedOrigins);
     else {
@@ -67,14 +72,20 @@ app.use(async (c, next) => {
       if (c.req.path !== mcpPath) admitAddress(addressOf(c.req.raw, access.publicUrl));
     }
   } catch (error) {
-    return complete(errorResponse(error), null);
+    return complete(errorResponse(error), null, isHttps);
   }
   c.set("settings", parsed.settings);
   await next();
   if (access !== null && c.res.status === 401) noteRefusal(addressOf(c.req.raw, access.publicUrl));
-  c.res = complete(c.res, c.req.raw.headers.get("Origin"));
+  c.res = complete(c.res, c.req.raw.headers.get("Origin"), isHttps);
   return undefined;
 });
+
+/** Whether this is asked under the public address, and that is https: of other names nothing is promised. */
+function isOwnHttps(request: Request, { publicUrl }: AccessSettings): boolean {
+  const { protocol, host } = new URL(publicUrl);
+  return protocol === "https:" && (request.headers.get("Host") ?? new URL(request.url).host) === host;
+}
 
 /** What only a caller may have; asked before anything of the request is read. */
 const forCaller =
@@ -118,8 +129,10 @@ for (const path of [resourceMetadataPath, "/.well-known/oauth-protected-resource
   route(path, { GET: withAccess((_, access) => resourceMetadata(access)) });
 }
 for (const [path, methods] of Object.entries(accessPaths)) {
-  route(path, Object.fromEntries(methods.map((method) => [method, withAccess(toAccess)])));
+  const handler = withAccess(path.startsWith("/api/v1/") ? toMachines : toAccess);
+  route(path, Object.fromEntries(methods.map((method) => [method, handler])));
 }
+route("/.well-known/security.txt", { GET: (c) => securityText(c.get("settings")) });
 
 /** What there is only with sign-in. */
 function withAccess(
@@ -138,6 +151,15 @@ async function toAccess(
 ): Promise<Response> {
   const whole = await wholeRequest(req.raw, publicUrl);
   return whole instanceof Response ? whole : await accessOf(env).fetch(whole);
+}
+
+/** The same for machines, which bring a proof: an address that was refused too often is not asked about. */
+async function toMachines(c: Context<Invocation>, access: AccessSettings): Promise<Response> {
+  const proof = proofIn(c.req.raw);
+  requireNotBlockedFor(proof, addressOf(c.req.raw, access.publicUrl));
+  const answer = await toAccess(c, access);
+  if (answer.ok && c.req.path.startsWith(proofPaths.tokens)) noteProven(proof);
+  return answer;
 }
 
 /** What `path` answers, by method; every other method is refused with the list of these. */

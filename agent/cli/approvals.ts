@@ -1,6 +1,6 @@
 import { describeQuote, describeValue, type PendingApproval } from "../../shared/approval.ts";
 import { confirmed, exitCodeFor, unconfirmedWords } from "./confirmation.ts";
-import { type Failure, plain } from "./output.ts";
+import { type Failure, jsonOf, plain } from "./output.ts";
 import type { OpenJournal } from "./open-journal.ts";
 import { createApprovals, type KnownApproval } from "../journal/approvals.ts";
 
@@ -33,7 +33,7 @@ export function listApprovals(
 ): Failure {
   const pending = createApprovals(file, now).pending();
   if (json === true) {
-    out(JSON.stringify(pending, null, 2));
+    out(jsonOf(pending, 2));
     return null;
   }
   if (pending.length === 0) note(`Nothing waits for your approval (journal: ${path}).`);

@@ -1,6 +1,6 @@
 import { type AuditEntry, AuditHead, emptyHead } from "../../shared/audit.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { type Failure, plain } from "./output.ts";
+import { type Failure, jsonOf, plain } from "./output.ts";
 import type { OpenJournal } from "./open-journal.ts";
 import { auditAfter, type ChainFault, checkChain, findAudit } from "../journal/audit-trail.ts";
 
@@ -71,7 +71,7 @@ function show({ file, path, now, out, note }: OpenJournal, values: Values): Fail
     intentId: values.intent ?? null,
   };
   const entries = file.read((db) => findAudit(db, query));
-  if (values.json === true) for (const entry of entries) out(JSON.stringify(entry));
+  if (values.json === true) for (const entry of entries) out(jsonOf(entry));
   else for (const entry of entries) out(lineOf(entry));
   if (entries.length === 0) note(`No entry fits (journal: ${path}).`);
   return null;
@@ -125,7 +125,7 @@ function exportAll({ file, out }: OpenJournal): Failure {
   let seq = 0;
   for (;;) {
     const entries = file.read((db) => auditAfter(db, seq, batch));
-    if (entries.length > 0) out(entries.map((entry) => JSON.stringify(entry)).join("\n"));
+    if (entries.length > 0) out(entries.map((entry) => jsonOf(entry)).join("\n"));
     const last = entries.at(-1);
     if (last === undefined) return null;
     ({ seq } = last);

@@ -17,7 +17,7 @@ import {
   type StartConfig,
   type TwsTarget,
 } from "../config/config.ts";
-import { type Failure, failureOf, plain, terminal } from "./output.ts";
+import { jsonOf, type Failure, failureOf, plain, terminal } from "./output.ts";
 import { originOf, readKey } from "../link/machine-key.ts";
 import { envFileWarning } from "../config/env-file.ts";
 import { limitsInWords } from "../limits/limits-in-force.ts";
@@ -54,7 +54,7 @@ export async function runDoctor(args: readonly string[]): Promise<Failure> {
   try {
     const { json } = readArgs(args);
     const findings = await examine(loadEnvironment());
-    if (json === true) terminal.out(JSON.stringify(findings, null, 2));
+    if (json === true) terminal.out(jsonOf(findings, 2));
     else findings.forEach(say);
     const wrong = findings.filter(({ state }) => state === "wrong").length;
     return wrong === 0 ? null : { words: `Wrong: ${wrong}.`, exitCode: 1 };

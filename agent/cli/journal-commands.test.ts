@@ -369,6 +369,17 @@ describe("audit", () => {
     expect(lines).toEqual(createJournal(file, Date.now).audit.after(0, 10_000));
   });
 
+  test("exports names of clients without a letter that a terminal would obey", async () => {
+    const file = agentWith();
+    const client = "a\u202Eb\u009B31m\u2028\u{E0041}";
+    file.write("named", (db) => appendAudit(db, { step: "received", client }, Date.now()));
+    for (const args of [["export"], ["show"], ["show", "--json"]]) {
+      const { out } = await run("audit", ...args);
+      expect(out).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    }
+    expect(JSON.parse((await run("audit", "export")).out)).toMatchObject({ client });
+  });
+
   test("verifies the chain and prints its end, which is good for later", async () => {
     const file = fill();
     const { code, out } = await run("audit", "verify");

@@ -25,5 +25,13 @@ export const terminal: Output = {
   note: (text) => void process.stderr.write(`${text}\n`),
 };
 
+/** JSON that shows its reader nothing but what is there: letters that a terminal would obey are escaped. */
+export const jsonOf = (value: unknown, indent = 0): string =>
+  JSON.stringify(value, null, indent).replace(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (letter) =>
+    Array.from({ length: letter.length }, (_, at) => escaped(letter.charCodeAt(at))).join(""),
+  );
+
+const escaped = (unit: number): string => `\\u${unit.toString(16).padStart(4, "0")}`;
+
 /** Words that came from elsewhere, for a terminal, which would obey what is in them. */
 export const plain = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "�");

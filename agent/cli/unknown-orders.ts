@@ -1,5 +1,5 @@
 import { modeOf } from "../../shared/status.ts";
-import { type Failure, plain } from "./output.ts";
+import { type Failure, jsonOf, plain } from "./output.ts";
 import type { OpenJournal } from "./open-journal.ts";
 import { createJournal, type Intent } from "../journal/journal.ts";
 
@@ -22,7 +22,7 @@ export function listUnknown(
     .unfinished()
     .filter(({ state }) => state === "sending" || state === "unknown");
   if (json === true) {
-    out(JSON.stringify(intents, null, 2));
+    out(jsonOf(intents, 2));
     return null;
   }
   if (intents.length === 0) {

@@ -33,6 +33,7 @@ test("an empty environment gives the documented defaults and the simulator", () 
       port: 8000,
       allowedOrigins: [],
       publicUrl: null,
+      securityContact: null,
       owner: null,
     },
   });

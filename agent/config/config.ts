@@ -45,6 +45,8 @@ interface ServerConfig {
   readonly port: number;
   readonly allowedOrigins: readonly string[];
   readonly publicUrl: string | null;
+  /** Where to report a hole in the edge. */
+  readonly securityContact: string | null;
   /** Null: AUTH is off, and everyone who reaches the edge is the owner. */
   readonly owner: OwnerSecret | null;
 }
@@ -152,6 +154,7 @@ interface Values extends LimitValues {
   readonly SERVER_PUBLISHED: "loopback";
   readonly ALLOWED_ORIGINS: readonly string[];
   readonly PUBLIC_URL: string;
+  readonly SECURITY_CONTACT: string;
   readonly AUTH: "off" | "on";
   readonly OWNER_PASSPHRASE: string;
   readonly OWNER_PASSPHRASE_HASH: string;
@@ -190,6 +193,10 @@ const variables: {
     allowed: "origins separated by commas, such as https://app.example.com,http://localhost:5173",
   },
   PUBLIC_URL: { schema: origin, allowed: "an origin without path, such as https://tws.example.com" },
+  SECURITY_CONTACT: {
+    schema: z.string().regex(/^(mailto:|https:\/\/)[\x21-\x7e]{3,500}$/),
+    allowed: "a mailto: or https: address",
+  },
   AUTH: { schema: z.enum(["off", "on"]), allowed: "off or on" },
   OWNER_PASSPHRASE: { schema: z.string().min(12).max(1_000), allowed: "12 characters or more" },
   OWNER_PASSPHRASE_HASH: {
@@ -307,6 +314,7 @@ function readServer({ read, mistakes }: Reader): ServerConfig {
     isPublishedOnLoopback,
     port,
     allowedOrigins,
+    securityContact: read("SECURITY_CONTACT") ?? null,
     publicUrl: isAuthOn ? (publicUrl ?? originAt(host, port)) : publicUrl,
     owner: isAuthOn ? owner : null,
   };

@@ -134,6 +134,7 @@ const variablesOf = ({ server }: StartConfig, agentToken: string): Record<string
       }),
   ALLOWED_ORIGINS: server.allowedOrigins.join(","),
   PUBLIC_URL: server.publicUrl ?? "",
+  SECURITY_CONTACT: server.securityContact ?? "",
 });
 
 /** The passphrase itself never gets to the edge. */

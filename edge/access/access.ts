@@ -10,7 +10,7 @@ import { publicFetch } from "./oauth/public-fetch.ts";
 import { createOAuthStorage, type OAuthStorage } from "./oauth/oauth-storage.ts";
 import type { AccessRpc, Identity, Ticket, TicketEndpoint, Proven } from "../rpc/access.ts";
 import { hashOf, newSecret } from "../crypto/secrets.ts";
-import { type AccessStore, openAccessStore } from "./storage/store.ts";
+import { type AccessStore, type Consent, openAccessStore } from "./storage/store.ts";
 
 // nothing of the edge is to fetch anything else
 globalThis.fetch = publicFetch(globalThis.fetch);
@@ -45,6 +45,8 @@ export class Access extends DurableObject implements AccessRpc {
       storage: this.#oauthStorage,
       ctx,
       ended: (grantId: string) => this.revokeGrant(grantId),
+      reused: ({ grantId }: Consent) =>
+        console.warn(`access ${grantId} ends: a spent refresh token of it was used`),
     };
     this.#oauth = createOAuth(parts);
     this.#machines = createMachineAccess({ ...parts, ctx, access: this.#store });

@@ -1,7 +1,8 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { hostOf } from "../config/bindings.ts";
 import { connectAgent } from "../host/host.fixture.ts";
+import { lostAnswerMs } from "./oauth/refresh-families.ts";
 import {
   at,
   authorizePath,
@@ -20,6 +21,10 @@ import {
   registered,
   type Tokens,
 } from "./access.fixture.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const signedIn = async () => {
   const browser = createBrowser();
@@ -146,12 +151,73 @@ test.each([
 );
 
 describe("refresh reuse: a refresh token", () => {
-  test("is replaced, and the one before the last ends the grant's use of it", async () => {
-    const { clientId, tokens } = await granted();
-    const second: Tokens = await (await refresh(clientId, tokens.refresh_token)).json();
-    const third: Tokens = await (await refresh(clientId, second.refresh_token)).json();
+  const renew = async (clientId: string, token: string): Promise<Tokens> =>
+    await (await refresh(clientId, token)).json();
+
+  test("is replaced, and one that is older than the last ends the whole grant at once", async () => {
+    const { browser, clientId, tokens, grantId } = await granted();
+    const second = await renew(clientId, tokens.refresh_token);
+    const third = await renew(clientId, second.refresh_token);
     expect(new Set([tokens, second, third].map((one) => one.refresh_token)).size).toBe(3);
-    expect((await refresh(clientId, tokens.refresh_token)).status).toBe(400);
+    const reused = await refresh(clientId, tokens.refresh_token);
+    expect([reused.status, await reused.json()]).toEqual([
+      400,
+      expect.objectContaining({
+        error: "invalid_grant",
+        error_description: expect.stringContaining("ended"),
+      }),
+    ]);
+    expect((await refresh(clientId, third.refresh_token)).status).toBe(400);
+    for (const { access_token } of [tokens, second, third]) {
+      await expect.poll(async () => (await mcp(access_token)).status, { timeout: 3_000 }).toBe(401);
+    }
+    expect(await (await browser.get("/grants")).text()).not.toContain(`value="${grantId}"`);
+  });
+
+  test("is taken again within seconds by a client that lost the answer, and not later", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const [quick, slow] = [await granted(), await granted()];
+    for (const { clientId, tokens } of [quick, slow]) await renew(clientId, tokens.refresh_token);
+    vi.setSystemTime(Date.now() + lostAnswerMs - 1_000);
+    const again = await renew(quick.clientId, quick.tokens.refresh_token);
+    expect((await refresh(quick.clientId, again.refresh_token)).status).toBe(200);
+    vi.setSystemTime(Date.now() + 2_000);
+    expect((await refresh(slow.clientId, slow.tokens.refresh_token)).status).toBe(400);
+    expect((await mcp(slow.tokens.access_token)).status).toBe(401);
+  });
+
+  test("does not begin its seconds anew with each repetition", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { clientId, tokens } = await granted();
+    const statuses: number[] = [];
+    for (let count = 0; count < 4; count += 1) {
+      statuses.push((await refresh(clientId, tokens.refresh_token)).status);
+      vi.setSystemTime(Date.now() + 12_000);
+    }
+    expect(statuses).toEqual([200, 200, 200, 400]);
+  });
+
+  test("that a repetition has replaced ends the grant: two hold the family", async () => {
+    const { clientId, tokens } = await granted();
+    const victim = await renew(clientId, tokens.refresh_token);
+    const thief = await renew(clientId, tokens.refresh_token);
+    expect((await refresh(clientId, victim.refresh_token)).status).toBe(400);
+    expect((await refresh(clientId, thief.refresh_token)).status).toBe(400);
+  });
+
+  test("that was never given ends nothing, nor does one beside the field that counts", async () => {
+    const [mine, other] = [await granted(), await granted()];
+    const { clientId, tokens, grantId } = mine;
+    const second = await renew(clientId, tokens.refresh_token);
+    const [, name = ""] = tokens.refresh_token.split(":");
+    expect((await refresh(clientId, `${grantId}:${name}:made-up`)).status).toBe(400);
+    const code = other.tokens.refresh_token;
+    await at("/token", form({ grant_type: "refresh_token", client_id: clientId, code, refresh_token: "x" }));
+    expect((await refresh(clientId, second.refresh_token)).status).toBe(200);
+    // a spent one is found out also where another grant is named first
+    await refresh(clientId, tokens.refresh_token, { code });
+    expect((await mcp(other.tokens.access_token)).status).toBe(200);
+    await expect.poll(async () => (await mcp(tokens.access_token)).status, { timeout: 3_000 }).toBe(401);
   });
 
   test("cannot widen what was agreed to (scope widening)", async () => {

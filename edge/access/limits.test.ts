@@ -9,7 +9,7 @@ import { ownerOfLocalMode } from "../../shared/caller.ts";
 import { handleMcp } from "../mcp/endpoint.ts";
 import { addressRates } from "../http/address-limits.ts";
 import { at, createBrowser, granted, mcp, passphrase, publicUrl, register, rpc } from "./access.fixture.ts";
-import { createMachine } from "./machines/machine.fixture.ts";
+import { createMachine, pairWith } from "./machines/machine.fixture.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -109,6 +109,28 @@ describe("an address that guesses tokens", () => {
     }
     expect([...statuses][0]).toBe(401);
     expect([(await open()).status, (await dial()).status]).toEqual([429, 429]);
+  });
+
+  test("is not asked about script tokens either, and a machine that shares the address and has proved itself is", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const [machine, stranger] = [await createMachine(), await createMachine()];
+    await pairWith(machine);
+    const address = crypto.randomUUID();
+    const list = async (proof: string) =>
+      (
+        await at("/api/v1/tokens", {
+          headers: { Authorization: `Bearer ${proof}`, "CF-Connecting-IP": address },
+        })
+      ).status;
+    expect(await list(await machine.proof("tokens"))).toBe(200);
+    for (let count = 0; count < addressRates.refusals.burst; count += 1) {
+      expect(await list(await stranger.proof("tokens"))).toBe(401);
+    }
+    expect(await list(await stranger.proof("tokens"))).toBe(429);
+    expect(await list("garbage")).toBe(429);
+    expect(await list(await machine.proof("tokens"))).toBe(200);
+    const remove = await at("/api/v1/tokens/t_x", { method: "DELETE", ...from(address) });
+    expect(remove.status).toBe(429);
   });
 
   test("guessing tokens at the health address counts, and looking there does not", async () => {

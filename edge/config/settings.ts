@@ -8,6 +8,8 @@ export interface Settings {
   readonly allowedOrigins: ReadonlySet<string>;
   /** The address under which clients know this edge; never taken from a request. */
   readonly publicUrl: string | null;
+  /** Where to report a hole in this edge, as an address; null where the owner names none. */
+  readonly securityContact: string | null;
   /** Null with AUTH=off: everyone on this computer is the owner. */
   readonly access: AccessSettings | null;
 }
@@ -38,6 +40,7 @@ export interface Variables {
   LOCAL_AGENT_TOKEN?: string;
   ALLOWED_ORIGINS?: string;
   PUBLIC_URL?: string;
+  SECURITY_CONTACT?: string;
   OWNER_PASSPHRASE_HASH?: string;
 }
 
@@ -77,6 +80,10 @@ export function parseEnv(env: Variables): ParsedEnv {
       "PUBLIC_URL: must be an http or https origin such as https://tws.example.com, without a path.",
     );
   }
+  const securityContact = env.SECURITY_CONTACT?.trim() ?? "";
+  if (securityContact !== "" && !/^(mailto:|https:\/\/)[\x21-\x7e]{3,500}$/.test(securityContact)) {
+    problems.push("SECURITY_CONTACT: must be a mailto: or https: address.");
+  }
   const access = auth === "on" ? readAccess(publicOrigin, env, problems) : null;
   if (problems.length > 0) return { ok: false, problems };
   return {
@@ -85,6 +92,7 @@ export function parseEnv(env: Variables): ParsedEnv {
       agentToken: agentToken === "" ? null : agentToken,
       allowedOrigins,
       publicUrl: publicOrigin,
+      securityContact: securityContact === "" ? null : securityContact,
       access,
     },
   };

@@ -65,7 +65,11 @@ export class TwsHost extends DurableObject implements HostRpc {
       sequence: createSequence(this.#store),
       lineNeeded: () => this.#started.reclaim(),
     });
-    this.#alarm = new Alarm(ctx.storage, () => [this.#started.nextAt(), this.#agentCheckAt()]);
+    this.#alarm = new Alarm(ctx.storage, () => [
+      this.#started.nextAt(),
+      this.#agentCheckAt(),
+      this.#link.helloDueAt(),
+    ]);
     this.#updateNotifier = new UpdateNotifier(ctx, (grantId, resource) =>
       this.#started.watchChanged(grantId, resource),
     );
@@ -211,6 +215,7 @@ export class TwsHost extends DurableObject implements HostRpc {
       switch (url.pathname) {
         case "/agent":
           this.#link.accept(server);
+          this.#alarm.schedule();
           return upgraded(client, { "Sec-WebSocket-Protocol": subprotocol });
         case "/stream/market-data":
           this.#watchers.accept(server, "market-data", this.#watcherOf(request));
@@ -264,6 +269,7 @@ export class TwsHost extends DurableObject implements HostRpc {
     this.#alarm.wentOff();
     // tells everyone if it has gone silent
     this.#link.isUp();
+    this.#link.closeSilent();
     this.#started.sweep();
     this.#alarm.schedule();
   }

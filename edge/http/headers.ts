@@ -23,6 +23,7 @@ const exposedHeaders = "Mcp-Session-Id, WWW-Authenticate, Retry-After";
 const securityHeaders: Readonly<Record<string, string>> = {
   "Content-Security-Policy":
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Resource-Policy": "same-origin",
   "Referrer-Policy": "no-referrer",
   "X-Content-Type-Options": "nosniff",
@@ -41,8 +42,14 @@ export const preflight = (allow: string): Response =>
     },
   });
 
-/** `response` with what every answer carries. `origin` has been checked, and is null for a caller that is no page. */
-export function complete(response: Response, origin: string | null): Response {
+/** A year. Without includeSubDomains, since other names of the domain are not ours to promise for. */
+const strictTransport = "max-age=31536000";
+
+/**
+ * `response` with what every answer carries. `origin` has been checked, and is null for a caller that is no page.
+ * `isHttps`: this edge's own address begins with https, so that no browser shall come by http.
+ */
+export function complete(response: Response, origin: string | null, isHttps: boolean): Response {
   // an upgrade takes no further headers, and its body cannot be copied
   if (response.status === 101) return response;
   const answer = new Response(response.body, response);
@@ -50,6 +57,7 @@ export function complete(response: Response, origin: string | null): Response {
     // pages say more exactly what they need
     if (!answer.headers.has(name)) answer.headers.set(name, value);
   }
+  if (isHttps) answer.headers.set("Strict-Transport-Security", strictTransport);
   if (!answer.headers.has("Cache-Control")) answer.headers.set("Cache-Control", "no-store");
   answer.headers.append("Vary", "Origin");
   if (origin !== null) {

@@ -133,6 +133,25 @@ describe("pairing", () => {
     expect((await machine.pair()).status).toBe(429);
   });
 
+  test("proofs that prove nothing use up nobody else's tries", async () => {
+    const garbage = async (address: string | null) => {
+      const { publicKey } = await createMachine();
+      const answer = await at("/api/v1/pair", {
+        method: "POST",
+        headers: { Authorization: "Bearer a.b.c", ...(address !== null && { "CF-Connecting-IP": address }) },
+        body: JSON.stringify({ publicKey, machine: "x", suggestedName: null, code: null }),
+      });
+      return answer.status;
+    };
+    // more than all may do together, from everywhere, and more than one may from an address that nobody tells
+    for (let count = 0; count < 201; count += 1) expect(await garbage(crypto.randomUUID())).toBe(401);
+    for (let count = 0; count < 21; count += 1) expect(await garbage(null)).toBe(401);
+    const address = crypto.randomUUID();
+    for (let count = 0; count < 20; count += 1) expect(await garbage(address)).toBe(401);
+    expect(await garbage(address)).toBe(429);
+    expect((await (await createMachine()).pair()).status).toBe(200);
+  });
+
   test("a machine that the owner declines is told so", async () => {
     const machine = await createMachine();
     const { code, pollSecret } = await waiting(machine);

@@ -17,6 +17,7 @@ import type { AttemptLimits } from "../storage/attempt-limits.ts";
 import { createProofs } from "./key-proofs.ts";
 import { hashOf, newSecret } from "../../crypto/secrets.ts";
 import type { Key, Proven } from "../../rpc/access.ts";
+import { isKnownAddress } from "../../http/client-address.ts";
 import { toBase64Url } from "../../crypto/base64url.ts";
 
 /** In an hour, from one address or session and from everywhere. */
@@ -148,11 +149,12 @@ export function createMachines({ settings, env, store, attemptLimits, keyEnded }
 
   /** Counts a try before it is looked at, so that tries at one time count as well. */
   function allowOneMore(kind: string, who: string, perHour: number, perHourOfAll: number): void {
-    if (
-      attemptLimits.mayOnceMore(kind, who, perHour) &&
-      attemptLimits.mayOnceMore(kind, everywhere, perHourOfAll)
-    )
-      return;
+    requireOneMore(kind, who, perHour);
+    requireOneMore(kind, everywhere, perHourOfAll);
+  }
+
+  function requireOneMore(kind: string, who: string, perHour: number): void {
+    if (attemptLimits.mayOnceMore(kind, who, perHour)) return;
     throw new TwsError("rate_limited", "There were too many attempts to pair.", {
       nextStep: "Wait an hour, then try again.",
     });
@@ -223,8 +225,12 @@ export function createMachines({ settings, env, store, attemptLimits, keyEnded }
     },
 
     async pair(request, proof, address) {
-      allowOneMore("pair", address, limits.pairings, limits.pairingsOfAll);
+      // what proves nothing counts against nobody but its own address
+      const isKnown = isKnownAddress(address);
+      if (isKnown) requireOneMore("pair", address, limits.pairings);
       const keyId = await proofs.possession(proof, request.publicKey, Date.now());
+      if (!isKnown) requireOneMore("pair", address, limits.pairings);
+      requireOneMore("pair", everywhere, limits.pairingsOfAll);
       const known = store.key(keyId);
       if (known !== null && known.revokedAt !== null) throw revokedForGood();
       return request.code === null

@@ -35,6 +35,11 @@ describe("tokens for scripts", () => {
     expect((await machine.register(token)).status).toBe(400);
   });
 
+  test.each(["a\u202Eb", "a\u0007b", "a\u2028b"])("are not taken with the name %j", async (name) => {
+    const { machine } = await paired();
+    expect((await machine.register(await machine.token({ name }))).status).toBe(400);
+  });
+
   test("end with the key that signed them", async () => {
     const { machine, browser } = await paired();
     const token = await machine.token();

@@ -23,7 +23,10 @@ const Claims = z.object({
   jti: z.string().regex(/^t_[\w-]{22}$/),
   iat: z.int(),
   exp: z.int(),
-  name: z.string().max(100),
+  name: z
+    .string()
+    .max(100)
+    .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u),
   scope: z
     .string()
     .transform((text) => text.split(" "))

@@ -5,6 +5,7 @@ import { bodySizes, type ReadBody, readForm, textOf } from "../../http/body.ts";
 import type { AccessSettings } from "../../config/settings.ts";
 import { createAttemptLimits } from "../storage/attempt-limits.ts";
 import type { OAuthStorage } from "./oauth-storage.ts";
+import { judgeRefresh, type Verdict } from "./refresh-families.ts";
 import type { Identity } from "../../rpc/access.ts";
 import type { AccessStore, Consent } from "../storage/store.ts";
 import { addressOf } from "../../http/client-address.ts";
@@ -51,9 +52,11 @@ interface OAuthOptions {
   readonly ctx: DurableObjectState;
   /** A grant is over for the library. */
   readonly ended: (grantId: string) => Promise<unknown>;
+  /** A grant is ended because a spent refresh token of it was brought. */
+  readonly reused: (consent: Consent) => void;
 }
 
-export function createOAuth({ settings, store, storage, ctx, ended }: OAuthOptions): OAuth {
+export function createOAuth({ settings, store, storage, ctx, ended, reused }: OAuthOptions): OAuth {
   const attemptLimits = createAttemptLimits(store, Date.now);
   const env = { OAUTH_KV: storage };
   const server = new OAuthAuthorizationServer<typeof env>({
@@ -79,20 +82,39 @@ export function createOAuth({ settings, store, storage, ctx, ended }: OAuthOptio
     const read = await readForm(request, bodySizes.form, addressOf(request, settings.publicUrl));
     if (!read.ok) return notRead(read, "invalid_request");
     const body = textOf(read.bytes) ?? "";
-    const grantId = grantOf(new URLSearchParams(body));
+    const form = new URLSearchParams(body);
+    const grantId = grantOf(form);
     // asked first, since looking at an unknown client may mean to fetch its document from anywhere
     if (grantId === null || store.consent(grantId) === null) {
-      const isRevocation = new URLSearchParams(body).has("token");
+      const isRevocation = form.has("token");
       // revoking what does not exist has succeeded
       return isRevocation
         ? new Response(null, { status: 200 })
         : oauthError(400, "invalid_grant", "The grant does not exist, has ended or was revoked.");
     }
     return await inTurn(grantId, async () => {
+      const verdict = await judge(grantId, form);
+      if (verdict !== "pass") return await endFamily(grantId, verdict);
       const response = await endpoints.fetch(withBody(request, body), env, context);
       if (storage.count(`grant:${grantId}:`) === 0) await ended(grantId);
       return response;
     });
+  }
+
+  /** Asked in the grant's turn: of two that bring one token, the second finds it spent. */
+  async function judge(grantId: string, form: URLSearchParams): Promise<Verdict> {
+    const token = form.get("refresh_token");
+    const consent = store.consent(grantId);
+    if (token === null || form.get("grant_type") !== "refresh_token" || consent === null) return "pass";
+    const expiresAt = Date.parse(consent.policy.expiresAt);
+    return await judgeRefresh(storage, { grantId, token, expiresAt }, Date.now());
+  }
+
+  async function endFamily(grantId: string, verdict: Exclude<Verdict, "pass">): Promise<Response> {
+    const consent = store.consent(grantId);
+    if (consent !== null && verdict === "reused") reused(consent);
+    await ended(grantId);
+    return oauthError(400, "invalid_grant", endings[verdict]);
   }
 
   async function register(request: Request): Promise<Response> {
@@ -141,7 +163,7 @@ export function createOAuth({ settings, store, storage, ctx, ended }: OAuthOptio
     },
 
     async forget(grantId) {
-      for (const prefix of [`grant:${grantId}:`, `token:${grantId}:`]) {
+      for (const prefix of [`grant:${grantId}:`, `token:${grantId}:`, `spent:${grantId}:`]) {
         for (let left = true; left;) {
           const { keys, list_complete } = await storage.list({ prefix });
           for (const { name } of keys) await storage.delete(name);
@@ -162,9 +184,20 @@ function lifetimesOf(consent: Consent | null) {
   return { accessTokenTTL: Math.min(accessTokenSeconds, leftSeconds), refreshTokenTTL: leftSeconds };
 }
 
+const endings: Readonly<Record<Exclude<Verdict, "pass">, string>> = {
+  reused: "This refresh token was used before, so the whole grant has ended. Ask for consent again.",
+  worn_out: "The grant was renewed as often as one may be, and has ended. Ask for consent again.",
+};
+
+/** The field of each kind of request that the library goes by. Revocation names no kind. */
+const fieldOf: Readonly<Record<string, string>> = {
+  authorization_code: "code",
+  refresh_token: "refresh_token",
+};
+
 /** Codes and tokens begin with the name of their grant. */
 function grantOf(form: URLSearchParams): string | null {
-  const text = form.get("code") ?? form.get("refresh_token") ?? form.get("token") ?? "";
+  const text = form.get(fieldOf[form.get("grant_type") ?? ""] ?? "token") ?? "";
   const [grantId = ""] = text.split(":", 1);
   return /^g_[\w-]{22}$/.test(grantId) ? grantId : null;
 }

@@ -40,6 +40,7 @@ const race = (fields: Readonly<Record<string, string>>): Promise<Tokens[]> =>
       storage: slow(createOAuthStorage(ctx.storage.sql, Date.now)),
       ctx,
       ended: async () => undefined,
+      reused: () => undefined,
     });
     const send = () => oauth.fetch(new Request(`${publicUrl}/token`, form(fields)));
     const answers = await Promise.all(Array.from({ length: 8 }, send));

@@ -168,17 +168,24 @@ export function createConsentPage({ settings, env, store, oauth, pairing }: Page
 }
 
 const unanswerable =
-  "The client wants its answer by an address of a kind that is not taken. It may use https, a loopback address, or Cursor's own scheme.";
+  "The client wants its answer by an address of a kind that is not taken. It may use https with an ordinary host name, a loopback address, or Cursor's own scheme.";
 
-/** Any program can claim any scheme, and the browser would start it: only schemes that are known are redirected to. */
+/**
+ * Any program can claim any scheme, and the browser would start it: only schemes that are known are redirected to. A
+ * host goes into the policy of the page, where `;`, `,` and `*`, which an address may have in it, would mean something.
+ */
 function isAnswerable(redirectUri: string): boolean {
-  const { protocol } = new URL(redirectUri);
-  return protocol === "https:" || protocol === "http:" || programSchemes.has(protocol);
+  const { protocol, hostname } = new URL(redirectUri);
+  if (programSchemes.has(protocol)) return true;
+  const isPlain = /^(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\])$/.test(hostname);
+  return isPlain && (protocol === "https:" || protocol === "http:");
 }
 
 /** For a client that is described at its own address that domain is sure; the name of any other is its own claim. */
 const nameOf = ({ clientDomain, clientName }: ConsentDescription): string =>
-  (clientDomain === undefined ? clientName : `${clientName} (${clientDomain})`).slice(0, 200);
+  (clientDomain === undefined ? clientName : `${clientName} (${clientDomain})`)
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\ufffd")
+    .slice(0, 200);
 
 function describe(details: ConsentDescription): Markup {
   const { clientDomain, clientName, redirectHost, redirectUri, redirectIsLoopback } = details;

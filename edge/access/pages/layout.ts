@@ -26,6 +26,9 @@ button { font: inherit; padding: .6rem 1.2rem; margin: .25rem .5rem .25rem 0; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
 `;
 
+/** What would hide or turn round the words beside it: such letters of a foreign name are shown as what they are not. */
+const unprintable = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /** A whole page: no script, nothing from elsewhere, not to be framed. */
 export async function page({
   title,
@@ -52,7 +55,10 @@ export async function page({
         </main>
       </body>
     </html>`;
-  const answer = new Response(document.toString(), { status, ...(headers && { headers }) });
+  const answer = new Response(document.toString().replaceAll(unprintable, "\ufffd"), {
+    status,
+    ...(headers && { headers }),
+  });
   answer.headers.set("Content-Type", "text/html; charset=utf-8");
   answer.headers.set("Cache-Control", "no-store");
   answer.headers.set(

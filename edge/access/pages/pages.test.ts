@@ -9,11 +9,13 @@ import {
   callback,
   choice,
   createBrowser,
+  exchange,
   form,
   granted,
   hidden,
   mcp,
   newProof,
+  obtainCode,
   passphrase,
   publicUrl,
   register,
@@ -140,6 +142,47 @@ describe("the consent page", () => {
     expect(page).toContain("U1234567 <strong>LIVE</strong>");
     expect(page).toContain("DU1234567 paper");
     expect(page).toContain("Accounts marked LIVE hold real money.");
+  });
+
+  test.each([
+    "https://client.example;sandbox/callback",
+    "https://client.example,default-src/callback",
+    "https://*.example/callback",
+    "https://*/callback",
+  ])(
+    "policy injection: the redirect address %s adds nothing to the policy of the page",
+    async (redirect_uri) => {
+      const browser = await signedIn();
+      const registration: { client_id?: string } = await (
+        await register({ redirect_uris: [redirect_uri] })
+      ).json();
+      const { challenge } = await newProof();
+      const answer = await browser.get(
+        authorizePath(registration.client_id ?? "nobody", challenge, { redirect_uri }),
+      );
+      expect(answer.status).toBe(400);
+      expect(answer.headers.get("Content-Security-Policy")).toMatch(/form-action 'self'$/);
+      expect(answer.headers.has("Location")).toBe(false);
+    },
+  );
+
+  test("shows letters that would hide or turn round others as what they are not", async () => {
+    const browser = await signedIn();
+    const evil = "Clau\u202Ede\u0007 \u2066x\u200B\u009B31m";
+    const clientId = await registered({ client_name: evil });
+    const { code, verifier } = await obtainCode(browser, clientId);
+    const { challenge } = await newProof();
+    for (const path of [authorizePath(clientId, challenge), "/grants"]) {
+      const page = await (await browser.get(path)).text();
+      expect(page).toContain("Clau\uFFFDde\uFFFD \uFFFDx\uFFFD\uFFFD31m");
+      expect(page).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    }
+    const tokens: { access_token: string } = await (await exchange(clientId, code, verifier)).json();
+    const known = await env.ACCESS.getByName("access").identify(
+      tokens.access_token,
+      `${publicUrl}/api/v1/mcp`,
+    );
+    expect(known).toMatchObject({ caller: { client: "Clau\uFFFDde\uFFFD \uFFFDx\uFFFD\uFFFD31m" } });
   });
 
   test("warns when access goes to a program on the reader's computer", async () => {

@@ -29,11 +29,9 @@ export function createPages(options: PagesOptions): Pages {
     const next = localPath(form?.get("next"), settings.publicUrl);
     const passphrase = form?.get("passphrase");
     const result = await owner.signIn(request, typeof passphrase === "string" ? passphrase : "");
-    if (!result.ok) return await signInPage(next, result);
-    return new Response(null, {
-      status: 303,
-      headers: { Location: `${settings.publicUrl}${next}`, "Set-Cookie": result.cookie },
-    });
+    if (!result.ok) return forOpener(next, await signInPage(next, result));
+    const headers = { Location: `${settings.publicUrl}${next}`, "Set-Cookie": result.cookie };
+    return forOpener(next, new Response(null, { status: 303, headers }));
   }
 
   async function visit(request: Request, { pathname, search }: URL, shown: Page): Promise<Response> {
@@ -58,10 +56,19 @@ export function createPages(options: PagesOptions): Pages {
       if (request.method === "POST" && request.headers.get("Origin") !== settings.publicUrl) {
         return await sorry(403, "This form was sent from another site.");
       }
-      if (shown !== undefined) return await visit(request, url, shown);
+      if (shown !== undefined) return forOpener(url.pathname, await visit(request, url, shown));
       return request.method === "POST" ? await signIn(request) : await signInPage("/grants");
     },
   };
+}
+
+/**
+ * Clients open the consent in a window of their own and wait for it to come back, which a page that cuts itself off
+ * from its opener never does: on that way alone the window keeps it.
+ */
+function forOpener(path: string, response: Response): Response {
+  if (/^\/authorize(\?|$)/.test(path)) response.headers.set("Cross-Origin-Opener-Policy", "unsafe-none");
+  return response;
 }
 
 interface Refusal {

@@ -48,12 +48,25 @@ describe("the agent's link", () => {
     expect(await agent.closed).toMatchObject({ code: 1002 });
   });
 
-  it("closes a socket that does not say hello in time", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  it("closes a socket that does not say hello in time, also when the object slept meanwhile", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
     const host = freshHost();
-    const agent = await dialAgent(host);
-    await runInDurableObject(host, () => vi.advanceTimersByTimeAsync(linkTimes.helloWithinMs));
-    expect(await agent.closed).toMatchObject({ code: 4008 });
+    const [first, later] = [await dialAgent(host), await dialAgent(host)];
+    later.socket.send("ping");
+    await later.next();
+    expect(await checkAt(host)).toBe(Date.now() + linkTimes.helloWithinMs);
+    await evictDurableObject(host);
+    vi.setSystemTime(Date.now() + linkTimes.helloWithinMs);
+    expect(await runDurableObjectAlarm(host)).toBe(true);
+    expect(await first.closed).toMatchObject({ code: 4008 });
+    expect(await later.closed).toMatchObject({ code: 4008 });
+    expect(await checkAt(host)).toBeNull();
+  });
+
+  it("wakes for nobody once hello was said", async () => {
+    const host = freshHost();
+    await connectAgent(host);
+    expect(await checkAt(host)).toBeNull();
   });
 
   it("answers a ping with pong", async () => {

@@ -45,20 +45,15 @@ export class AgentLink {
   #socket: WebSocket | null = null;
   #isHere: boolean;
   #receivedAt = 0;
-  /** A running timer keeps the object awake, so each ends with the greeting. */
-  readonly #helloTimers = new Map<WebSocket, ReturnType<typeof setTimeout>>();
 
   constructor(options: LinkOptions) {
     this.#options = options;
     const { ctx, store } = options;
     for (const socket of ctx.getWebSockets("agent")) {
       const attachment = attachmentOf(socket);
-      if (attachment?.kind !== "agent") continue;
-      if (attachment.phase === "serving") {
-        this.#socket = socket;
-        this.#receivedAt = attachment.openedAt;
-      }
-      if (attachment.phase === "greeting") this.#awaitHello(socket, attachment.openedAt);
+      if (attachment?.kind !== "agent" || attachment.phase !== "serving") continue;
+      this.#socket = socket;
+      this.#receivedAt = attachment.openedAt;
     }
     this.#isHere = store.agent()?.presence === "here";
   }
@@ -71,9 +66,7 @@ export class AgentLink {
   /** Takes over a new socket, which serves once it has said hello. */
   accept(socket: WebSocket): void {
     this.#options.ctx.acceptWebSocket(socket, ["agent"]);
-    const openedAt = Date.now();
-    attach(socket, { kind: "agent", phase: "greeting", openedAt });
-    this.#awaitHello(socket, openedAt);
+    attach(socket, { kind: "agent", phase: "greeting", openedAt: Date.now() });
   }
 
   /** Whether the agent is here as far as everyone has been told. */
@@ -118,6 +111,28 @@ export class AgentLink {
     }
   }
 
+  /** When the first socket that has not said hello is to be closed; a timer would not outlive the object's sleep. */
+  helloDueAt(): number | null {
+    const due = this.#greeting().map(([, openedAt]) => openedAt + linkTimes.helloWithinMs);
+    return due.length === 0 ? null : Math.min(...due);
+  }
+
+  /** Closes the sockets that have not said hello in time. */
+  closeSilent(): void {
+    for (const [socket, openedAt] of this.#greeting()) {
+      if (openedAt + linkTimes.helloWithinMs > Date.now()) continue;
+      this.#drop(socket, "lost", closeCodes.helloTimeout, "hello did not come in time");
+    }
+  }
+
+  #greeting(): (readonly [WebSocket, number])[] {
+    return this.#options.ctx.getWebSockets("agent").flatMap((socket) => {
+      const attachment = attachmentOf(socket);
+      const isGreeting = attachment?.kind === "agent" && attachment.phase === "greeting";
+      return isGreeting ? [[socket, attachment.openedAt] as const] : [];
+    });
+  }
+
   receive(socket: WebSocket, message: unknown): void {
     const attachment = attachmentOf(socket);
     if (attachment?.kind !== "agent" || attachment.phase === "over") return;
@@ -142,25 +157,12 @@ export class AgentLink {
 
   /** The socket has closed, for whatever reason. */
   closed(socket: WebSocket): void {
-    this.#stopAwaitingHello(socket);
     attach(socket, { kind: "agent", phase: "over", openedAt: 0 });
     if (socket === this.#socket) this.#gone("lost");
   }
 
-  #awaitHello(socket: WebSocket, openedAt: number): void {
-    const giveUp = () => this.#drop(socket, "lost", closeCodes.helloTimeout, "hello did not come in time");
-    const waitMs = Math.max(0, openedAt + linkTimes.helloWithinMs - Date.now());
-    this.#helloTimers.set(socket, setTimeout(giveUp, waitMs));
-  }
-
-  #stopAwaitingHello(socket: WebSocket): void {
-    clearTimeout(this.#helloTimers.get(socket) ?? null);
-    this.#helloTimers.delete(socket);
-  }
-
   #greet(socket: WebSocket, frame: AgentFrame): void {
     if (frame.type !== "hello") throw new TwsError("protocol_error", "The first frame must be hello.");
-    this.#stopAwaitingHello(socket);
     const { store, hostId, listener } = this.#options;
     const before = store.agent();
     const older = this.isUp() ? this.#socket : null;
@@ -218,7 +220,6 @@ export class AgentLink {
 
   /** Closes a socket and, if it served, treats the agent as gone at once: the other end may never answer. */
   #drop(socket: WebSocket, presence: Presence, code: number, reason: string): void {
-    this.#stopAwaitingHello(socket);
     attach(socket, { kind: "agent", phase: "over", openedAt: 0 });
     tryClose(socket, code, reason);
     if (socket === this.#socket) this.#gone(presence);
