@@ -30,7 +30,7 @@ export async function runKeyCommand(command: "pair" | "token", args: readonly st
  * A key is paired and an agent may run here all the same that proves itself by another: with another home, or as another
  * user. Then it is the wrong key that was paired.
  */
-function keyOfAgents({ keyFile, agentsFolder }: KeyConfig): Failure {
+function keyOfAgents({ keyFile, isKeyNamed, agentsFolder }: KeyConfig): Failure {
   const agents = runningAgents(agentsFolder).flatMap((agent) =>
     agent.keyFile === null ? [] : [{ ...agent, keyFile: agent.keyFile }],
   );
@@ -43,6 +43,12 @@ function keyOfAgents({ keyFile, agentsFolder }: KeyConfig): Failure {
   const others = agents.map(
     (agent) => `  process ${agent.pid} of the user ${plain(agent.user)}: ${plain(agent.keyFile)}`,
   );
+  if (isKeyNamed) {
+    terminal.out(
+      ["No agent that runs on this machine uses this key yet. These use another:", ...others].join("\n"),
+    );
+    return null;
+  }
   return {
     words: [
       `The key was paired, and no agent that runs on this machine uses it. These use another:`,

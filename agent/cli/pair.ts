@@ -20,7 +20,8 @@ there and compare the four words of the key. Or make a code at /pair first, and 
   --name NAME   what to call this host, if the owner does not choose another name
 
 The key stays in ~/.config/tws-edge/key.json, or where TWS_EDGE_KEY says; nobody but you may be able to read it.
-The exit code is 4 when an agent runs on this machine already, and by another key than the one that was paired.
+The exit code is 4 when an agent runs on this machine already, and by another key than the one that was paired,
+unless TWS_EDGE_KEY names the key.
 Afterwards: EDGE_URL=https://tws-edge.example.workers.dev TWS_PORT=7497 tws-edge agent
 `;
 

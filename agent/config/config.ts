@@ -69,6 +69,8 @@ export interface LinkConfig extends AgentConfig {
 /** What `pair` and `token` run by: commands about this machine's key at an edge. */
 export interface KeyConfig extends Pick<AgentConfig, "agentsFolder"> {
   readonly keyFile: string;
+  /** TWS_EDGE_KEY names it, as where several hosts have their agents on one machine. */
+  readonly isKeyNamed: boolean;
   /** Null: not set. */
   readonly edgeUrl: string | null;
 }
@@ -366,7 +368,8 @@ export function parseKeyConfig(env: Environment): KeyConfig {
   const reader = createReader(env);
   const keyFile = readKeyFile(reader);
   const edgeUrl = reader.read("EDGE_URL") ?? null;
-  return finish({ keyFile, edgeUrl, agentsFolder: readAgentsFolder(reader) }, reader.mistakes);
+  const isKeyNamed = reader.read("TWS_EDGE_KEY") !== undefined;
+  return finish({ keyFile, isKeyNamed, edgeUrl, agentsFolder: readAgentsFolder(reader) }, reader.mistakes);
 }
 
 const readKeyFile = ({ read }: Reader): string => read("TWS_EDGE_KEY") ?? inConfigFolder("key.json");
