@@ -180,35 +180,6 @@ describe("routes", () => {
     });
   });
 
-  it("answer health with the worst hop in the first word, and 200 all the same", async () => {
-    const agent = await connectAgent(hostOf(env));
-    const healthWhile = async (status: AgentStatus) => {
-      agent.send({ type: "status", status });
-      await vi.waitFor(async () => expect(await hostOf(env).health()).toMatchObject(hopsOf(status)));
-      const response = await at("/health");
-      expect(response.status).toBe(200);
-      return await response.json();
-    };
-    const hopsOf = ({ tws, farms }: AgentStatus) => ({ tws: { state: tws.state }, farms });
-    const twsIs = (state: AgentStatus["tws"]["state"]): AgentStatus => ({
-      ...connectedStatus,
-      tws: { ...connectedStatus.tws, state },
-    });
-    const farm = { name: "usfarm", kind: "market data", since: new Date(0).toISOString() } as const;
-    expect(await healthWhile(twsIs("connected"))).toMatchObject({ status: "healthy" });
-    for (const state of ["connecting", "upstream_down", "stopped"] as const) {
-      expect(await healthWhile(twsIs(state))).toMatchObject({ status: "unavailable" });
-    }
-    for (const [state, status] of [
-      ["broken", "degraded"],
-      ["connecting", "degraded"],
-      ["inactive", "healthy"],
-    ] as const) {
-      const farms = [{ ...farm, state }];
-      expect(await healthWhile({ ...connectedStatus, farms })).toMatchObject({ status });
-    }
-  });
-
   it("answer health even when the host's object fails", async () => {
     const response = await withVariables({ TWS_HOST_OBJECT: brokenHost }, "/health");
     expect(response.status).toBe(200);
@@ -354,6 +325,38 @@ describe("routes", () => {
         path,
         expect.stringMatching(/no-store|no-cache/),
       ]);
+    }
+  });
+});
+
+// last: the agent that it connects stays known to the host
+describe("health", () => {
+  it("tells the worst hop in the first word, and answers 200 all the same", async () => {
+    const agent = await connectAgent(hostOf(env));
+    const healthWhile = async (status: AgentStatus) => {
+      agent.send({ type: "status", status });
+      await vi.waitFor(async () => expect(await hostOf(env).health()).toMatchObject(hopsOf(status)));
+      const response = await at("/health");
+      expect(response.status).toBe(200);
+      return await response.json();
+    };
+    const hopsOf = ({ tws, farms }: AgentStatus) => ({ tws: { state: tws.state }, farms });
+    const twsIs = (state: AgentStatus["tws"]["state"]): AgentStatus => ({
+      ...connectedStatus,
+      tws: { ...connectedStatus.tws, state },
+    });
+    const farm = { name: "usfarm", kind: "market data", since: new Date(0).toISOString() } as const;
+    expect(await healthWhile(twsIs("connected"))).toMatchObject({ status: "healthy" });
+    for (const state of ["connecting", "upstream_down", "stopped"] as const) {
+      expect(await healthWhile(twsIs(state))).toMatchObject({ status: "unavailable" });
+    }
+    for (const [state, status] of [
+      ["broken", "degraded"],
+      ["connecting", "degraded"],
+      ["inactive", "healthy"],
+    ] as const) {
+      const farms = [{ ...farm, state }];
+      expect(await healthWhile({ ...connectedStatus, farms })).toMatchObject({ status });
     }
   });
 });
