@@ -45,7 +45,9 @@ async function startAgent(home: string) {
   const program = homeOf(home).run(["start"], { SERVER_PORT: port });
   await program.line(/Stop with Ctrl-C/);
   const call = plainCaller(`http://127.0.0.1:${port}/api/v1/mcp`);
-  const order = () => call("ibkr_place_order", { symbol: "AAPL", action: "BUY", quantity: 1 });
+  let quantity = 0;
+  // each another order: the same again so soon would be refused as a duplicate
+  const order = () => call("ibkr_place_order", { symbol: "AAPL", action: "BUY", quantity: (quantity += 1) });
   return { ...program, port, order, pid: program.child.pid ?? 0 };
 }
 
