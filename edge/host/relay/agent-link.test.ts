@@ -166,7 +166,8 @@ describe("the agent's link", () => {
     // nobody looks
     expect(await checkAt(host)).toBeNull();
     const watcher = await open(host);
-    expect(await checkAt(host)).toBe(Date.now() + silentAfterMs + 1);
+    // a look at links without hello may come before it
+    expect(await checkAt(host)).toBeLessThanOrEqual(Date.now() + silentAfterMs + 1);
     await evictDurableObject(host);
     // it lives, though quietly
     vi.setSystemTime(Date.now() + silentAfterMs);
