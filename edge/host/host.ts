@@ -86,7 +86,7 @@ export class TwsHost extends DurableObject implements HostRpc {
         },
         returned: () => {
           this.#topics.agentReturned();
-          this.#alarm.schedule();
+          this.#alarm.reschedule();
         },
         statusChanged: () => this.#updateNotifier.statusChanged(),
         frame: (frame) => this.#take(frame),

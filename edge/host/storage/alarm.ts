@@ -29,6 +29,12 @@ export class Alarm {
     void this.#storage.setAlarm(at);
   }
 
+  /** To be called when the first of the times has passed without need, so that nobody is woken for it. */
+  reschedule(): void {
+    this.#at = undefined;
+    this.schedule();
+  }
+
   /** It is not set any more. */
   wentOff(): void {
     this.#at = null;
