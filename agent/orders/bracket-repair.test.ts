@@ -22,8 +22,10 @@ async function dieBehind(fixture: OrdersFixture, input: object, messages: number
     off();
     resolve(fixture.host().crash());
   };
-  // held back, the legs are no event yet
-  const off = fixture.simulator().world.ledger.listen(die);
+  // held back, the legs are no event yet; a refused one is, and the last may still be on its way
+  const off = fixture.simulator().world.ledger.listen(() => {
+    if (fixture.placed() >= messages) die();
+  });
   const placing = fixture.call("ibkr_place_bracket_order", { ...asked, ...input });
   await untilAnswer(fixture.placed, (count) => count >= messages);
   if (messages < 3 || fixture.simulator().world.ledger.openOrders().length === 0) die();

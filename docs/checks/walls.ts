@@ -57,7 +57,7 @@ export const walls: readonly Wall[] = [
       ["worker.ts"],
       ["websockets.ts"],
       ["auth"],
-      ["access", "mcp", "health.ts", "landing-page.ts", "not-configured.ts"],
+      ["access", "mcp", "health.ts", "landing-page.ts", "not-configured.ts", "security-text.ts"],
       ["session"],
       ["host"],
       ["http"],

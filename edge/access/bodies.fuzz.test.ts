@@ -122,6 +122,9 @@ const bytesOf = (latin: string): Uint8Array | string => {
   return codes.every((code) => code < 256) ? Uint8Array.from(codes) : latin;
 };
 
+// as JSON, what somebody wrote is no markup
+const isPage = ({ headers }: Response) => !(headers.get("Content-Type") ?? "").startsWith(jsonType);
+
 /** What is wrong with an answer; null where the sender is told of their mistake, or served. */
 async function faultOf({ path, contentType, body }: HostileBody, token: string): Promise<string | null> {
   const init = {
@@ -139,7 +142,7 @@ async function faultOf({ path, contentType, body }: HostileBody, token: string):
   if (answer.status >= 500) return `HTTP ${answer.status}: ${text}`;
   if (/"code":"internal"|-32603/.test(text)) return `an error of ours: ${text}`;
   if (/\.ts\b|\.js:\d|ZodError|TypeError|SyntaxError|node_modules/.test(text)) return `our code: ${text}`;
-  if (text.includes("<script>")) return `markup of theirs: ${text}`;
+  if (isPage(answer) && text.includes("<script>")) return `markup of theirs: ${text}`;
   return null;
 }
 
