@@ -1,6 +1,7 @@
 /** The program `tws-edge`. Each command loads only what it needs. */
 
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const help = `tws-edge: your own Trader Workstation for MCP clients and browsers.
 
@@ -58,10 +59,17 @@ function fail(message: string, exitCode: number): void {
   process.exitCode = exitCode;
 }
 
+/** Keeps what Node has made of our code for the next run, beside the packages; a folder that is read-only keeps none. */
+async function rememberCode(): Promise<void> {
+  const { enableCompileCache } = await import("node:module");
+  enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/tws-edge", import.meta.url)));
+}
+
 async function main([command, ...rest]: readonly string[]): Promise<void> {
   if (isNodeTooOld()) {
     return fail(`tws-edge needs Node ${oldestNode.join(".")} or later; this is ${process.versions.node}.`, 1);
   }
+  await rememberCode();
   const [{ isRunByNpm }, { endWithNpm }] = await Promise.all([
     import("./config/config.ts"),
     import("./process/signals.ts"),
