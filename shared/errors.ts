@@ -188,6 +188,8 @@ export const ErrorBody = z.object({
   intent: IntentName.optional(),
   approval: ApprovalName.optional(),
   limit: BrokenLimit.optional(),
+  /** Written by the edge alone: the message and nextStep are words of the program beside TWS, not of the edge. */
+  saidBy: z.literal("agent").optional(),
 });
 export type ErrorBody = z.infer<typeof ErrorBody>;
 

@@ -42,7 +42,7 @@ describe("calls on the agent", () => {
       retryAfterMs: 500,
     };
     agent.send({ type: "error", id, error: { ...error, code: "pacing" } });
-    expect(await outcome).toEqual({ ok: false, error });
+    expect(await outcome).toEqual({ ok: false, error: { ...error, saidBy: "agent" } });
   });
 
   it("end with a hostile agent's error cut short, in one line and without characters that hide", async () => {
@@ -57,7 +57,11 @@ describe("calls on the agent", () => {
       error: { code: "pacing", message, nextStep: "a\u0007b", retryable: true },
     });
     expect(await outcome).toMatchObject({
-      error: { message: expect.stringMatching(/^Failed. System: {2}x{900,990}$/), nextStep: "a b" },
+      error: {
+        message: expect.stringMatching(/^Failed. System: {2}x{900,990}$/),
+        nextStep: "a b",
+        saidBy: "agent",
+      },
     });
   });
 

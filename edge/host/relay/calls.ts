@@ -174,6 +174,8 @@ const cleaned = (error: ErrorBody): ErrorBody => ({
   ...error,
   message: cleanText(error.message),
   nextStep: cleanText(error.nextStep),
+  ...(error.tws !== undefined && { tws: { code: error.tws.code, text: cleanText(error.tws.text) } }),
+  saidBy: "agent",
 });
 
 /** What was sent may have been done, whatever became of the answer. */
