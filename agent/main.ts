@@ -11,6 +11,7 @@ Usage: npm run -s tws-edge -- COMMAND
   agent   the agent alone, for an edge that runs elsewhere (npm run agent)
   pair    makes this machine's key known to an edge with sign-in (pair --help)
   token   tokens for scripts, signed by this machine's key (token --help)
+  rotate-key  a new key for this machine, for which the old one vouches (rotate-key --help)
   passphrase  the hash of the owner's passphrase, for a deployed edge (passphrase --help)
   sim     the simulated TWS alone (npm run sim -- --help)
   doctor  looks at what the agent needs here, and says what to do (doctor --help)
@@ -99,7 +100,8 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
       return failure === null ? undefined : fail(failure, 2);
     }
     case "pair":
-    case "token": {
+    case "token":
+    case "rotate-key": {
       const { runKeyCommand } = await import("./cli/key-commands.ts");
       const failure = await runKeyCommand(command, rest);
       return failure === null ? undefined : fail(failure.words, failure.exitCode);

@@ -7,6 +7,7 @@ export const proofPaths = {
   agent: "/api/v1/agent",
   pair: "/api/v1/pair",
   tokens: "/api/v1/tokens",
+  rotate: "/api/v1/pair/rotate",
 } as const;
 export type ProofPurpose = keyof typeof proofPaths;
 
@@ -86,6 +87,16 @@ export const PairAnswer = z.discriminatedUnion("state", [
 export type PairAnswer = z.infer<typeof PairAnswer>;
 
 export const PollRequest = z.object({ publicKey: PublicKey, pollSecret: z.string().max(100) });
+
+/** The body of POST /api/v1/pair/rotate, whose bearer is a proof by the key of now. */
+export const RotateRequest = z.object({
+  publicKey: PublicKey,
+  /** A proof by the new key, for the same purpose. */
+  proof: z.string().max(4_096),
+});
+
+/** The answer: the key was taken, and the one of before is revoked. */
+export const RotateAnswer = z.object({ hostId: z.string().max(100), hostName: z.string().max(100) });
 
 /** Script tokens. */
 export const tokenTimes = { leastS: 60, mostS: 30 * 86_400 } as const;

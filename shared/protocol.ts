@@ -26,6 +26,8 @@ export const closeCodes = {
   replaced: 4001,
   /** The agent's key or token was refused. */
   unauthorized: 4003,
+  /** To be connected again, at once. */
+  restart: 1012,
   /** Hello did not come in time. */
   helloTimeout: 4008,
 } as const;

@@ -8,7 +8,7 @@ beforeAll(() => void (place = createCommandPlace()));
 afterAll(() => place.remove());
 
 const names =
-  "start agent pair token passphrase sim doctor freeze unfreeze approvals approve decline orders audit";
+  "start agent pair token rotate-key passphrase sim doctor freeze unfreeze approvals approve decline orders audit";
 
 test.each(names.split(" "))("tws-edge %s is a command", async (name) => {
   expect(await place.run([name, "--help"])).toMatchObject({ code: 0, out: expect.stringContaining(name) });

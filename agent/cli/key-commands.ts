@@ -4,13 +4,15 @@ import { type Failure, failureOf, plain, terminal } from "./output.ts";
 import { exitCodes } from "./confirmation.ts";
 import { isOurs, runningAgents } from "../process/running-agents.ts";
 import { pair, pairHelp, parsePairArgs } from "./pair.ts";
+import { rotateKey, rotateKeyHelp } from "./rotate-key.ts";
 import { runTokenCommand, tokenHelp } from "./token.ts";
 
+const helps = { pair: pairHelp, token: tokenHelp, "rotate-key": rotateKeyHelp } as const;
+
 /** The commands about this machine's key. */
-export async function runKeyCommand(command: "pair" | "token", args: readonly string[]): Promise<Failure> {
-  const help = command === "pair" ? pairHelp : tokenHelp;
+export async function runKeyCommand(command: keyof typeof helps, args: readonly string[]): Promise<Failure> {
   if (args.includes("--help") || args.includes("-h")) {
-    process.stdout.write(help);
+    process.stdout.write(helps[command]);
     return null;
   }
   try {
@@ -19,7 +21,11 @@ export async function runKeyCommand(command: "pair" | "token", args: readonly st
       await pair(parsePairArgs(args, config), { config, say: terminal.out });
       return keyOfAgents(config);
     }
-    await runTokenCommand(args, config, terminal);
+    if (command === "token") {
+      await runTokenCommand(args, config, terminal);
+      return null;
+    }
+    await rotateKey(args, { config, say: terminal.out });
     return null;
   } catch (error) {
     return failureOf(error);

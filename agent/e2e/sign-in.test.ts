@@ -196,6 +196,12 @@ test("the owner sees who has access and ends it, by the keyboard", async () => {
   const shown = page.waitForEvent("load");
   await page.keyboard.press("Enter");
   await shown;
+  expect(await page.locator("fieldset", { hasText: "A client with a long name" }).count()).toBe(0);
+  // what is new is told until the owner knows of it
+  await tabTo(page, `seen=${await page.locator("button[name=seen]").getAttribute("value")}`);
+  const seen = page.waitForEvent("load");
+  await page.keyboard.press("Enter");
+  await seen;
   expect(await page.textContent("main")).not.toContain("A client with a long name");
   await tabTo(page, "sign-out=yes");
   await page.keyboard.press("Enter");

@@ -1,5 +1,5 @@
 import type { LinkConfig } from "../config/config.ts";
-import { type AgentKey, originOf, proofOf, readKey } from "./machine-key.ts";
+import { originOf, proofOf, readKey } from "./machine-key.ts";
 
 type Config = Pick<LinkConfig, "agentToken" | "edgeUrl" | "keyFile">;
 
@@ -12,20 +12,20 @@ export interface Credentials {
 }
 
 /**
- * AGENT_TOKEN where it is set, else a proof by this machine's key. Throws when the key cannot be used; where there is
- * none yet it is looked for again at each connection, so that pairing needs no restart.
+ * AGENT_TOKEN where it is set, else a proof by this machine's key. Throws when the key cannot be used. The file is
+ * read for each connection, so that neither pairing nor a new key needs a restart.
  */
 export async function credentialsFor({ agentToken, edgeUrl, keyFile }: Config): Promise<Credentials> {
   if (agentToken !== null) return { header: async () => `Bearer ${agentToken}`, note: "" };
-  let key: AgentKey | null = await readKey(keyFile);
+  const first = await readKey(keyFile);
   return {
     async header() {
-      key ??= await readKey(keyFile);
+      const key = await readKey(keyFile);
       return key === null ? null : `Bearer ${await proofOf(key, edgeUrl, "agent", Date.now())}`;
     },
     note:
-      key === null
+      first === null
         ? `This machine has no key. If the edge asks for one: tws-edge pair ${originOf(edgeUrl)}`
-        : `This machine's key: ${key.fingerprint}`,
+        : `This machine's key: ${first.fingerprint}`,
   };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, unlink } from "node:fs/promises";
+import { link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { calculateJwkThumbprint, importJWK, type JWTPayload, SignJWT } from "jose";
 import { generateKeyPair, exportJWK } from "jose";
@@ -42,6 +42,16 @@ export async function loadOrCreateKey(file: string): Promise<AgentKey> {
   if (known !== null) return known;
   await createKey(file);
   return loadKey(file);
+}
+
+/** Where a new key waits until the edge has taken it. */
+export const draftOf = (file: string): string => `${file}.new`;
+
+/** Puts the new key in the place of the old one, which is gone with this. */
+export async function adoptDraft(file: string): Promise<void> {
+  await rename(draftOf(file), file).catch((error: unknown) => {
+    throw cannot("write", file, error);
+  });
 }
 
 /** As `loadKey`, but null where there is no file. */

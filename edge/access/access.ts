@@ -9,7 +9,9 @@ import { createPages, type Pages } from "./pages/pages.ts";
 import { publicFetch } from "./oauth/public-fetch.ts";
 import { createOAuthStorage, type OAuthStorage } from "./oauth/oauth-storage.ts";
 import type { AccessRpc, Identity, Ticket, TicketEndpoint, Proven } from "../rpc/access.ts";
+import { signingObject } from "../rpc/session.ts";
 import { hashOf, newSecret } from "../crypto/secrets.ts";
+import { openOwnerStore } from "./storage/owner-store.ts";
 import { type AccessStore, type Consent, openAccessStore } from "./storage/store.ts";
 
 // nothing of the edge is to fetch anything else
@@ -38,15 +40,26 @@ export class Access extends DurableObject implements AccessRpc {
     const settings = settingsOf(env);
     this.#store = openAccessStore(ctx.storage);
     this.#oauthStorage = createOAuthStorage(ctx.storage.sql, Date.now);
+    const owners = openOwnerStore(ctx.storage);
     const parts = {
       settings,
       env,
       store: this.#store,
+      owners,
+      tell: (words: string) => owners.tell(words),
       storage: this.#oauthStorage,
       ctx,
       ended: (grantId: string) => this.revokeGrant(grantId),
-      reused: ({ grantId }: Consent) =>
-        console.warn(`access ${grantId} ends: a spent refresh token of it was used`),
+      reused: ({ grantId, client }: Consent) => {
+        console.warn(`access ${grantId} ends: a spent refresh token of it was used`);
+        owners.tell(
+          `The access of ${client} has ended, since a token of it was used twice: somebody may have copied it.`,
+        );
+      },
+      renewSigningKey: async () => {
+        await env.MCP_SESSION.getByName(signingObject).renewSigningSecret();
+        owners.tell("The key that signs MCP sessions was renewed.");
+      },
     };
     this.#oauth = createOAuth(parts);
     this.#machines = createMachineAccess({ ...parts, ctx, access: this.#store });
@@ -55,6 +68,7 @@ export class Access extends DurableObject implements AccessRpc {
       oauth: this.#oauth,
       owner: createOwner(parts),
       pairing: this.#machines.pairing,
+      tokens: this.#machines.tokens,
     });
   }
 

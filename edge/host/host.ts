@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { AuditHead } from "../../shared/audit.ts";
 import { OwnerAnswer, type OwnerRequest } from "../../shared/approval.ts";
 import { toErrorBody, TwsError } from "../../shared/errors.ts";
-import { ping, pong, subprotocol } from "../../shared/protocol.ts";
+import { closeCodes, ping, pong, subprotocol } from "../../shared/protocol.ts";
 import { statusUri } from "../../shared/resources.ts";
 import { Caller, isExpired } from "../../shared/caller.ts";
 import { tools } from "../../shared/tools/index.ts";
@@ -173,8 +173,8 @@ export class TwsHost extends DurableObject implements HostRpc {
     }
   }
 
-  async dropAgent(reason: string): Promise<void> {
-    this.#link.dropAll(reason);
+  async dropAgent(reason: string, mayReturn = false): Promise<void> {
+    this.#link.dropAll(reason, mayReturn ? closeCodes.restart : closeCodes.unauthorized);
   }
 
   async facts() {

@@ -1,4 +1,5 @@
 import type { Env } from "../config/bindings.ts";
+import { signingObject } from "../rpc/session.ts";
 import {
   importSessionKey,
   mintSessionId,
@@ -10,10 +11,11 @@ import {
 /** How long a Worker believes that a session goes on without asking its object. */
 const trustMs = 10_000;
 const maxRemembered = 10_000;
+/** How long a Worker signs with what it knows: so soon a key that the owner has renewed is good nowhere. */
+const secretForMs = 30_000;
 
 // facts about the deployment, not about a request: the signing key, and until when a session needs no question
-let secret: string | null = null;
-let signingKey: CryptoKey | null = null;
+let signing: { readonly secret: string; readonly key: CryptoKey; readonly until: number } | null = null;
 const aliveUntil = new Map<string, number>();
 
 /** A new session id for this grant; stores nothing. */
@@ -38,13 +40,14 @@ export async function endSession(env: Env, session: Session): Promise<void> {
 
 export const sessionOf = (env: Env, { name }: Session) => env.MCP_SESSION.getByName(name);
 
-async function keyOf(env: Env): Promise<CryptoKey> {
-  signingKey ??= await importSessionKey(await signingSecret(env));
-  return signingKey;
-}
+const keyOf = async (env: Env): Promise<CryptoKey> => (await signingOf(env)).key;
 
 /** What this deployment signs with; each use makes a key of its own of it. */
-export async function signingSecret(env: Env): Promise<string> {
-  secret ??= await env.MCP_SESSION.getByName("signing-secret").signingSecret();
-  return secret;
+export const signingSecret = async (env: Env): Promise<string> => (await signingOf(env)).secret;
+
+async function signingOf(env: Env) {
+  if (signing !== null && signing.until > Date.now()) return signing;
+  const secret = await env.MCP_SESSION.getByName(signingObject).signingSecret();
+  signing = { secret, key: await importSessionKey(secret), until: Date.now() + secretForMs };
+  return signing;
 }

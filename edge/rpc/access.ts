@@ -28,6 +28,7 @@ export const accessPaths: Readonly<Record<string, readonly string[]>> = {
   "/audit": ["GET"],
   "/api/v1/pair": ["POST"],
   "/api/v1/pair/poll": ["POST"],
+  "/api/v1/pair/rotate": ["POST"],
   "/api/v1/tokens": ["GET", "POST"],
   "/api/v1/tokens/:id": ["DELETE"],
   "/token": ["POST"],

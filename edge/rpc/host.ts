@@ -103,8 +103,11 @@ export interface HostRpc {
   readResource(uri: string, caller: Caller): Promise<ResourceOutcome>;
   /** A grant is over: its sockets are closed and what it has started ends. */
   dropGrant(grantId: string): Promise<void>;
-  /** The agent may not serve this host any more: all its connections are closed, for this reason. */
-  dropAgent(reason: string): Promise<void>;
+  /**
+   * The agent may not serve this host any more: all its connections are closed, for this reason. `mayReturn`: it has
+   * another key by now, and is to come again with that.
+   */
+  dropAgent(reason: string, mayReturn?: boolean): Promise<void>;
   /** What a page of the owner shows of this host, as last known. */
   facts(): Promise<{ readonly machine: string | null; readonly accounts: readonly string[] }>;
   /** Asks the agent what a page of the owner asks. Only such a page may call this: no request of a client leads here. */

@@ -8,6 +8,9 @@ export type SessionFrame = z.infer<typeof SessionFrame>;
 export const ElicitAnswer = z.enum(["accept", "decline", "cancel"]);
 export type ElicitAnswer = z.infer<typeof ElicitAnswer>;
 
+/** The object of this class that is no session, and keeps the secret that signs their ids. */
+export const signingObject = "signing-secret";
+
 /** What the Worker may ask of the object of one session by RPC. Its streams and its questions go through `fetch`. */
 export interface SessionRpc {
   /** The client's answer to a question, which counts once. Ids that nobody waits for are ignored. */
@@ -22,4 +25,6 @@ export interface SessionRpc {
   end(expiresAt: number): Promise<void>;
   /** The secret that signs session ids. Kept by one object of this class, which is not a session. */
   signingSecret(): Promise<string>;
+  /** Makes another one. Every session ends with the old one, and its client initialises again. */
+  renewSigningSecret(): Promise<void>;
 }

@@ -130,7 +130,14 @@ export class McpSession extends DurableObject implements SessionRpc {
       .string()
       .optional()
       .parse(await this.ctx.storage.get("secret"));
-    if (kept !== undefined) return kept;
+    return kept ?? (await this.#newSecret());
+  }
+
+  async renewSigningSecret(): Promise<void> {
+    await this.#newSecret();
+  }
+
+  async #newSecret(): Promise<string> {
     const secret = toBase64Url(crypto.getRandomValues(new Uint8Array(32)));
     await this.ctx.storage.put("secret", secret);
     return secret;

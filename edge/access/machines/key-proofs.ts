@@ -60,10 +60,15 @@ export function createProofs({ publicUrl, store }: ProofsOptions) {
       return { ok: true, ...known };
     },
 
-    /** Of whoever holds this key, known or not: for pairing. Returns the key's id, or throws. */
-    async possession(proof: string, publicKey: PublicKey, nowMs: number): Promise<string> {
+    /** Of whoever holds this key, known or not: for pairing and for a new key. Returns the key's id, or throws. */
+    async possession(
+      proof: string,
+      publicKey: PublicKey,
+      nowMs: number,
+      purpose: "pair" | "rotate" = "pair",
+    ): Promise<string> {
       const keyId = await calculateJwkThumbprint(publicKey);
-      const refusal = await check(proof, keyId, publicKey, "pair", nowMs);
+      const refusal = await check(proof, keyId, publicKey, purpose, nowMs);
       if (refusal !== null) throw refusalError(refusal, publicUrl);
       return keyId;
     },

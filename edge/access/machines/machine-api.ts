@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PairRequest, PollRequest, proofPaths } from "../../../shared/machine-key.ts";
+import { PairRequest, PollRequest, proofPaths, RotateRequest } from "../../../shared/machine-key.ts";
 import { toErrorBody, TwsError } from "../../../shared/errors.ts";
 import { bodySizes, readForm, textOf } from "../../http/body.ts";
 import type { AccessSettings } from "../../config/settings.ts";
@@ -38,8 +38,14 @@ export function createMachineApi({ settings, store, machines, tokens }: MachineA
     return Response.json(await machines.poll(publicKey, pollSecret, bearerOf(request)));
   }
 
-  async function prove(request: Request): Promise<Key> {
-    const proven = await proofs.prove(bearerOf(request), "tokens", Date.now());
+  async function rotate(request: Request): Promise<Response> {
+    const key = await prove(request, "rotate");
+    const body = parse(RotateRequest, await readJson(request, bodySizes.form, publicUrl));
+    return Response.json(await machines.rotate(key, body));
+  }
+
+  async function prove(request: Request, purpose: "tokens" | "rotate" = "tokens"): Promise<Key> {
+    const proven = await proofs.prove(bearerOf(request), purpose, Date.now());
     if (!proven.ok) throw refusalError(proven, publicUrl);
     return proven;
   }
@@ -75,6 +81,8 @@ export function createMachineApi({ settings, store, machines, tokens }: MachineA
         return () => pair(request);
       case `POST ${proofPaths.pair}/poll`:
         return () => poll(request);
+      case `POST ${proofPaths.rotate}`:
+        return () => rotate(request);
       case `POST ${proofPaths.tokens}`:
         return () => register(request);
       case `GET ${proofPaths.tokens}`:

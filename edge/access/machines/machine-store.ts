@@ -183,6 +183,8 @@ export function openMachineStore({ sql }: DurableObjectStorage) {
     tokensOf: (keyId: string): KeptToken[] =>
       rows("SELECT * FROM script_token WHERE key_id = ? ORDER BY rowid DESC", keyId).map(toToken),
 
+    tokens: (): KeptToken[] => rows("SELECT * FROM script_token ORDER BY rowid DESC").map(toToken),
+
     revokeToken(id: string, at: string): void {
       rows("UPDATE script_token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", at, id);
     },

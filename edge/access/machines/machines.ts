@@ -20,15 +20,24 @@ interface MachineAccessOptions {
   readonly settings: AccessSettings;
   readonly env: Cloudflare.Env;
   readonly access: AccessStore;
+  /** Tells the owner. */
+  readonly tell: (words: string) => void;
 }
 
-export function createMachineAccess({ ctx, settings, env, access }: MachineAccessOptions): MachineAccess {
+export function createMachineAccess({
+  ctx,
+  settings,
+  env,
+  access,
+  tell,
+}: MachineAccessOptions): MachineAccess {
   const store = openMachineStore(ctx.storage);
-  const tokens = createScriptTokens({ settings, env, store, access });
+  const tokens = createScriptTokens({ settings, env, store, access, tell });
   const machines = createMachines({
     settings,
     env,
     store,
+    tell,
     attemptLimits: createAttemptLimits(access, Date.now),
     keyEnded: (keyId) => tokens.revokeAllOf(keyId),
   });

@@ -1,13 +1,17 @@
 import {
   codeAlphabet,
   codeLength,
+  fingerprintOf,
   type PairAnswer,
   type PairRequest,
   pairingTimes,
   type PublicKey,
   readCode,
+  type RotateAnswer,
+  type RotateRequest,
   showCode,
 } from "../../../shared/machine-key.ts";
+import type { z } from "zod";
 import { TwsError } from "../../../shared/errors.ts";
 import { defaultHostId } from "../../../shared/caller.ts";
 import { hostOf } from "../../config/bindings.ts";
@@ -37,6 +41,8 @@ export interface Machines {
   pair(request: PairRequest, proof: string, address: string): Promise<PairAnswer>;
   /** What has become of it. */
   poll(publicKey: PublicKey, pollSecret: string, proof: string): Promise<PairAnswer>;
+  /** A machine takes a new key in place of the one that has proved itself, which is revoked with all that it signed. */
+  rotate(key: Key, request: z.infer<typeof RotateRequest>): Promise<z.infer<typeof RotateAnswer>>;
   /** For the owner. */
   readonly pairing: OwnerPairing;
 }
@@ -60,11 +66,20 @@ interface MachinesOptions {
   readonly env: Cloudflare.Env;
   readonly store: MachineStore;
   readonly attemptLimits: AttemptLimits;
+  /** Tells the owner. */
+  readonly tell: (words: string) => void;
   /** Ends what a key has signed. */
   readonly keyEnded: (keyId: string) => Promise<void>;
 }
 
-export function createMachines({ settings, env, store, attemptLimits, keyEnded }: MachinesOptions): Machines {
+export function createMachines({
+  settings,
+  env,
+  store,
+  attemptLimits,
+  tell,
+  keyEnded,
+}: MachinesOptions): Machines {
   const { publicUrl } = settings;
   const proofs = createProofs({ publicUrl, store });
 
@@ -82,6 +97,7 @@ export function createMachines({ settings, env, store, attemptLimits, keyEnded }
   async function settle(
     { keyId, publicKey, machine }: Pick<Key, "keyId" | "publicKey" | "machine">,
     target: Target,
+    isRotation = false,
   ): Promise<Host> {
     const before = store.key(keyId);
     if (before !== null && before.revokedAt !== null) throw revokedForGood();
@@ -99,7 +115,12 @@ export function createMachines({ settings, env, store, attemptLimits, keyEnded }
       usedAt: null,
       revokedAt: null,
     });
-    for (const other of others) await revoke(other.keyId);
+    tell(`The machine ${machine} was let in as the host ${host.name}, with the key ${fingerprintOf(keyId)}.`);
+    for (const other of others) {
+      await (isRotation
+        ? revoke(other.keyId, "This machine has a new key.", true)
+        : revoke(other.keyId, "Another machine has taken the place of this one."));
+    }
     if (before !== null && before.hostId !== host.hostId) {
       await keyEnded(keyId);
       await hostOf(env, before.hostId).dropAgent("This machine has been paired as another host.");
@@ -138,13 +159,14 @@ export function createMachines({ settings, env, store, attemptLimits, keyEnded }
     }
   }
 
-  async function revoke(keyId: string): Promise<void> {
+  /** `mayReturn`: its agent has another key by now. */
+  async function revoke(keyId: string, reason: string, mayReturn = false): Promise<void> {
     const key = store.key(keyId);
     if (key === null || key.revokedAt !== null) return;
     // first of all, so that nothing is let in meanwhile
     store.saveKey({ ...key, revokedAt: new Date().toISOString() });
     await keyEnded(keyId);
-    await hostOf(env, key.hostId).dropAgent("The owner has revoked this machine's key.");
+    await hostOf(env, key.hostId).dropAgent(reason, mayReturn);
   }
 
   /** Counts a try before it is looked at, so that tries at one time count as well. */
@@ -260,6 +282,25 @@ export function createMachines({ settings, env, store, attemptLimits, keyEnded }
       }
     },
 
+    async rotate({ keyId, hostId, machine }, { publicKey, proof }) {
+      const freshId = await proofs.possession(proof, publicKey, Date.now(), "rotate");
+      // read again: the old key may have been revoked while we computed
+      const known = store.key(keyId);
+      if (known === null || known.revokedAt !== null || known.hostId !== hostId) throw revokedForGood();
+      if (store.key(freshId) !== null) {
+        throw new TwsError(
+          "invalid_input",
+          "This key is known already. A new one must never have been used.",
+          {
+            nextStep:
+              "Delete the key file that ends in .new on that machine, then run tws-edge rotate-key again.",
+          },
+        );
+      }
+      const host = await settle({ keyId: freshId, publicKey, machine }, { hostId }, true);
+      return { hostId, hostName: host.name };
+    },
+
     pairing: {
       hosts,
       keys: () => store.keys(),
@@ -297,7 +338,7 @@ export function createMachines({ settings, env, store, attemptLimits, keyEnded }
         if (host !== undefined) store.saveHost({ ...host, name });
       },
 
-      revoke,
+      revoke: (keyId) => revoke(keyId, "The owner has revoked this machine's key."),
     },
   };
 }

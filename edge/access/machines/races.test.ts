@@ -31,6 +31,7 @@ function agentsIn({ storage }: DurableObjectState) {
       env,
       store: over,
       attemptLimits: createAttemptLimits(accessStore, Date.now),
+      tell: () => undefined,
       keyEnded: async () => undefined,
     });
   return { store, accessStore, agents: machines };
@@ -132,7 +133,13 @@ test.each([
     const proven = store.key(machine.keyId);
     if (proven === null) throw new Error("not paired");
     store.saveKey({ ...proven, ...changes });
-    const tokens = createScriptTokens({ settings: settings(), env, store, access: accessStore });
+    const tokens = createScriptTokens({
+      tell: () => undefined,
+      settings: settings(),
+      env,
+      store,
+      access: accessStore,
+    });
     await expect(tokens.register(proven, token)).rejects.toThrow("not the host any more");
     expect(tokens.list(proven)).toEqual([]);
   });

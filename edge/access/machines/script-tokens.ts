@@ -45,6 +45,10 @@ export interface ScriptTokens {
   list(key: Key): TokenView[];
   /** False when this key has no such token. */
   revoke(key: Key, id: string): Promise<boolean>;
+  /** Those that are good, of every machine. */
+  all(now: number): KeptToken[];
+  /** Ends the token with this id, whichever machine has made it. */
+  end(id: string): Promise<void>;
   /** Closes what was opened by tokens whose time is up, and forgets them. */
   endExpired(now: number): Promise<void>;
   /** Revokes all that a key has signed. */
@@ -56,9 +60,17 @@ interface ScriptTokensOptions {
   readonly env: Cloudflare.Env;
   readonly store: MachineStore;
   readonly access: Pick<AccessStore, "removeTicketsOf">;
+  /** Tells the owner. */
+  readonly tell: (words: string) => void;
 }
 
-export function createScriptTokens({ settings, env, store, access }: ScriptTokensOptions): ScriptTokens {
+export function createScriptTokens({
+  settings,
+  env,
+  store,
+  access,
+  tell,
+}: ScriptTokensOptions): ScriptTokens {
   async function end({ id, hostId }: KeptToken): Promise<void> {
     store.revokeToken(id, new Date().toISOString());
     access.removeTicketsOf(id);
@@ -147,7 +159,15 @@ export function createScriptTokens({ settings, env, store, access }: ScriptToken
       });
       const kept = store.token(jti);
       if (kept === null) throw new Error("a token was written and is not there");
+      tell(`The machine ${key.machine} made the script token ${name}: ${scope.join(" ")}.`);
       return viewOf(kept);
+    },
+
+    all: (now) => store.tokens().filter((one) => one.revokedAt === null && one.expiresAt > now),
+
+    async end(id) {
+      const kept = store.token(id);
+      if (kept !== null) await end(kept);
     },
 
     list: ({ keyId }) => store.tokensOf(keyId).map(viewOf),

@@ -13,6 +13,7 @@ import { hostOf } from "../../config/bindings.ts";
 import type { HostRpc, TradingFacts } from "../../rpc/host.ts";
 import { hostsOf, inTime, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
+import { noticesOf } from "./notices.ts";
 import { tradingPanel } from "./trading-panel.ts";
 import type { Page, PagesOptions, Visit } from "./page.ts";
 
@@ -29,7 +30,7 @@ interface HostApprovals extends NamedHost {
  * `/approvals`: the orders that wait for the owner, and stopping new ones; `/approvals/<hostId>.<approvalId>`: one of
  * them, to approve or decline. Nothing of it is kept here: the agent is asked each time, and it alone decides.
  */
-export function createApprovalsPage({ settings, env, pairing, store }: PagesOptions): Page {
+export function createApprovalsPage({ settings, env, pairing, store, owners }: PagesOptions): Page {
   const rpcOf = (hostId: string): HostRpc => hostOf(env, hostId);
 
   async function ask(hostId: string, request: OwnerRequest): Promise<OwnerAnswer> {
@@ -70,7 +71,7 @@ export function createApprovalsPage({ settings, env, pairing, store }: PagesOpti
     const hosts = await Promise.all(hostsOf(env, pairing).map(approvalsAt));
     return await page({
       title: "Orders that wait for you",
-      body: html`${hosts.map((host) => hostEntry(visit, host))}
+      body: html`${noticesOf(owners, visit.session.csrf)} ${hosts.map((host) => hostEntry(visit, host))}
         <p><a href="/approvals">Look again</a></p>
         <p><a href="/audit">What was done: the audit trail</a></p>
         <p><a href="/grants">Access of clients</a></p>`,

@@ -3,12 +3,13 @@ import { hostOf } from "../../config/bindings.ts";
 import type { AuditPage, HostRpc, ShownEntry } from "../../rpc/host.ts";
 import { hostsOf, type NamedHost } from "./hosts.ts";
 import { type Markup, page, sorry } from "./layout.ts";
+import { noticesOf } from "./notices.ts";
 import type { Page, PagesOptions } from "./page.ts";
 
 /** `/audit`: what was done about orders on a host, newest first, and whether the trail is whole. */
-export function createAuditPage({ env, pairing }: PagesOptions): Page {
+export function createAuditPage({ env, pairing, owners }: PagesOptions): Page {
   return {
-    async show({ request }) {
+    async show({ request, session }) {
       const { searchParams } = new URL(request.url);
       const hosts = hostsOf(env, pairing);
       const asked = searchParams.get("host");
@@ -21,8 +22,8 @@ export function createAuditPage({ env, pairing }: PagesOptions): Page {
       const shown = await rpc.audit(before === null ? null : Number(before));
       return await page({
         title: `Audit trail of ${host.name}`,
-        body: html`${others(hosts, host)} ${standing(shown)} ${beginnings(shown)}
-          ${shown.entries.map(entryOf)} ${older(host, shown)}
+        body: html`${noticesOf(owners, session.csrf)} ${others(hosts, host)} ${standing(shown)}
+          ${beginnings(shown)} ${shown.entries.map(entryOf)} ${older(host, shown)}
           <p><a href="/approvals">Orders that wait for you</a></p>`,
       });
     },

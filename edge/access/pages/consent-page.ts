@@ -35,7 +35,7 @@ const Choice = z.object({
 type Choice = z.infer<typeof Choice>;
 
 /** `/authorize`: a client asks, and the owner decides what it may do and for how long. */
-export function createConsentPage({ settings, env, store, oauth, pairing }: PagesOptions): Page {
+export function createConsentPage({ settings, env, store, owners, oauth, pairing }: PagesOptions): Page {
   const { helpers } = oauth;
 
   /** The hosts that there are, and the one that the first agent will be where none is paired yet. */
@@ -118,6 +118,9 @@ export function createConsentPage({ settings, env, store, oauth, pairing }: Page
       createdAt: new Date(now).toISOString(),
       usedAt: null,
     });
+    owners.tell(
+      `You gave access to ${nameOf(details)}: ${scopes.includes("tws:trade") ? "read and trade" : "read"}.`,
+    );
     headers.set("Location", redirectTo);
     return new Response(null, { status: 302, headers });
   }

@@ -1,5 +1,7 @@
 import type { AccessSettings } from "../../config/settings.ts";
 import type { OwnerPairing } from "../machines/pairing.ts";
+import type { ScriptTokens } from "../machines/script-tokens.ts";
+import type { OwnerStore } from "../storage/owner-store.ts";
 import type { OAuth } from "../oauth/oauth.ts";
 import type { AccessStore } from "../storage/store.ts";
 import type { Owner, OwnerSession } from "./owner-session.ts";
@@ -22,6 +24,10 @@ export interface PagesOptions {
   readonly store: AccessStore;
   readonly oauth: OAuth;
   readonly owner: Owner;
+  readonly owners: OwnerStore;
   readonly pairing: OwnerPairing;
+  readonly tokens: ScriptTokens;
   readonly ended: (grantId: string) => Promise<unknown>;
+  /** Makes a new key for the ids of MCP sessions. */
+  readonly renewSigningKey: () => Promise<void>;
 }

@@ -30,7 +30,8 @@ export function createPages(options: PagesOptions): Pages {
     const passphrase = form?.get("passphrase");
     const result = await owner.signIn(request, typeof passphrase === "string" ? passphrase : "");
     if (!result.ok) return forOpener(next, await signInPage(next, result));
-    const headers = { Location: `${settings.publicUrl}${next}`, "Set-Cookie": result.cookie };
+    const headers = new Headers({ Location: `${settings.publicUrl}${next}` });
+    for (const cookie of result.cookies) headers.append("Set-Cookie", cookie);
     return forOpener(next, new Response(null, { status: 303, headers }));
   }
 

@@ -5,13 +5,14 @@ import { hostOf } from "../../config/bindings.ts";
 import type { Target } from "../machines/machine-store.ts";
 import type { OwnerPairing } from "../machines/pairing.ts";
 import { type Markup, page, sorry } from "./layout.ts";
+import { noticesOf } from "./notices.ts";
 import type { Key } from "../../rpc/access.ts";
 import type { Page, PagesOptions, Visit } from "./page.ts";
 
 type Asked = NonNullable<Awaited<ReturnType<OwnerPairing["find"]>>>;
 
 /** `/pair`: the owner lets machines in as agents, names them, and puts them out. */
-export function createPairPage({ settings, env, pairing }: PagesOptions): Page {
+export function createPairPage({ settings, env, pairing, owners }: PagesOptions): Page {
   const form = ({ session }: Visit, body: Markup) =>
     html`<form method="post" action="/pair">
       <input type="hidden" name="csrf" value="${session.csrf}" />${body}
@@ -20,7 +21,8 @@ export function createPairPage({ settings, env, pairing }: PagesOptions): Page {
   async function overview(visit: Visit): Promise<Response> {
     return await page({
       title: "TWS hosts",
-      body: html`<p>On the computer where TWS runs: <code>tws-edge pair ${settings.publicUrl}</code></p>
+      body: html`${noticesOf(owners, visit.session.csrf)}
+        <p>On the computer where TWS runs: <code>tws-edge pair ${settings.publicUrl}</code></p>
         ${form(
           visit,
           html`<label

@@ -21,8 +21,11 @@ const ofAll: Delays = { free: 20, firstMs: 1_000, mostMs: 60_000 };
 const everywhere = "*";
 
 export interface AttemptLimits {
-  /** How long this address must wait before it may try; 0 is now. */
-  waitMs(kind: string, address: string): number;
+  /**
+   * How long this address must wait before it may try; 0 is now. `isAlone`: it is no address but a browser that is
+   * known, which waits for its own failures and nobody else's.
+   */
+  waitMs(kind: string, address: string, isAlone?: boolean): number;
   /** Counts a failure. Called before what is tried is looked at, so that tries at one time count as well. */
   failed(kind: string, address: string): void;
   /** Forgets the failures of this address, after it got it right. */
@@ -47,8 +50,8 @@ export function createAttemptLimits(store: AccessStore, now: () => number): Atte
     store.attempts(trusted(kind), address, now()).count > 0;
 
   return {
-    waitMs(kind, address) {
-      const sources = isTrusted(kind, address) ? [address] : [address, everywhere];
+    waitMs(kind, address, isAlone = false) {
+      const sources = isAlone || isTrusted(kind, address) ? [address] : [address, everywhere];
       const waits = sources.map((source) => store.attempts(kind, source, now()).blockedUntil - now());
       return Math.max(0, ...waits);
     },

@@ -85,11 +85,30 @@ export const migrations: readonly string[] = [
   -- Wrong codes that were tried while this one was open.
   ALTER TABLE pairing ADD COLUMN wrong INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  ALTER TABLE session ADD COLUMN created_at TEXT;
+  ALTER TABLE session ADD COLUMN used_at TEXT;
+  ALTER TABLE session ADD COLUMN address TEXT;
+  -- Browsers in which the owner has signed in.
+  CREATE TABLE device (
+    hash TEXT PRIMARY KEY,
+    created_at TEXT NOT NULL,
+    used_at TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  );
+  -- What the owner has not said yet that they know.
+  CREATE TABLE notice (
+    id INTEGER PRIMARY KEY,
+    at TEXT NOT NULL,
+    words TEXT NOT NULL
+  );
+  `,
 ];
 
 /** The tables whose rows go away at `expires_at`, in Unix milliseconds. */
 export const expiringTables: readonly string[] = [
   "session",
+  "device",
   "attempt",
   "ticket",
   "proof",

@@ -70,22 +70,6 @@ export function openAccessStore(storage: DurableObjectStorage) {
       sql.exec("DELETE FROM consent WHERE grant_id = ?", grantId);
     },
 
-    addSession(hash: string, csrf: string, expiresAt: number): void {
-      sql.exec("INSERT INTO session (hash, csrf, expires_at) VALUES (?, ?, ?)", hash, csrf, expiresAt);
-    },
-
-    /** What a form of this session must carry; null when there is no such session. */
-    csrfOf(hash: string, now: number): string | null {
-      const [row] = sql
-        .exec<{ csrf: string }>("SELECT csrf FROM session WHERE hash = ? AND expires_at > ?", hash, now)
-        .toArray();
-      return row?.csrf ?? null;
-    },
-
-    removeSession(hash: string): void {
-      sql.exec("DELETE FROM session WHERE hash = ?", hash);
-    },
-
     attempts(kind: string, source: string, now: number): Attempts {
       const [row] = sql
         .exec<{ count: number; blocked_until: number }>(

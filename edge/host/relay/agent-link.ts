@@ -147,11 +147,11 @@ export class AgentLink {
   }
 
   /** Puts out whoever is connected, and tells them why. */
-  dropAll(reason: string): void {
+  dropAll(reason: string, code: number): void {
     for (const socket of this.#options.ctx.getWebSockets("agent")) {
       const attachment = attachmentOf(socket);
       if (attachment?.kind !== "agent" || attachment.phase === "over") continue;
-      this.#drop(socket, "lost", closeCodes.unauthorized, reason);
+      this.#drop(socket, "lost", code, reason);
     }
   }
 
