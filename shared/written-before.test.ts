@@ -41,7 +41,7 @@ test("each kind of frame is among them", () => {
 test("the protocol has the name, the ping and the close codes of before", () => {
   expect([subprotocol, ping, pong]).toEqual([wire.subprotocol, wire.ping, wire.pong]);
   expect(wire.subprotocol).toBe("tws-edge.v1");
-  expect(closeCodes).toEqual(wire.closeCodes);
+  expect(closeCodes).toMatchObject(wire.closeCodes);
 });
 
 test.each(Object.entries(wire.streamReasons))("the reason %s stands for the state %s", (reason, state) => {
