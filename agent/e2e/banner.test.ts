@@ -72,7 +72,7 @@ test("the host of this computer can be renamed, and its agent stays connected", 
   const pairingPage = await openPairingPage(url);
   expect((await pairingPage.submit({ do: "rename", host: "default", name: "Study" })).status).toBe(303);
   const page = await pairingPage.page();
-  expect(page).toContain("Study");
-  expect(page).not.toContain("this computer");
+  expect(page).toContain("<legend>Study</legend>");
+  expect(page).not.toContain("<legend>this computer</legend>");
   expect(page).toContain("connected.");
 });

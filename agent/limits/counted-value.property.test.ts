@@ -186,13 +186,16 @@ function startWorld(seed: number, bounds: Bounds) {
     };
   }
 
-  /** As the book shows it, in which 0 is none. */
+  /** As the book shows it, in which 0 is none: with what TWS has taken, not with a change that it has refused. */
   function shownOf({ orderId, spec }: Placed, order: simulated.Order): Order {
-    const stop = Number(order.request.echo["trailStopPrice"] ?? 0);
+    const { quantity, limitPrice, auxPrice, echo } = order.request;
     const own = {
       ...spec,
-      quantity: order.request.quantity,
-      trailStopPrice: spec.trailStopPrice === null ? null : stop,
+      quantity,
+      limitPrice,
+      auxPrice,
+      trailStopPrice: Number(echo["trailStopPrice"] ?? 0),
+      limitOffset: Number(echo["lmtPriceOffset"] ?? 0),
     };
     const prices = Object.fromEntries(fields.map((field) => [field, own[field] === 0 ? null : own[field]]));
     const { filled, remaining } = order;
