@@ -43,6 +43,8 @@ export default defineConfig({
         plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
         test: {
           name: "workerd",
+          isolate: false,
+          setupFiles: ["edge/deployment.fixture.ts"],
           include: ["edge/**/*.test.ts"],
           exclude: ["edge/access/**"],
           testTimeout: 30_000,
@@ -55,7 +57,13 @@ export default defineConfig({
             miniflare: { bindings: signIn, outboundService: web },
           }),
         ],
-        test: { name: "access", include: ["edge/access/**/*.test.ts"], testTimeout: 30_000 },
+        test: {
+          name: "access",
+          isolate: false,
+          setupFiles: ["edge/deployment.fixture.ts"],
+          include: ["edge/access/**/*.test.ts"],
+          testTimeout: 30_000,
+        },
       },
     ],
   },

@@ -72,8 +72,8 @@ describe("tools/call", () => {
     expect(await answerOf(await answer)).toMatchObject({
       result: {
         isError: true,
-        structuredContent: { error },
-        content: [{ type: "text", text: JSON.stringify({ error }) }],
+        structuredContent: { error: { ...error, saidBy: "agent" } },
+        content: [{ type: "text", text: JSON.stringify({ error: { ...error, saidBy: "agent" } }) }],
       },
     });
   });
