@@ -3,6 +3,7 @@ import { type IntentName, TwsError, toErrorBody } from "../shared/errors.ts";
 import type { AgentFrame, EdgeFrame } from "../shared/protocol.ts";
 import { isExpired } from "../shared/caller.ts";
 import type { ToolDefinition } from "../shared/tools/define.ts";
+import { refuseControlCharacters } from "../shared/tools/control-characters.ts";
 import { inputErrorsIn } from "../shared/tools/input-errors.ts";
 import { isToolName, tools } from "../shared/tools/index.ts";
 import { schemasOf } from "../shared/tools/json-schema.ts";
@@ -142,6 +143,7 @@ function admit(
   if (!call.caller.scopes.includes(tool.scope)) {
     throw new TwsError("forbidden", `${call.tool} needs the scope ${tool.scope}, which this caller lacks.`);
   }
+  refuseControlCharacters(call.input);
   const input = tool.input.safeParse(call.input);
   if (!input.success) {
     const inputErrors = inputErrorsIn(input.error.issues, schemasOf(tool).input, call.input, mostInputErrors);

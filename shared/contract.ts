@@ -50,6 +50,9 @@ export const contractFields = {
 export const ContractSelector = z.object(contractFields);
 export type ContractSelector = z.infer<typeof ContractSelector>;
 
+/** The same as a row of a list, in which a word that is none of these is refused. */
+export const ContractRow = z.strictObject(contractFields);
+
 /** A contract as TWS resolved it; every field is TWS's own. Absent is null. */
 export const Contract = z.object({
   conId: z.int().positive(),

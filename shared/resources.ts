@@ -47,7 +47,8 @@ export function parseResourceUri(uri: string): ResourceUri | null {
   const kind = resourceKinds.find((one) => one === name);
   if (kind === undefined || resourceWords[kind].hasId !== (id !== undefined)) return null;
   try {
-    return { kind, id: decodeURIComponent(id ?? "").toUpperCase() };
+    const read = decodeURIComponent(id ?? "").toUpperCase();
+    return /\p{Cc}/u.test(read) ? null : { kind, id: read };
   } catch {
     return null;
   }

@@ -17,7 +17,10 @@ test("every tool has an example, and no example is of a tool that is gone", () =
 
 test.for(Object.entries<ToolDefinition>(tools))("the example call of %s is one it takes", ([name, tool]) => {
   const { input } = schemasOf(tool);
-  const coerced = coerce(input, readExamples()[name]?.input, inputAliases[name]);
+  const coerced = coerce(input, readExamples()[name]?.input, {
+    aliases: inputAliases[name],
+    numbers: "exact",
+  });
   // the edge refuses arguments that the schema does not name, which zod alone lets pass
   expect(tool.input.strict().safeParse(coerced).error?.issues ?? []).toEqual([]);
 });

@@ -23,6 +23,24 @@ function inputError(name: string, input: JsonObject): string {
 }
 
 describe("arguments", () => {
+  it.each([
+    [
+      "ibkr_place_order",
+      { quantity: "0,125" },
+      'quantity must be a number without a comma: "0,125" may mean 0.125 or 125.',
+    ],
+    ["ibkr_place_order", { limitPrice: "1.234,567" }, '"1.234,567" may mean 1234.567 or 1.234567.'],
+    ["ibkr_modify_order", { limitPrice: "1,172" }, '"1,172" may mean 1.172 or 1172.'],
+    ["ibkr_preview_order", { auxPrice: "0,075" }, '"0,075" may mean 0.075 or 75.'],
+    ["ibkr_plan_rebalance", { minTradeValue: "12,345.6" }, "minTradeValue must be a number without a comma"],
+    ["ibkr_place_orders", { orders: [{ quantity: "1,000" }] }, '"1,000" may mean 1 or 1000.'],
+    ["ibkr_run_market_scanner", { abovePrice: "1,234" }, '"1,234" may mean 1.234 or 1234.'],
+    ["ibkr_get_quotes", { contracts: [{ symbol: "SPY", nonsense: 1 }] }, "contracts.0 has no nonsense."],
+    ["ibkr_get_quotes", { symbols: ["A\u0000B"] }, "symbols.0 has a control character."],
+  ])("of %s are refused rather than guessed: %j", (name, given, message) => {
+    expect(inputError(name, given)).toContain(message);
+  });
+
   it("are coerced, known by their other names and given their defaults", () => {
     const input = { symbol: "AAPL", durationStr: "5 D", limit: "80", useRTH: "false", strike: null };
     expect(parse("ibkr_get_historical_data", input)).toEqual({

@@ -1,9 +1,11 @@
+import type { z } from "zod";
 import { TwsError } from "../../shared/errors.ts";
 import type { ToolDefinition } from "../../shared/tools/define.ts";
 import { inputErrorsIn } from "../../shared/tools/input-errors.ts";
 import { coerce } from "../../shared/tools/coerce.ts";
 import { inputAliases } from "../../shared/tools/history.ts";
 import type { JsonSchema } from "../../shared/tools/json-schema.ts";
+import { refuseControlCharacters } from "../../shared/tools/control-characters.ts";
 import { isJsonObject, type JsonObject } from "./message.ts";
 
 const mostInputErrors = 5;
@@ -18,7 +20,8 @@ export function parseInput(
   schema: JsonSchema,
   given: JsonObject,
 ): JsonObject {
-  const coerced = coerce(schema, given, inputAliases[name]);
+  refuseControlCharacters(given);
+  const coerced = coerce(schema, given, { aliases: inputAliases[name], numbers: tool.numbers });
   const properties = schema.properties ?? {};
   const unknown = isJsonObject(coerced)
     ? Object.keys(coerced).filter((key) => !Object.hasOwn(properties, key))
@@ -28,10 +31,16 @@ export function parseInput(
   // cut first: a megabyte of wrong names must not cost a second of guessing what they were meant to be
   const errors = [
     ...unknown.slice(0, mostInputErrors).map((key) => nameUnknown(key, Object.keys(properties))),
-    ...(parsed.success ? [] : inputErrorsIn(parsed.error.issues, schema, coerced, mostInputErrors)),
+    ...(parsed.success
+      ? []
+      : inputErrorsIn(parsed.error.issues.filter(isOfFields), schema, coerced, mostInputErrors)),
   ];
   throw new TwsError("invalid_input", errors.slice(0, mostInputErrors).join(" "));
 }
+
+/** Unknown arguments have been named with what they may have been meant to be. */
+const isOfFields = ({ code, path }: z.core.$ZodIssue): boolean =>
+  code !== "unrecognized_keys" || path.length > 0;
 
 function nameUnknown(key: string, known: readonly string[]): string {
   const shown = key.slice(0, 60);

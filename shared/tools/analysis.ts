@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ContractSelector } from "../contract.ts";
+import { ContractRow } from "../contract.ts";
 import { Action } from "../order.ts";
 import { Mode } from "../status.ts";
 import { defineTool } from "./define.ts";
@@ -75,7 +75,7 @@ export const analysisTools = {
       "Works out the exact orders that bring an account's stocks and funds to target percentages: whole lots, sales first, within the cash there is, commissions included. It only plans: check the orders, then place them with ibkr_place_order or ibkr_place_orders. What it leaves alone is listed with the reason.",
     input: {
       targets: z
-        .array(ContractSelector.extend({ percent }))
+        .array(ContractRow.extend({ percent }))
         .min(1)
         .max(50)
         .describe(
@@ -114,6 +114,7 @@ export const analysisTools = {
     deadline: "slow",
     toolset: "full",
     runs: "agent",
+    numbers: "exact",
   }),
   ibkr_assess_risk: defineTool({
     title: "Assess risk",

@@ -6,11 +6,11 @@ import { schemasOf } from "./json-schema.ts";
 
 const order = schemasOf(tools.ibkr_place_order).input;
 const quotes = schemasOf(tools.ibkr_get_quotes).input;
+const scan = schemasOf(tools.ibkr_run_market_scanner).input;
 const history = schemasOf(tools.ibkr_get_historical_data).input;
 
 test.for([
   ["a number as text", order, { quantity: "80" }, { quantity: 80 }],
-  ["a number with thousands", order, { quantity: "1,000" }, { quantity: 1000 }],
   ["lower case", order, { action: "buy", orderType: "lmt" }, { action: "BUY", orderType: "LMT" }],
   ["spoken words", order, { right: "call", orderType: "stop_limit" }, { right: "C", orderType: "STP LMT" }],
   ["a date with dashes", order, { expiration: "2026-12-18" }, { expiration: "20261218" }],
@@ -28,16 +28,50 @@ test.for([
   ],
   ["everything as a JSON string", order, '{"quantity":"80"}', { quantity: 80 }],
 ] as const)("%s is understood", ([, schema, given, meant]) => {
-  expect(coerce(schema, given)).toEqual(meant);
+  expect(coerce(schema, given, { numbers: "exact" })).toEqual(meant);
+});
+
+const commas = [
+  "0,125",
+  "0,075",
+  "1,172",
+  "1,000",
+  "1.234,567",
+  "0.5,000",
+  "12,34",
+  "1,2345",
+  "1,000,00",
+  ",5",
+];
+
+test.for([...commas, "12,345.6", "1,234,567"])(
+  "a figure of an order written %s is not guessed",
+  (quantity) => {
+    expect(coerce(order, { quantity }, { numbers: "exact" })).toEqual({ quantity });
+  },
+);
+
+test.for(commas)("%s can mean two things, and is not guessed elsewhere either", (abovePrice) => {
+  expect(coerce(scan, { abovePrice }, { numbers: "grouped" })).toEqual({ abovePrice });
+});
+
+test.for([
+  ["12,345.6", 12_345.6],
+  ["1,234,567", 1_234_567],
+  ["-1,234.5", -1234.5],
+] as const)("%s can mean one thing alone", ([abovePrice, meant]) => {
+  expect(coerce(scan, { abovePrice }, { numbers: "grouped" })).toEqual({ abovePrice: meant });
 });
 
 test("other names of an argument are accepted, and lose to the proper one", () => {
   const aliases = inputAliases["ibkr_get_historical_data"];
-  expect(coerce(history, { durationStr: "2 D", barSizeSetting: "1 min" }, aliases)).toEqual({
+  expect(
+    coerce(history, { durationStr: "2 D", barSizeSetting: "1 min" }, { aliases, numbers: "exact" }),
+  ).toEqual({
     duration: "2 D",
     barSize: "1 min",
   });
-  expect(coerce(history, { durationStr: "2 D", duration: "1 D" }, aliases)).toEqual({
+  expect(coerce(history, { durationStr: "2 D", duration: "1 D" }, { aliases, numbers: "exact" })).toEqual({
     durationStr: "2 D",
     duration: "1 D",
   });
@@ -51,11 +85,11 @@ test.for([
   ["an unknown value", { action: "HOLD" }],
   ["an unknown argument", { quantiy: 1 }],
 ] as const)("%s is left for the schema to name", ([, given]) => {
-  expect(coerce(order, given)).toEqual(given);
+  expect(coerce(order, given, { numbers: "exact" })).toEqual(given);
 });
 
 test("a key named __proto__ stays a key and changes no prototype", () => {
-  const coerced = coerce(order, JSON.parse('{"__proto__":{"quantity":1}}'));
+  const coerced = coerce(order, JSON.parse('{"__proto__":{"quantity":1}}'), { numbers: "exact" });
   expect(Object.hasOwn(Object(coerced), "__proto__")).toBe(true);
   expect(Object.getPrototypeOf(coerced)).toBe(Object.prototype);
 });

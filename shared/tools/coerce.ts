@@ -1,3 +1,4 @@
+import type { Numbers } from "./define.ts";
 import type { JsonSchema } from "./json-schema.ts";
 
 type Node = JsonSchema | boolean | undefined;
@@ -5,17 +6,19 @@ type Node = JsonSchema | boolean | undefined;
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+interface Options {
+  readonly aliases?: Readonly<Record<string, string>> | undefined;
+  readonly numbers: Numbers;
+}
+
 /**
  * Input as models and people write it, brought to what the schema means: "80" for 80, "true" for true, a JSON string
  * or a comma list for an array, `buy` for `BUY`, `2026-12-18` for `20261218`, null or "" for an absent optional.
- * What it cannot coerce it leaves alone, for the schema to name.
+ * Form is mended, value never: what it cannot coerce, or what can mean two things, it leaves alone, for the schema to
+ * name.
  */
-export function coerce(
-  schema: JsonSchema,
-  value: unknown,
-  aliases: Readonly<Record<string, string>> = {},
-): unknown {
-  return normalise(schema, isRecord(value) ? rename(value, aliases) : value);
+export function coerce(schema: JsonSchema, value: unknown, { aliases = {}, numbers }: Options): unknown {
+  return normalise(schema, isRecord(value) ? rename(value, aliases) : value, numbers);
 }
 
 function rename(
@@ -30,17 +33,17 @@ function rename(
   );
 }
 
-function normalise(schema: Node, value: unknown): unknown {
+function normalise(schema: Node, value: unknown, numbers: Numbers): unknown {
   if (schema === undefined || typeof schema === "boolean") return value;
   if (schema.enum !== undefined) return normaliseEnum(schema.enum, value);
   switch (schema.type) {
     case "object":
-      return normaliseObject(schema, value);
+      return normaliseObject(schema, value, numbers);
     case "array":
-      return normaliseArray(schema, value);
+      return normaliseArray(schema, value, numbers);
     case "number":
     case "integer":
-      return normaliseNumber(value);
+      return normaliseNumber(value, numbers);
     case "boolean":
       return normaliseBoolean(value);
     case "string":
@@ -50,7 +53,7 @@ function normalise(schema: Node, value: unknown): unknown {
   }
 }
 
-function normaliseObject(schema: JsonSchema, value: unknown): unknown {
+function normaliseObject(schema: JsonSchema, value: unknown, numbers: Numbers): unknown {
   const object = typeof value === "string" ? parseJson(value) : value;
   if (!isRecord(object)) return value;
   const properties = schema.properties ?? {};
@@ -62,7 +65,7 @@ function normaliseObject(schema: JsonSchema, value: unknown): unknown {
     if (isKnown && isAbsent && !required.has(key)) continue;
     // defineProperty, since a key may be __proto__
     Object.defineProperty(normalised, key, {
-      value: isKnown ? normalise(properties[key], inner) : inner,
+      value: isKnown ? normalise(properties[key], inner, numbers) : inner,
       enumerable: true,
       configurable: true,
       writable: true,
@@ -71,21 +74,26 @@ function normaliseObject(schema: JsonSchema, value: unknown): unknown {
   return normalised;
 }
 
-function normaliseArray(schema: JsonSchema, value: unknown): unknown {
+function normaliseArray(schema: JsonSchema, value: unknown, numbers: Numbers): unknown {
   const items = Array.isArray(schema.items) ? undefined : schema.items;
-  if (Array.isArray(value)) return value.map((item) => normalise(items, item));
-  if (isRecord(value)) return [normalise(items, value)];
+  const each = (item: unknown) => normalise(items, item, numbers);
+  if (Array.isArray(value)) return value.map(each);
+  if (isRecord(value)) return [each(value)];
   if (typeof value !== "string") return value;
   const parsed = parseJson(value);
-  if (Array.isArray(parsed)) return parsed.map((item) => normalise(items, item));
-  if (isRecord(parsed)) return [normalise(items, parsed)];
+  if (Array.isArray(parsed)) return parsed.map(each);
+  if (isRecord(parsed)) return [each(parsed)];
   const parts = value.split(",").map((part) => part.trim());
-  return parts.filter((part) => part !== "").map((part) => normalise(items, part));
+  return parts.filter((part) => part !== "").map(each);
 }
 
-function normaliseNumber(value: unknown): unknown {
+/** Commas that can only part thousands: several, or one before a decimal point. `1,234` may be 1.234 as well. */
+const grouped = /^[+-]?\d{1,3}(,\d{3})*(,\d{3}){2}$|^[+-]?\d{1,3}(,\d{3})+\.\d+$/;
+
+function normaliseNumber(value: unknown, numbers: Numbers): unknown {
   if (typeof value !== "string") return value;
-  const text = value.trim().replaceAll(/(?<=\d),(?=\d{3}\b)/g, "");
+  const given = value.trim();
+  const text = numbers === "grouped" && grouped.test(given) ? given.replaceAll(",", "") : given;
   return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : value;
 }
 

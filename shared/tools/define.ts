@@ -4,6 +4,9 @@ import type { Scope } from "../caller.ts";
 
 type Shape = Readonly<Record<string, z.ZodType>>;
 
+/** How numbers are read that are written as text: in figures of orders a comma is never taken for anything. */
+export type Numbers = "exact" | "grouped";
+
 type Runs = "agent" | "edge";
 
 interface Declaration<In extends Shape, Out extends Shape, Where extends Runs> {
@@ -24,6 +27,8 @@ interface Declaration<In extends Shape, Out extends Shape, Where extends Runs> {
   readonly runs: Where;
   /** The key of the result whose array is paged; the input then takes `limit` and `cursor`. */
   readonly paged?: keyof Out & string;
+  /** `exact` where figures plan an order or limit one; tools that trade are so by themselves. */
+  readonly numbers?: Numbers;
 }
 
 /** All four are always set: clients assume the worst of what is left out. */
@@ -38,12 +43,14 @@ export interface ToolDefinition<
   In extends Shape = Shape,
   Out extends Shape = Shape,
   Where extends Runs = Runs,
-> extends Omit<Declaration<In, Out, Where>, "input" | "output" | "paged"> {
+> extends Omit<Declaration<In, Out, Where>, "input" | "output" | "paged" | "numbers"> {
   readonly input: z.ZodObject<In>;
   readonly output: z.ZodObject<Out>;
   readonly scope: Scope;
   readonly annotations: Annotations;
   readonly paged: string | null;
+  /** How its figures are read that are written as text. */
+  readonly numbers: Numbers;
 }
 
 const annotationsOf: Readonly<Record<Declaration<Shape, Shape, Runs>["effect"], Annotations>> = {
@@ -72,9 +79,11 @@ export function defineTool<In extends Shape, Out extends Shape, Where extends Ru
   declaration: Declaration<In, Out, Where>,
 ): ToolDefinition<In, Out, Where> {
   const { input, output, effect, paged = null } = declaration;
+  const changesOrders = effect === "trades" || effect === "cancels";
   return {
     ...declaration,
-    input: z.object(input),
+    numbers: declaration.numbers ?? (changesOrders ? "exact" : "grouped"),
+    input: z.strictObject(input),
     output: z.object(output),
     scope: effect === "reads" || effect === "steers" ? "tws:read" : "tws:trade",
     annotations: annotationsOf[effect],

@@ -21,7 +21,7 @@ function inputErrorOf(field: string, issue: Issue, input: unknown): string {
     case "invalid_type":
       return isAbsent(input, issue.path)
         ? `${field} is required.`
-        : `${field} must be ${nameOf(issue.expected)}.`;
+        : `${field} must be ${nameOf(issue.expected)}${readings(valueAt(input, issue.path))}.`;
     case "invalid_value":
       return `${field} must be one of ${issue.values.map(String).join(", ")}.`;
     case "invalid_format":
@@ -73,11 +73,28 @@ function hint(issue: Issue, schema: JsonSchema): string {
   return description === undefined ? "" : ` (${description}.)`;
 }
 
-function isAbsent(input: unknown, path: readonly PropertyKey[]): boolean {
+/** What a number with a comma may mean, which only its writer knows. */
+function readings(value: unknown): string {
+  if (typeof value !== "string" || !/^[+-]?[\d.,]*,[\d.,]*$/.test(value.trim())) return "";
+  const text = value.trim().slice(0, 40);
+  const parted = text.replaceAll(",", "");
+  const decimal = text.replaceAll(".", "").replace(",", ".");
+  const meant = [decimal, parted].filter((one) => /^[+-]?\d+\.?\d*$/.test(one)).map(Number);
+  const both =
+    meant.length === 2 && meant[0] !== meant[1]
+      ? `: ${JSON.stringify(text)} may mean ${meant.join(" or ")}`
+      : "";
+  return ` without a comma${both}`;
+}
+
+const isAbsent = (input: unknown, path: readonly PropertyKey[]): boolean =>
+  valueAt(input, path) === undefined;
+
+function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   let value = input;
   for (const key of path) {
-    if (typeof value !== "object" || value === null) return true;
+    if (typeof value !== "object" || value === null) return undefined;
     value = Object.getOwnPropertyDescriptor(value, key)?.value;
   }
-  return value === undefined;
+  return value;
 }

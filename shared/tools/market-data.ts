@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Contract, contractFields, ContractSelector } from "../contract.ts";
+import { Contract, contractFields, ContractRow } from "../contract.ts";
 import { Quote } from "../events.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
@@ -39,7 +39,7 @@ export const marketDataTools = {
         .default([])
         .describe("US stocks or pairs: AAPL, EUR.USD"),
       contracts: z
-        .array(ContractSelector)
+        .array(ContractRow)
         .max(50)
         .default([])
         .describe("Instruments by conId, or symbol, secType, exchange, currency, expiration, strike, right"),

@@ -108,6 +108,7 @@ export const optionTools = {
     deadline: "slow",
     toolset: "core",
     runs: "agent",
+    numbers: "exact",
     paged: "chain",
   }),
   ibkr_calculate_option_price: defineTool({
@@ -132,6 +133,7 @@ export const optionTools = {
     deadline: "slow",
     toolset: "full",
     runs: "agent",
+    numbers: "exact",
   }),
   ibkr_calculate_implied_volatility: defineTool({
     title: "Calculate implied volatility",
@@ -147,5 +149,6 @@ export const optionTools = {
     deadline: "slow",
     toolset: "full",
     runs: "agent",
+    numbers: "exact",
   }),
 } as const;

@@ -149,6 +149,7 @@ export const orderTools = {
     deadline: "normal",
     toolset: "full",
     runs: "agent",
+    numbers: "exact",
   }),
   ibkr_modify_order: defineTool({
     title: "Modify order",

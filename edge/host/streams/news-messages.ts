@@ -16,8 +16,9 @@ const Wanted = z.object({ feed: Feed.optional(), allMessages: z.boolean().defaul
 
 /** Without a feed it is the bulletins, unless an instrument is named. */
 function parseWanted(fields: Fields) {
-  const { feed, allMessages } = parseFields(Wanted, fields);
-  const selector = parseSelector(fields);
+  const { feed: named, allMessages: all, ...instrument } = fields;
+  const { feed, allMessages } = parseFields(Wanted, { feed: named, allMessages: all });
+  const selector = parseSelector(instrument);
   const isNamed = selector.symbol !== undefined || selector.conId !== undefined;
   return {
     feed: feed ?? (isNamed ? "ticks" : "bulletins"),

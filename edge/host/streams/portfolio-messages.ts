@@ -5,7 +5,7 @@ import { createLastValueCache } from "./last-value.ts";
 import type { Value } from "./topics.ts";
 import { parseFields, type StreamMessages } from "./watcher-protocol.ts";
 
-const Account = z.object({ account: z.string().trim().max(50).default("") });
+const Account = z.strictObject({ account: z.string().trim().max(50).default("") });
 
 /** Figures and holdings, by account: each message is one row, since a whole account is long. */
 export const portfolioMessages: StreamMessages = {

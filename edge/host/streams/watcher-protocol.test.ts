@@ -10,6 +10,11 @@ describe("what a watcher says", () => {
       { action: "subscribe", symbol: "SPY", right: "X", expiration: "2026-02-30" },
       "expiration: there is no such date. (yyyymmdd or yyyymm.) right must be one of C, P. (C call, P put.)",
     ],
+    [{ action: "subscribe", symbol: "SPY", nonsense: 1 }, "The input has no nonsense."],
+    [{ action: "unsubscribe", symbol: "SPY", depth: 5 }, "The input has no depth."],
+    [{ action: "list", symbol: "SPY" }, "The input has no symbol."],
+    [{ action: "ack", seq: 1, symbol: "SPY" }, "ack needs the seq of the last message that was taken."],
+    [{ action: "subscribe", symbol: "S\u0000Y" }, "symbol has a control character."],
   ])("names what is wrong with %j and what may be", async (message, error) => {
     const watcher = await openWatcher(freshHost());
     watcher.send(message);

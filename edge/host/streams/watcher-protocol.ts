@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { ContractSelector } from "../../../shared/contract.ts";
+import { ContractRow, ContractSelector } from "../../../shared/contract.ts";
 import { type ErrorBody, TwsError } from "../../../shared/errors.ts";
+import { refuseControlCharacters } from "../../../shared/tools/control-characters.ts";
 import { inputErrorsIn } from "../../../shared/tools/input-errors.ts";
 import { coerce } from "../../../shared/tools/coerce.ts";
 import type { Attachment } from "../storage/socket-attachments.ts";
@@ -76,7 +77,8 @@ const Id = z
   .nullable()
   .catch(null);
 const Action = z.looseObject({ action: z.enum(validActions) });
-const Ack = z.object({ seq: z.int().nonnegative() });
+const Ack = z.strictObject({ seq: z.int().nonnegative() });
+const Nothing = z.strictObject({});
 const selectorSchema = z.toJSONSchema(ContractSelector, { io: "input" });
 
 /** The fields of a message; throws `invalid_input` for what is no message. */
@@ -84,6 +86,7 @@ export function parseMessage(message: unknown): Fields {
   if (typeof message !== "string") throw wrong("Send JSON text; binary messages are not understood.");
   const parsed = Message.safeParse(jsonOf(message));
   if (!parsed.success) throw wrong("The message is not a JSON object.");
+  refuseControlCharacters(parsed.data);
   return parsed.data;
 }
 
@@ -105,6 +108,7 @@ export function parseRequest(message: Fields): Request {
     }
     case "list":
     case "ping":
+      parseFields(Nothing, fields);
       return { action };
     default:
       return action satisfies never;
@@ -121,7 +125,7 @@ function jsonOf(text: string): unknown {
 
 /** The instrument that a message names, if it names one. */
 export const parseSelector = (fields: Fields): ContractSelector =>
-  parseFields(ContractSelector, coerce(selectorSchema, fields));
+  parseFields(ContractRow, coerce(selectorSchema, fields, { numbers: "grouped" }));
 
 /** Made when first needed. */
 const descriptions = new WeakMap<z.ZodType, z.core.JSONSchema.JSONSchema>();
