@@ -259,6 +259,14 @@ describe("AUTH=on", () => {
     ]);
   });
 
+  test.each([
+    [{ OWNER_PASSPHRASE: "correct horse battery" }, "nobody would be asked for it"],
+    [{ PUBLIC_URL: "https://tws.example.com" }, "whoever reaches it could trade"],
+  ])("is refused where %j says that it is meant, and nothing says that it is off", (env, words) => {
+    expect(mistakesOf(parseStartConfig, env)).toEqual([expect.stringContaining(words)]);
+    expect(parseStartConfig({ ...env, AUTH: "off" }).server.owner).toBeNull();
+  });
+
   test("lets the edge be reached by other machines", () => {
     const PUBLIC_URL = "https://tws.example.com";
     expect(parseStartConfig({ ...owner, SERVER_HOST: "0.0.0.0", PUBLIC_URL }).server).toMatchObject({

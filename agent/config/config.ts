@@ -291,7 +291,8 @@ function readServer({ read, mistakes }: Reader): ServerConfig {
   const isPublishedOnLoopback = read("SERVER_PUBLISHED") === "loopback";
   const host = read("SERVER_HOST") ?? (isPublishedOnLoopback ? "0.0.0.0" : "127.0.0.1");
   const isLocal = isPublishedOnLoopback || isLoopback(host);
-  const isAuthOn = read("AUTH") === "on";
+  const auth = read("AUTH");
+  const isAuthOn = auth === "on";
   const port = read("SERVER_PORT") ?? defaultPort;
   const allowedOrigins = read("ALLOWED_ORIGINS") ?? [];
   const publicUrl = read("PUBLIC_URL") ?? null;
@@ -311,6 +312,7 @@ function readServer({ read, mistakes }: Reader): ServerConfig {
       `SERVER_HOST is ${host}, which other machines can reach, and there is no login (AUTH is off): anyone there could trade. Use 127.0.0.1.`,
     );
   }
+  if (auth === undefined) mistakes.push(...signInThatIsOff(owner, publicUrl));
   return {
     host,
     isPublishedOnLoopback,
@@ -320,6 +322,19 @@ function readServer({ read, mistakes }: Reader): ServerConfig {
     publicUrl: isAuthOn ? (publicUrl ?? originAt(host, port)) : publicUrl,
     owner: isAuthOn ? owner : null,
   };
+}
+
+/** Settings that only make sense where callers sign in, while nothing says that they need not. */
+function signInThatIsOff(owner: OwnerSecret | null, publicUrl: string | null): readonly string[] {
+  const choice = "Set AUTH=on, or AUTH=off if that is meant.";
+  return [
+    ...(owner === null
+      ? []
+      : [`OWNER_PASSPHRASE is set, and AUTH is not: nobody would be asked for it. ${choice}`]),
+    ...(publicUrl?.startsWith("https:") === true
+      ? [`PUBLIC_URL is ${publicUrl}, and AUTH is not set: whoever reaches it could trade. ${choice}`]
+      : []),
+  ];
 }
 
 /** The origin under which this machine reaches what listens there. */

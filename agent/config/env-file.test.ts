@@ -1,9 +1,11 @@
 import { Buffer } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseEnv } from "node:util";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mergeEnvironment } from "./config.ts";
-import { parseEnvFile } from "./env-file.ts";
+import { parseEnvFile, readEnvFile } from "./env-file.ts";
 
 const merged = (bytes: Uint8Array | string, environment: Readonly<Record<string, string>> = {}) =>
   mergeEnvironment(parseEnvFile(Buffer.from(bytes)), environment);
@@ -68,6 +70,58 @@ test("every problem of the file is reported at once, by name, and shows no value
   ]);
   expect(mistakes.join()).not.toContain("secret");
 });
+
+describe("in a folder", () => {
+  const before = process.cwd();
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "tws-edge-env-"));
+    process.chdir(folder);
+  });
+  afterEach(() => {
+    process.chdir(before);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("no file is none, and a link that leads nowhere is one that cannot be read", () => {
+    expect(readEnvFile()).toEqual({ settings: [], mistakes: [] });
+    symlinkSync(join(folder, "gone"), ".env");
+    expect(readEnvFile().mistakes).toEqual([expect.stringMatching(/^The file \.env cannot be read: ENOENT/)]);
+  });
+
+  test("a folder by that name cannot be read either", () => {
+    mkdirSync(".env");
+    expect(readEnvFile().mistakes).toEqual([expect.stringContaining("cannot be read")]);
+  });
+
+  test.each([".ENV", ".Env", ".env.local"])("%s is said to be read by nobody", (name) => {
+    writeFileSync(name, "TRADING=off\n");
+    expect(readEnvFile()).toEqual({
+      settings: [],
+      mistakes: [expect.stringContaining(`The file ${name} is not read`)],
+    });
+    writeFileSync(".env", "TRADING=off\n");
+    expect(readEnvFile()).toMatchObject({
+      settings: [{ name: "TRADING" }],
+      mistakes: [expect.stringContaining(name)],
+    });
+  });
+});
+
+test.each([
+  ["TRADING=off # for now", "off"],
+  ["TRADING=off\t#", "off"],
+])("%j has a comment", (line, value) => {
+  expect(valuesOf(line)).toEqual({ TRADING: value });
+});
+
+test.each(["correct horse # battery", "correct-horse #1", "a#b"])(
+  "%j may be a value with a # in it, and is not guessed",
+  (value) => {
+    const { settings, mistakes } = parseEnvFile(Buffer.from(`OWNER_PASSPHRASE=${value}`));
+    expect([settings, mistakes]).toEqual([[], [expect.stringContaining("Put the value in quotes")]]);
+  },
+);
 
 test("the environment wins over the file, unless it is empty", () => {
   expect(merged("TRADING=off\nAPPROVAL=always\n", { TRADING: "live", APPROVAL: "" }).env).toEqual({

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 
 /** One setting of the file, as it stands there. */
 interface Setting {
@@ -17,9 +17,38 @@ const path = ".env";
 const byLine = /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*=\s*(.*?)\s*$/;
 const quoted = /^(["'`])(.*?)\1\s*(?:#.*)?$/;
 
-/** Reads `.env` of the working directory, which may be missing. */
+/** Reads `.env` of the working directory, which may be missing; one that is there and cannot be read is a mistake. */
 export function readEnvFile(): EnvFile {
-  return existsSync(path) ? parseEnvFile(readFileSync(path)) : { settings: [], mistakes: [] };
+  const mistakes = namesakes();
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return { settings: [], mistakes };
+  try {
+    const read = parseEnvFile(readFileSync(path));
+    return { ...read, mistakes: [...mistakes, ...read.mistakes] };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { settings: [], mistakes: [...mistakes, `The file .env cannot be read: ${why}.`] };
+  }
+}
+
+/** Nothing where the folder may not be listed. */
+function namesHere(): readonly string[] {
+  try {
+    return readdirSync(".");
+  } catch {
+    return [];
+  }
+}
+
+/** Files that somebody may take for the settings, and that nothing reads. */
+function namesakes(): string[] {
+  const inode = lstatSync(path, { throwIfNoEntry: false })?.ino;
+  return (
+    namesHere()
+      .filter((name) => name !== path && /^\.env(\.local)?$/i.test(name))
+      // where capitals do not count, they may be the same file
+      .filter((name) => lstatSync(name, { throwIfNoEntry: false })?.ino !== inode)
+      .map((name) => `The file ${name} is not read: settings are in .env. Move them there, and remove it.`)
+  );
 }
 
 /** What others on this machine may do with `.env`, in words; null when nothing, and on Windows. */
@@ -64,7 +93,8 @@ function valueOf(raw: string): string | null {
   const [, , inner] = quoted.exec(raw) ?? [];
   if (inner !== undefined) return inner;
   if (/^["'`]/.test(raw)) return null;
-  const bare = raw.replace(/(^|\s+)#.*$/, "");
+  // behind one word a # between spaces begins a comment; anywhere else it may belong to the value
+  const bare = raw.replace(/^(\S*)\s+#(?:\s.*)?$/, "$1").replace(/^#(?:\s.*)?$/, "");
   return bare.includes("#") ? null : bare;
 }
 
