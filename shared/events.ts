@@ -24,6 +24,15 @@ export const Quote = z.object({
   /** Of the day so far, in shares or contracts. */
   volume: value,
   halted: z.boolean().nullable(),
+  /** When TWS last sent a bid or an ask. An older agent does not say. */
+  bidAskAt: z.string().nullable().default(null),
+  /** When the last trade was, by TWS. */
+  lastAt: z.string().nullable().default(null),
+  /** From the previous close to the last price, or to the middle of bid and ask where nothing is traded as such. */
+  change: value.default(null),
+  changePercent: value.default(null),
+  /** Of this option or future, in contracts, as of the day before. */
+  openInterest: value.default(null),
   /** Of options, by TWS's model; volatility per year as a fraction, vega for one point of it, theta for one day. */
   impliedVolatility: value,
   delta: value,
@@ -52,6 +61,11 @@ export const emptyQuote: Quote = {
   close: null,
   volume: null,
   halted: null,
+  bidAskAt: null,
+  lastAt: null,
+  change: null,
+  changePercent: null,
+  openInterest: null,
   impliedVolatility: null,
   delta: null,
   gamma: null,

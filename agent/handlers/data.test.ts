@@ -30,6 +30,50 @@ const ask = {
   bars: tools.ibkr_get_historical_data.input,
 };
 
+describe("a quote", () => {
+  const quotes = async (input: object) => {
+    const { handlers } = await start();
+    const asked = tools.ibkr_get_quotes.input.parse(input);
+    return (await handlers.ibkr_get_quotes(asked, callBy())).quotes;
+  };
+
+  test("has what TWS sends behind the first prices, and says how old it is", async () => {
+    const [row] = await quotes({ symbols: ["AAPL"] });
+    const quote = row?.quote;
+    if (quote == null) throw new Error("no quote");
+    const { open, high, low, close, last, volume, halted, change, changePercent } = quote;
+    expect(halted).toBe(false);
+    for (const figure of [open, high, low, volume]) expect(figure).toBeGreaterThan(0);
+    expect(change).toBeCloseTo((last ?? 0) - (close ?? 0), 8);
+    expect(changePercent).toBeCloseTo(((change ?? 0) / (close ?? 1)) * 100, 3);
+    for (const at of [quote.bidAskAt, quote.lastAt]) expect(at).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect(row?.ageMs).toBeGreaterThanOrEqual(0);
+  });
+
+  test("of a currency pair changes by the middle of bid and ask, since nothing is traded as such", async () => {
+    const [row] = await quotes({ symbols: ["EUR.USD"] });
+    const { last, lastAt, bid, ask: offered, close, change } = row?.quote ?? {};
+    expect([last, lastAt]).toEqual([null, null]);
+    expect(change).toBeCloseTo(((bid ?? 0) + (offered ?? 0)) / 2 - (close ?? 0), 8);
+  });
+
+  test("of an option or a future has its own open interest, and a share has none", async () => {
+    const option = { symbol: "AAPL", secType: "OPT", expiration: "20261218", strike: 265 };
+    const rows = await quotes({
+      contracts: [
+        { ...option, right: "C" },
+        { ...option, right: "P" },
+        { symbol: "ES", secType: "FUT", expiration: "202612" },
+        apple,
+      ],
+    });
+    const [call, put, future, share] = rows.map(({ quote }) => quote?.openInterest ?? null);
+    for (const interest of [call, put, future]) expect(interest).toBeGreaterThan(0);
+    expect(call).not.toBe(put);
+    expect(share).toBeNull();
+  });
+});
+
 describe("history", () => {
   test("begins at an instant", async () => {
     const { handlers } = await start();

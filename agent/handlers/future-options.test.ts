@@ -280,7 +280,7 @@ describe("one option on a future", () => {
 
   test("has bars, ticks and a first day", async () => {
     const { ibkr_get_historical_data: bars, ibkr_get_head_timestamp: head } = tools;
-    const asked = bars.input.parse({ ...call, durationStr: "1 D", barSizeSetting: "1 hour" });
+    const asked = bars.input.parse({ ...call, duration: "1 D", barSize: "1 hour" });
     const found = await fixture.handlers.ibkr_get_historical_data(asked, callBy());
     expect(found.bars.length).toBeGreaterThan(0);
     expect(await fixture.handlers.ibkr_get_head_timestamp(head.input.parse(call), callBy())).toMatchObject({

@@ -1,5 +1,6 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
+import type { Quote } from "../../shared/events.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { marketDataTools } from "../../shared/tools/market-data.ts";
 import { describeSelector, resolveContract } from "../tws/contracts/contracts.ts";
@@ -30,6 +31,12 @@ const dataTypes = [
 /** Of one element of a report; the longest are descriptions of the business. */
 const textCharacters = 1_000;
 
+/** Since TWS sent the newest of its prices. Null where it has sent none but those of the day. */
+function ageOf({ bidAskAt, lastAt }: Quote): number | null {
+  const sentAt = [bidAskAt, lastAt].flatMap((at) => (at === null ? [] : [Date.parse(at)]));
+  return sentAt.length === 0 ? null : Math.max(0, Date.now() - Math.max(...sentAt));
+}
+
 export function createMarketDataHandlers({
   session,
   quotes,
@@ -49,6 +56,7 @@ export function createMarketDataHandlers({
         contract,
         quote,
         asOf,
+        ageMs: ageOf(quote),
         dataType: quote.dataType,
         error: null,
       };
@@ -61,6 +69,7 @@ export function createMarketDataHandlers({
         contract,
         quote: null,
         asOf: null,
+        ageMs: null,
         dataType: null,
         error: { code, message, nextStep },
       };

@@ -9,6 +9,8 @@ const QuoteRow = z.object({
   quote: Quote.nullable(),
   /** When the quote was complete, ISO 8601; null with an error. */
   asOf: z.string().nullable(),
+  /** Since TWS sent the newest of bid, ask and last, in milliseconds; null with an error. */
+  ageMs: z.number().nullable(),
   dataType: z.string().nullable(),
   /** Why this one has no quote; the others are not affected. */
   error: z.object({ code: z.string(), message: z.string(), nextStep: z.string() }).nullable(),
@@ -48,7 +50,9 @@ export const marketDataTools = {
     output: {
       quotes: z
         .array(QuoteRow)
-        .describe("In the order asked: symbol, contract, quote, asOf, dataType, error"),
+        .describe(
+          "In the order asked: symbol, contract, quote, asOf, ageMs, dataType, error. A quote has bidAskAt and lastAt (when TWS sent bid or ask, when the last trade was), change and changePercent from the previous close (close), openInterest",
+        ),
       count: z.int().describe("Rows, those with an error included"),
       ...pageOutput,
     },

@@ -77,7 +77,8 @@ export async function prepareExamples(call: CallTool): Promise<Prepared> {
     limitPrice: cents(price.IBM * 0.9),
   };
   const filled = await place({ ...aapl, action: "SELL", quantity: 20 });
-  const [toModify, toCancel] = [await place(working), await place(working)];
+  // the same again so soon would be refused as a repetition
+  const [toModify, toCancel] = [await place(working), await place({ ...working, quantity: 12 })];
   const futures = Failure.parse(await call("ibkr_get_contract_details", { symbol: "ES", secType: "FUT" }));
   const month = futures.error.candidates[0]?.expiration?.slice(0, 6) ?? "";
   const { quotes } = Ask.parse(

@@ -5,7 +5,7 @@ import { conditionOf, emptyQuote, live } from "../../../shared/events.ts";
 import type { Condition, Quote, StreamReason } from "../../../shared/events.ts";
 import type { SessionStatus } from "../../../shared/status.ts";
 import { currentTime } from "../account/account.ts";
-import type { QuoteEvent, QuoteStreams, TwsNotice, TwsSession } from "../session/api.ts";
+import type { QuoteEvent, QuoteStreams, RequestContext, TwsNotice, TwsSession } from "../session/api.ts";
 import type { Log } from "../../process/log.ts";
 import { forgetContract } from "../contracts/contracts.ts";
 import { meaningOf, twsErrorFor, upstreamDown, waitReasonOf } from "../session/errors.ts";
@@ -19,7 +19,18 @@ import {
 import { markReceived, type StallTimes, usualStallTimes, startStallDetector } from "./stall-detector.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import type { SnapshotTimes } from "./snapshot.ts";
-import { bidSizeOf, dataTypeChange, genericChange, greeksChange, priceChange, sizeChange } from "./ticks.ts";
+import {
+  bidSizeOf,
+  consequences,
+  dataTypeChange,
+  genericChange,
+  genericTicksOf,
+  greeksChange,
+  openInterestChange,
+  priceChange,
+  sizeChange,
+  tradeTimeChange,
+} from "./ticks.ts";
 import type { QuoteChange } from "./ticks.ts";
 import { contractToTws } from "../contracts/translate.ts";
 
@@ -33,6 +44,7 @@ interface QuoteTimes extends SnapshotTimes, StallTimes {
 
 const usualTimes: QuoteTimes = {
   quietMs: 2_500,
+  restMs: 60,
   longestMs: 11_000,
   competingRetryMs: 60_000,
   exhaustedRetryMs: 15_000,
@@ -121,7 +133,13 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
         if (!isWanted()) return;
         line.isWritten = true;
         line.askedAt = Date.now();
-        ib.reqMktData(reqId, contractToTws(line.contract), "", false, false);
+        ib.reqMktData(
+          reqId,
+          contractToTws(line.contract),
+          genericTicksOf(line.contract.secType),
+          false,
+          false,
+        );
       })
       .catch((error: unknown) => {
         // the end of a connection has taken the id from the line already; this is a full queue
@@ -214,7 +232,8 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     const before = line.quote;
     const changes = made(before);
     if (changes === null) return;
-    const quote = { ...before, ...changes, time: new Date().toISOString() };
+    const time = new Date().toISOString();
+    const quote = { ...before, ...changes, ...consequences(before, changes, time), time };
     const isNews = !Object.keys(changes).every((key) => isEqualAt(key, before, quote));
     if (line.isAskedAgain && (isNews || line.isDead)) {
       line.isAskedAgain = false;
@@ -288,7 +307,11 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     if (bid !== null) change(bid.id, () => sizeChange(0, bid.size));
   });
   session.on(EventName.tickPrice, (id, tick, value) => change(id, () => priceChange(tick, value)));
-  session.on(EventName.tickSize, (id, tick, value) => change(id, () => sizeChange(tick, value)));
+  session.on(EventName.tickSize, (id, tick, value) => {
+    const right = byReqId.get(id)?.contract.right ?? null;
+    change(id, () => sizeChange(tick, value) ?? openInterestChange(tick, value, right));
+  });
+  session.on(EventName.tickString, (id, tick, value) => change(id, () => tradeTimeChange(tick, value)));
   session.on(EventName.tickGeneric, (id, tick, value) => change(id, () => genericChange(tick, value)));
   session.on(
     EventName.tickOptionComputation,
@@ -360,7 +383,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     };
   };
 
-  const snapshot: QuoteStreams["snapshot"] = async (contract, context) => {
+  const look = async (contract: Contract, context: RequestContext, restMs: number) => {
     if (session.status().tws.state === "upstream_down") throw upstreamDown();
     const known = lines.get(contract.conId)?.quote.time ?? null;
     // an open line is silent when nothing happens and when TWS hangs; its value is only given once TWS has answered
@@ -368,8 +391,10 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
       await currentTime(session, { ...context, timeoutMs: Math.min(context.timeoutMs, aliveWithinMs) });
     }
     const noticeOn = ({ conId }: Contract): TwsError | null => lines.get(conId)?.notice ?? null;
-    return takeSnapshot({ watch, noticeOn }, contract, context, times);
+    return takeSnapshot({ watch, noticeOn }, contract, context, { ...times, restMs });
   };
+
+  const snapshot: QuoteStreams["snapshot"] = (contract, context) => look(contract, context, times.restMs);
 
   /** Counts as a check for as long as it waits. */
   const snapshotForCheck: QuoteStreams["snapshot"] = async (contract, context) => {
@@ -381,7 +406,8 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
       setState(line, conditionOf("line_reopened"), null);
     }
     try {
-      return await snapshot(contract, context);
+      // a check needs the prices alone
+      return await look(contract, context, 0);
     } finally {
       const left = (checks.get(conId) ?? 1) - 1;
       if (left > 0) checks.set(conId, left);

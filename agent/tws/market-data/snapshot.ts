@@ -7,6 +7,8 @@ import { filledFields, isComplete } from "./ticks.ts";
 export interface SnapshotTimes {
   /** So long after the last new field, what is there is all there is. */
   readonly quietMs: number;
+  /** The day's open, volume and halt come right behind the prices: so long after the last of them nothing does. */
+  readonly restMs: number;
   /** TWS itself gives a snapshot up after 11 s. */
   readonly longestMs: number;
 }
@@ -43,11 +45,12 @@ export async function takeSnapshot(
   };
   const onQuote = (next: Quote): void => {
     quote = next;
-    if (isComplete(next, contract.secType)) finish();
+    const isWhole = isComplete(next, contract.secType);
+    if (isWhole && (times.restMs === 0 || isAtRest(next, times.restMs))) return finish();
     if (filledFields(next) <= filled) return;
     filled = filledFields(next);
     if (quiet !== null) clearTimeout(quiet);
-    quiet = setTimeout(finish, times.quietMs);
+    quiet = setTimeout(finish, isWhole ? times.restMs : times.quietMs);
   };
   const onAbort = (): void =>
     reject(new TwsError("cancelled", `The quote of ${contract.symbol} was cancelled.`));
@@ -71,6 +74,10 @@ export async function takeSnapshot(
     context.signal.removeEventListener("abort", onAbort);
   }
 }
+
+/** Somebody watches it already, and what came behind its first prices has come. */
+const isAtRest = ({ time }: Quote, restMs: number): boolean =>
+  time !== null && Date.now() - Date.parse(time) > restMs;
 
 const hasPrice = ({ bid, ask, last, close }: Quote): boolean =>
   bid !== null || ask !== null || last !== null || close !== null;

@@ -52,6 +52,64 @@ export function priceChange(tick: number, value: number | undefined): QuoteChang
   return { [field]: isNone ? null : price };
 }
 
+/** What follows from a change: when bid or ask were sent, and how far the price is from the previous close. */
+export function consequences(quote: Quote, changes: Partial<Quote>, at: string): Partial<Quote> {
+  const { last, bid, ask, close } = { ...quote, ...changes };
+  const isSent = ["bid", "ask", "bidSize", "askSize"].some((field) => Object.hasOwn(changes, field));
+  const price = last ?? (bid === null || ask === null ? null : (bid + ask) / 2);
+  const isKnown = price !== null && close !== null;
+  return {
+    ...(isSent && { bidAskAt: at }),
+    change: isKnown ? rounded(price - close, 8) : null,
+    changePercent: isKnown && close > 0 ? rounded(((price - close) / close) * 100, 4) : null,
+  };
+}
+
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+
+const tradeTimeTicks: ReadonlySet<number> = new Set([
+  TickType.LAST_TIMESTAMP,
+  TickType.DELAYED_LAST_TIMESTAMP,
+]);
+
+/** Seconds since 1970, as text. */
+export function tradeTimeChange(tick: number, text: string | undefined): QuoteChange {
+  if (!tradeTimeTicks.has(tick) || text === undefined || !/^\d{1,11}$/.test(text)) return null;
+  const seconds = Number(text);
+  return { lastAt: seconds === 0 ? null : new Date(seconds * 1000).toISOString() };
+}
+
+const openInterestTicks: ReadonlyMap<number, string> = new Map([
+  [TickType.OPTION_CALL_OPEN_INTEREST, "C"],
+  [TickType.OPTION_PUT_OPEN_INTEREST, "P"],
+  [TickType.FUTURES_OPEN_INTEREST, ""],
+]);
+
+/** TWS sends both sides' of an option; the other side's is none of this contract's. */
+export function openInterestChange(
+  tick: number,
+  value: number | undefined,
+  right: string | null,
+): QuoteChange {
+  const side = openInterestTicks.get(tick);
+  if (side === undefined || (side !== "" && side !== right)) return null;
+  const contracts = numberOrNull(value);
+  return { openInterest: contracts === null || contracts < 0 ? null : contracts };
+}
+
+/** The generic ticks to ask for, by which TWS tells what it does not by itself. */
+export function genericTicksOf(secType: string): string {
+  switch (secType) {
+    case "OPT":
+    case "FOP":
+      return "101";
+    case "FUT":
+      return "588";
+    default:
+      return "";
+  }
+}
+
 /** A size of 0 is "none"; a volume of 0 is a volume. */
 export function sizeChange(tick: number, value: number | undefined): QuoteChange {
   const field = sizeFields.get(tick);

@@ -165,6 +165,7 @@ export interface TwsEvents {
   ];
   readonly [EventName.marketDataType]: readonly [reqId: number, type: number];
   readonly [EventName.tickGeneric]: readonly [reqId: number, field: number, value: Maybe<number>];
+  readonly [EventName.tickString]: readonly [reqId: number, field: number, value: Maybe<string>];
   readonly [EventName.tickOptionComputation]: readonly [
     reqId: number,
     field: number,
@@ -286,6 +287,7 @@ export const answersById: ReadonlySet<TwsEventName> = new Set<TwsEventName>([
   EventName.updateMktDepthL2,
   EventName.marketDataType,
   EventName.tickGeneric,
+  EventName.tickString,
   EventName.tickOptionComputation,
   EventName.tickPrice,
   EventName.tickReqParams,
