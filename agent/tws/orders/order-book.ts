@@ -32,7 +32,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   const times = { ...usualOrderTimes, ...ownTimes };
   const executions = createExecutions();
   const records = createOrderRecords(executions, session.clientId);
-  const ids = createOrderIds();
+  const ids = createOrderIds((orderId) => records.own(orderId) !== undefined);
   const events = listenToOrders({ session, records, executions, ids });
   const lists = createOrderRefresh({ session, records, executions });
   const orders = { session, records, executions, ids, events, lists, times };

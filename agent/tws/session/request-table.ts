@@ -8,16 +8,28 @@ import type { Pacer } from "./pacing.ts";
 import type { Log } from "../../process/log.ts";
 
 /**
- * Above every order id and below 2^31, so that a notice's id tells whose it is. TWS answers 322 to an id that it has
- * seen before, also from an earlier connection, so the counter is the process's and only rises.
+ * Above the usual order ids and below 2^31; no request has the id of an order, so that a notice's id tells whose it is.
+ * TWS answers 322 to an id that it has seen before, also from an earlier connection, so the counter is the process's and
+ * only rises.
  */
 export const firstRequestId = 1_000_000_000;
 let nextId = firstRequestId;
+/** Ids of orders at or above `firstRequestId`. */
+const idsOfOrders = new Set<number>();
 
 export function nextRequestId(): number {
+  while (idsOfOrders.has(nextId)) nextId += 1;
   nextId += 1;
   return nextId - 1;
 }
+
+/** Whether a request of this process may have had the id. */
+export const isRequestId = (id: number): boolean => id >= firstRequestId && id < nextId;
+
+/** An order has the id, so no request gets it from now on. */
+export const keepForOrder = (orderId: number): void => void idsOfOrders.add(orderId);
+
+export const isKeptForOrder = (id: number): boolean => idsOfOrders.has(id);
 
 /** The connection that a request is sent on; it never moves to another. */
 interface Sender {

@@ -11,7 +11,7 @@ import type { Accepted, Connection, ConnectionTimes, Ended } from "./connection.
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 import { farmOf } from "./data-farms.ts";
 import type { Farm } from "./data-farms.ts";
-import { createRequestMap, nextRequestId } from "./request-table.ts";
+import { createRequestMap, isKeptForOrder, nextRequestId } from "./request-table.ts";
 
 export interface SessionTimes extends ConnectionTimes {
   /** The first wait before dialling again; it doubles up to the cap. */
@@ -178,7 +178,8 @@ export function createSession(options: SessionOptions): TwsSession {
   };
 
   const takeNotice = (notice: TwsNotice): void => {
-    if (requests.notice(notice)) return;
+    // a request may have had the id before the order was seen: then both are told
+    if (requests.notice(notice) && !isKeptForOrder(notice.id)) return;
     const { id, code, text } = notice;
     log[lossCodes.has(code) ? "warn" : "info"]("tws.notice", { id, code, text });
     if (notice.id < 0) systemNotice(notice);
