@@ -78,6 +78,7 @@ interface AgentOptions {
   readonly limits?: Partial<Limits> | undefined;
   readonly clientId?: number | undefined;
   readonly now?: (() => number) | undefined;
+  readonly elapsed?: (() => number) | undefined;
   /** In memory by default, as after the loss of the file. */
   readonly journalFile?: JournalFile;
   /** Other times than usual: what takes a minute is tested in a second. */
@@ -90,7 +91,7 @@ interface AgentOptions {
 /** For tests: one process of the agent, without its link. */
 export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own }: AgentOptions) {
   const { journalFile = openJournalFile({ path: inMemory, exclusive: true }) } = own;
-  const { log = silentLog, reconcileTimes, orderTimes, sessionTimes } = own;
+  const { log = silentLog, reconcileTimes, orderTimes, sessionTimes, elapsed } = own;
   const target = { host: "127.0.0.1", port, clientId };
   const times = { retryFirstMs: 50, ...sessionTimes };
   const session = createSession({ ...target, isSimulator: true, log, times });
@@ -107,6 +108,7 @@ export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own 
       now,
       log,
       ...(reconcileTimes && { reconcileTimes }),
+      ...(elapsed && { elapsed }),
     });
   const handlersUnder = (all: Limits, orders: Orders) =>
     createHandlers({ session, orderBook, quotes, orders, target, now, limits: all });

@@ -110,6 +110,12 @@ const migrations = [
      pid INTEGER,
      answered_at INTEGER
    ) STRICT;`,
+  // when it was first known what became of an order: a repeat is told from a second order by the time since
+  `CREATE TABLE answer (
+     intent_id TEXT PRIMARY KEY,
+     answered_at INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX answer_by_time ON answer (answered_at);`,
 ] as const;
 
 /**

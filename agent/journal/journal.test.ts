@@ -204,26 +204,25 @@ test("unfinished are those that are not at their end, oldest first", () => {
   expect(journal.countUnknown()).toBe(2);
 });
 
-test("a duplicate is the newest intent of the same grant for the same thing that may be at TWS", () => {
+test("a new order may repeat those that nobody knows of, however old, and those answered since then", () => {
+  const repeated = (since: number) => journal.possiblyRepeated(since).map(({ intent }) => intent.intentId);
   acked("ag1:a", 7);
+  const answeredAt = now;
   now += 5_000;
   acked("ag1:b", 8);
-  const digest = "d".repeat(64);
-  const duplicateOf = (grantId: string, of: string, since: number, intentId = "ag1:new") =>
-    journal.duplicate({ intentId, grantId, digest: of }, since)?.intentId ?? null;
-  expect(duplicateOf("g_1", digest, now - 5_000)).toBe("ag1:b");
-  expect(duplicateOf("g_1", digest, now + 1)).toBeNull();
-  expect(duplicateOf("g_2", digest, 0)).toBeNull();
-  expect(duplicateOf("g_1", "e".repeat(64), 0)).toBeNull();
-  // no intent is its own duplicate
-  expect(duplicateOf("g_1", digest, now, "ag1:b")).toBeNull();
-  for (const [end, intentId] of [
-    ["deny", "ag1:b"],
-    ["markAbsent", "ag1:a"],
-  ] as const) {
-    journal[end](intentId, error);
-  }
-  expect(duplicateOf("g_1", digest, 0)).toBeNull();
+  // it goes on being as it is, and was answered when it was answered first
+  journal.acknowledge("ag1:a", [orderOf(7, { filled: 1 })], true);
+  expect(repeated(answeredAt)).toEqual(["ag1:a", "ag1:b"]);
+  expect(repeated(answeredAt + 1)).toEqual(["ag1:b"]);
+  journal.receive(intentOf("ag1:c"));
+  journal.reserve("ag1:c", [legOf(9)], null, permit);
+  journal.sending("ag1:c");
+  now += 7_200_000;
+  expect(repeated(now)).toEqual(["ag1:c"]);
+  journal.markUnknown("ag1:c", error);
+  expect(repeated(now)).toEqual(["ag1:c"]);
+  journal.markAbsent("ag1:c", error);
+  expect(repeated(now)).toEqual([]);
 });
 
 test("the greatest order id is that of the client, whatever became of its intent", () => {
@@ -284,8 +283,6 @@ test("the value of the day counts a bracket that was refused when its entry had 
   acked("ag1:part", 2);
   journal.reject("ag1:part", error, [{ ...orderOf(2), filled: 1 }]);
   expect(usage()).toBe(100);
-  const { grantId, digest } = intentOf("ag1:part");
-  expect(journal.duplicate({ intentId: "ag1:again", grantId, digest }, 0)?.intentId).toBe("ag1:part");
 });
 
 test("the value of the day counts what came before midnight and was sent after it", () => {

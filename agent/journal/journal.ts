@@ -6,7 +6,7 @@ import { Order } from "../../shared/order.ts";
 import type { Freeze } from "../../shared/status.ts";
 import { appendAudit, auditAfter, headOf, trailOf } from "./audit-trail.ts";
 import type { JournalFile } from "./database.ts";
-import { filledNevertheless } from "./usage.ts";
+import { isLost } from "./intent-states.ts";
 
 /**
  * The state of an order intent. Nothing has left in received, reserved and refused; sending may have left, and so may
@@ -69,6 +69,13 @@ export interface Intent extends NewIntent {
   /** Why it was refused, rejected, unknown or absent. */
   readonly outcome: ErrorBody | null;
   readonly legs: readonly Leg[];
+}
+
+/** An order that a new one may repeat. */
+export interface PossiblyRepeated {
+  readonly intent: Intent;
+  /** Unix milliseconds; null while nobody knows what became of it. */
+  readonly answeredAt: number | null;
 }
 
 export type NewLeg = Pick<Leg, "leg" | "orderId" | "clientId" | "orderRef" | "spec">;
@@ -211,13 +218,26 @@ export function createJournal(file: JournalFile, now: () => number) {
     state: "refused" | "rejected" | "unknown" | "absent",
     error: TwsError,
     orders: readonly Order[] = [],
-  ) =>
+  ) => {
     file.write(state, (db) => {
       const body = error.toBody();
       show(db, intentId, orders);
       db.prepare("UPDATE intent SET outcome = ? WHERE intent_id = ?").run(JSON.stringify(body), intentId);
+      if (state === "rejected") noteAnswer(db, intentId);
       move(db, intentId, state, state, body.code);
     });
+    if (state === "rejected") tellAnswered(intentId);
+  };
+
+  const answerListeners = new Set<(intentId: string) => void>();
+  const tellAnswered = (intentId: string): void => {
+    for (const listener of answerListeners) listener(intentId);
+  };
+  /** The first answer counts. */
+  const noteAnswer = (db: DatabaseSync, intentId: string): void =>
+    void db
+      .prepare("INSERT OR IGNORE INTO answer (intent_id, answered_at) VALUES (?, ?)")
+      .run(intentId, now());
 
   return {
     /**
@@ -265,10 +285,12 @@ export function createJournal(file: JournalFile, now: () => number) {
       file.write(state, (db) => {
         show(db, intentId, orders);
         db.prepare("UPDATE intent SET outcome = NULL WHERE intent_id = ?").run(intentId);
+        noteAnswer(db, intentId);
         // no quantities: the trail is mirrored at the edge
         const words = orders.map(({ orderId, status }) => `${orderId} ${status}`);
         move(db, intentId, state, isOver ? "done" : "acknowledged", words.join(", "));
       });
+      tellAnswered(intentId);
     },
 
     /** A message that needs no order to be found again has been dealt with. */
@@ -303,6 +325,9 @@ export function createJournal(file: JournalFile, now: () => number) {
     /** It was sent, and TWS does not have it. */
     markAbsent: (intentId: string, error: TwsError): void => end(intentId, "absent", error),
 
+    /** Told when it is known what became of an intent that was sent. */
+    onAnswered: (listener: (intentId: string) => void): void => void answerListeners.add(listener),
+
     intent: (intentId: string): Intent | null => file.read((db) => find(db, intentId)),
 
     /** Intents under a key of a grant: those of a basket are several. */
@@ -328,21 +353,32 @@ export function createJournal(file: JournalFile, now: () => number) {
         ),
       ),
 
-    /** An intent of the same grant with the same digest since then that may have reached TWS. */
-    duplicate(
-      { intentId, grantId, digest }: Pick<NewIntent, "intentId" | "grantId" | "digest">,
-      since: number,
-    ) {
-      // the plus keeps SQLite from reading all intents of the grant
-      const found = select(
-        `+grant_id = ? AND digest = ? AND created_at >= ? AND intent_id <> ?
-         AND (state NOT IN ('refused', 'rejected', 'absent') OR ${filledNevertheless}) ORDER BY created_at DESC, rowid DESC LIMIT 1`,
-        grantId,
-        digest,
-        since,
-        intentId,
+    /**
+     * Orders that a new one may repeat: those of which nobody knows, and those of which it was first known since then,
+     * by the clock of this machine, what became of them. What was answered before is forgotten.
+     */
+    possiblyRepeated: (since: number): readonly PossiblyRepeated[] => {
+      file.write("answers forgotten", (db) => {
+        db.prepare("DELETE FROM answer WHERE answered_at < ?").run(since);
+      });
+      const unknown = select("state IN ('sending', 'unknown')").map((intent) => ({
+        intent,
+        answeredAt: null,
+      }));
+      const answered = file.read((db) =>
+        db
+          .prepare("SELECT intent_id, answered_at FROM answer WHERE answered_at >= ?")
+          .all(since)
+          .flatMap((row) => {
+            const intent = find(db, String(row["intent_id"]));
+            return intent === null || isLost(intent.state)
+              ? []
+              : [{ intent, answeredAt: Number(row["answered_at"]) }];
+          }),
       );
-      return found[0] ?? null;
+      return [...unknown, ...answered].filter(
+        ({ intent: { kind } }) => kind === "place" || kind === "bracket",
+      );
     },
 
     /** The greatest order id that was ever reserved for this client; 0 for none. */

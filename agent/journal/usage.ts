@@ -8,7 +8,7 @@ export interface Usage {
 }
 
 /** Of a bracket that TWS has refused in part, the entry may have filled. */
-export const filledNevertheless = `state = 'rejected' AND EXISTS
+const filledNevertheless = `state = 'rejected' AND EXISTS
   (SELECT 1 FROM leg WHERE leg.intent_id = intent.intent_id AND json_extract(shown, '$.filled') > 0)`;
 
 /** No call is as long, and there is an index by when it came. */

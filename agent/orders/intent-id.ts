@@ -32,6 +32,18 @@ const exactTerms = ({
 export const digestOfSpecs = (specs: readonly OrderSpec[]): string =>
   digestOf({ orders: specs.map((spec) => exactTerms(spec)) });
 
+/**
+ * What orders come to, however they were asked for: an instrument by its conId, wherever it is routed, alone or in a
+ * group.
+ */
+export const digestOfTerms = (specs: readonly OrderSpec[]): string =>
+  digestOf({
+    orders: specs.map((spec) => {
+      const { exchange: _exchange, ocaGroup: _group, ...terms } = exactTerms(spec);
+      return terms;
+    }),
+  });
+
 /** What the owner approves: the exact orders, which working order each changes, and whether it is an exit of a bracket. */
 export const digestOfOrders = (orders: readonly ProposedOrder[]): string =>
   digestOf({

@@ -24,7 +24,7 @@ test.each([["TWS lists the working order"], ["the journal alone knows it"]])(
 
     expect(second).toBe(1_700_000_001);
     const working = world.ledger.openOrders().map(({ request }) => request.quantity);
-    expect(working.toSorted()).toEqual(isListed ? [10, 7] : [7]);
+    expect(working.toSorted((a, b) => a - b)).toEqual(isListed ? [7, 10] : [7]);
   },
 );
 

@@ -18,8 +18,17 @@ export const market = { conId: 265_598, action: "BUY", quantity: 3, orderType: "
 
 const placeOrder = 3;
 
+/** The agent's clocks: the wall's, and one that only rises. */
+interface Clocks {
+  readonly now?: () => number;
+  readonly elapsed?: () => number;
+}
+
 /** For tests: an agent with a journal on disk, which can die and come back, at a simulator. All end with the test. */
-export async function startOrders(options: SimulatorOptions = {}, ownTimes: Partial<typeof times> = {}) {
+export async function startOrders(
+  { clocks = {}, ...options }: SimulatorOptions & { readonly clocks?: Clocks } = {},
+  ownTimes: Partial<typeof times> = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), "tws-edge-orders-"));
   const path = join(folder, "journal.db");
   const logged: string[] = [];
@@ -28,6 +37,7 @@ export async function startOrders(options: SimulatorOptions = {}, ownTimes: Part
   const hostOptions = {
     reconcileTimes: { ...times, ...ownTimes },
     log: recordingLog(({ level, event }) => logged.push(`${level} ${event}`)),
+    ...clocks,
   };
   let host = startFaultHost({ port }, path, hostOptions);
   await host.whenUp();

@@ -12,6 +12,7 @@ import { createJournal } from "../journal/journal.ts";
 import type { JournalFile } from "../journal/database.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
 import { confirmCommands } from "../journal/owner-commands.ts";
+import { createDuplicates } from "./duplicates.ts";
 import { createPipeline } from "./submission.ts";
 import { createReconciler, type ReconcileTimes } from "./reconciler.ts";
 import type { Log } from "../process/log.ts";
@@ -24,6 +25,8 @@ interface OrdersOptions {
   readonly journalFile: JournalFile;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Milliseconds on a clock that nobody sets; that of the process by default. */
+  readonly elapsed?: () => number;
   readonly log: Log;
   readonly reconcileTimes?: Partial<ReconcileTimes>;
 }
@@ -33,6 +36,7 @@ export type Orders = ReturnType<typeof createOrders>;
 /** All that stands between an order intent and TWS. Make it with the session, before that connects. */
 export function createOrders(options: OrdersOptions) {
   const { session, orderBook, quotes, limits, journalFile, now, log, reconcileTimes } = options;
+  const { elapsed = () => performance.now() } = options;
   const journal = createJournal(journalFile, now);
   const killSwitch = createKillSwitch(journalFile, now);
   const approvals = createApprovals(journalFile, now, boundsOf(limits).approvalAt);
@@ -55,7 +59,8 @@ export function createOrders(options: OrdersOptions) {
     ...(reconcileTimes && { times: reconcileTimes }),
   });
   const { clientId } = session;
-  const pipeline = createPipeline({ journal, guard, approvals, reconciler, clientId, now, log });
+  const duplicates = createDuplicates({ journal, observed: reconciler, now, elapsed });
+  const pipeline = createPipeline({ journal, guard, approvals, reconciler, duplicates, clientId, now, log });
   return {
     journal,
     killSwitch,

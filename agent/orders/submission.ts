@@ -12,6 +12,7 @@ import { type Intent, type Journal, type NewIntent, freezeOf } from "../journal/
 import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
 import { frozen } from "../journal/kill-switch.ts";
 import type { Assessment, LimitGuard, ProposedOrder } from "../limits/proposed-order.ts";
+import type { Duplicates } from "./duplicates.ts";
 import type { Reconciler } from "./reconciler.ts";
 import { orderText } from "./order-text.ts";
 import type { Log } from "../process/log.ts";
@@ -23,7 +24,7 @@ export interface OrderIntent extends Pick<
 > {
   /** The idempotency key came from the client, which may repeat it even after this journal is lost. */
   readonly hasClientKey: boolean;
-  /** A repeat of the same order within moments is refused as a duplicate. */
+  /** It has no key of the client's own, so the equal of an order on its way, unknown or just answered is refused. */
   readonly checksDuplicate: boolean;
 }
 
@@ -51,14 +52,15 @@ interface PipelineDeps {
   readonly guard: LimitGuard;
   readonly approvals: Approvals;
   readonly reconciler: Reconciler;
+  readonly duplicates: Duplicates;
   readonly clientId: number;
   /** Unix milliseconds. */
   readonly now: () => number;
   readonly log: Log;
 }
 
-/** A repeat of the same order within this time is refused as a duplicate. */
-const duplicateMs = 10_000;
+/** A change trades nothing by itself. */
+const isNewOrder = ({ kind }: Pick<NewIntent, "kind">): boolean => kind === "place" || kind === "bracket";
 
 /** TWS answered, and nothing was traded. */
 const isAnswer = ({ code }: TwsError): boolean =>
@@ -68,7 +70,8 @@ const isAnswer = ({ code }: TwsError): boolean =>
  * The only way to TWS for whatever changes an order: intent, limits, approval, journal, send, acknowledge. What a crash
  * leaves open is the reconciler's.
  */
-export function createPipeline({ journal, guard, approvals, reconciler, clientId, now, log }: PipelineDeps) {
+export function createPipeline(deps: PipelineDeps) {
+  const { journal, guard, approvals, reconciler, duplicates, clientId, now, log } = deps;
   /** Intents that this process is submitting. */
   const running = new Map<string, { readonly digest: string; readonly outcome: Promise<readonly Order[]> }>();
 
@@ -150,6 +153,7 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
       throw named(error, intent);
     } finally {
       running.delete(intentId);
+      tryToRecord(() => duplicates.release(intentId));
     }
   }
 
@@ -191,11 +195,15 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
         return prior;
       }
     }
-    if (intent.checksDuplicate) requireNoDuplicate(intent, context);
     requireOpen();
     journal.receive(newIntent);
     try {
       const proposed = await plan.prepare();
+      if (isNewOrder(intent)) {
+        const specs = proposed.map(({ spec }) => spec);
+        const claim = { intentId: intent.intentId, grantId: newIntent.grantId, specs };
+        duplicates.claim([claim], intent.checksDuplicate);
+      }
       const clearance = cleared ?? (await clear(intent, proposed, context));
       await reconciler.whenReconciled(context.signal);
       const orders = await plan.send(proposed, stepsOf(newIntent, proposed, clearance));
@@ -212,27 +220,6 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
       recordFailure(intent.intentId, error);
       throw error;
     }
-  }
-
-  function requireNoDuplicate(intent: OrderIntent, { caller }: CallContext): void {
-    const { intentId, digest } = intent;
-    const duplicate = journal.duplicate({ intentId, grantId: caller.grantId, digest }, now() - duplicateMs);
-    if (duplicate === null || endedUnfilled(duplicate)) return;
-    const ids = duplicate.legs.map(({ orderId }) => orderId).join(", ");
-    const seconds = Math.max(1, Math.round((now() - duplicate.createdAt) / 1000));
-    throw new TwsError(
-      "duplicate_order",
-      `An identical order was requested ${seconds} s ago${ids === "" ? "" : ` (order ${ids})`}; nothing was placed now.`,
-      { intent: { intentId: duplicate.intentId, idempotencyKey: duplicate.idempotencyKey } },
-    );
-  }
-
-  /** Its orders have ended without a fill, so a repeat duplicates nothing. */
-  function endedUnfilled(duplicate: Intent): boolean {
-    const orders = reconciler.ordersOf(duplicate);
-    // an Inactive one may be parked, and wake
-    const isOver = (status: Order["status"]) => isFinal(status) && status !== "Inactive";
-    return orders?.every(({ status, filled }) => isOver(status) && filled === 0) ?? false;
   }
 
   /** The last checks, each within the write that makes it true: two orders cannot both take the last of a limit. */
@@ -296,9 +283,8 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
               "Something failed inside tws-edge while this order was placed.",
             );
       if (error.code === "order_rejected" || (hasLeft && isAnswer(error))) {
-        // a change trades nothing by itself
-        const isOrder = intent?.kind === "place" || intent?.kind === "bracket";
-        journal.reject(intentId, error, isOrder ? reconciler.shownOf(intent) : []);
+        const orders = intent !== null && isNewOrder(intent) ? reconciler.shownOf(intent) : [];
+        journal.reject(intentId, error, orders);
       } else if (hasLeft || error.code === "outcome_unknown") {
         journal.markUnknown(intentId, error.code === "outcome_unknown" ? error : unknownAfter(error));
         reconciler.follow(intentId);
@@ -339,12 +325,11 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
       return running.has(intentId) || (state !== undefined && !isUnsent(state));
     },
 
-    /** Records that a basket has come in. Throws for a key of another basket, and for a duplicate. */
+    /** Records that a basket has come in. Throws for a key of another basket. */
     openBasket(intent: OrderIntent, context: CallContext): void {
       const known = journal.intent(intent.intentId);
       if (known !== null && known.digest !== intent.digest) throw otherOrder();
       if (known !== null && known.state !== "refused") return;
-      if (intent.checksDuplicate) requireNoDuplicate(intent, context);
       requireOpen();
       journal.receive(newIntentOf(intent, context));
     },
@@ -358,7 +343,14 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
       proposed: readonly ProposedOrder[],
       context: CallContext,
     ): Promise<readonly Clearance[]> {
+      // each row is an intent of its own, by the reference of its order
+      const claims = proposed.map(({ spec }) => ({
+        intentId: spec.orderRef,
+        grantId: context.caller.grantId,
+        specs: [spec],
+      }));
       try {
+        duplicates.claim(claims, intent.checksDuplicate);
         const clearance = await clear(intent, proposed, context);
         const { account } = intent;
         const { grantId } = context.caller;
@@ -366,6 +358,9 @@ export function createPipeline({ journal, guard, approvals, reconciler, clientId
         const { assessment, approvalId } = clearance;
         return assessment.parts.map((part) => ({ assessment: part, approval: null, approvalId }));
       } catch (error) {
+        tryToRecord(() => {
+          for (const { intentId } of claims) duplicates.release(intentId);
+        });
         recordFailure(intent.intentId, error);
         throw named(error, intent);
       }

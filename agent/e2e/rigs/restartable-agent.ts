@@ -40,12 +40,14 @@ interface Life {
 interface HostOptions {
   readonly reconcileTimes?: Partial<ReconcileTimes>;
   readonly log?: Log;
+  readonly now?: () => number;
+  readonly elapsed?: () => number;
 }
 
 export function startFaultHost(
   { port }: Pick<Simulator, "port">,
   path: string,
-  { reconcileTimes = quickReconcile, log = silentLog }: HostOptions = {},
+  { reconcileTimes = quickReconcile, log = silentLog, now, elapsed }: HostOptions = {},
 ): FaultHost {
   let failing: { writes: number; readonly phase: "before" | "after"; readonly step: string | null } = {
     writes: 0,
@@ -87,6 +89,8 @@ export function startFaultHost(
       port,
       journalFile,
       limits: { ordersPerMinute: 10_000 },
+      now,
+      elapsed,
       reconcileTimes,
       log,
       orderTimes: {
