@@ -10,6 +10,7 @@ import {
   type LinkOptions,
   type LinkState,
   type LinkTimes,
+  otherJournalReason,
   runLink,
   usualLinkTimes,
 } from "./link/link.ts";
@@ -22,7 +23,7 @@ import { createOwnerRequests } from "./link/owner-requests.ts";
 import { createTopicSources } from "./streams/topic-sources.ts";
 import { createTopics } from "./streams/topics.ts";
 import type { TwsSession } from "./tws/session/api.ts";
-import { createOrderBook } from "./tws/orders/order-book.ts";
+import { createOrderBook, type OrderBook } from "./tws/orders/order-book.ts";
 import { createQuoteStreams } from "./tws/market-data/quotes.ts";
 import { createSession, type SessionTimes } from "./tws/session/session.ts";
 import { version } from "./process/version.ts";
@@ -92,7 +93,7 @@ export function createAgent({
   });
   session.onConnected(() => topics.retry());
 
-  const { listener, tellStatus } = createListener({ session, orders, dispatch, topics, log });
+  const { listener, tellStatus } = createListener({ session, orderBook, orders, dispatch, topics, log });
   session.onStatus(tellStatus);
   const look = setInterval(() => tellStatus(), lookEveryMs);
   const confirming = setInterval(() => orders.confirmCommands(), confirmEveryMs);
@@ -102,12 +103,14 @@ export function createAgent({
     log,
     listener,
     times: { ...usualLinkTimes, ...linkTimes },
+    onRefused: (reason) => orders.conflicts.seen(reason),
     hello: () => ({
       type: "hello",
       agentVersion: version,
       instanceId,
       machine: hostname().slice(0, 200),
       status: { ...session.status(), trading: orders.status() },
+      journalId: orders.journalId(),
     }),
   });
   return {
@@ -160,6 +163,7 @@ function startSession({ config, tws, log, sessionTimes = {}, quoteOptions = {} }
 
 interface Served {
   readonly session: TwsSession;
+  readonly orderBook: Pick<OrderBook, "readAgain">;
   readonly orders: Orders;
   readonly dispatch: ReturnType<typeof createDispatch>;
   readonly topics: ReturnType<typeof createTopics>;
@@ -167,7 +171,7 @@ interface Served {
 }
 
 /** What each frame of the edge sets going. */
-function createListener({ session, orders, dispatch, topics, log }: Served) {
+function createListener({ session, orderBook, orders, dispatch, topics, log }: Served) {
   let connection: LinkConnection | null = null;
   let told = "";
   const send = (frame: AgentFrame): void => connection?.send(frame);
@@ -186,6 +190,8 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
   const listener: LinkListener = {
     opened(welcome, opened) {
       connection = opened;
+      if (welcome.otherJournal) orderBook.readAgain();
+      orders.conflicts.cleared();
       // hello may be out of date by the time it is welcomed
       told = "";
       tellStatus();
@@ -210,6 +216,11 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
           tellStatus();
           return origin.send(answer);
         }
+        case "rival":
+          log.error("link.rival", { machine: frame.machine });
+          return orders.conflicts.seen(
+            `Another agent, on ${frame.machine}, has asked for this host with an order journal of its own and was refused.`,
+          );
         case "audited":
           return auditReplication.audited(frame.head);
         case "bye":
@@ -227,13 +238,19 @@ function createListener({ session, orders, dispatch, topics, log }: Served) {
   return { listener, tellStatus };
 }
 
-function startLink(options: Omit<Parameters<typeof runLink>[0], "onState">) {
+interface LinkStart extends Omit<LinkOptions, "onState"> {
+  /** Told why another agent's journal keeps this one out. */
+  readonly onRefused: (reason: string) => void;
+}
+
+function startLink({ onRefused, ...options }: LinkStart) {
   const stopping = new AbortController();
   const up = Promise.withResolvers<void>();
   let state: LinkState = { state: "connecting" };
   const onState = (next: LinkState) => {
     state = next;
     if (next.state === "connected") up.resolve();
+    if (next.state === "waiting" && next.reason === otherJournalReason) onRefused(next.reason);
   };
   const done = runLink({ ...options, onState }, stopping.signal);
 

@@ -36,4 +36,9 @@ export const linkTimes = {
   silentAfterMs: 60_000,
   /** Either end waits this long for hello or welcome. */
   helloWithinMs: 10_000,
+  /**
+   * How long an agent must have been gone, without having said goodbye, before one with another order journal is let in:
+   * longer than it takes the first to notice, and than any order of its can still be written.
+   */
+  otherJournalAfterMs: 120_000,
 } as const;

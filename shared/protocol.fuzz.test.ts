@@ -52,7 +52,14 @@ const agentFrames: readonly Json[] = [
 ];
 
 const edgeFrames: readonly Json[] = [
-  { type: "welcome", hostId: "default", edgeVersion: "0.1.0", topics: ["quote/1"], keepsAudit: true },
+  {
+    type: "welcome",
+    hostId: "default",
+    edgeVersion: "0.1.0",
+    topics: ["quote/1"],
+    keepsAudit: true,
+    otherJournal: false,
+  },
   {
     type: "call",
     id: "c1",

@@ -51,13 +51,16 @@ const agentFrames: Readonly<Record<string, AgentFrame>> = {
 };
 
 const edgeFrames: Readonly<Record<string, EdgeFrame>> = {
-  '{"type":"welcome","hostId":"default","edgeVersion":"0.1.0","topics":["quote/265598"],"keepsAudit":true}': {
-    type: "welcome",
-    hostId: "default",
-    edgeVersion: "0.1.0",
-    topics: ["quote/265598"],
-    keepsAudit: true,
-  },
+  '{"type":"rival","machine":"laptop"}': { type: "rival", machine: "laptop" },
+  '{"type":"welcome","hostId":"default","edgeVersion":"0.1.0","topics":["quote/265598"],"keepsAudit":true,"otherJournal":false}':
+    {
+      type: "welcome",
+      hostId: "default",
+      edgeVersion: "0.1.0",
+      topics: ["quote/265598"],
+      keepsAudit: true,
+      otherJournal: false,
+    },
   '{"type":"call","id":"c1","tool":"ibkr_get_positions","input":{"account":""},"deadlineAt":1795000020000,"sentAt":1795000000000,"caller":{"grantId":"local","client":"local","scopes":["tws:read","tws:trade"],"accounts":null,"hostId":"default","toolset":"full","expiresAt":null}}':
     {
       type: "call",

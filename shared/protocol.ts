@@ -30,6 +30,8 @@ export const closeCodes = {
   restart: 1012,
   /** Hello did not come in time. */
   helloTimeout: 4008,
+  /** The host is served with another order journal. */
+  otherJournal: 4009,
 } as const;
 
 const id = z.string().min(1).max(64);
@@ -44,6 +46,8 @@ export const AgentFrame = z.discriminatedUnion("type", [
     instanceId: id,
     machine: z.string().max(200),
     status: AgentStatus,
+    /** The `trailId` of its order journal; null while it cannot be read, absent from releases that do not say. */
+    journalId: id.nullable().optional(),
   }),
   z.object({ type: z.literal("status"), status: AgentStatus }),
   z.object({
@@ -75,6 +79,8 @@ export const EdgeFrame = z.discriminatedUnion("type", [
     topics: z.array(topic),
     /** Whether it keeps a copy of the audit trail, and so wants to be told of it. */
     keepsAudit: z.boolean().default(false),
+    /** The host was served with another order journal before: TWS's lists are read again before the next order. */
+    otherJournal: z.boolean().default(false),
   }),
   z.object({
     type: z.literal("call"),
@@ -91,6 +97,8 @@ export const EdgeFrame = z.discriminatedUnion("type", [
   }),
   /** The owner's pages ask; answered by `result` (an OwnerAnswer) or `error` under this id. */
   z.object({ type: z.literal("owner"), id, request: OwnerRequest }),
+  /** An agent with another order journal has asked for this host and was refused; sent where hello names a journal. */
+  z.object({ type: z.literal("rival"), machine: z.string().max(200) }),
   /** How far the edge has the audit trail that the agent keeps now. */
   z.object({ type: z.literal("audited"), head: AuditHead }),
   z.object({ type: z.literal("cancel"), id }),

@@ -24,6 +24,7 @@ import { limitsInWords } from "../limits/limits-in-force.ts";
 import { checkChain } from "../journal/audit-trail.ts";
 import { inMemory, isJournalTaken, openJournalFile, proveWritable } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
+import { conflictOf } from "../journal/conflicts.ts";
 import { createJournal, freezeOf } from "../journal/journal.ts";
 import { probeTws } from "../tws/session/handshake-probe.ts";
 
@@ -43,6 +44,9 @@ interface Finding {
   /** What to do; empty when there is nothing to do. */
   readonly nextStep: string;
 }
+
+/** A refused agent asks again within half a minute. */
+const conflictMs = 10 * 60_000;
 
 const marks: Readonly<Record<Finding["state"], string>> = { ok: "ok   ", note: "note ", wrong: "WRONG" };
 
@@ -146,11 +150,24 @@ function journalFindings(config: JournalConfig): Finding[] {
     const unknown = journal.countUnknown();
     // what an agent reads before it sends anything
     journal.unfinished();
-    const { freeze, chain } = file.read((db) => ({ freeze: freezeOf(db), chain: checkChain(db) }));
+    const { freeze, chain, conflict } = file.read((db) => ({
+      freeze: freezeOf(db),
+      chain: checkChain(db),
+      conflict: conflictOf(db),
+    }));
     const holder = isJournalTaken(path) ? "an agent has it open" : "no agent has it open";
     const findings: Finding[] = [
       { about, state: "ok", words: `${path} can be read and written; ${holder}.`, nextStep: "" },
     ];
+    if (conflict !== null) {
+      findings.push({
+        about,
+        // one that was stopped since leaves its trace
+        state: Date.now() - Date.parse(conflict.seenAt) < conflictMs ? "wrong" : "note",
+        words: `Two agents asked for one host, seen last ${conflict.seenAt}. ${conflict.words}`,
+        nextStep: "Stop one of them, or give it a host of its own by pairing it anew.",
+      });
+    }
     if (freeze !== null) {
       findings.push({
         about,

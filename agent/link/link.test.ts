@@ -63,7 +63,14 @@ const hello: Extract<AgentFrame, { type: "hello" }> = {
 };
 
 const welcome = (topics: string[] = []): string =>
-  encodeFrame({ type: "welcome", hostId: "default", edgeVersion: "1", topics, keepsAudit: false });
+  encodeFrame({
+    type: "welcome",
+    hostId: "default",
+    edgeVersion: "1",
+    topics,
+    keepsAudit: false,
+    otherJournal: false,
+  });
 
 type Peer = {
   readonly socket: WebSocket;

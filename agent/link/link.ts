@@ -249,6 +249,7 @@ function endOf(
       upMs: openedAt === null ? 0 : Date.now() - openedAt,
     };
   }
+  if (code === closeCodes.otherJournal) return { kind: "refused", reason: otherJournalReason };
   if (code === closeCodes.unauthorized) return { kind: "refused", reason: words || explainStatus(401) };
   if (refusal !== null) return { kind: "refused", reason: refusal };
   const reason = failure ?? `The edge closed the connection (code ${code}${words && `, ${words}`}).`;
@@ -256,6 +257,10 @@ function endOf(
     ? { kind: "failed", reason }
     : { kind: "closed", reason, upMs: Date.now() - openedAt };
 }
+
+/** As the owner's terminal and log say it. */
+export const otherJournalReason =
+  "Another agent serves this host with an order journal of its own, and two journals do not know of each other's keys. Stop one of the two; where the first is gone for good, this one is let in two minutes after it.";
 
 function explainError(error: Error): string {
   const code = "code" in error && typeof error.code === "string" ? error.code : "";

@@ -10,6 +10,7 @@ import type { OrderBook } from "../tws/orders/order-book.ts";
 import { createApprovals } from "../journal/approvals.ts";
 import { createJournal } from "../journal/journal.ts";
 import type { JournalFile } from "../journal/database.ts";
+import { createConflicts } from "../journal/conflicts.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
 import { confirmCommands } from "../journal/owner-commands.ts";
 import { createDuplicates } from "./duplicates.ts";
@@ -63,6 +64,7 @@ export function createOrders(options: OrdersOptions) {
   const pipeline = createPipeline({ journal, guard, approvals, reconciler, duplicates, clientId, now, log });
   return {
     journal,
+    conflicts: createConflicts(journalFile, now, log),
     killSwitch,
     approvals,
     guard,
@@ -94,6 +96,16 @@ export function createOrders(options: OrdersOptions) {
           journal: "failed",
           unknownOrders: 0,
         };
+      }
+    },
+
+    /** Which journal this is; null while it cannot be read. Never throws. */
+    journalId(): string | null {
+      try {
+        return journal.audit.trail().trailId;
+      } catch (error) {
+        log.error("journal.not_read_failed", { error });
+        return null;
       }
     },
 

@@ -1,3 +1,4 @@
+import { linkTimes } from "../../shared/deadlines.ts";
 import type { AgentStatus, Hop } from "../../shared/status.ts";
 import type { Caller } from "../../shared/caller.ts";
 import { version } from "../config/version.ts";
@@ -64,7 +65,9 @@ function agentHop(agent: AgentRecord | null, isUp: boolean): Hop {
     };
   }
   const { since, rival } = agent;
-  if (isUp) {
+  // one that is refused is a conflict also while the other is away
+  const isRefused = rival?.isRefused === true && rivalProblem(rival, agent) !== "";
+  if (isUp || isRefused) {
     const problem = rival === null ? "" : rivalProblem(rival, agent);
     return { state: problem === "" ? "connected" : "conflict", since, nextStep: problem };
   }
@@ -89,6 +92,9 @@ function agentHop(agent: AgentRecord | null, isUp: boolean): Hop {
 /** Empty unless two agents are alive at once: one that merely restarted on the same machine is no problem. */
 function rivalProblem(rival: Rival, agent: AgentRecord): string {
   const isRecent = Date.now() - Date.parse(rival.seenAt) < rivalMemoryMs;
+  if (isRecent && rival.isRefused) {
+    return `Another agent, on ${rival.machine}, asks for this host with an order journal of its own and is refused, since it would not know which keys were used. Stop one of the two; where the first is gone for good, the other is let in after ${linkTimes.otherJournalAfterMs / 60_000} minutes.`;
+  }
   if (!isRecent || (rival.machine === agent.machine && !rival.hasReturned)) return "";
   return rival.machine === agent.machine
     ? "Two agents run on one machine and push each other out. Stop one of them."

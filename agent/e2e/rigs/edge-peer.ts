@@ -46,7 +46,13 @@ async function openEdgeDoor(
       if (text === ping) return from.send(pong);
       const frame = parseAgentFrame(text);
       if (frame.type === "hello") {
-        const host = { hostId: "default", edgeVersion: "test", topics: [], keepsAudit: false };
+        const host = {
+          hostId: "default",
+          edgeVersion: "test",
+          topics: [],
+          keepsAudit: false,
+          otherJournal: false,
+        };
         from.send(encodeFrame({ type: "welcome", ...host }));
         agent = from;
       }

@@ -40,9 +40,18 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   /** Whether the reading succeeded. */
   let reconciled: Promise<boolean> = Promise.resolve(true);
   let wasUpstreamDown = false;
+  /** Another agent may have ended orders since the ended ones were read. */
+  let mustReadEnded = false;
+
+  async function readLists(): Promise<void> {
+    const context = { timeoutMs: times.listMs, signal: closing.signal };
+    if (!mustReadEnded) return lists.refresh(context);
+    await lists.readAll(context);
+    mustReadEnded = false;
+  }
 
   const reconcile = () => {
-    reconciled = lists.refresh({ timeoutMs: times.listMs, signal: closing.signal }).then(
+    reconciled = readLists().then(
       () => true,
       (error: unknown) => {
         if (!closing.signal.aborted) log.error("orders.not_read", { error });
@@ -145,6 +154,13 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
      * tws_offline, tws_upstream_down, or timeout when TWS does not list them.
      */
     whenRead: requireReconciled,
+
+    /** Another agent has served this host meanwhile: all lists are read again before the next order. */
+    readAgain(): void {
+      mustReadEnded = true;
+      // without a session the next one begins with the reading
+      if (session.connection > 0) reconcile();
+    },
 
     /** No order id up to this one is given out: it was reserved by an earlier process, whatever became of it. */
     reserveIdsThrough: (orderId: number): void => ids.saw(orderId),

@@ -40,12 +40,13 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     if (record !== undefined) return records.completed(record, row);
     const fill = executions.find(({ execution }) => permId !== null && execution.permId === permId);
     const { orderId, clientId } = fill?.execution ?? {};
-    if (typeof orderId === "number" && clientId === session.clientId)
-      records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
-    // one that ended without a fill is still the order of its reference, though nobody knows its id any more
-    else if (fill === undefined && orderRef !== null && permId !== null) {
-      records.completed(records.openOrder(row), row);
+    if (typeof orderId === "number" && typeof clientId === "number") {
+      const known = records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
+      // of another client nothing more is heard
+      if (clientId !== session.clientId) records.completed(known, row);
     }
+    // one that ended without a fill is still the order of its reference, though nobody knows its id any more
+    else if (orderRef !== null && permId !== null) records.completed(records.openOrder(row), row);
   }
 
   const readAll = (context: RequestContext): Promise<ReadonlySet<string>> => read(context, true);

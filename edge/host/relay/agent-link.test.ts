@@ -1,6 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { linkTimes } from "../../../shared/deadlines.ts";
+import { closeCodes } from "../../../shared/protocol.ts";
+import { emptyHead } from "../../../shared/audit.ts";
 import { ownerOfLocalMode } from "../../../shared/caller.ts";
 import {
   active,
@@ -224,6 +226,72 @@ describe("the agent's link", () => {
     expect(await status(host)).toMatchObject({ agent: { state: "connected" } });
     await connectAgent(host, { instanceId: "one" });
     expect(await status(host)).toMatchObject({ agent: { state: "conflict" } });
+  });
+
+  describe("with an order journal of its own", () => {
+    const desk = { journalId: "journal of desk", machine: "desk" };
+    const laptop = { journalId: "journal of laptop", machine: "laptop" };
+    const helloOf = (changes: object) => ({
+      type: "hello" as const,
+      agentVersion: "0.0.0",
+      instanceId: crypto.randomUUID(),
+      status: connectedStatus,
+      ...laptop,
+      ...changes,
+    });
+    async function refusedOn(host: HostStub, changes: object = {}) {
+      const agent = await dialAgent(host);
+      agent.send(helloOf(changes));
+      return await agent.closed;
+    }
+
+    it("a second agent is refused while the first is here, and both and the owner are told", async () => {
+      const host = freshHost();
+      const first = await connectAgent(host, desk);
+      expect(first.welcome).toMatchObject({ otherJournal: false });
+      expect(await refusedOn(host)).toMatchObject({ code: closeCodes.otherJournal });
+      expect(await first.frame()).toEqual({ type: "rival", machine: "laptop" });
+      expect(await status(host)).toMatchObject({
+        is_connected: true,
+        agent: { state: "conflict", nextStep: expect.stringContaining("Another agent, on laptop") },
+      });
+    });
+
+    it("a second agent is refused for two minutes after the first was lost, and then reads TWS's lists first", async () => {
+      const host = freshHost();
+      const first = await connectAgent(host, desk);
+      first.socket.close(1001);
+      await first.closed;
+      await runInDurableObject(host, () => {});
+      expect(await refusedOn(host)).toMatchObject({ code: closeCodes.otherJournal });
+      expect(await status(host)).toMatchObject({ is_connected: false, agent: { state: "conflict" } });
+      // the first comes back as if nothing had been
+      expect((await connectAgent(host, desk)).welcome).toMatchObject({ otherJournal: false });
+      await rpc(host).dropAgent("for the test");
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + linkTimes.otherJournalAfterMs + 1_000 });
+      expect((await connectAgent(host, laptop)).welcome).toMatchObject({ otherJournal: true });
+      expect(await refusedOn(host, desk)).toMatchObject({ code: closeCodes.otherJournal });
+    });
+
+    it("a second agent is let in at once where the first has said goodbye, or both are simulators", async () => {
+      const host = freshHost();
+      const first = await connectAgent(host, desk);
+      first.send({ type: "bye", reason: "" });
+      await first.closed;
+      expect((await connectAgent(host, laptop)).welcome).toMatchObject({ otherJournal: true });
+      await rpc(host).dropAgent("for the test");
+      const tws = { ...connectedStatus.tws, isSimulator: true };
+      const simulated = { journalId: "fresh", status: { ...connectedStatus, tws } };
+      expect((await connectAgent(host, simulated)).welcome).toMatchObject({ type: "welcome" });
+    });
+
+    it("an agent that could not read it at hello says hello again once it can", async () => {
+      const host = freshHost();
+      await connectAgent(host, desk);
+      const second = await connectAgent(host, { journalId: null });
+      second.send({ type: "trail", trail: { trailId: "journal of laptop", head: emptyHead } });
+      expect(await second.closed).toMatchObject({ code: closeCodes.restart });
+    });
   });
 
   it("shows the agent's status, and only the accounts of the caller", async () => {

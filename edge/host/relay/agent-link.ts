@@ -166,6 +166,15 @@ export class AgentLink {
     const { store, hostId, listener } = this.#options;
     const before = store.agent();
     const older = this.isUp() ? this.#socket : null;
+    const known = store.fact(journalFact);
+    if (before !== null && known !== null && !mayServe(frame, known, older === null ? before : null)) {
+      return this.#refuse(socket, frame, before);
+    }
+    if (typeof frame.journalId === "string") store.setFact(journalFact, frame.journalId);
+    store.setFact(
+      toldFact,
+      frame.journalId === undefined ? "no" : frame.journalId === null ? "unread" : "yes",
+    );
     if (older !== null) this.#drop(older, "lost", closeCodes.replaced, "replaced by a newer connection");
     this.#socket = socket;
     this.#isHere = true;
@@ -180,9 +189,28 @@ export class AgentLink {
         edgeVersion: version,
         topics: [...listener.topics()],
         keepsAudit: true,
+        otherJournal: known !== null && known !== frame.journalId,
       }),
     );
     listener.returned();
+    listener.statusChanged();
+  }
+
+  /** Two journals know nothing of each other's keys, so one at a time serves the host. */
+  #refuse(socket: WebSocket, { instanceId, machine }: HelloFrame, before: AgentRecord): void {
+    const { store, listener } = this.#options;
+    const rival = {
+      instanceId,
+      machine,
+      seenAt: new Date().toISOString(),
+      hasReturned: true,
+      isRefused: true,
+    };
+    store.saveAgent({ ...before, rival });
+    this.#drop(socket, "lost", closeCodes.otherJournal, "the host is served with another order journal");
+    if (store.fact(toldFact) !== "no" && this.#socket !== null) {
+      trySend(this.#socket, encodeFrame({ type: "rival", machine }));
+    }
     listener.statusChanged();
   }
 
@@ -197,11 +225,17 @@ export class AgentLink {
       case "bye":
         this.#drop(socket, "stopped", closeCodes.normal, "");
         break;
+      case "trail":
+        // its journal could not be read when it said hello: it says hello again, and names the journal
+        if (this.#options.store.fact(toldFact) === "unread") {
+          return this.#drop(socket, "lost", closeCodes.restart, "the order journal can be read now");
+        }
+        this.#options.listener.frame(frame);
+        break;
       case "progress":
       case "result":
       case "error":
       case "event":
-      case "trail":
       case "audit":
         this.#options.listener.frame(frame);
         break;
@@ -236,6 +270,22 @@ export class AgentLink {
   }
 }
 
+/** The order journal of the agent that was let in last. */
+const journalFact = "journal";
+/** Whether the agent that was let in last named its journal: `yes`, `no` (its release does not), `unread` (it could not). */
+const toldFact = "journal_told";
+
+/**
+ * Whether an agent may serve a host whose journal is `known`. `gone` is the agent that served last; null while that is
+ * still here. A simulator of the agent's own holds nothing that another journal knows of.
+ */
+function mayServe({ journalId, status }: HelloFrame, known: string, gone: AgentRecord | null): boolean {
+  if (journalId === undefined || journalId === null || journalId === known) return true;
+  if (gone === null) return false;
+  const goneMs = Date.now() - Date.parse(gone.since);
+  return status.tws.isSimulator || gone.presence === "stopped" || goneMs >= linkTimes.otherJournalAfterMs;
+}
+
 const recordOf = (hello: HelloFrame, rival: Rival | null): AgentRecord => ({
   instanceId: hello.instanceId,
   machine: hello.machine,
@@ -255,5 +305,6 @@ function rivalAfter(before: AgentRecord | null, tookOver: boolean, hello: HelloF
     machine: before.machine,
     seenAt: new Date().toISOString(),
     hasReturned: before.rival?.instanceId === hello.instanceId,
+    isRefused: false,
   };
 }

@@ -90,6 +90,8 @@ const Rival = z.object({
   seenAt: z.string(),
   /** It has come back after it was replaced: both are alive and push each other out. */
   hasReturned: z.boolean(),
+  /** It was not let in, since its order journal is another. */
+  isRefused: z.boolean().default(false),
 });
 export type Rival = z.infer<typeof Rival>;
 
