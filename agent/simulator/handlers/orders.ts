@@ -203,11 +203,16 @@ export function createOrderHandlers(world: World, clients: ReadonlyMap<number, C
 
     completedOrders(client) {
       const orders = ledger.completedOrders();
+      const nameOf = (clientId: number, orderId: number) => `${clientId} ${orderId}`;
+      // of two orders with one id the first is the parent
+      const known = new Map(
+        [...orders, ...ledger.openOrders()]
+          .toReversed()
+          .map((order) => [nameOf(order.request.clientId, order.request.orderId), order]),
+      );
       for (const order of orders) {
         const { parentId, clientId } = order.request;
-        const parent = [...orders, ...ledger.openOrders()].find(
-          ({ request }) => parentId !== 0 && request.orderId === parentId && request.clientId === clientId,
-        );
+        const parent = parentId === 0 ? undefined : known.get(nameOf(clientId, parentId));
         client.send(messages.completedOrder(client.serverVersion, order, parent?.permId ?? 0));
       }
       client.send(messages.completedOrdersEnd());

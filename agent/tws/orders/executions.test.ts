@@ -22,18 +22,34 @@ const fill = (execId: string, shares: number, price: number): ExecutionRow => ({
   },
 });
 
+const order = { permId: 5_003, orderId: 3, clientId: 1 };
+
+test("the fills of an order are looked at alone, however many there are, and a correction takes the place of one", () => {
+  const executions = createExecutions();
+  executions.add(fill("a.01.01", 1, 10));
+  for (let id = 10; id < 2_000; id += 1) {
+    const other = fill(`b.${id}.01`, 1, 10);
+    executions.add({ ...other, execution: { ...other.execution, orderId: id, permId: id + 10_000 } });
+  }
+  executions.add(fill("a.01.02", 3, 10));
+  const looked: string[] = [];
+  const total = executions.total(order, ({ execution }) => looked.push(execution.execId) > 0);
+  expect(total).toEqual({ quantity: 3, avgPrice: 10 });
+  expect(looked).toEqual(["a.01.02"]);
+});
+
 test("fills at one price have that price on average, without the noise of floating point", () => {
   const executions = createExecutions();
   executions.add(fill("a.01.01", 100, 502.94));
   executions.add(fill("a.02.01", 48, 502.94));
-  expect(executions.total(() => true)).toEqual({ quantity: 148, avgPrice: 502.94 });
+  expect(executions.total(order, () => true)).toEqual({ quantity: 148, avgPrice: 502.94 });
 });
 
 test("an average over several prices keeps eight digits after the point", () => {
   const executions = createExecutions();
   executions.add(fill("a.01.01", 1, 10));
   executions.add(fill("a.02.01", 2, 10.01));
-  expect(executions.total(() => true)).toEqual({ quantity: 3, avgPrice: 10.00666667 });
+  expect(executions.total(order, () => true)).toEqual({ quantity: 3, avgPrice: 10.00666667 });
 });
 
 test("fills are listed oldest first, whatever clock their venue goes by", () => {

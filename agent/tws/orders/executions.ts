@@ -1,6 +1,7 @@
 import { modeOf } from "../../../shared/status.ts";
 import type { Execution } from "../../../shared/order.ts";
 import { instantIn } from "../contracts/time-zone.ts";
+import { createIndex } from "./order-index.ts";
 import type { CommissionRow, ExecutionRow } from "./order-wire.ts";
 
 /** What the fills of one order add up to; the price is the average over them. */
@@ -11,6 +12,25 @@ export interface Fills {
 
 /** Older fills are forgotten beyond this many. */
 const kept = 20_000;
+
+interface Fill {
+  readonly version: number;
+  readonly row: ExecutionRow;
+  /** When, once somebody has asked: a zone's clock takes its time. */
+  at: string | null;
+}
+
+/** By which an order's fills are known. */
+interface FilledOrder {
+  readonly permId: number | null;
+  readonly orderId: number;
+  readonly clientId: number | null;
+}
+
+function belongsTo(order: FilledOrder, { execution }: ExecutionRow): boolean {
+  if (order.permId !== null && execution.permId !== null) return order.permId === execution.permId;
+  return order.orderId === execution.orderId && order.clientId === execution.clientId;
+}
 
 /** `0000e0d5.6a3f2b1c.01.02` is the second version of the fill `0000e0d5.6a3f2b1c.01`. */
 function versionOf(execId: string): { readonly fill: string; readonly version: number } {
@@ -28,8 +48,32 @@ function whenOf({ execution: { time } }: ExecutionRow): string {
 
 /** The fills that TWS has reported, each once, with corrections in the place of what they correct. */
 export function createExecutions() {
-  const fills = new Map<string, { readonly version: number; readonly row: ExecutionRow }>();
+  const fills = new Map<string, Fill>();
+  /** The same by the permId of the order, and by its client and id. */
+  const byPermId = createIndex<number, Fill>();
+  const byOrder = createIndex<string, Fill>();
   const commissions = new Map<string, CommissionRow>();
+
+  function index(fill: Fill): void {
+    const { permId, orderId, clientId } = fill.row.execution;
+    if (permId !== null) byPermId.add(permId, fill);
+    byOrder.add(`${clientId} ${orderId}`, fill);
+  }
+
+  function forget(key: string, fill: Fill): void {
+    const { permId, orderId, clientId } = fill.row.execution;
+    fills.delete(key);
+    if (permId !== null) byPermId.remove(permId, fill);
+    byOrder.remove(`${clientId} ${orderId}`, fill);
+  }
+
+  /** The fills named by these execution ids. */
+  function filledBy(execIds: Iterable<string>): Fill[] {
+    const wanted = new Set([...execIds].map((execId) => versionOf(execId).fill));
+    return [...wanted].flatMap((fill) => fills.get(fill) ?? []);
+  }
+
+  const timeOf = (fill: Fill): string => (fill.at ??= whenOf(fill.row));
 
   const toExecution = ({ contract, execution: wire }: ExecutionRow): Execution => {
     const report = commissions.get(wire.execId);
@@ -63,10 +107,13 @@ export function createExecutions() {
       const { fill, version } = versionOf(row.execution.execId);
       const known = fills.get(fill);
       if (known !== undefined && known.version > version) return;
-      fills.set(fill, { version, row });
+      const next = { version, row, at: null };
+      if (known !== undefined) forget(fill, known);
+      fills.set(fill, next);
+      index(next);
       if (fills.size > kept) {
-        const [oldest] = fills.keys();
-        if (oldest !== undefined) fills.delete(oldest);
+        const [oldest] = fills;
+        if (oldest !== undefined) forget(...oldest);
       }
     },
     addCommission(row: CommissionRow): void {
@@ -78,30 +125,41 @@ export function createExecutions() {
     },
     /** The fills named by these execution ids in their latest versions, oldest first. */
     named(execIds: Iterable<string>): Execution[] {
-      const wanted = new Set([...execIds].map((execId) => versionOf(execId).fill));
-      const rows = [...wanted].flatMap((fill) => fills.get(fill)?.row ?? []);
-      return rows.sort((a, b) => whenOf(a).localeCompare(whenOf(b))).map((row) => toExecution(row));
+      return filledBy(execIds)
+        .toSorted((a, b) => (timeOf(a) < timeOf(b) ? -1 : Number(timeOf(a) > timeOf(b))))
+        .map(({ row }) => toExecution(row));
     },
+    /** The same as TWS told them, in no order. */
+    rowsOf: (execIds: Iterable<string>): ExecutionRow[] => filledBy(execIds).map(({ row }) => row),
     /** Whether every one of these fills has its commission. */
     haveCommissions(execIds: Iterable<string>): boolean {
-      return this.named(execIds).every(({ commissionReport }) => commissionReport !== null);
+      for (const execId of execIds) {
+        const known = fills.get(versionOf(execId).fill);
+        if (known !== undefined && !commissions.has(known.row.execution.execId)) return false;
+      }
+      return true;
     },
-    /** What the fills add up to of which `belongs` holds. */
-    total(belongs: (row: ExecutionRow) => boolean): Fills {
+    /** What the fills of an order add up to of which `counts` holds. */
+    total(order: FilledOrder, counts: (row: ExecutionRow) => boolean): Fills {
       let quantity = 0;
       let cost = 0;
-      for (const { row } of fills.values()) {
-        if (!belongs(row)) continue;
+      const { permId, orderId, clientId } = order;
+      const its = new Set([
+        ...(permId === null ? [] : byPermId.of(permId)),
+        ...byOrder.of(`${clientId} ${orderId}`),
+      ]);
+      for (const { row } of its) {
+        if (!belongsTo(order, row) || !counts(row)) continue;
         quantity += row.execution.shares;
         cost += row.execution.shares * row.execution.price;
       }
       // 100 and 48 at 502.94 are 502.94 on average, and not 502.93999999999994
       return { quantity, avgPrice: quantity > 0 ? Math.round((cost / quantity) * 1e8) / 1e8 : null };
     },
-    /** The first fill of which `belongs` holds. */
-    find(belongs: (row: ExecutionRow) => boolean): ExecutionRow | undefined {
-      for (const { row } of fills.values()) if (belongs(row)) return row;
-      return undefined;
+    /** A fill of the order with IBKR's permanent id. */
+    ofPermId(permId: number): ExecutionRow | undefined {
+      const [first] = byPermId.of(permId);
+      return first?.row;
     },
   };
 }

@@ -2,6 +2,7 @@ import type { Contract } from "../../../shared/contract.ts";
 import { isFinal, priceRules } from "../../../shared/order.ts";
 import type { Action, CompletedOrder, Order, OrderPrices, OrderStatus } from "../../../shared/order.ts";
 import { modeOf } from "../../../shared/status.ts";
+import { createIndex } from "./order-index.ts";
 import type { Executions, Fills } from "./executions.ts";
 import type { ExecutionRow, OrderRow, OrderSpec, StatusRow } from "./order-wire.ts";
 
@@ -97,12 +98,8 @@ const unheard = {
 
 function countedFills(record: OrderRecord, executions: Executions): Fills {
   const isCombo = record.contract.secType === "BAG";
-  return executions.total(
-    (row) =>
-      belongsTo(record, row) &&
-      // the legs of a combination are reported beside the combination itself
-      (!isCombo || row.contract.secType === "BAG"),
-  );
+  // the legs of a combination are reported beside the combination itself
+  return executions.total(record, ({ contract }) => !isCombo || contract.secType === "BAG");
 }
 
 /** Today's executions, or what orderStatus says when it knows of more. */
@@ -113,34 +110,71 @@ function fillsOf(record: OrderRecord, executions: Executions): Fills {
     : { quantity: record.filledByStatus, avgPrice: record.avgPriceByStatus };
 }
 
-function belongsTo(record: OrderRecord, { execution }: ExecutionRow): boolean {
-  if (record.permId !== null && execution.permId !== null) return record.permId === execution.permId;
-  return record.orderId === execution.orderId && record.clientId === execution.clientId;
-}
-
 /**
  * Every order that this process has sent or TWS has shown it. An order is known by its permId once it has one;
  * before that by its order id, which is unique only within its client.
  */
 export function createOrderRecords(executions: Executions, clientId: number) {
-  const records = new Set<OrderRecord>();
+  /** Each with its number, in the order in which they came to be known. */
+  const records = new Map<OrderRecord, number>();
+  const byPermId = createIndex<number, OrderRecord>();
+  const byOrderId = createIndex<number, OrderRecord>();
+  const byRef = createIndex<string, OrderRecord>();
+  let count = 0;
 
   const isOwn = (record: OrderRecord) => record.clientId === clientId && record.orderId > 0;
 
+  function index(record: OrderRecord): void {
+    if (record.permId !== null) byPermId.add(record.permId, record);
+    byOrderId.add(record.orderId, record);
+    if (record.orderRef !== null) byRef.add(record.orderRef, record);
+  }
+
+  function unindex(record: OrderRecord): void {
+    if (record.permId !== null) byPermId.remove(record.permId, record);
+    byOrderId.remove(record.orderId, record);
+    if (record.orderRef !== null) byRef.remove(record.orderRef, record);
+  }
+
+  function add(record: OrderRecord): void {
+    count += 1;
+    records.set(record, count);
+    index(record);
+    forgetOldest();
+  }
+
+  function remove(record: OrderRecord): void {
+    if (records.delete(record)) unindex(record);
+  }
+
+  /** All that a record is found by changes here alone. */
+  function change(record: OrderRecord, terms: Partial<OrderRecord>): void {
+    const isKept = records.has(record);
+    if (isKept) unindex(record);
+    Object.assign(record, terms);
+    if (isKept) index(record);
+  }
+
+  function learnPermId(record: OrderRecord, permId: number | null): void {
+    if (record.permId === null && permId !== null) change(record, { permId });
+  }
+
+  /** Oldest first, as they came to be known. */
+  const inOrder = (some: Iterable<OrderRecord>): OrderRecord[] =>
+    [...some].toSorted((a, b) => (records.get(a) ?? 0) - (records.get(b) ?? 0));
+
   function find(permId: number | null, orderId: number, client: number | null): OrderRecord | undefined {
-    let byId: OrderRecord | undefined;
-    for (const record of records) {
-      if (permId !== null && record.permId === permId) return record;
-      const mayBeIt = permId === null || record.permId === null;
-      if (mayBeIt && orderId > 0 && record.orderId === orderId && record.clientId === client) byId = record;
-    }
-    return byId;
+    const [known] = permId === null ? [] : inOrder(byPermId.of(permId));
+    if (known !== undefined || orderId <= 0) return known;
+    return inOrder(byOrderId.of(orderId)).findLast(
+      (record) => record.clientId === client && (permId === null || record.permId === null),
+    );
   }
 
   function forgetOldest(): void {
-    for (const record of records) {
+    for (const record of records.keys()) {
       if (records.size <= kept) return;
-      if (isFinal(record.status)) records.delete(record);
+      if (isFinal(record.status)) remove(record);
     }
   }
 
@@ -148,24 +182,23 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     /** An order that is about to be sent. */
     expect(orderId: number, spec: OrderSpec): OrderRecord {
       const record: OrderRecord = { ...spec, ...unheard, warnings: [], orderId, clientId, permId: null };
-      records.add(record);
-      forgetOldest();
+      add(record);
       return record;
     },
     /** An order that was not sent after all. */
-    forget: (record: OrderRecord): void => void records.delete(record),
+    forget: remove,
 
     openOrder(row: OrderRow): OrderRecord {
       const told = fromRow(row);
       let record = find(told.permId, told.orderId, told.clientId);
       if (record === undefined) {
         record = { ...told, ...unheard, warnings: [] };
-        records.add(record);
-        forgetOldest();
+        add(record);
       } else {
         // the full contract was known when the order was sent; openOrder shows less of it
         const { contract, permId, orderId, clientId, ...rest } = told;
-        Object.assign(record, rest, {
+        change(record, {
+          ...rest,
           contract: { ...contract, ...record.contract },
           permId: permId ?? record.permId,
           ...(orderId > 0 && { orderId, clientId }),
@@ -182,7 +215,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
 
     /** How an order ended, by a row whose terms may be blank. */
     completed(record: OrderRecord, row: OrderRow): void {
-      record.permId ??= row.order.permId;
+      learnPermId(record, row.order.permId);
       // its executions may not be listed yet
       record.filledByStatus = Math.max(record.filledByStatus, row.order.filledQuantity);
       record.status = nextStatus(record.status, row.status);
@@ -192,7 +225,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     status(row: StatusRow): OrderRecord | undefined {
       const record = find(row.permId, row.orderId, row.clientId);
       if (record === undefined) return undefined;
-      record.permId ??= row.permId;
+      learnPermId(record, row.permId);
       record.status = nextStatus(record.status, row.status);
       if (row.filled >= record.filledByStatus) {
         record.filledByStatus = row.filled;
@@ -207,7 +240,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       const { permId, orderId, clientId: client } = row.execution;
       const record = find(permId, orderId ?? 0, client);
       if (record === undefined) return undefined;
-      record.permId ??= permId;
+      learnPermId(record, permId);
       record.acknowledged = true;
       // found by its fills alone, it is known by them
       const isWhole = countedFills(record, executions).quantity >= record.quantity;
@@ -218,7 +251,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     /** TWS has given an order that came from its window an id of ours. */
     bound(permId: number, client: number, orderId: number): void {
       const record = find(permId, orderId, client);
-      if (record !== undefined) Object.assign(record, { clientId: client, orderId });
+      if (record !== undefined) change(record, { clientId: client, orderId });
     },
 
     warn(record: OrderRecord, text: string): void {
@@ -228,23 +261,21 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     },
 
     /** The order of this client with the id, the newest if TWS has used the id again. */
-    own: (orderId: number): OrderRecord | undefined =>
-      [...records].findLast((record) => isOwn(record) && record.orderId === orderId),
+    own: (orderId: number): OrderRecord | undefined => inOrder(byOrderId.of(orderId)).findLast(isOwn),
 
     /** The order with the id: this client's own, else the only one of another client. */
     byId(orderId: number): OrderRecord | undefined {
       const own = this.own(orderId);
       if (own !== undefined) return own;
-      const others = [...records].filter((record) => record.orderId === orderId);
-      return others.length === 1 ? others[0] : undefined;
+      const others = byOrderId.of(orderId);
+      return others.size === 1 ? [...others][0] : undefined;
     },
-    byRef(orderRef: string): OrderRecord | undefined {
-      for (const record of records) if (record.orderRef === orderRef && record.acknowledged) return record;
-      return undefined;
-    },
-    byPermId: (permId: number): OrderRecord | undefined =>
-      [...records].find((record) => record.permId === permId),
-    all: (): readonly OrderRecord[] => [...records],
+    byRef: (orderRef: string): OrderRecord | undefined =>
+      inOrder(byRef.of(orderRef)).find(({ acknowledged }) => acknowledged),
+    /** The same, also before TWS has shown it. */
+    expectedByRef: (orderRef: string): OrderRecord | undefined => inOrder(byRef.of(orderRef))[0],
+    byPermId: (permId: number): OrderRecord | undefined => inOrder(byPermId.of(permId))[0],
+    all: (): readonly OrderRecord[] => [...records.keys()],
 
     /** By the executions that have arrived. */
     countedFills: (record: OrderRecord): Fills => countedFills(record, executions),
@@ -253,7 +284,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     /** A row of TWS's list of ended orders, with the order id if the book knows it. */
     toCompleted(row: OrderRow): CompletedOrder {
       const { orderType, filledQuantity, permId, account } = row.order;
-      const known = [...records].find((record) => permId !== null && record.permId === permId);
+      const known = permId === null ? undefined : this.byPermId(permId);
       const { contract, action, quantity, tif, goodTillDate, outsideRth, orderRef, ocaGroup } = fromRow(row);
       return {
         ...pricesOf(row),

@@ -19,26 +19,26 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
   const completedOrders = (context: RequestContext) => requestCompletedOrders(session, context);
 
   /** Own orders that the book takes for working and TWS does not list. */
-  const missingFrom = (rows: readonly OrderRow[], before: readonly OrderRecord[]) =>
-    before.filter(
-      (record) =>
-        record.clientId === session.clientId &&
-        !isFinal(record.status) &&
-        !rows.some(({ orderId, order }) =>
-          record.permId === null
-            ? orderId === record.orderId && order.clientId === record.clientId
-            : order.permId === record.permId,
-        ),
+  function missingFrom(rows: readonly OrderRow[], before: readonly OrderRecord[]): OrderRecord[] {
+    const permIds = new Set(rows.map(({ order }) => order.permId));
+    const ownIds = new Set(
+      rows.flatMap(({ orderId, order }) => (order.clientId === session.clientId ? [orderId] : [])),
     );
+    const isListed = ({ permId, orderId }: OrderRecord) =>
+      permId === null ? ownIds.has(orderId) : permIds.has(permId);
+    return before.filter(
+      (record) => record.clientId === session.clientId && !isFinal(record.status) && !isListed(record),
+    );
+  }
 
   /** Completed orders carry no order id; fills and the book know which order a permId is. */
   function adopt(row: OrderRow): void {
     const { permId, orderRef } = row.order;
     const record =
       (permId === null ? undefined : records.byPermId(permId)) ??
-      records.all().find((known) => orderRef !== null && known.orderRef === orderRef);
+      (orderRef === null ? undefined : records.expectedByRef(orderRef));
     if (record !== undefined) return records.completed(record, row);
-    const fill = executions.find(({ execution }) => permId !== null && execution.permId === permId);
+    const fill = permId === null ? undefined : executions.ofPermId(permId);
     const { orderId, clientId } = fill?.execution ?? {};
     if (typeof orderId === "number" && typeof clientId === "number") {
       const known = records.openOrder({ ...row, orderId, order: { ...row.order, clientId } });
@@ -61,15 +61,14 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     for (const record of missing) {
       if (record.acknowledged && records.fills(record).quantity >= record.quantity) record.status = "Filled";
     }
-    const unknownFill = executions
-      .named(execIds)
-      .some(({ execution: { permId, clientId } }) =>
-        clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
-      );
+    const filled = executions.rowsOf(execIds);
+    const unknownFill = filled.some(({ execution: { permId, clientId } }) =>
+      clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
+    );
     const listed = new Set(
       [
         ...rows.map(({ order }) => order.orderRef),
-        ...executions.named(execIds).map(({ execution }) => execution.orderRef),
+        ...filled.map(({ execution }) => execution.orderRef),
       ].filter((ref) => ref !== null),
     );
     if (!whole && haveCompleted && !unknownFill && missing.every(({ status }) => isFinal(status))) {
