@@ -116,6 +116,34 @@ const migrations = [
      answered_at INTEGER NOT NULL
    ) STRICT;
    CREATE INDEX answer_by_time ON answer (answered_at);`,
+  // what counts against the limits is added up as it happens, in quarters of an hour, however much the journal holds
+  `CREATE TABLE counted (
+     intent_id TEXT PRIMARY KEY,
+     account TEXT NOT NULL,
+     grant_id TEXT NOT NULL,
+     is_approved INTEGER NOT NULL,
+     at INTEGER NOT NULL,
+     cents INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX counted_by_account ON counted (account, at);
+   CREATE INDEX counted_by_grant ON counted (grant_id, is_approved, at);
+   CREATE TABLE used (
+     account TEXT NOT NULL,
+     quarter INTEGER NOT NULL,
+     grant_id TEXT NOT NULL,
+     is_approved INTEGER NOT NULL,
+     cents INTEGER NOT NULL,
+     PRIMARY KEY (account, quarter, grant_id, is_approved)
+   ) STRICT;
+   CREATE INDEX used_by_grant ON used (grant_id, is_approved, quarter);
+   INSERT INTO counted
+     SELECT intent_id, account, grant_id, approval_id IS NOT NULL, coalesce(sent_at, created_at),
+            CAST(round(value * 100) AS INTEGER)
+     FROM intent WHERE value <> 0 AND (state IN ('reserved', 'sending', 'unknown', 'acked', 'done')
+       OR state = 'rejected' AND EXISTS (SELECT 1 FROM leg WHERE leg.intent_id = intent.intent_id
+         AND json_extract(shown, '$.filled') > 0));
+   INSERT INTO used SELECT account, at / 900000, grant_id, is_approved, sum(cents) FROM counted GROUP BY 1, 2, 3, 4;
+   CREATE INDEX intent_by_sending ON intent (sent_at) WHERE sent_at IS NOT NULL;`,
 ] as const;
 
 /**

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { TwsError } from "../../shared/errors.ts";
 import { createJournalFolder, intentOf, type JournalFolder, legOf, orderOf } from "./journal.fixture.ts";
 import { createJournal, type Journal } from "./journal.ts";
-import { usageOf } from "./usage.ts";
+import { usageOf, usageStatements } from "./usage.ts";
 
 let place: JournalFolder;
 let journal: Journal;
@@ -306,4 +306,42 @@ test("a reservation sees within its own transaction what the one before it has u
   journal.receive(intentOf("ag1:b"));
   journal.reserve("ag1:a", [legOf(1)], 100, room);
   expect(() => journal.reserve("ag1:b", [legOf(2)], 100, room)).toThrow("No room");
+});
+
+test("the limits are read from sums and indexes, never from all that the journal holds", () => {
+  const plan = (sql: string): string[] =>
+    journal.file.read((db) =>
+      db
+        .prepare(`EXPLAIN QUERY PLAN ${sql}`)
+        .all()
+        .map(({ detail }) => String(detail))
+        .filter((detail) => /^(SCAN|SEARCH) (?!CONSTANT)/.test(detail)),
+    );
+  expect(plan(usageStatements.day)).toEqual([
+    "SEARCH used USING INDEX sqlite_autoindex_used_1 (account=? AND quarter>?)",
+    "SEARCH counted USING INDEX counted_by_account (account=? AND at>? AND at<?)",
+    "SEARCH intent USING INDEX intent_by_state (state=?)",
+  ]);
+  expect(plan(usageStatements.unapproved)).toEqual([
+    "SEARCH used USING INDEX used_by_grant (grant_id=? AND is_approved=? AND quarter>?)",
+    "SEARCH counted USING INDEX counted_by_grant (grant_id=? AND is_approved=? AND at>? AND at<?)",
+    "SEARCH intent USING INDEX intent_by_state (state=?)",
+  ]);
+  expect(plan(usageStatements.minute).filter((detail) => detail.startsWith("SCAN"))).toEqual([]);
+});
+
+test("a day's orders are added up in quarters of an hour", () => {
+  const dayBegan = now;
+  for (let order = 1; order <= 40; order += 1) {
+    journal.receive(intentOf(`ag1:${order}`));
+    journal.reserve(`ag1:${order}`, [legOf(order)], 0.1, permit);
+    journal.sending(`ag1:${order}`);
+    now += 60_000;
+  }
+  journal.reject("ag1:40", error);
+  journal.file.read((db) => {
+    expect(usageOf(db, "DU1234567", dayBegan, now).value).toBe(3.9);
+    expect(usageOf(db, "DU1234567", dayBegan + 60_001, now).value).toBe(3.7);
+    expect(db.prepare("SELECT count(*) AS n FROM used").get()).toEqual({ n: 3 });
+  });
 });

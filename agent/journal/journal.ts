@@ -6,6 +6,7 @@ import { Order } from "../../shared/order.ts";
 import type { Freeze } from "../../shared/status.ts";
 import { appendAudit, auditAfter, headOf, trailOf } from "./audit-trail.ts";
 import type { JournalFile } from "./database.ts";
+import { recount } from "./usage.ts";
 import { isLost } from "./intent-states.ts";
 
 /**
@@ -161,6 +162,7 @@ export function createJournal(file: JournalFile, now: () => number) {
   /** Moves the intent to another state, and writes why. */
   function move(db: DatabaseSync, intentId: string, state: IntentState, step: string, outcome: string): void {
     db.prepare("UPDATE intent SET state = ? WHERE intent_id = ?").run(state, intentId);
+    recount(db, intentId);
     const intent = find(db, intentId);
     if (intent === null) throw new Error(`The journal has no intent ${intentId}.`);
     const { grantId, client, tool, account, digest } = intent;
