@@ -69,6 +69,11 @@ describe("when the connection ends between the order and its acknowledgement", (
   });
 });
 
+test("an order that works is answered when TWS has answered what was asked behind it, and waits for no clock", async () => {
+  const { book } = await startBook(undefined, { settleMs: 600_000 });
+  expect(await book.place(far, here)).toMatchObject({ status: "Submitted", filled: 0 });
+});
+
 describe("an order that TWS does not acknowledge", () => {
   test("is outcome_unknown after TWS's lists do not show it", async () => {
     const fixture = await startBook(scriptedWorld({ onPlace: () => {} }));

@@ -3,6 +3,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import { isFinal } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import type { TwsNotice } from "../session/api.ts";
+import { currentTime } from "../account/account.ts";
 import { isHeld, rejected, requireUpstream, writeOnce } from "./order-context.ts";
 import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
@@ -47,11 +48,7 @@ export async function placeOrder(
     await writeOnce(orders, "order", signal, unknown, write, steps.beforeWrite);
     const placing = { record, exchange, signal, name };
     await waitForAck(orders, placing, unknown);
-    await waitUntilSettled(
-      orders,
-      placing,
-      spec.orderType === "MKT" ? orders.times.fillMs : orders.times.settleMs,
-    );
+    await waitUntilSettled(orders, placing, spec.orderType === "MKT");
     if (exchange.refusal !== null) await resolveRefusal(orders, placing, exchange.refusal);
     return orders.records.toOrder(record);
   } catch (error) {
@@ -77,12 +74,23 @@ async function waitForAck(
   if (!found) throw unknown("TWS has not acknowledged the order");
 }
 
-/** Waits a moment for the state that the order comes to. */
+/**
+ * Waits a moment for the state that the order comes to. One that need not fill is waited for no longer than TWS takes to
+ * answer what was asked behind it, if it shows the order as working by then: what TWS had to say at once has come.
+ */
 async function waitUntilSettled(
-  { events, records, times }: OrderContext,
+  { session, events, records, times }: OrderContext,
   { record, exchange, signal }: Placing,
-  waitMs: number,
+  isMarket: boolean,
 ): Promise<void> {
+  const waitMs = isMarket ? times.fillMs : times.settleMs;
+  const working = new AbortController();
+  const isWorking = () => record.status === "Submitted" || record.status === "PreSubmitted";
+  const askBehind = async () => {
+    // without an answer the wait is as long as it is
+    const answer = await currentTime(session, { timeoutMs: waitMs, signal }).catch(() => null);
+    if (answer !== null && isWorking()) working.abort();
+  };
   const isOver = () => exchange.dropped || exchange.refusal !== null;
   const isSettled = () => {
     if (isOver()) return true;
@@ -90,7 +98,8 @@ async function waitUntilSettled(
     // the reason for Inactive often follows as a refusal
     return isFinal(record.status) && record.status !== "Inactive";
   };
-  await events.until(isSettled, waitMs, signal);
+  if (!isMarket && !isSettled()) void askBehind();
+  await events.until(isSettled, waitMs, AbortSignal.any([signal, working.signal]));
   if (record.status === "Inactive") await events.until(isOver, times.afterRefusalMs, signal);
 }
 

@@ -29,17 +29,17 @@ export function createTestBook(...options: Parameters<typeof createOrderBook>) {
 export const quick: Partial<OrderTimes> & { readonly ackMs: number } = { ackMs: 300, listMs: 1_000 };
 
 /** For tests: an order book over a real socket with a simulator; both end with the test. */
-export async function startBook(world?: World) {
+export async function startBook(world?: World, times: Partial<OrderTimes> = {}) {
   const simulator = await startSimulator({ port: 0, ...(world !== undefined && { world }) });
   onTestFinished(() => simulator.close());
-  return { simulator, ...(await connectBook(simulator)) };
+  return { simulator, ...(await connectBook(simulator, times)) };
 }
 
 /** For tests: one more order book at the same simulator, under the same client id. */
-export async function connectBook({ port }: Simulator) {
+export async function connectBook({ port }: Simulator, times: Partial<OrderTimes> = {}) {
   const target = { host: "127.0.0.1", port, clientId: 1, isSimulator: true };
   const session = createSession({ ...target, log: silentLog, times: { retryFirstMs: 20 } });
-  const book = createTestBook(session, silentLog, quick);
+  const book = createTestBook(session, silentLog, { ...quick, ...times });
   onTestFinished(async () => {
     book.close();
     await session.close();
