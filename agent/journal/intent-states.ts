@@ -1,4 +1,22 @@
-import type { IntentState } from "./journal.ts";
+import { z } from "zod";
+
+/**
+ * The state of an order intent. Nothing has left in received, reserved and refused; sending may have left, and so may
+ * unknown, which TWS has not answered for; acked is at TWS, and done has ended there. TWS has refused what is rejected;
+ * what is absent was probed for, and TWS does not have it.
+ */
+export const IntentState = z.enum([
+  "received",
+  "reserved",
+  "sending",
+  "unknown",
+  "acked",
+  "done",
+  "refused",
+  "rejected",
+  "absent",
+]);
+export type IntentState = z.infer<typeof IntentState>;
 
 /** Nothing has left for TWS. */
 export const isUnsent = (state: IntentState): boolean =>

@@ -7,25 +7,7 @@ import type { Freeze } from "../../shared/status.ts";
 import { appendAudit, auditAfter, headOf, trailOf } from "./audit-trail.ts";
 import type { JournalFile } from "./database.ts";
 import { recount } from "./usage.ts";
-import { isLost } from "./intent-states.ts";
-
-/**
- * The state of an order intent. Nothing has left in received, reserved and refused; sending may have left, and so may
- * unknown, which TWS has not answered for; acked is at TWS, and done has ended there. TWS has refused what is rejected;
- * what is absent was probed for, and TWS does not have it.
- */
-export const IntentState = z.enum([
-  "received",
-  "reserved",
-  "sending",
-  "unknown",
-  "acked",
-  "done",
-  "refused",
-  "rejected",
-  "absent",
-]);
-export type IntentState = z.infer<typeof IntentState>;
+import { IntentState, isLost } from "./intent-states.ts";
 
 export const IntentKind = z.enum(["place", "bracket", "basket", "modify", "cancel", "cancel_all"]);
 export type IntentKind = z.infer<typeof IntentKind>;

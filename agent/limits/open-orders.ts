@@ -1,5 +1,6 @@
 import type { Order } from "../../shared/order.ts";
-import type { IntentState, Journal } from "../journal/journal.ts";
+import type { IntentState } from "../journal/intent-states.ts";
+import type { Journal } from "../journal/journal.ts";
 import type { RequestContext, TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 
