@@ -62,3 +62,41 @@ test("the exits of a new bracket open what its entry does not, and where the pos
   expect(bracket(15, 0)).toEqual([0, 5]);
   expect(bracket(10, -10)).toEqual([0, 10]);
 });
+
+test("two exits whose entries are forgotten share one position, with whatever else would close it", () => {
+  const forgotten = (orderId: number, parentId: number, more: Partial<typeof exit> = {}) => ({
+    ...exit,
+    orderId,
+    parentId,
+    ...more,
+  });
+  const [one, other] = [forgotten(2, 91), forgotten(3, 92)];
+  const change = (orders: readonly (typeof exit)[], position: number) =>
+    opened(
+      proposed(contract, { action: "SELL", parentId: 91 }, { changes: one, isExit: true }),
+      [],
+      orders,
+      position,
+    );
+  expect(change([one], 10)).toBe(0);
+  expect(change([one, other], 10)).toBe(10);
+  expect(change([one, other], 20)).toBe(0);
+  expect(change([one, other], 14)).toBe(6);
+  // of another client, or without an entry
+  expect(change([one, { ...other, clientId: 9 }], 10)).toBe(10);
+  expect(change([one, { ...other, parentId: null }], 10)).toBe(10);
+  // the other exit of the same entry, those of the other side and of other contracts, and what has ended
+  expect(change([one, forgotten(3, 91)], 10)).toBe(0);
+  expect(change([one, { ...other, action: "BUY" }], 10)).toBe(0);
+  expect(change([one, { ...other, contract: { conId: 2 } }], 10)).toBe(0);
+  expect(change([one, { ...other, status: "Cancelled" }], 10)).toBe(0);
+  // two exits of one entry close once, and wait for what it has still to fill
+  expect(change([one, other, forgotten(4, 92)], 20)).toBe(0);
+  expect(change([one, other, { ...entry, orderId: 92 }], 10)).toBe(0);
+});
+
+test("the exits of a new bracket close what its entry opens, whatever closes the position that is there", () => {
+  const legs = [proposed(contract), proposed(contract, { action: "SELL" }, { isExit: true })];
+  const closing = { ...exit, orderId: 3, parentId: null };
+  expect(legs.map((leg) => opened(leg, legs, [closing], 10))).toEqual([0, 0]);
+});
