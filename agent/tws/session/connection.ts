@@ -122,6 +122,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   const unreadable = new EventRate(mostUnreadable, 1_000);
   const notice = (id: number, code: number, text: string): void => {
     if (code === 505 && unreadable.isExceeded(performance.now())) return end(brokenBytes);
+    if (code === 100) pacer.slowDown();
     const fatal = endOf(code, text, { clientId, port, host });
     if (fatal !== null) end(fatal, code === 326);
     else options.onNotice({ id, code, text });

@@ -3,13 +3,18 @@ import { currentGrant } from "./fair-share.ts";
 import type { Lane } from "./api.ts";
 
 /**
- * TWS closes the socket of a client that sends more than 50 messages in a second, whatever they are. A bucket of 8
- * refilled 40 times a second stays below that in any second, and leaves room for what the network bunches up.
+ * TWS counts more than 50 messages in a second as a fault, whatever they are, by when it reads them: what waits while TWS
+ * or its machine is busy is read at once. A bucket of 8 refilled 32 times a second stays below that for delays of 0.3 s.
  */
-export const twsPacing = { perSecond: 40, burst: 8, queueLimit: 750 } as const;
+export const twsPacing = { perSecond: 32, burst: 8, queueLimit: 750 } as const;
 
 /** How many tokens a message of a lane must leave, so that a flood of data requests never delays an order. */
 const leaves: Readonly<Record<Lane, number>> = { cancel: 0, order: 1, account: 2, data: 3 };
+
+/** TWS hangs up at its third complaint of one connection, so there is no way back to the usual rate in it. */
+const slowest = 8;
+/** What a data request needs to find in the bucket. */
+const smallestBurst = 1 + leaves.data;
 
 const lanes = ["cancel", "order", "account", "data"] as const satisfies readonly Lane[];
 
@@ -29,6 +34,8 @@ export interface Pacer {
    * what `write` throws. Returns the way to withdraw what has not been written.
    */
   submit(lane: Lane, write: () => void, drop: (error: unknown) => void): () => void;
+  /** TWS has said that it read too many messages in a second: halves the rate until the connection ends. */
+  slowDown(): void;
   /** Drops everything that waits, and all that comes later. */
   close(error: TwsError): void;
 }
@@ -41,7 +48,8 @@ interface PacerOptions {
 }
 
 /** The rate limit of one connection. It belongs to that connection, so nothing can reach another one through it. */
-export function createPacer({ perSecond, burst, queueLimit }: PacerOptions): Pacer {
+export function createPacer({ queueLimit, ...usual }: PacerOptions): Pacer {
+  let { perSecond, burst } = usual;
   const queues: Readonly<Record<Lane, Waiting[]>> = { cancel: [], order: [], account: [], data: [] };
   let tokens: number = burst;
   let refilledAt = performance.now();
@@ -97,6 +105,15 @@ export function createPacer({ perSecond, burst, queueLimit }: PacerOptions): Pac
         const index = queue.indexOf(waiting);
         if (index >= 0) queue.splice(index, 1);
       };
+    },
+    slowDown() {
+      refill();
+      perSecond = Math.max(slowest, perSecond / 2);
+      burst = Math.max(smallestBurst, burst / 2);
+      tokens = Math.min(tokens, 0);
+      if (timer === null) return;
+      clearTimeout(timer);
+      drain();
     },
     close(error) {
       closed = error;

@@ -55,6 +55,14 @@ test("asks for the best market data that the account has before anything else", 
   expect(sim.received()[1]?.fields).toEqual(["59", "1", "4"]);
 });
 
+test("keeps its connection where TWS bears fewer messages a second than the agent sends", async () => {
+  const sim = await simulator({ maxMessagesPerSecond: 26 });
+  const session = started(sim.port);
+  await session.whenConnected(2_000);
+  await Promise.all(Array.from({ length: 100 }, () => session.send("data", (ib) => ib.reqCurrentTime())));
+  expect(session.status().tws).toMatchObject({ state: "connected", connection: 1 });
+});
+
 test("reconnects by itself with a new connection number after TWS dropped it", async () => {
   const sim = await simulator();
   const session = started(sim.port);
