@@ -25,6 +25,7 @@ import { createTopics } from "./streams/topics.ts";
 import type { TwsSession } from "./tws/session/api.ts";
 import { createOrderBook, type OrderBook } from "./tws/orders/order-book.ts";
 import { createQuoteStreams } from "./tws/market-data/quotes.ts";
+import { EventRate } from "./tws/session/socket-guard.ts";
 import { createSession, type SessionTimes } from "./tws/session/session.ts";
 import { version } from "./process/version.ts";
 
@@ -94,7 +95,10 @@ export function createAgent({
   session.onConnected(() => topics.retry());
 
   const { listener, tellStatus } = createListener({ session, orderBook, orders, dispatch, topics, log });
-  session.onStatus(tellStatus);
+  const changes = new EventRate(mostTold, 1_000);
+  session.onStatus(() => {
+    if (!changes.isExceeded(performance.now())) tellStatus();
+  });
   const look = setInterval(() => tellStatus(), lookEveryMs);
   const confirming = setInterval(() => orders.confirmCommands(), confirmEveryMs);
   const link = startLink({
@@ -129,6 +133,9 @@ export function createAgent({
     },
   };
 }
+
+/** Changes of the session's status that the edge is told of in a second; where there are more, the next look tells. */
+const mostTold = 20;
 
 /** How often it is looked whether a command on this machine has stopped new orders, or lifted that. */
 const lookEveryMs = 1_000;

@@ -116,6 +116,26 @@ test("a flood of lines that differ is cut too, and lets other events through", (
   });
 });
 
+test("a flood of one code in ever new words is written ten times a second, and counted", () => {
+  const { log, lines, last } = capture();
+  for (let count = 0; count < 90; count += 1)
+    log.info("tws.notice", { id: -1, code: 2100, text: `garbage ${count}` });
+  log.info("tws.notice", { id: -1, code: 1100, text: "lost" });
+  expect(lines).toHaveLength(11);
+  vi.advanceTimersByTime(1_000);
+  expect(lines).toHaveLength(12);
+  expect(last()).toMatchObject({ event: "tws.notice", code: 2100, repeated: "… repeated 80 times" });
+});
+
+test("a flood of long lines that differ in everything fills no more than some kilobytes a second", () => {
+  const { log, lines } = capture();
+  for (let count = 0; count < 10_000; count += 1)
+    log.info("tws.notice", { code: count, text: `${count} ${"x".repeat(2_000)}` });
+  vi.advanceTimersByTime(1_000);
+  expect(lines.join("").length).toBeLessThan(12_000);
+  expect(lines.at(-1)).toContain("repeated 9996 times");
+});
+
 test("a count of repetitions shows no secret", () => {
   const { log, lines } = capture("debug", ["s3cret-s3cret-s3cret"]);
   for (let count = 0; count < 10; count += 1) log.warn("event", { text: "s3cret-s3cret-s3cret" });

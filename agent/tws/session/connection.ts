@@ -120,8 +120,10 @@ export function openConnection(options: ConnectionOptions): Connection {
   };
 
   const unreadable = new EventRate(mostUnreadable, 1_000);
+  const notices = new EventRate(mostNotices, 1_000);
   const notice = (id: number, code: number, text: string): void => {
     if (code === 505 && unreadable.isExceeded(performance.now())) return end(brokenBytes);
+    if (notices.isExceeded(performance.now())) return end(floodOfNotices);
     if (code === 100) pacer.slowDown();
     const fatal = endOf(code, text, { clientId, port, host });
     if (fatal !== null) end(fatal, code === 326);
@@ -176,10 +178,13 @@ export function openConnection(options: ConnectionOptions): Connection {
 
 /** Messages of a second that the library cannot decode (505); a TWS with a field more than it knows stays below. */
 const mostUnreadable = 1_000;
+/** Notices within a second; those of a TWS answer at most 40 messages, or tell of some farms. */
+const mostNotices = 1_000;
 
 const notTws = (host: string, port: number): string =>
   `What answers at ${host}:${port} is no TWS. Set TWS_HOST and TWS_PORT to the API port of TWS (7496 live, 7497 paper) or IB Gateway (4001 live, 4002 paper).`;
 
+const floodOfNotices = "TWS sent more notices than the agent can take in, so the session was begun again.";
 const brokenBytes = "TWS sent bytes that are no message of its API, so the session was begun again.";
 
 /** Why a notice ends the connection; null for the many that do not. */

@@ -115,3 +115,30 @@ test("messages of megabytes at once are neither lost nor put in another order", 
   await promise;
   expect(heard).toEqual(times);
 });
+
+test("a farm that says again and again how it is changes no status", async () => {
+  const said = frame(4, 2, -1, 2104, "Market data farm connection is OK:usfarm", "");
+  const { port } = await peer((socket) =>
+    socket.write(
+      Buffer.concat([greeting, welcome, ...Array.from({ length: 500 }, () => said), frame(49, 1, 1)]),
+    ),
+  );
+  const { session } = started(port);
+  let changes = 0;
+  session.onStatus(() => (changes += 1));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  session.on(EventName.currentTime, () => resolve());
+  await promise;
+  expect(session.status().farms).toHaveLength(1);
+  expect(changes).toBe(2);
+});
+
+test("a flood of notices ends the session", async () => {
+  const flood = Array.from({ length: 2_000 }, (_, index) =>
+    frame(4, 2, -1, 2104, `Market data farm connection is OK:farm${index}`, ""),
+  );
+  const { port } = await peer((socket) => socket.write(Buffer.concat([greeting, welcome, ...flood])));
+  const { session } = started(port);
+  const { tws } = await statusWhere(session, ({ tws: now }) => now.lastError !== "");
+  expect(tws.lastError).toContain("more notices than the agent can take in");
+});

@@ -151,7 +151,9 @@ export function createSession(options: SessionOptions): TwsSession {
   const systemNotice = ({ code, text }: TwsNotice): void => {
     const farm = farmOf(code, text);
     if (farm !== null) {
-      const others = farms.filter(({ name, kind }) => name !== farm.name || kind !== farm.kind);
+      const isSame = ({ name, kind }: Farm) => name === farm.name && kind === farm.kind;
+      if (farms.find(isSame)?.state === farm.state) return;
+      const others = farms.filter((one) => !isSame(one));
       farms = [...others, { ...farm, since: new Date().toISOString() }].slice(-100);
       notifyStatus(state);
       return;
