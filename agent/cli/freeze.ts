@@ -1,7 +1,8 @@
 import type { Freeze } from "../../shared/status.ts";
 import { type Answer, confirmed, exitCodeFor, exitCodes, unconfirmedWords } from "./confirmation.ts";
 import { type Failure, failureOf, type Output, plain, terminal } from "./output.ts";
-import { type OpenJournal, type JournalsToStop, withJournal } from "./open-journal.ts";
+import { type ForeignAgent, freezeAsOwner } from "./freeze-as-owner.ts";
+import { type OpenJournal, type JournalsToStop, nameOf, withJournal } from "./open-journal.ts";
 import { createKillSwitch } from "../journal/kill-switch.ts";
 import type { RunningAgent } from "../process/running-agents.ts";
 
@@ -26,31 +27,26 @@ type Stopped = Answer | { readonly kind: "failed"; readonly words: string };
 
 /** Stops new orders in each of these journals, and says what each agent has confirmed. */
 export async function runFreezeAll(
-  { journals, unreached }: JournalsToStop,
+  { journals, foreign, unreached }: JournalsToStop,
   reason: string,
   { out }: Output = terminal,
 ): Promise<Failure> {
-  const all: Awaited<ReturnType<typeof stopOne>>[] = [];
-  // this user's own agents first: a journal of another user may keep whoever opens it busy
-  const own = [...journals].filter(([, agent]) => agent === null || agent.uid === ownUid());
-  const others = [...journals].filter(([path]) => !own.some(([known]) => known === path));
-  for (const some of [own, others]) {
-    // all at once: a stuck agent must not delay the stop of another
-    const stops = await Promise.all(some.map(([path, agent]) => stopOne(path, agent, reason)));
-    const said = stops.flatMap(({ lines }) => (lines.length === 0 ? [] : [lines.join("\n")]));
-    if (said.length > 0) out(said.join("\n\n"));
-    all.push(...stops);
-  }
+  // all at once: a stuck agent must not delay the stop of another
+  const all = await Promise.all([...journals].map(([path, agent]) => stopOne(path, agent, reason)));
+  // this user's own agents first: another user may keep whoever stops theirs busy
+  const said = all.flatMap(({ lines }) => (lines.length === 0 ? [] : [lines.join("\n")]));
+  if (said.length > 0) out(said.join("\n\n"));
+  const ofOthers = await Promise.all(foreign.map((one) => stopForeign(one, reason, out)));
   const problems = all.flatMap(({ stopped }) => problemOf(stopped));
-  for (const words of unreached)
+  for (const words of [...unreached, ...ofOthers.flatMap((one) => one ?? [])])
     problems.push({ words: `Not stopped. ${words}`, exitCode: exitCodes.notConfirmed });
-  const isAnyConfirmed = all.some(({ stopped }) => stopped.kind === "confirmed");
+  const isAnyConfirmed = ofOthers.includes(null) || all.some(({ stopped }) => stopped.kind === "confirmed");
   // a journal that waits for its next agent is no problem while another agent has confirmed
   const counted = isAnyConfirmed
     ? problems.filter(({ exitCode }) => exitCode !== exitCodes.notRunning)
     : problems;
   const [first] = counted;
-  if (first === undefined && journals.size > 0) return null;
+  if (first === undefined && journals.size + foreign.length > 0) return null;
   if (first === undefined) return { words: nothingThere, exitCode: exitCodes.notRunning };
   const worst = [1, exitCodes.notConfirmed].find((code) => counted.some(({ exitCode }) => exitCode === code));
   return {
@@ -77,7 +73,14 @@ const problemOf = (stopped: Stopped): { readonly words: string; readonly exitCod
   }
 };
 
-const ownUid = (): number | null => process.getuid?.() ?? null;
+/** Null where the agent has confirmed it; otherwise what to do. */
+async function stopForeign(one: ForeignAgent, reason: string, out: Output["out"]): Promise<string | null> {
+  const { isConfirmed, lines } = await freezeAsOwner(one, reason);
+  if (lines.length > 0) out(lines.join("\n"));
+  return isConfirmed
+    ? null
+    : `${nameOf(one.agent)} has not confirmed it: run tws-edge freeze as the user ${plain(one.agent.user)}, or end the process.`;
+}
 
 async function stopOne(path: string, agent: RunningAgent | null, reason: string) {
   const lines: string[] = [];

@@ -1,11 +1,12 @@
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { TwsError } from "../../shared/errors.ts";
 import { type JournalConfig, loadConfig, parseJournalConfig } from "../config/config.ts";
 import { type Output, plain, terminal } from "./output.ts";
 import { inMemory, isJournalTaken, type JournalFile, openJournalFile } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
-import { isOurs, type RunningAgent, runningAgents } from "../process/running-agents.ts";
+import type { ForeignAgent } from "./freeze-as-owner.ts";
+import { closedFolders, isOurs, type RunningAgent, runningAgents } from "../process/running-agents.ts";
 
 /** An open journal plus the terminal, as commands receive them. */
 export interface OpenJournal extends Output {
@@ -27,6 +28,7 @@ export async function withJournal<T>(
         "The agent makes it when it first starts. If it is elsewhere, set TWS_EDGE_JOURNAL and TWS_PORT as the agent has them, or give --journal PATH.",
     });
   }
+  requireOwnFile(path);
   const file = openJournalFile({ path, exclusive: false });
   try {
     return await work({ file, path, isTaken: isJournalTaken(path), now: Date.now, ...terminal });
@@ -34,6 +36,24 @@ export async function withJournal<T>(
     file.close();
   }
 }
+
+/** A database that another user can write may run code of theirs in whoever opens it, or keep them waiting. */
+function requireOwnFile(path: string): void {
+  const uid = process.getuid?.();
+  if (uid === undefined) return;
+  for (const file of [path, `${path}.lock`, `${path}-wal`, `${path}-shm`]) {
+    const stat = statSync(file, { throwIfNoEntry: false });
+    if (stat === undefined || stat.isDirectory() || isSafe(stat, uid)) continue;
+    throw new TwsError("journal_unavailable", `Other users can write ${file}, so it was not opened.`, {
+      nextStep:
+        "Run this as the user who runs the agent. The journal and the files beside it must be that user's, with mode 0600.",
+    });
+  }
+}
+
+/** Not a pipe, and no other user's to write. A folder in its place is told when the journal is opened. */
+const isSafe = (stat: Stats, uid: number): boolean =>
+  stat.isFile() && stat.uid === uid && (stat.mode & 0o022) === 0;
 
 /**
  * The journal that a command means: the named one; that of the configuration where an agent runs with it; that of the
@@ -61,37 +81,47 @@ export function journalFor(named: string | undefined): string {
 export interface JournalsToStop {
   /** By path, with the agent that is listed as running with it. */
   readonly journals: ReadonlyMap<string, RunningAgent | null>;
+  /** Agents of other users, which only root can stop, and only as their users. */
+  readonly foreign: readonly ForeignAgent[];
   /** Agents that run, or may, and that this command cannot stop, each in a sentence. */
   readonly unreached: readonly string[];
 }
 
 /** The journals that freeze means: without a name those of every agent of this machine, and that of the configuration. */
 export function journalsToStop(named: string | undefined): JournalsToStop {
-  if (named !== undefined) return { journals: new Map([[resolve(named), null]]), unreached: [] };
+  if (named !== undefined) return { journals: new Map([[resolve(named), null]]), foreign: [], unreached: [] };
   const config = loadConfig(parseJournalConfig);
   const { configured, real } = journalsOf(config);
-  const { reached, unreached } = agentsHere(config);
+  const { reached, foreign, unreached } = agentsHere(config);
   const journals = new Map<string, RunningAgent | null>();
   for (const path of [configured, real]) {
     if (path !== inMemory && existsSync(path)) journals.set(realpathSync(path), null);
   }
   for (const { journal, agent } of reached) journals.set(journal, agent);
-  return { journals, unreached };
+  return { journals, foreign, unreached };
 }
 
 /** The agents that run here, as far as they are listed: those whose journal can be used from here, and the others. */
 function agentsHere({ agentsFolder }: JournalConfig) {
   const reached: { readonly journal: string; readonly agent: RunningAgent }[] = [];
-  const unreached: string[] = [];
+  const foreign: ForeignAgent[] = [];
+  const unreached = closedFolders(agentsFolder).map(
+    (folder) =>
+      `Agents may be listed in ${plain(folder)}, which cannot be read: run tws-edge freeze as its user, or as root.`,
+  );
   for (const agent of runningAgents(agentsFolder)) {
     const why = whyOutOfReach(agent);
     if (why === "" && agent.journal !== null) {
       const journal = realpathSync(agent.journal);
+      if (agent.uid !== null && agent.uid !== process.getuid?.()) {
+        foreign.push({ agent, journal });
+        continue;
+      }
       // without a process in sight, the lock alone tells whether the agent still runs
       if (agent.isInSight || isJournalTaken(journal)) reached.push({ journal, agent });
     } else unreached.push(`${nameOf(agent)}: ${why}`);
   }
-  return { reached, unreached };
+  return { reached, foreign, unreached };
 }
 
 /** Empty where the agent's journal can be used from here. */
@@ -111,7 +141,7 @@ function whyOutOfReach({ journal, uid, user, isInSight, file }: RunningAgent): s
   return "";
 }
 
-const nameOf = ({ pid, tws, startedAt }: RunningAgent): string =>
+export const nameOf = ({ pid, tws, startedAt }: RunningAgent): string =>
   `The agent that is process ${pid} (${plain(tws)}, since ${plain(startedAt)})`;
 
 const isTakenByAgent = (path: string): boolean => existsSync(path) && isJournalTaken(path);

@@ -1,4 +1,5 @@
 import {
+  accessSync,
   chmodSync,
   closeSync,
   constants,
@@ -122,6 +123,29 @@ export function runningAgents(parent: string): RunningAgent[] {
   return [...ours, ...found.filter(({ uid }) => !isOurs(uid)).slice(0, mostOfOthers)];
 }
 
+/** Folders in which agents may be listed and that this user cannot read: who runs there is not known. */
+export function closedFolders(parent: string): string[] {
+  return [parent, ...agentFolders(parent)].filter((folder) => {
+    try {
+      return readdirSync(folder).some((name) => folder !== parent && isClosed(join(folder, name)));
+    } catch (error) {
+      return codeOf(error) !== "ENOENT";
+    }
+  });
+}
+
+function isClosed(file: string): boolean {
+  if (!file.endsWith(".json")) return false;
+  try {
+    accessSync(file, constants.R_OK);
+    return false;
+  } catch (error) {
+    return codeOf(error) !== "ENOENT";
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : null);
+
 /** Whether what this user owns is ours to use: our own, and everything for root. */
 export const isOurs = (uid: number | null): boolean =>
   uid === null || process.getuid?.() === uid || process.getuid?.() === 0;
@@ -171,7 +195,7 @@ function entriesIn(folder: string): RunningAgent[] {
       .filter((name) => name.endsWith(".json"))
       .flatMap((name) => readEntry(join(folder, name)) ?? []);
   } catch {
-    // a folder that its owner closes to us says nothing
+    // told by closedFolders
     return [];
   }
 }
