@@ -127,7 +127,8 @@ test("data that TWS has lost is asked for anew, and the old subscription is with
   fixture.simulator.faults.announce(1101);
   await vi.waitFor(() => expect(subscribed(account)).toBe(2), 5_000);
   await known(limited);
-  expect(fixture.simulator.received().filter(({ id }) => id === cancelPnl)).toHaveLength(2);
+  const withdrawn = () => fixture.simulator.received().filter(({ id }) => id === cancelPnl);
+  await vi.waitFor(() => expect(withdrawn()).toHaveLength(2), 5_000);
 });
 
 test("what TWS refuses is asked for again", async () => {
