@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { openSocket, type Socket } from "./clients/clients.ts";
+import { openSocket, plainCaller, type Socket } from "./clients/clients.ts";
 import { type StreamingSystem, startStreamingSystem } from "./rigs/streaming-system.ts";
 
 let streaming: StreamingSystem;
@@ -61,4 +61,21 @@ test("a thousand quick changes of mind are each answered once, and leave no line
   expect(await socket.next({ type: "subscriptions" })).toMatchObject({ count: 0 });
   expect(await streaming.end()).toEqual([]);
   socket.close();
+});
+
+test("an order is valued while watchers hold every line, and the watcher who made room is served again", async () => {
+  const watcher = streaming.watcher();
+  watcher.follow("AAPL", "MSFT");
+  await Promise.all([watcher.live("AAPL"), watcher.live("MSFT")]);
+  const call = plainCaller(streaming.system.mcpUrl);
+  const order = { symbol: "NVDA", action: "BUY", quantity: 10 };
+  expect(await call("ibkr_preview_order", order)).toMatchObject({
+    value: expect.stringMatching(/^about [\d,.]+ USD/),
+  });
+  expect(await call("ibkr_place_order", order)).toMatchObject({
+    status: expect.stringMatching(/Filled|Submitted/),
+  });
+  await Promise.all([watcher.live("AAPL"), watcher.live("MSFT")]);
+  await streaming.settled(watcher);
+  expect(await streaming.end()).toEqual([]);
 });
