@@ -93,9 +93,13 @@ export const OrderStatus = z.enum([
 ]);
 export type OrderStatus = z.infer<typeof OrderStatus>;
 
-/** Whether the status is one that an order does not leave. */
+/** Whether the status is one that an order does not leave; an Inactive one may, while TWS holds it: see `hasEnded`. */
 export const isFinal = (status: OrderStatus): boolean =>
   status === "Filled" || status === "Cancelled" || status === "ApiCancelled" || status === "Inactive";
+
+/** Whether nothing more becomes of an order. */
+export const hasEnded = (order: Pick<Order, "status" | "isFinal">): boolean =>
+  order.isFinal ?? isFinal(order.status);
 
 /** What one can wait for; a later state counts as the earlier ones too. */
 export const WaitUntil = z.enum(["working", "first_fill", "filled", "ended"]);
@@ -124,6 +128,8 @@ export const Order = z.object({
   parentId: z.int().nullable(),
   ocaGroup: z.string().nullable(),
   status: OrderStatus,
+  /** Nothing more becomes of it. False for an Inactive order that TWS may wake; absent in what earlier releases wrote. */
+  isFinal: z.boolean().optional(),
   filled: z.number(),
   remaining: z.number(),
   avgFillPrice: z.number().nullable(),
@@ -138,6 +144,7 @@ export const CompletedOrder = Order.omit({
   orderId: true,
   clientId: true,
   parentId: true,
+  isFinal: true,
   remaining: true,
   avgFillPrice: true,
   whyHeld: true,

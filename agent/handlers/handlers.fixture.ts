@@ -121,6 +121,7 @@ export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own 
   };
   return {
     session,
+    orderBook,
     orders,
     handlers: handlersUnder(limitsOf(limits), orders),
     /** The handlers as they are under other limits. */

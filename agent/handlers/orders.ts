@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import { ContractSelector } from "../../shared/contract.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEnded, isFinal } from "../../shared/order.ts";
 import type { Order, WaitUntil } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
@@ -28,7 +28,7 @@ const reached: Readonly<Record<WaitUntil, (order: Order) => boolean>> = {
   working: ({ status, filled }) => status === "Submitted" || status === "Filled" || filled > 0,
   first_fill: ({ filled }) => filled > 0,
   filled: ({ status }) => status === "Filled",
-  ended: ({ status }) => isFinal(status),
+  ended: hasEnded,
 };
 
 /** What TWS answers late must still reach the caller within the call. */
@@ -154,14 +154,14 @@ export function createOrderHandlers(deps: Deps) {
     async ibkr_wait_for_order({ orderId, until, timeoutSeconds }, context) {
       await visibleOrder(orderId, context);
       const startedAt = performance.now();
-      const isOver = (order: Order) => reached[until](order) || isFinal(order.status);
+      const isOver = (order: Order) => reached[until](order) || hasEnded(order);
       const reportProgress = ({ filled, quantity, status }: Order) =>
         context.progress(filled, quantity, `Order ${orderId} is ${status}, ${filled} of ${quantity} filled`);
       const timeoutMs = Math.min(timeoutSeconds * 1000, Math.max(1, context.twsTimeoutMs - answerWithinMs));
       const request = { ...requestOf(context), timeoutMs };
       const order = await orderBook.waitFor(orderId, isOver, reportProgress, request);
       const waitedSeconds = Math.round((performance.now() - startedAt) / 100) / 10;
-      return { ...outcomeOf(order), reached: reached[until](order), waitedSeconds, whyHeld: order.whyHeld };
+      return { ...outcomeOf(order), reached: reached[until](order), waitedSeconds };
     },
 
     ibkr_get_order_status: (input, context) => lookUpOrder(deps, input, context),

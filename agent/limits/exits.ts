@@ -1,5 +1,5 @@
 import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEnded } from "../../shared/order.ts";
 import { positions } from "../tws/account/account.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { RequestContext, TwsSession } from "../tws/session/api.ts";
@@ -61,7 +61,7 @@ export function openingsOf(
 /** The working exits of an entry that is made smaller: they keep their quantity. */
 function exitsOf({ spec, changes }: Pick<ProposedOrder, "spec" | "changes">, orders: readonly Order[]) {
   if (changes === null || spec.quantity >= changes.quantity) return [];
-  return childrenOf(changes, orders).filter(({ status }) => !isFinal(status));
+  return childrenOf(changes, orders).filter((exit) => !hasEnded(exit));
 }
 
 /** Finds what the orders of one call would open as exits. Reads TWS's positions only for exits; throws as that does. */
@@ -108,10 +108,10 @@ function unclaimed(
   const held = heldFor({ action }, position);
   const claims = new Map<string, number>();
   for (const other of orders) {
-    if (other.contract.conId !== conId || other.action !== action || isFinal(other.status)) continue;
+    if (other.contract.conId !== conId || other.action !== action || hasEnded(other)) continue;
     if (except !== null && isSameFamily(other, except)) continue;
     const entry = orders.find((one) => isOf(one, other.parentId, other));
-    const waiting = entry === undefined || isFinal(entry.status) ? 0 : entry.remaining;
+    const waiting = entry === undefined || hasEnded(entry) ? 0 : entry.remaining;
     const family = `${other.clientId} ${other.parentId ?? `${other.orderId} ${other.permId}`}`;
     claims.set(family, Math.max(claims.get(family) ?? 0, other.remaining - waiting));
   }
@@ -131,8 +131,8 @@ const childrenOf = ({ orderId, clientId }: Order, family: readonly Order[]): rea
   family.filter((other) => other.parentId === orderId && other.clientId === clientId);
 
 function stateOf(entry: Order, family: readonly Order[]): Entry {
-  const { filled, remaining, status } = entry;
+  const { filled, remaining } = entry;
   // an Inactive one may be parked, and wake; what it would open then is not there to be closed
   const closed = childrenOf(entry, family).reduce((sum, exit) => sum + exit.filled, 0);
-  return { filled, open: isFinal(status) ? 0 : remaining, closed };
+  return { filled, open: hasEnded(entry) ? 0 : remaining, closed };
 }

@@ -1,5 +1,5 @@
 import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEnded } from "../../shared/order.ts";
 import { positions } from "../tws/account/account.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { RequestContext, TwsSession } from "../tws/session/api.ts";
@@ -25,9 +25,7 @@ export function reducingOrders(
     const { conId } = spec.contract;
     const isOfSide = (other: Pick<Order, "contract" | "action">): boolean =>
       other.contract.conId === conId && other.action === spec.action;
-    const others = working.filter(
-      (other) => isOfSide(other) && !isFinal(other.status) && !isSame(other, changes),
-    );
+    const others = working.filter((other) => isOfSide(other) && !hasEnded(other) && !isSame(other, changes));
     const before = call.slice(0, call.indexOf(order)).filter((other) => isOfSide(other.spec));
     const taken =
       others.reduce((sum, { remaining }) => sum + remaining, 0) +

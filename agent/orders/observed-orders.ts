@@ -1,12 +1,12 @@
 import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEnded } from "../../shared/order.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { Intent, Leg } from "../journal/journal.ts";
 
 const notListed = "TWS does not list this order now; this is how it was known last.";
 
 /** The orders of an intent: as TWS shows them now, else as it has shown them last. */
-export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shownOwn" | "statusShown">) {
+export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shownOwn" | "hasEnded">) {
   /** What TWS has shown to this process. An order without a reference of ours is known by its id alone. */
   function live({ orderRef, orderId, clientId }: Leg): Order | null {
     const order = orderRef === "" ? orderBook.shownOwn(orderId) : orderBook.shown(orderRef);
@@ -17,7 +17,7 @@ export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shown
   /** A state of long ago is not shown as that of now. */
   function shown(leg: Leg): Order | null {
     const now = live(leg);
-    if (now !== null || leg.shown === null || isFinal(leg.shown.status)) return now ?? leg.shown;
+    if (now !== null || leg.shown === null || hasEnded(leg.shown)) return now ?? leg.shown;
     const { warnings } = leg.shown;
     return {
       ...leg.shown,
@@ -44,9 +44,13 @@ export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shown
     /** Whether nothing is to be learned of it any more: it has ended, or was given up as no longer listed. */
     isOver(leg: Leg): boolean {
       // asked of every open order whenever TWS says something
-      const now = leg.orderRef === "" ? (live(leg)?.status ?? null) : orderBook.statusShown(leg.orderRef);
-      if (now !== null) return isFinal(now);
-      return leg.shown !== null && (isFinal(leg.shown.status) || leg.shown.status === "Unknown");
+      if (leg.orderRef !== "") {
+        const isOver = orderBook.hasEnded(leg.orderRef);
+        if (isOver !== null) return isOver;
+      }
+      const now = leg.orderRef === "" ? live(leg) : null;
+      if (now !== null) return hasEnded(now);
+      return leg.shown !== null && (hasEnded(leg.shown) || leg.shown.status === "Unknown");
     },
   };
 }

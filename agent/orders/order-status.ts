@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEnded } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { InputOf, OutputOf } from "../../shared/tools/define.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
@@ -22,8 +22,9 @@ interface Deps {
 
 /** The fields of an order that every tool answers. */
 export const outcomeOf = (order: Order) => {
-  const { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings } = order;
-  return { orderId, account, mode, status, filled, remaining, avgFillPrice, warnings };
+  const { orderId, account, mode, status, filled, remaining, avgFillPrice, whyHeld, warnings } = order;
+  const isFinal = hasEnded(order);
+  return { orderId, account, mode, status, isFinal, filled, remaining, avgFillPrice, whyHeld, warnings };
 };
 
 /** Where an order is, by any of its names. What is outside the grant does not exist for the caller. */
@@ -75,6 +76,7 @@ export async function lookUpOrder(
       account: intent.account,
       mode: modeOf(intent.account),
       status: isOpen ? "Unknown" : "Inactive",
+      isFinal: !isOpen,
       filled: 0,
       remaining: null,
       avgFillPrice: null,
@@ -121,7 +123,7 @@ export function endedOrder(
   try {
     const intent = journal.byOrderId(orderId, clientId);
     const orders = intent === null ? [] : (reconciler.ordersOf(intent) ?? []);
-    return orders.find((order) => order.orderId === orderId && isFinal(order.status)) ?? null;
+    return orders.find((order) => order.orderId === orderId && hasEnded(order)) ?? null;
   } catch (error) {
     // what works at TWS is cancelled without the journal too
     if (error instanceof TwsError) return null;
@@ -129,4 +131,4 @@ export function endedOrder(
   }
 }
 
-const answerOf = (order: Order) => ({ ...outcomeOf(order), whyHeld: order.whyHeld, order });
+const answerOf = (order: Order) => ({ ...outcomeOf(order), order });

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEnded } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { Reserved, SendSteps } from "../tws/orders/order-context.ts";
@@ -207,13 +207,7 @@ export function createPipeline(deps: PipelineDeps) {
       const clearance = cleared ?? (await clear(intent, proposed, context));
       await reconciler.whenReconciled(context.signal);
       const orders = await plan.send(proposed, stepsOf(newIntent, proposed, clearance));
-      tryToRecord(() =>
-        journal.acknowledge(
-          intent.intentId,
-          orders,
-          orders.every(({ status }) => isFinal(status)),
-        ),
-      );
+      tryToRecord(() => journal.acknowledge(intent.intentId, orders, orders.every(hasEnded)));
       tryToRecord(() => reconciler.follow(intent.intentId));
       return orders;
     } catch (error) {

@@ -53,6 +53,10 @@ export interface Faults {
    * id. False when there is no such fill of today.
    */
   correctExecution(execId: string, price: number): boolean;
+  /** A working order is refused long after it was taken: 201 under its id, without a status. False when none works. */
+  refuseLate(orderId: number, reason: string): boolean;
+  /** Parks a working order as Inactive for this reason; null wakes it. False when none works. */
+  park(orderId: number, whyHeld: string | null): boolean;
   /** The daily restart: everyone is cut off and all subscriptions are gone. */
   restart(): void;
 }
@@ -87,6 +91,8 @@ export interface FaultTargets {
   setListEnds(fault: ListEndFault): void;
   setOrderFaults(faults: OrderFaults): void;
   correctExecution(execId: string, price: number): boolean;
+  refuseLate(orderId: number, reason: string): boolean;
+  park(orderId: number, whyHeld: string | null): boolean;
   resetDepth(): void;
   silence(symbols: readonly string[], forGood: boolean): void;
   setReply(kind: RequestKind, reply: Reply | null): void;
@@ -126,6 +132,8 @@ export function createFaults(targets: FaultTargets): Faults {
     listEnds: (fault) => targets.setListEnds(fault),
     orders: (faults) => targets.setOrderFaults(faults),
     correctExecution: (execId, price) => targets.correctExecution(execId, price),
+    refuseLate: (orderId, reason) => targets.refuseLate(orderId, reason),
+    park: (orderId, whyHeld) => targets.park(orderId, whyHeld),
     restart() {
       state.upstreamLost = false;
       targets.dropAll();

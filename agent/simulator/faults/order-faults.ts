@@ -17,6 +17,11 @@ export interface OrderFaults {
   readonly duplicate?: boolean;
   /** What TWS says of orders at one moment comes in reverse: the commission first and openOrder last. */
   readonly reorder?: boolean;
+  /**
+   * Of each order its first openOrder alone is told unasked: no orderStatus, and nothing of how it goes on but fills
+   * and errors. Lists that are asked for show it as it stands.
+   */
+  readonly withoutStatuses?: boolean;
   /** Lists without their end: 53 of open orders, 55 of executions, 102 of completed orders. */
   readonly withoutEnds?: readonly number[];
   /** For so long from now, in milliseconds, the lists of completed orders and executions are empty, as after a restart. */
@@ -31,6 +36,7 @@ export const orderFaultsHelp = `  --order-faults <list>  what goes wrong with or
                            delay=<ms>   all about orders comes late
                            duplicate    openOrder, orderStatus, execDetails and commissionReport come twice
                            reorder      what is said at one moment comes in reverse order
+                           no-statuses  an order's first openOrder is all that is told of its state
                            no-end=53|55|102
                                         lists of open orders, executions or completed orders never end
                            empty=<ms>   lists of completed orders and executions are empty for so long
@@ -44,6 +50,7 @@ export function parseOrderFaults(text: string): OrderFaults {
     const count = Number(value);
     if (name === "duplicate" && value === "") faults.duplicate = true;
     else if (name === "reorder" && value === "") faults.reorder = true;
+    else if (name === "no-statuses" && value === "") faults.withoutStatuses = true;
     else if (name === "delay" && count > 0) faults.delayMs = count;
     else if (name === "empty" && count > 0) faults.emptyMs = count;
     else if (name === "nth" && Number.isInteger(count) && count > 0) faults.nth = count;
@@ -61,6 +68,7 @@ export function parseOrderFaults(text: string): OrderFaults {
 
 const placeOrder = 3;
 const errorId = 4;
+const orderStatus = 3;
 const openOrder = 5;
 const execDetails = 11;
 const commission = 59;
@@ -68,8 +76,10 @@ const completedOrder = 101;
 /** Of an execDetails that nobody asked for. */
 const unasked = -1;
 /** openOrder, orderStatus, execDetails and commissionReport. */
-const news = new Set([openOrder, 3, execDetails, commission]);
+const news = new Set([openOrder, orderStatus, execDetails, commission]);
 const ends = new Set([53, 55, 102]);
+/** Requests for lists of orders: own, bound, all, completed. */
+const orderLists = new Set([5, 15, 16, 99]);
 /** Request ids of clients are far above their order ids, and -1 is the system. */
 const isOrderError = ([id, , subject]: Message) => id === errorId && Number(subject) > 0;
 
@@ -87,6 +97,8 @@ export function createOrderFaultLine(): OrderFaultLine {
   let ordersLeft = 0;
   let silent: Client | null = null;
   let emptyUntil = 0;
+  /** The kind of the request that is being answered; null between requests. */
+  let asked: number | null = null;
   let cutBehind: { readonly clientId: number; readonly orderId: number } | null = null;
 
   function takesOrder(fields: readonly string[]): boolean {
@@ -98,6 +110,17 @@ export function createOrderFaultLine(): OrderFaultLine {
   function wrap(client: Client): Client {
     let held: Message[] = [];
     let isRowLost = false;
+    const introduced = new Set<unknown>();
+
+    /** A state that nobody has asked for, while TWS leaves those out. */
+    function isLeftOut([id, subject]: Message): boolean {
+      const isAnswer = asked !== null && orderLists.has(asked);
+      if (faults.withoutStatuses !== true || isAnswer) return false;
+      if (id === orderStatus) return true;
+      const isFirst = id === openOrder && !introduced.has(subject);
+      if (isFirst) introduced.add(subject);
+      return id === openOrder && !isFirst;
+    }
 
     /** A row of a list that is empty for now; a commission belongs to the execution before it. */
     function isLost([id, subject]: Message): boolean {
@@ -127,7 +150,7 @@ export function createOrderFaultLine(): OrderFaultLine {
 
     function send(message: Message): void {
       const id = Number(message[0]);
-      if (silent?.clientId === client.clientId || isLost(message)) return;
+      if (silent?.clientId === client.clientId || isLost(message) || isLeftOut(message)) return;
       if (ends.has(id)) {
         // a list ends behind its rows, whatever their order
         release();
@@ -161,7 +184,15 @@ export function createOrderFaultLine(): OrderFaultLine {
       cutBehind = null;
     },
     wrap,
-    receive(client, fields, handle) {
+    receive(client, fields, answer) {
+      const handle = () => {
+        asked = Number(fields[0]);
+        try {
+          answer();
+        } finally {
+          asked = null;
+        }
+      };
       if (!takesOrder(fields)) return handle();
       switch (faults.drop) {
         case undefined:

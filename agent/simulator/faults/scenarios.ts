@@ -60,6 +60,11 @@ export const scenariosHelp = `Scenarios, for --scene and --input:
     orders [<word>,…]    what goes wrong with orders, in the words of --order-faults
     correct <execId> <price>
                          the exchange corrects the price of a fill
+    refuse-late <orderId> [reason]
+                         201 for an order that works, long after it was taken, and no status
+    park <orderId> [whyHeld]
+                         sets an order that works Inactive, as while shares to borrow are looked for (locate)
+    wake <orderId>       lets it work again
 
   Without a text, TWS's usual words. <request> is one of
     ${wrapped(requestKinds, "    ")}
@@ -83,6 +88,10 @@ function number(words: readonly string[], at: number, name: string): number {
 function onOff([scenario, word]: readonly string[]): boolean {
   if (word !== "on" && word !== "off") throw new Error(`${scenario} needs on or off.`);
   return word === "on";
+}
+
+function requireWorking(isWorking: boolean, [, orderId]: readonly string[]): void {
+  if (!isWorking) throw new Error(`No order ${orderId} works.`);
 }
 
 /** The code and TWS's words for it, from the word at `at` on. */
@@ -153,6 +162,15 @@ export async function playScenario(faults: Faults, line: string): Promise<void> 
       if (!faults.correctExecution(subject, number(words, 2, "a price")))
         throw new Error(`There is no fill '${subject}' of today.`);
       return;
+    case "refuse-late":
+      return requireWorking(
+        faults.refuseLate(number(words, 1, "an order id"), words.slice(2).join(" ")),
+        words,
+      );
+    case "park":
+      return requireWorking(faults.park(number(words, 1, "an order id"), words[2] ?? ""), words);
+    case "wake":
+      return requireWorking(faults.park(number(words, 1, "an order id"), null), words);
     default:
       throw new Error(`There is no scenario '${scenario}'.`);
   }

@@ -168,7 +168,8 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
 
   /** Lets an order meet the market as it is now. */
   function work(order: WorkingOrder): void {
-    if (order.completedAt !== null || order.staged || order.held === "parent") return;
+    if (order.completedAt !== null || order.staged || order.held === "parent" || order.parked !== null)
+      return;
     const { instrument, tif, outsideRth } = order.request;
     const at = now();
     if (realHours && !market.isOpen(instrument, at, !outsideRth)) return lapse(order, at);
@@ -317,6 +318,23 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     fail({ clientId, orderId }, 10148, text);
   }
 
+  function refuseLate(orderId: number, reason: string): boolean {
+    const order = orders.openByOrderId(orderId);
+    if (order === undefined) return false;
+    end(order, "Inactive", "Inactive");
+    fail(order.request, 201, `Order rejected - reason:${reason}`);
+    return true;
+  }
+
+  function park(orderId: number, whyHeld: string | null): boolean {
+    const order = orders.openByOrderId(orderId);
+    if (order === undefined) return false;
+    order.parked = whyHeld;
+    tell(order, whyHeld === null ? "PreSubmitted" : "Inactive");
+    work(order);
+    return true;
+  }
+
   function cancelOpen(order: WorkingOrder, clientId: number): void {
     order.status = "PendingCancel";
     emit({ type: "status", order: snapshot(order) });
@@ -350,6 +368,8 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     place,
     cancel,
     correct,
+    refuseLate,
+    park,
     cancelAll() {
       accounts.roll();
       for (const order of orders.allOpen())

@@ -23,6 +23,8 @@ export interface WorkingOrder {
   resting: boolean;
   /** The instant whose displayed size it has already taken. */
   tookAt: number;
+  /** Inactive for this reason, until TWS wakes it; null while it is not. */
+  parked: string | null;
   /** Waits for its parent, or for the exchange to open. */
   held: "parent" | "hours" | null;
   /** When a DAY order lapses; null for GTC. */
@@ -48,6 +50,7 @@ export function newWorkingOrder(request: OrderRequest, permId: number): WorkingO
     trailStop: null,
     resting: false,
     tookAt: -1,
+    parked: null,
     held: null,
     lapsesAt: null,
     releasedAt: 0,
@@ -63,6 +66,7 @@ export function remainingOf({ request, filled }: WorkingOrder): number {
 }
 
 function whyHeld(order: WorkingOrder): string {
+  if (order.parked !== null) return order.parked;
   if (order.status !== "PreSubmitted") return "";
   const reasons = [order.held === "parent" ? "child" : "", needsTrigger(order) ? "trigger" : ""];
   return reasons.filter((reason) => reason !== "").join(",");

@@ -134,6 +134,10 @@ export interface Ledger {
   cancelAll(clientId: number): void;
   /** The exchange corrects the price of a fill of today; false when there is none of that id. Told as events. */
   correct(execId: string, price: number): boolean;
+  /** TWS turns down a working order long after it has taken it: an error under its id, and no status. */
+  refuseLate(orderId: number, reason: string): boolean;
+  /** Sets a working order Inactive for a reason such as `locate`; null wakes it. False when no such order works. */
+  park(orderId: number, whyHeld: string | null): boolean;
   openOrders(): readonly Order[];
   /** Today's ended orders, oldest first. */
   completedOrders(): readonly Order[];

@@ -1,6 +1,5 @@
 import { TwsError } from "../../../shared/errors.ts";
-import { isFinal } from "../../../shared/order.ts";
-import type { CompletedOrder, Execution, Order, OrderStatus } from "../../../shared/order.ts";
+import type { CompletedOrder, Execution, Order } from "../../../shared/order.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import type { Log } from "../../process/log.ts";
 import { createExecutions } from "./executions.ts";
@@ -33,7 +32,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   const executions = createExecutions();
   const records = createOrderRecords(executions, session.clientId);
   const ids = createOrderIds((orderId) => records.own(orderId) !== undefined);
-  const events = listenToOrders({ session, records, executions, ids });
+  const events = listenToOrders({ session, records, executions, ids, onUncertain: () => void makeCertain() });
   const lists = createOrderRefresh({ session, records, executions });
   const orders = { session, records, executions, ids, events, lists, times };
   const closing = new AbortController();
@@ -67,6 +66,21 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       wasUpstreamDown = tws.state === "upstream_down";
     }),
   ];
+
+  let isMakingCertain = false;
+  /** Reads TWS's lists while its news of an order leave open where that stands, and lets who waits look again. */
+  async function makeCertain(): Promise<void> {
+    if (isMakingCertain) return;
+    isMakingCertain = true;
+    const isUncertain = () =>
+      records.all().some((record) => record.status !== "Unknown" && records.isUncertain(record));
+    while (isUncertain() && session.status().tws.state === "connected" && !closing.signal.aborted) {
+      await lists.openOrders({ timeoutMs: times.listMs, signal: closing.signal }).catch(() => []);
+      events.wake();
+      await events.until(() => !isUncertain(), times.listMs, closing.signal);
+    }
+    isMakingCertain = false;
+  }
 
   /** Whether the orders have been read. Returns early when the call ends; what follows then refuses it. */
   async function whenReconciled(signal: AbortSignal): Promise<boolean> {
@@ -133,7 +147,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   async function find(orderId: number, context: RequestContext): Promise<OrderRecord> {
     await whenReconciled(context.signal);
     const known = records.byId(orderId);
-    if (known !== undefined && known.status !== "Unknown") return known;
+    if (known !== undefined && !records.isUncertain(known)) return known;
     const timeoutMs = known === undefined ? context.timeoutMs : Math.min(context.timeoutMs, times.listMs);
     try {
       await lists.refresh({ ...context, timeoutMs });
@@ -242,8 +256,8 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       return record === undefined ? null : records.toOrder(record);
     },
 
-    /** The status alone of what `shown` returns. */
-    statusShown: (orderRef: string): OrderStatus | null => records.byRef(orderRef)?.status ?? null,
+    /** Whether what `shown` returns has ended; null where it returns none. */
+    hasEnded: (orderRef: string): boolean | null => records.byRef(orderRef)?.isFinal ?? null,
 
     /** The order of this client with the id, as `shown`. */
     shownOwn(orderId: number): Order | null {
@@ -254,7 +268,9 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     /** The order with IBKR's permanent id; TWS is asked only if the book does not know. Throws order_not_found. */
     async getByPermId(permId: number, context: RequestContext): Promise<Order> {
       await whenReconciled(context.signal);
-      if (records.byPermId(permId) === undefined) await lists.readAll(context);
+      const known = records.byPermId(permId);
+      if (known === undefined) await lists.readAll(context);
+      else if (records.isUncertain(known)) await lists.readAll(context).catch(() => undefined);
       const record = records.byPermId(permId);
       if (record !== undefined) return records.toOrder(record);
       throw new TwsError("order_not_found", `TWS shows no order with the permId ${permId}.`);
@@ -276,7 +292,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       context: RequestContext,
     ): Promise<Order> {
       const record = await find(orderId, context);
-      if (record.clientId !== session.clientId && !isFinal(record.status)) {
+      if (record.clientId !== session.clientId && !record.isFinal) {
         throw new TwsError(
           "invalid_input",
           `orderId: order ${orderId} belongs to another API client, and TWS tells only that one of it.`,
@@ -285,6 +301,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       }
       let shown = "";
       const isReached = () => {
+        if (records.isUncertain(record)) return false;
         const order = records.toOrder(record);
         const now = `${order.status} ${order.filled}`;
         if (now !== shown) onChange(order);
@@ -335,9 +352,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     working(account: string): Order[] {
       return records
         .all()
-        .flatMap((record) =>
-          record.account === account && !isFinal(record.status) ? records.toOrder(record) : [],
-        );
+        .flatMap((record) => (record.account === account && !record.isFinal ? records.toOrder(record) : []));
     },
 
     /** Told whenever TWS has said something about orders. Returns the way to stop. */

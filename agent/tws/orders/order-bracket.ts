@@ -303,7 +303,7 @@ async function endOf(orders: OrderContext, { record }: Leg, signal: AbortSignal)
   } catch (error) {
     const isNotFound = error instanceof TwsError && error.code === "order_not_found";
     if (!isNotFound || wasShown) return "unknown";
-    record.status = "Inactive";
+    orders.records.conclude(record, "Inactive");
     return "unseen";
   }
 }

@@ -5,6 +5,8 @@ import { rejected, writeOnce } from "./order-context.ts";
 import type { OrderContext } from "./order-context.ts";
 import type { OrderRecord } from "./order-records.ts";
 
+const isWorking = ({ isFinal }: Pick<OrderRecord, "isFinal">): boolean => !isFinal;
+
 /**
  * Cancels an order and answers with the state it came to: a fill that came first wins. An order that is filled or
  * cancelled is answered as it is, without a message to TWS. Throws order_not_found, order_rejected, tws_offline when
@@ -42,7 +44,7 @@ export async function cancelOrder(
     }
     // the notice and the status come in either order
     if (isAnswered()) await events.until(isEnded, times.afterRefusalMs, signal);
-    if (told("cancelled") && !isEnded()) record.status = "Cancelled";
+    if (told("cancelled") && !isEnded()) records.conclude(record, "Cancelled");
     if (isEnded()) return records.toOrder(record);
     if (wasInactive && (told("not_found") || told("not_cancellable"))) return records.toOrder(record);
     if (exchange.refusal !== null) throw rejected(`the cancellation of order ${orderId}`, exchange.refusal);
@@ -52,7 +54,7 @@ export async function cancelOrder(
     }
     // it looks as ended as before, and may yet wake
     if (wasInactive && !isEnded()) throw unknown("TWS has not answered the cancellation of a parked order");
-    if (!isEnded()) records.warn(record, "TWS has not confirmed the cancellation yet.");
+    if (!isEnded()) records.remark(record, "TWS has not confirmed the cancellation yet.", isWorking);
     return records.toOrder(record);
   } finally {
     exchange.close();

@@ -1,6 +1,6 @@
 import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
-import { OrderType, TimeInForce, isFinal, priceProblem, priceRules } from "../../../shared/order.ts";
+import { OrderType, TimeInForce, priceProblem, priceRules } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { meaningOf, twsErrorFor } from "../session/errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
@@ -46,7 +46,7 @@ export async function changeOrder(
     await writeOnce(orders, "order", signal, unknown, write, steps.beforeWrite);
     const isShown = () => shows(exchange, spec);
     const isAnswered = () =>
-      isShown() || isFinal(record.status) || exchange.notices.some((kind) => kind !== "warning");
+      isShown() || record.isFinal || exchange.notices.some((kind) => kind !== "warning");
     await orders.events.until(() => exchange.dropped || isAnswered(), orders.times.ackMs, signal);
     if (!isAnswered()) {
       if (exchange.dropped) throw unknown("The connection to TWS ended after the change was sent");
@@ -54,7 +54,7 @@ export async function changeOrder(
       await orders.lists.openOrders(context).catch(() => []);
       if (!isAnswered()) throw unknown("TWS has not confirmed the change");
     }
-    if (isShown() || isFinal(record.status)) return orders.records.toOrder(record);
+    if (isShown() || record.isFinal) return orders.records.toOrder(record);
     throw refusalOf(exchange, record);
   } finally {
     exchange.close();
@@ -97,7 +97,7 @@ export function changedSpec(
   if (record.clientId !== session.clientId) {
     throw fixed(`Order ${orderId} belongs to another API client, which alone can change it.`);
   }
-  if (isFinal(record.status)) throw fixed(`Order ${orderId} is ${record.status}.`);
+  if (record.isFinal) throw fixed(`Order ${orderId} is ${record.status}.`);
   if (!record.acknowledged || record.status === "Unknown") {
     throw fixed(`It is not known whether TWS holds order ${orderId}.`);
   }

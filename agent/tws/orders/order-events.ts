@@ -4,7 +4,7 @@ import type { NoticeKind } from "../session/notice-table.ts";
 import { noticeKind } from "../session/errors.ts";
 import type { Executions } from "./executions.ts";
 import type { createOrderIds } from "./order-ids.ts";
-import type { OrderRecords } from "./order-records.ts";
+import type { OrderRecord, OrderRecords } from "./order-records.ts";
 import { parseCommission, parseExecution, parseOpenOrder, parseStatus } from "./order-wire.ts";
 import type { OrderRow } from "./order-wire.ts";
 
@@ -27,14 +27,21 @@ interface Deps {
   readonly records: OrderRecords;
   readonly executions: Executions;
   readonly ids: ReturnType<typeof createOrderIds>;
+  /** Called when TWS has said something of an order that only its lists can make certain. */
+  readonly onUncertain: () => void;
 }
 
 /** Takes in what TWS says about orders, and wakes whoever waits for it. */
-export function listenToOrders({ session, records, executions, ids }: Deps) {
+export function listenToOrders({ session, records, executions, ids, onUncertain }: Deps) {
   const exchanges = new Map<Exchange, number>();
   const wakers = new Set<() => void>();
   const wake = () => {
     for (const waker of wakers) waker();
+  };
+  /** An answer that is waited for is judged by who waits. */
+  const lookAt = (record: OrderRecord | undefined) => {
+    if (record === undefined || exchangesOf(record.orderId).length > 0) return;
+    if (record.status !== "Unknown" && records.isUncertain(record)) onUncertain();
   };
   const exchangesOf = (orderId: number) =>
     [...exchanges].flatMap(([exchange, id]) => (id === orderId ? [exchange] : []));
@@ -44,7 +51,7 @@ export function listenToOrders({ session, records, executions, ids }: Deps) {
       const row = parseOpenOrder(...args);
       if (row.order.whatIf) return;
       ids.saw(row.orderId);
-      records.openOrder(row);
+      lookAt(records.openOrder(row));
       if (row.order.clientId === session.clientId)
         for (const exchange of exchangesOf(row.orderId)) exchange.shown = row;
       wake();
@@ -52,7 +59,7 @@ export function listenToOrders({ session, records, executions, ids }: Deps) {
     session.on(EventName.orderStatus, (...args) => {
       const row = parseStatus(...args);
       ids.saw(row.orderId);
-      records.status(row);
+      lookAt(records.status(row));
       wake();
     }),
     session.on(EventName.execDetails, (...args) => {
@@ -85,6 +92,11 @@ export function listenToOrders({ session, records, executions, ids }: Deps) {
       const saysMore = kind === "cancelled" && !/reason:\s*$/i.test(notice.text);
       const unasked = kind === "refused" && about.length === 0;
       if (kind === "warning" || saysMore || unasked) records.warn(record, notice.text);
+      const isOwn = record.clientId === session.clientId;
+      if (about.length === 0 && isOwn && !record.isFinal && (kind === "refused" || kind === "cancelled")) {
+        record.doubt = kind;
+        onUncertain();
+      }
       wake();
     }),
     session.onDisconnected(() => {
@@ -127,6 +139,9 @@ export function listenToOrders({ session, records, executions, ids }: Deps) {
         signal?.addEventListener("abort", onAbort, { once: true });
       });
     },
+
+    /** Lets everyone who waits look again. */
+    wake,
 
     /** Told after each event. Returns the way to stop. */
     onChange(listener: () => void): () => void {

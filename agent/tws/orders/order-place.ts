@@ -119,7 +119,7 @@ async function resolveRefusal(
     const lives = await isHeld(orders, record, signal).catch(() => true);
     if (lives && !isFinal(record.status)) return;
   }
-  if (!isFinal(record.status)) record.status = "Inactive";
+  if (!isFinal(record.status)) records.conclude(record, "Inactive");
   // our count has fallen behind TWS's own; without an answer the next order tells us again
   if (exchange.notices.includes("duplicate_id")) {
     await requestNextId(session, { timeoutMs: times.listMs, signal }).catch(() => undefined);

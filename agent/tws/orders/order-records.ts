@@ -1,22 +1,23 @@
 import type { Contract } from "../../../shared/contract.ts";
-import { isFinal, priceRules } from "../../../shared/order.ts";
+import { priceRules } from "../../../shared/order.ts";
 import type { Action, CompletedOrder, Order, OrderPrices, OrderStatus } from "../../../shared/order.ts";
 import { modeOf } from "../../../shared/status.ts";
 import { createIndex } from "./order-index.ts";
 import type { Executions, Fills } from "./executions.ts";
+import { orderStateOf } from "./order-state.ts";
+import type { OrderEvidence } from "./order-state.ts";
 import type { ExecutionRow, OrderRow, OrderSpec, StatusRow } from "./order-wire.ts";
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 /** One order in the book, as far as TWS has told. */
-export interface OrderRecord extends Mutable<OrderPrices> {
+export interface OrderRecord extends Mutable<OrderPrices>, Mutable<OrderEvidence> {
   orderId: number;
   clientId: number | null;
   permId: number | null;
   account: string;
   contract: Partial<Contract>;
   action: Action;
-  quantity: number;
   orderType: string;
   tif: string;
   goodTillDate: string | null;
@@ -24,14 +25,22 @@ export interface OrderRecord extends Mutable<OrderPrices> {
   orderRef: string | null;
   parentId: number | null;
   ocaGroup: string | null;
-  status: OrderStatus;
-  /** Of orderStatus: cumulative, and the only source for fills of earlier days. */
-  filledByStatus: number;
-  avgPriceByStatus: number | null;
-  whyHeld: string | null;
+  /** Where it stands by all that TWS has said: see `orderStateOf`. `records.conclude` alone sets it from elsewhere. */
+  readonly status: OrderStatus;
+  readonly isFinal: boolean;
+  /** A notice has come that nobody waited for, and TWS's lists have not been read since. */
+  doubt: "refused" | "cancelled" | null;
   warnings: string[];
+  /** Our own words on it, each for as long as its claim holds. */
+  remarks: Remark[];
   /** TWS has shown that it holds, or held, the order. */
   acknowledged: boolean;
+}
+
+/** A warning that a later state of the order makes untrue. */
+interface Remark {
+  readonly text: string;
+  readonly holds: (order: Pick<OrderRecord, "status" | "isFinal">) => boolean;
 }
 
 /** Ended orders are forgotten beyond this many. */
@@ -63,12 +72,7 @@ function nextStatus(now: OrderStatus, told: OrderStatus): OrderStatus {
   return told;
 }
 
-const fromRow = (
-  row: OrderRow,
-): Omit<
-  OrderRecord,
-  "filledByStatus" | "avgPriceByStatus" | "whyHeld" | "warnings" | "acknowledged" | "status"
-> => {
+const fromRow = (row: OrderRow): Omit<OrderRecord, keyof typeof unheard | "warnings" | "remarks"> => {
   return {
     ...pricesOf(row),
     orderId: row.orderId,
@@ -90,6 +94,10 @@ const fromRow = (
 
 const unheard = {
   status: "Unknown",
+  told: "Unknown",
+  isFinal: false,
+  isListed: null,
+  doubt: null,
   filledByStatus: 0,
   avgPriceByStatus: null,
   whyHeld: null,
@@ -100,14 +108,6 @@ function countedFills(record: OrderRecord, executions: Executions): Fills {
   const isCombo = record.contract.secType === "BAG";
   // the legs of a combination are reported beside the combination itself
   return executions.total(record, ({ contract }) => !isCombo || contract.secType === "BAG");
-}
-
-/** Today's executions, or what orderStatus says when it knows of more. */
-function fillsOf(record: OrderRecord, executions: Executions): Fills {
-  const counted = countedFills(record, executions);
-  return counted.quantity >= record.filledByStatus
-    ? counted
-    : { quantity: record.filledByStatus, avgPrice: record.avgPriceByStatus };
 }
 
 /**
@@ -174,14 +174,37 @@ export function createOrderRecords(executions: Executions, clientId: number) {
   function forgetOldest(): void {
     for (const record of records.keys()) {
       if (records.size <= kept) return;
-      if (isFinal(record.status)) remove(record);
+      if (record.isFinal) remove(record);
     }
+  }
+
+  /** Takes in what TWS says of its state. */
+  function hear(record: OrderRecord, told: OrderStatus): void {
+    // it has yet to be seen whether TWS lists it as such
+    if (told !== record.told) record.isListed = null;
+    record.told = told;
+    settle(record);
+  }
+
+  function settle(record: Mutable<OrderRecord>): void {
+    const { status, isFinal } = orderStateOf(record, countedFills(record, executions));
+    Object.assign(record, { status, isFinal });
+    if (isFinal) record.doubt = null;
+    record.remarks = record.remarks.filter(({ holds }) => holds(record));
   }
 
   return {
     /** An order that is about to be sent. */
     expect(orderId: number, spec: OrderSpec): OrderRecord {
-      const record: OrderRecord = { ...spec, ...unheard, warnings: [], orderId, clientId, permId: null };
+      const record: OrderRecord = {
+        ...spec,
+        ...unheard,
+        warnings: [],
+        remarks: [],
+        orderId,
+        clientId,
+        permId: null,
+      };
       add(record);
       return record;
     },
@@ -192,7 +215,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       const told = fromRow(row);
       let record = find(told.permId, told.orderId, told.clientId);
       if (record === undefined) {
-        record = { ...told, ...unheard, warnings: [] };
+        record = { ...told, ...unheard, warnings: [], remarks: [] };
         add(record);
       } else {
         // the full contract was known when the order was sent; openOrder shows less of it
@@ -204,8 +227,8 @@ export function createOrderRecords(executions: Executions, clientId: number) {
           ...(orderId > 0 && { orderId, clientId }),
         });
       }
-      record.status = nextStatus(record.status, row.status);
       record.acknowledged = true;
+      hear(record, nextStatus(record.told, row.status));
       if (row.warning !== null) this.warn(record, row.warning);
       return record;
     },
@@ -218,21 +241,25 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       learnPermId(record, row.order.permId);
       // its executions may not be listed yet
       record.filledByStatus = Math.max(record.filledByStatus, row.order.filledQuantity);
-      record.status = nextStatus(record.status, row.status);
       record.acknowledged = true;
+      record.doubt = null;
+      hear(record, nextStatus(record.told, row.status));
+      // it is on the list of those that have ended
+      record.isListed = false;
+      settle(record);
     },
 
     status(row: StatusRow): OrderRecord | undefined {
       const record = find(row.permId, row.orderId, row.clientId);
       if (record === undefined) return undefined;
       learnPermId(record, row.permId);
-      record.status = nextStatus(record.status, row.status);
       if (row.filled >= record.filledByStatus) {
         record.filledByStatus = row.filled;
         record.avgPriceByStatus = row.avgFillPrice ?? record.avgPriceByStatus;
       }
       record.whyHeld = row.whyHeld;
       record.acknowledged = true;
+      hear(record, nextStatus(record.told, row.status));
       return record;
     },
 
@@ -242,11 +269,30 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       if (record === undefined) return undefined;
       learnPermId(record, permId);
       record.acknowledged = true;
-      // found by its fills alone, it is known by them
-      const isWhole = countedFills(record, executions).quantity >= record.quantity;
-      if (record.status === "Unknown" && isWhole) record.status = "Filled";
+      settle(record);
       return record;
     },
+
+    /** A whole list of working orders has been read; `row` is this order's, if it shows it. */
+    listed(record: OrderRecord, row: OrderRow | undefined): void {
+      if (row !== undefined) record.doubt = null;
+      if (record.told !== "Inactive" || (row !== undefined && row.status !== "Inactive")) return;
+      record.isListed = row !== undefined;
+      settle(record);
+    },
+
+    /** Its state by more than its own news: what a list does not show, or an answer to a message says. */
+    conclude(record: OrderRecord, status: OrderStatus): void {
+      record.doubt = null;
+      hear(record, status);
+      // it is concluded from a list that does not show it, or from a refusal
+      if (status === "Inactive") record.isListed = false;
+      settle(record);
+    },
+
+    /** Whether TWS's lists have to say where it stands before anyone is told. */
+    isUncertain: ({ told, status, doubt, isListed }: OrderRecord): boolean =>
+      status === "Unknown" || doubt !== null || (told === "Inactive" && status === told && isListed === null),
 
     /** TWS has given an order that came from its window an id of ours. */
     bound(permId: number, client: number, orderId: number): void {
@@ -258,6 +304,11 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       if (record.warnings.includes(text)) return;
       record.warnings.push(text);
       if (record.warnings.length > warningsKept) record.warnings.shift();
+    },
+
+    /** Like `warn`, for our own words, which go when `holds` is no longer so. */
+    remark(record: OrderRecord, text: string, holds: Remark["holds"]): void {
+      record.remarks = [...record.remarks.filter((remark) => remark.text !== text), { text, holds }];
     },
 
     /** The order of this client with the id, the newest if TWS has used the id again. */
@@ -272,20 +323,26 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     },
     byRef: (orderRef: string): OrderRecord | undefined =>
       inOrder(byRef.of(orderRef)).find(({ acknowledged }) => acknowledged),
-    /** The same, also before TWS has shown it. */
-    expectedByRef: (orderRef: string): OrderRecord | undefined => inOrder(byRef.of(orderRef))[0],
+    /** One that has no permId yet: other programs may write one reference on many orders. */
+    unnamedByRef: (orderRef: string): OrderRecord | undefined =>
+      inOrder(byRef.of(orderRef)).find(({ permId }) => permId === null),
     byPermId: (permId: number): OrderRecord | undefined => inOrder(byPermId.of(permId))[0],
     all: (): readonly OrderRecord[] => [...records.keys()],
 
     /** By the executions that have arrived. */
     countedFills: (record: OrderRecord): Fills => countedFills(record, executions),
-    fills: (record: OrderRecord): Fills => fillsOf(record, executions),
+    fills(record: OrderRecord): Fills {
+      const { filled, avgFillPrice } = this.state(record);
+      return { quantity: filled, avgPrice: avgFillPrice };
+    },
+    state: (record: OrderRecord) => orderStateOf(record, countedFills(record, executions)),
 
     /** A row of TWS's list of ended orders, with the order id if the book knows it. */
     toCompleted(row: OrderRow): CompletedOrder {
       const { orderType, filledQuantity, permId, account } = row.order;
       const known = permId === null ? undefined : this.byPermId(permId);
       const { contract, action, quantity, tif, goodTillDate, outsideRth, orderRef, ocaGroup } = fromRow(row);
+      const state = known === undefined ? null : this.state(known);
       return {
         ...pricesOf(row),
         orderId: known?.orderId ?? null,
@@ -301,19 +358,19 @@ export function createOrderRecords(executions: Executions, clientId: number) {
         outsideRth,
         orderRef,
         ocaGroup,
-        status: row.status,
-        filled: filledQuantity,
+        status: state?.isFinal === true ? state.status : row.status,
+        filled: Math.max(state?.filled ?? 0, filledQuantity),
         completedTime: row.completedTime,
         completedStatus: row.completedStatus,
       };
     },
 
     toOrder(record: OrderRecord): Order {
-      const fills = fillsOf(record, executions);
+      const { status, filled, remaining, avgFillPrice, isFinal } = this.state(record);
       const { orderId, permId, clientId, account, contract, action, quantity, orderType } = record;
       const { limitPrice, auxPrice, trailStopPrice, limitOffset } = record;
       const { tif, goodTillDate, outsideRth, orderRef, parentId, ocaGroup } = record;
-      const { status, whyHeld, warnings } = record;
+      const { whyHeld, warnings, remarks } = record;
       return {
         orderId,
         permId,
@@ -335,11 +392,12 @@ export function createOrderRecords(executions: Executions, clientId: number) {
         parentId,
         ocaGroup,
         status,
-        filled: fills.quantity,
-        remaining: Math.max(0, quantity - fills.quantity),
-        avgFillPrice: fills.avgPrice,
+        isFinal,
+        filled,
+        remaining,
+        avgFillPrice,
         whyHeld,
-        warnings: [...warnings],
+        warnings: [...warnings, ...remarks.map(({ text }) => text)],
       };
     },
   };

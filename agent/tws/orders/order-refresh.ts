@@ -1,4 +1,3 @@
-import { isFinal } from "../../../shared/order.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import type { Executions } from "./executions.ts";
 import type { OrderRecord, OrderRecords } from "./order-records.ts";
@@ -11,24 +10,60 @@ interface Deps {
   readonly executions: Executions;
 }
 
+/** The orders that the book knew when a list was asked for, and what the list shows of them. */
+interface Look {
+  readonly rows: readonly OrderRow[];
+  /** Own orders that the book takes for working and the list does not show. */
+  readonly missing: readonly OrderRecord[];
+}
+
 /** Asks TWS where the orders are, at the start of each connection and whenever the book cannot know. */
 export function createOrderRefresh({ session, records, executions }: Deps) {
   let haveCompleted = false;
 
-  const openOrders = (context: RequestContext) => requestOpenOrders(session, context);
-  const completedOrders = (context: RequestContext) => requestCompletedOrders(session, context);
+  async function look(context: RequestContext): Promise<Look> {
+    const before = records.all();
+    // one that TWS takes while it writes the list is on the next
+    const wasHeld = new Set(before.filter(({ acknowledged }) => acknowledged));
+    const rows = await requestOpenOrders(session, context);
+    const shown = new Map(rows.flatMap((row) => keysOf(row).map((key) => [key, row] as const)));
+    const rowOf = ({ permId, orderId, clientId }: OrderRecord) =>
+      shown.get(permId === null ? idKey(orderId, clientId) : permKey(permId));
+    for (const record of before) records.listed(record, rowOf(record));
+    const missing = [...wasHeld].filter(
+      (record) => record.clientId === session.clientId && !record.isFinal && rowOf(record) === undefined,
+    );
+    return { rows, missing };
+  }
 
-  /** Own orders that the book takes for working and TWS does not list. */
-  function missingFrom(rows: readonly OrderRow[], before: readonly OrderRecord[]): OrderRecord[] {
-    const permIds = new Set(rows.map(({ order }) => order.permId));
-    const ownIds = new Set(
-      rows.flatMap(({ orderId, order }) => (order.clientId === session.clientId ? [orderId] : [])),
-    );
-    const isListed = ({ permId, orderId }: OrderRecord) =>
-      permId === null ? ownIds.has(orderId) : permIds.has(permId);
-    return before.filter(
-      (record) => record.clientId === session.clientId && !isFinal(record.status) && !isListed(record),
-    );
+  /** The orders that work. One that the book knows and TWS does not list any more has ended: the other lists say how. */
+  async function openOrders(context: RequestContext): Promise<readonly OrderRow[]> {
+    const { rows, missing } = await look(context);
+    if (missing.length > 0) await settle(missing, context).catch(() => undefined);
+    return rows;
+  }
+
+  async function settle(missing: readonly OrderRecord[], context: RequestContext): Promise<void> {
+    await requestExecutions(session, context);
+    if (missing.some(({ isFinal }) => !isFinal)) await completedOrders(context);
+    for (const record of missing) giveUp(record);
+  }
+
+  /** No list shows it. */
+  function giveUp(record: OrderRecord): void {
+    if (record.isFinal) return;
+    if (record.doubt !== null)
+      return records.conclude(record, record.doubt === "refused" ? "Inactive" : "Cancelled");
+    records.conclude(record, "Unknown");
+    records.remark(record, unlisted, ({ status }) => status === "Unknown");
+  }
+
+  /** The orders that ended today; the book has each as this list does. */
+  async function completedOrders(context: RequestContext): Promise<readonly OrderRow[]> {
+    const rows = await requestCompletedOrders(session, context);
+    haveCompleted = true;
+    for (const row of rows) adopt(row);
+    return rows;
   }
 
   /** Completed orders carry no order id; fills and the book know which order a permId is. */
@@ -36,7 +71,7 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     const { permId, orderRef } = row.order;
     const record =
       (permId === null ? undefined : records.byPermId(permId)) ??
-      (orderRef === null ? undefined : records.expectedByRef(orderRef));
+      (orderRef === null ? undefined : records.unnamedByRef(orderRef));
     if (record !== undefined) return records.completed(record, row);
     const fill = permId === null ? undefined : executions.ofPermId(permId);
     const { orderId, clientId } = fill?.execution ?? {};
@@ -54,13 +89,8 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
 
   /** The references that TWS lists; without `whole` the ended orders may be left out. */
   async function read(context: RequestContext, whole: boolean): Promise<ReadonlySet<string>> {
-    const before = records.all();
-    const rows = await openOrders(context);
+    const { rows, missing } = await look(context);
     const execIds = await requestExecutions(session, context);
-    const missing = missingFrom(rows, before);
-    for (const record of missing) {
-      if (record.acknowledged && records.fills(record).quantity >= record.quantity) record.status = "Filled";
-    }
     const filled = executions.rowsOf(execIds);
     const unknownFill = filled.some(({ execution: { permId, clientId } }) =>
       clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
@@ -71,17 +101,9 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
         ...filled.map(({ execution }) => execution.orderRef),
       ].filter((ref) => ref !== null),
     );
-    if (!whole && haveCompleted && !unknownFill && missing.every(({ status }) => isFinal(status))) {
-      return listed;
-    }
+    if (!whole && haveCompleted && !unknownFill && missing.every(({ isFinal }) => isFinal)) return listed;
     const completed = await completedOrders(context);
-    haveCompleted = true;
-    for (const row of completed) adopt(row);
-    for (const record of missing) {
-      if (isFinal(record.status) || !record.acknowledged) continue;
-      record.status = "Unknown";
-      records.warn(record, "TWS lists this order neither as working nor as completed.");
-    }
+    for (const record of missing) giveUp(record);
     for (const { order } of completed) if (order.orderRef !== null) listed.add(order.orderRef);
     return listed;
   }
@@ -89,3 +111,12 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
   return { openOrders, completedOrders, refresh, readAll };
 }
 export type OrderRefresh = ReturnType<typeof createOrderRefresh>;
+
+const unlisted = "TWS lists this order neither as working nor as completed.";
+
+const permKey = (permId: number): string => `perm ${permId}`;
+const idKey = (orderId: number, clientId: number | null): string => `${clientId} ${orderId}`;
+const keysOf = ({ orderId, order: { permId, clientId } }: OrderRow): readonly string[] => [
+  idKey(orderId, clientId),
+  ...(permId === null ? [] : [permKey(permId)]),
+];

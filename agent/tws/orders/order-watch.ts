@@ -1,5 +1,5 @@
 import { type AccountOrders, type Condition, conditionOf, live } from "../../../shared/events.ts";
-import { isFinal } from "../../../shared/order.ts";
+import { hasEnded } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { modeOf } from "../../../shared/status.ts";
 import type { TwsSession } from "../session/api.ts";
@@ -109,9 +109,9 @@ export function watchOrders(
 }
 
 function pictureOf(all: readonly Order[]): Pick<AccountOrders, "orders" | "ordersTotal"> {
-  const working = all.filter(({ status }) => !isFinal(status)).slice(-mostOrders);
+  const working = all.filter((order) => !hasEnded(order)).slice(-mostOrders);
   const room = mostOrders - working.length;
-  const ended = room === 0 ? [] : all.filter(({ status }) => isFinal(status)).slice(-room);
+  const ended = room === 0 ? [] : all.filter(hasEnded).slice(-room);
   const shown = new Set([...working, ...ended]);
   const orders = all.flatMap((order) =>
     shown.has(order)
