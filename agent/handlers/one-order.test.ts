@@ -25,7 +25,7 @@ interface Told {
   readonly by: string;
   readonly status: string;
   readonly filled: number;
-  readonly isFinal: boolean | undefined;
+  readonly isFinal?: boolean | undefined;
   readonly whyHeld: string | null;
 }
 
@@ -47,7 +47,7 @@ async function streamed(permId: number | null): Promise<readonly Told[]> {
   const orders = await promise;
   stop();
   const row = orders.find((order) => order.permId === permId);
-  return row === undefined ? [] : [told("stream", { ...row, isFinal: row.isFinal })];
+  return row === undefined ? [] : [told("stream", row)];
 }
 
 /** One order as each tool tells it, and whether it is listed as working and as completed. */
@@ -75,7 +75,7 @@ async function everyTool(orderId: number) {
       told("status by permId", byPermId),
       told("status by key", byKey),
       told("wait", waited),
-      ...open.filter(isIt).map((row) => told("open orders", { ...row, isFinal: row.isFinal })),
+      ...open.filter(isIt).map((row) => told("open orders", row)),
       ...(await streamed(permId)),
     ],
     working: working.map((row) => row.status),

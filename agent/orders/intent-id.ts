@@ -49,6 +49,8 @@ export const digestOfOrders = (orders: readonly ProposedOrder[]): string =>
   digestOf({
     orders: orders.map(({ spec, changes, isExit }) => ({
       ...exactTerms(spec),
+      // a change does not send where a trailing stop stands, and TWS moves it while the owner decides
+      ...(changes !== null && { trailStopPrice: null }),
       changes: changes?.orderId ?? null,
       isExit,
     })),

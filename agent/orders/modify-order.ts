@@ -37,7 +37,13 @@ export async function changeOrder(
       const { spec, order: now } = await orderBook.changed(orderId, changes, request);
       return [{ spec, changes: now, isExit: now.parentId !== null }];
     },
-    send: async (_proposed, steps) => [await orderBook.modify(orderId, changes, request, steps)],
+    async send([proposed], steps) {
+      // where a trailing stop stands is not sent, so that it may have moved meanwhile
+      const trailStopPrice = proposed?.spec.trailStopPrice ?? null;
+      const onReserve: typeof steps.onReserve = (orders) =>
+        steps.onReserve(orders.map((order) => ({ ...order, spec: { ...order.spec, trailStopPrice } })));
+      return [await orderBook.modify(orderId, changes, request, { ...steps, onReserve })];
+    },
   };
   const [changed] = await pipeline.enqueue(orderId, () => pipeline.submit(intent, plan, context));
   if (changed === undefined) throw new TwsError("internal", "A change came to no order.");

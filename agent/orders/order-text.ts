@@ -1,5 +1,8 @@
 import { TwsError } from "../../shared/errors.ts";
+import { hasEnded } from "../../shared/order.ts";
+import type { Order } from "../../shared/order.ts";
 import type { Intent } from "../journal/journal.ts";
+import { standingOf } from "../tws/orders/order-change.ts";
 import type { ProposedOrder } from "../limits/proposed-order.ts";
 
 /** An order in one line, for the owner: "BUY 10 AAPL (STK, SMART, USD) LMT 180.5 DAY". */
@@ -56,9 +59,10 @@ export const notAtTws = ({ sentAt }: Intent): TwsError =>
     { nextStep: "Nothing was placed. If it is still wanted, place it with a new idempotencyKey." },
   );
 
-export const unchangedAtTws = ({ legs }: Intent): TwsError =>
+/** TWS shows other terms than a change asked for: it has not arrived, or was taken otherwise. */
+export const unchangedAtTws = ({ legs }: Intent, order: Order | null): TwsError =>
   new TwsError(
     "order_rejected",
-    `The change of order ${legs[0]?.orderId ?? ""} did not reach TWS; the order is as it was.`,
+    `TWS does not show order ${legs[0]?.orderId ?? ""} with the terms that its change asked for${order === null ? "" : `; ${standingOf({ ...order, isFinal: hasEnded(order) })}`}.`,
     { nextStep: "Look at the order with ibkr_get_order_status; if it still works, change it again." },
   );

@@ -238,7 +238,10 @@ export function createReconciler({
     const cancelled =
       kind === "bracket" ? await cancelUnconfirmedEntry(intent, orderBook, closing.signal) : null;
     if (cancelled !== null) return refused(intent, cancelled);
-    journal.markAbsent(intentId, kind === "modify" ? unchangedAtTws(intent) : notAtTws(intent));
+    journal.markAbsent(
+      intentId,
+      kind === "modify" ? unchangedAtTws(intent, observed.liveOf(intent)[0] ?? null) : notAtTws(intent),
+    );
     probes.end(intentId);
     openIntents.read(intentId);
     log.warn("orders.absent", { intentId });

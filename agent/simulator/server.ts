@@ -148,7 +148,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       if (state.muted) return;
       try {
         orderFaults.receive(client, fields, () => {
-          const request = decodeRequest(fields, client.serverVersion);
+          const request = orderFaults.taken(client, decodeRequest(fields, client.serverVersion));
           replies.handle(client, request, () => handlers.handle(client, request));
         });
       } catch (error) {

@@ -1,5 +1,6 @@
 import type { Client } from "../wire/client.ts";
 import { errorMessage } from "../wire/messages.ts";
+import type { Request } from "../wire/requests.ts";
 import type { Message } from "../wire/wire.ts";
 
 /** What goes wrong with orders and the news of them; what is left out works as it should. */
@@ -22,6 +23,8 @@ export interface OrderFaults {
    * and errors. Lists that are asked for show it as it stands.
    */
   readonly withoutStatuses?: boolean;
+  /** Each change of a limit is taken at a price so much higher than the one asked for. */
+  readonly repricedBy?: number;
   /** Lists without their end: 53 of open orders, 55 of executions, 102 of completed orders. */
   readonly withoutEnds?: readonly number[];
   /** For so long from now, in milliseconds, the lists of completed orders and executions are empty, as after a restart. */
@@ -37,6 +40,8 @@ export const orderFaultsHelp = `  --order-faults <list>  what goes wrong with or
                            duplicate    openOrder, orderStatus, execDetails and commissionReport come twice
                            reorder      what is said at one moment comes in reverse order
                            no-statuses  an order's first openOrder is all that is told of its state
+                           reprice=<amount>
+                                        changes of a limit are taken so much higher than asked
                            no-end=53|55|102
                                         lists of open orders, executions or completed orders never end
                            empty=<ms>   lists of completed orders and executions are empty for so long
@@ -52,6 +57,7 @@ export function parseOrderFaults(text: string): OrderFaults {
     else if (name === "reorder" && value === "") faults.reorder = true;
     else if (name === "no-statuses" && value === "") faults.withoutStatuses = true;
     else if (name === "delay" && count > 0) faults.delayMs = count;
+    else if (name === "reprice" && Number.isFinite(count)) faults.repricedBy = count;
     else if (name === "empty" && count > 0) faults.emptyMs = count;
     else if (name === "nth" && Number.isInteger(count) && count > 0) faults.nth = count;
     else if (name === "no-end" && ends.has(count))
@@ -89,6 +95,8 @@ export interface OrderFaultLine {
   wrap(client: Client): Client;
   /** Takes in one message, which `handle` does unless the line is cut before. */
   receive(client: Client, fields: readonly string[], handle: () => void): void;
+  /** The request as TWS takes it. */
+  taken(client: Client, request: Request): Request;
 }
 
 /** Stands between the handlers and the wire, and spoils what it is told to. */
@@ -99,6 +107,7 @@ export function createOrderFaultLine(): OrderFaultLine {
   let emptyUntil = 0;
   /** The kind of the request that is being answered; null between requests. */
   let asked: number | null = null;
+  const placed = new Set<string>();
   let cutBehind: { readonly clientId: number; readonly orderId: number } | null = null;
 
   function takesOrder(fields: readonly string[]): boolean {
@@ -184,6 +193,15 @@ export function createOrderFaultLine(): OrderFaultLine {
       cutBehind = null;
     },
     wrap,
+    taken({ clientId }, request) {
+      if (request.type !== "placeOrder") return request;
+      const name = `${clientId} ${request.orderId}`;
+      const isChange = placed.has(name);
+      placed.add(name);
+      const { limitPrice } = request;
+      if (!isChange || faults.repricedBy === undefined || limitPrice === null) return request;
+      return { ...request, limitPrice: Math.round((limitPrice + faults.repricedBy) * 1e8) / 1e8 };
+    },
     receive(client, fields, answer) {
       const handle = () => {
         asked = Number(fields[0]);

@@ -206,7 +206,7 @@ test("cancels the stop of a bracket when its target fills", () => {
   const fixture = priced();
   placeBracket(fixture, { orderType: "MKT", limitPrice: null });
   fixture.said();
-  fixture.place({ orderId: 2, action: "SELL", orderType: "LMT", limitPrice: fixture.bid(), parentId: 1 });
+  fixture.place({ orderId: 2, action: "SELL", orderType: "LMT", limitPrice: fixture.bid() });
   expect(fixture.said().slice(-2)).toEqual(["status 3 Cancelled 0/10", `error 3 202 ${canceled}`]);
   expect(fixture.ledger.openOrders()).toEqual([]);
   expect(fixture.ledger.completedOrders().map(({ completedStatus }) => completedStatus)).toContain(

@@ -11,7 +11,7 @@ import { createOrderBook } from "./order-book.ts";
 import { mismatchOf, refusalOf } from "./order-checks.ts";
 import { heldNotice, ignoresOutsideRth, orderTimes, outsideIgnored } from "./order-times.ts";
 import type { WorkingOrder } from "./working-order.ts";
-import { needsTrigger, newWorkingOrder, remainingOf, snapshot } from "./working-order.ts";
+import { needsTrigger, newWorkingOrder, remainingOf, snapshot, withStopOf } from "./working-order.ts";
 
 export interface LedgerOptions {
   readonly seed: number;
@@ -44,15 +44,16 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
 
   function place(request: OrderRequest): void {
     accounts.roll();
-    const refusal = refusalOf(request, accounts.names, now());
+    const open = orders.open(request.clientId, request.orderId);
+    const whole = open === undefined ? request : withStopOf(open, request);
+    const refusal = refusalOf(whole, accounts.names, now());
     if (refusal !== null) return fail(request, refusal.code, refusal.text);
     const full = {
-      ...request,
+      ...whole,
       account: request.account || (accounts.names[0] ?? ""),
       tif: request.tif || "DAY",
     };
     if (request.whatIf) return preview(full);
-    const open = orders.open(request.clientId, request.orderId);
     if (open !== undefined) return modify(open, full);
     const ended = orders.ended(request.clientId, request.orderId);
     if (ended?.status === "Filled") return fail(request, 104, "Cannot modify a filled order.");
@@ -75,6 +76,10 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
   }
 
   function modify(order: WorkingOrder, request: OrderRequest): void {
+    const { parentId } = request;
+    if (parentId !== 0 && orders.open(request.clientId, parentId) === undefined) {
+      return fail(request, 135, `Can't find order with id =${parentId}`);
+    }
     const mismatch = mismatchOf(order.request, request);
     if (mismatch !== null) return fail(request, mismatch.code, mismatch.text);
     if (request.quantity <= order.filled) {
@@ -93,7 +98,8 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
       }
     }
     const retyped = request.orderType !== order.request.orderType;
-    order.request = { ...request, account: order.request.account };
+    // an order stays of its bracket, whatever becomes of the entry
+    order.request = { ...request, account: order.request.account, parentId: order.request.parentId };
     order.resting = false;
     if (retyped) order.triggered = false;
     // a stop that was reached stays where it was: its limit hangs on it

@@ -95,3 +95,15 @@ export function snapshot(order: WorkingOrder): Order {
     completedStatus: order.completedStatus,
   };
 }
+
+/** A change that names no stop leaves a trailing one where it stands, unless another amount moves it. */
+export function withStopOf(
+  { request: before, trailStop }: WorkingOrder,
+  request: OrderRequest,
+): OrderRequest {
+  const { trailStopPrice = "" } = request.echo;
+  const isGiven = trailStopPrice !== "" && Number(trailStopPrice) < Number.MAX_VALUE;
+  const isSame = before.auxPrice === request.auxPrice || request.orderType === "TRAIL LIMIT";
+  if (trailStop === null || isGiven || !request.orderType.startsWith("TRAIL") || !isSame) return request;
+  return { ...request, echo: { ...request.echo, trailStopPrice: String(trailStop) } };
+}

@@ -157,6 +157,15 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       if (known === undefined || !isUnlisted) throw error;
     }
     const found = records.byId(orderId);
+    const count = records.all().filter((record) => record.orderId === orderId).length;
+    if (found === undefined && count > 1)
+      throw new TwsError(
+        "invalid_input",
+        `orderId: ${count} orders of other API clients have the id ${orderId}.`,
+        {
+          nextStep: "Ask for it by its permId, which ibkr_get_open_orders shows.",
+        },
+      );
     if (found === undefined)
       throw new TwsError("order_not_found", `TWS shows no order with the id ${orderId}.`);
     return found;

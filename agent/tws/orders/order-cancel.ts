@@ -50,6 +50,14 @@ export async function cancelOrder(
     if (exchange.refusal !== null) throw rejected(`the cancellation of order ${orderId}`, exchange.refusal);
     await lists.refresh({ timeoutMs: times.listMs, signal }).catch(() => undefined);
     if (told("not_found") && !isEnded()) {
+      const rows = await lists.openOrders({ timeoutMs: times.listMs, signal }).catch(() => []);
+      if (rows.some((row) => records.of(row) === record)) {
+        throw new TwsError(
+          "order_not_changeable",
+          `TWS found no order to cancel under the id ${orderId}, though it lists it as working.`,
+          { nextStep: "Cancel it in TWS, or again with ibkr_cancel_all_orders." },
+        );
+      }
       throw new TwsError("order_not_found", `TWS does not know order ${orderId}.`);
     }
     // it looks as ended as before, and may yet wake

@@ -7,7 +7,7 @@ import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
 import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
-import { toIbContract, toIbOrder } from "./order-wire.ts";
+import { toIbChange, toIbContract } from "./order-wire.ts";
 import type { OrderSpec } from "./order-wire.ts";
 
 /** What may be changed of a working order; undefined stays as it is. */
@@ -21,9 +21,9 @@ export interface OrderChanges {
 const fixed = (message: string) => new TwsError("order_not_changeable", message);
 
 /**
- * Changes a working order of this client and answers when TWS shows it with the new terms. Throws invalid_input,
- * order_not_changeable, order_rejected (the order then stays as it was), the offline errors when nothing was sent,
- * and outcome_unknown.
+ * Changes a working order of this client and answers how it stands when TWS shows it with new terms: those asked for,
+ * or others that TWS has taken in their place, which a warning then names. Throws invalid_input, order_not_changeable,
+ * order_rejected, each with how the order stands; the offline errors when nothing was sent; and outcome_unknown.
  */
 export async function changeOrder(
   orders: OrderContext,
@@ -36,33 +36,102 @@ export async function changeOrder(
   const spec = changedSpec(orders, record, changes);
   requireUpstream(orders.session);
   const exchange = orders.events.exchange(orderId);
+  const change: Change = { exchange, asked: termsOf(spec), before: termsOf(record) };
   const unknown = (why: string) =>
     new TwsError("outcome_unknown", `${why}; it is not known whether TWS has changed order ${orderId}.`, {
       nextStep: "Look at the order with ibkr_get_open_orders before changing it again.",
     });
   try {
     steps.onReserve([{ orderId, spec }]);
-    const write = (ib: IBApi) => void ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
+    const order = toIbChange(spec, record.extras);
+    const write = (ib: IBApi) => void ib.placeOrder(orderId, toIbContract(spec.contract), order);
     await writeOnce(orders, "order", signal, unknown, write, steps.beforeWrite);
-    const isShown = () => shows(exchange, spec);
-    const isAnswered = () =>
-      isShown() || record.isFinal || exchange.notices.some((kind) => kind !== "warning");
+    const isRefused = () => exchange.notices.some((kind) => kind !== "warning");
+    const isAnswered = () => isTaken(change) || record.isFinal || isRefused();
     await orders.events.until(() => exchange.dropped || isAnswered(), orders.times.ackMs, signal);
-    if (!isAnswered()) {
-      if (exchange.dropped) throw unknown("The connection to TWS ended after the change was sent");
-      const context = { timeoutMs: orders.times.listMs, signal };
-      await orders.lists.openOrders(context).catch(() => []);
-      if (!isAnswered()) throw unknown("TWS has not confirmed the change");
+    if (!isAnswered() && exchange.dropped)
+      throw unknown("The connection to TWS ended after the change was sent");
+    // an error may be no more than a remark, and the order that it names may work: TWS's list tells how it stands
+    if (!isTaken(change) && !record.isFinal) {
+      exchange.shown = null;
+      await orders.lists.openOrders({ timeoutMs: orders.times.listMs, signal }).catch(() => []);
     }
-    if (isShown() || record.isFinal) return orders.records.toOrder(record);
+    if (!isAnswered()) throw unknown("TWS has not confirmed the change");
+    if (isTaken(change)) noteOtherTerms(orders, record, change);
+    if (isTaken(change) || (record.isFinal && !isRefused())) return orders.records.toOrder(record);
     throw refusalOf(exchange, record);
   } finally {
     exchange.close();
   }
 }
 
-function refusalOf({ refusal, notices }: Exchange, { orderId }: OrderRecord): TwsError {
-  const what = `the change of order ${orderId}; the order is as it was`;
+/** The terms that a change can be about. */
+interface Terms {
+  readonly quantity: number;
+  readonly limitPrice: number | null;
+  readonly auxPrice: number | null;
+}
+
+interface Change {
+  readonly exchange: Exchange;
+  readonly asked: Terms;
+  readonly before: Terms;
+}
+
+const names = ["quantity", "limitPrice", "auxPrice"] as const satisfies readonly (keyof Terms)[];
+
+const termsOf = ({ quantity, limitPrice, auxPrice }: Terms): Terms => ({ quantity, limitPrice, auxPrice });
+
+/** The terms with which TWS has shown the order since the change was sent, beside those that its type does not have. */
+function shownTerms({ exchange: { shown }, asked }: Change): Terms | null {
+  if (shown === null) return null;
+  const { totalQuantity, lmtPrice, auxPrice } = shown.order;
+  return {
+    quantity: totalQuantity,
+    limitPrice: asked.limitPrice === null ? null : lmtPrice,
+    auxPrice: asked.auxPrice === null ? null : auxPrice,
+  };
+}
+
+/** Whether TWS has shown the order as asked, or with another value than before where another was asked for. */
+function isTaken(change: Change): boolean {
+  const { asked, before } = change;
+  const shown = shownTerms(change);
+  if (shown === null) return false;
+  const changed = names.filter((name) => asked[name] !== before[name]);
+  if (changed.length === 0) return names.every((name) => shown[name] === asked[name]);
+  return changed.some((name) => shown[name] !== before[name]);
+}
+
+function noteOtherTerms({ records }: OrderContext, record: OrderRecord, change: Change): void {
+  const shown = shownTerms(change);
+  const others = names.filter((name) => shown !== null && shown[name] !== change.asked[name]);
+  if (shown === null || others.length === 0) return;
+  const words = others.map((name) => `${name} ${shown[name] ?? "none"} in place of ${change.asked[name]}`);
+  const standing = { ...shown };
+  records.remark(
+    record,
+    `TWS has taken the change with other terms: ${words.join(", ")}.`,
+    (now) => !now.isFinal && others.every((name) => now[name] === standing[name]),
+  );
+}
+
+/** How an order stands, in words. */
+export function standingOf({
+  status,
+  isFinal,
+  ...terms
+}: Terms & Pick<OrderRecord, "status" | "isFinal">): string {
+  const { quantity, limitPrice, auxPrice } = terms;
+  const prices = [
+    limitPrice === null ? "" : `, limitPrice ${limitPrice}`,
+    auxPrice === null ? "" : `, auxPrice ${auxPrice}`,
+  ];
+  return isFinal ? `it is ${status}` : `it stands at quantity ${quantity}${prices.join("")}`;
+}
+
+function refusalOf({ refusal, notices, shown }: Exchange, record: OrderRecord): TwsError {
+  const { orderId } = record;
   // 104: the order has been filled
   if (refusal?.code === 104) {
     return new TwsError("order_not_changeable", `Order ${orderId} has been filled.`, {
@@ -70,26 +139,19 @@ function refusalOf({ refusal, notices }: Exchange, { orderId }: OrderRecord): Tw
     });
   }
   if (refusal !== null && meaningOf(refusal) === "retry") return twsErrorFor(refusal, `order ${orderId}`);
-  if (refusal !== null) return rejected(what, refusal);
-  if (notices.includes("not_found"))
-    return new TwsError("order_not_found", `TWS does not know order ${orderId} any more.`);
-  return fixed(`Order ${orderId} can no longer be changed.`);
-}
-
-/** Whether TWS has shown the order with these terms since they were sent. */
-function shows({ shown }: Exchange, spec: OrderSpec): boolean {
-  if (shown === null) return false;
-  const { totalQuantity, lmtPrice, auxPrice } = shown.order;
-  return (
-    totalQuantity === spec.quantity &&
-    (spec.limitPrice === null || lmtPrice === spec.limitPrice) &&
-    (spec.auxPrice === null || auxPrice === spec.auxPrice)
-  );
+  if (refusal !== null) return rejected(`the change of order ${orderId}; ${standingOf(record)}`, refusal);
+  if (record.isFinal) return fixed(`Order ${orderId} is ${record.status}.`);
+  if (!notices.includes("not_found")) return fixed(`Order ${orderId} can no longer be changed.`);
+  return shown === null
+    ? new TwsError("order_not_found", `TWS does not know order ${orderId} any more.`)
+    : fixed(
+        `TWS found no order to change under the id ${orderId}, though it lists it; ${standingOf(record)}.`,
+      );
 }
 
 /** The whole order anew, since TWS takes a change as the order sent again under its id. */
 export function changedSpec(
-  { session, records }: OrderContext,
+  { session, records }: Pick<OrderContext, "session" | "records">,
   record: OrderRecord,
   changes: OrderChanges,
 ): OrderSpec {
@@ -108,13 +170,27 @@ export function changedSpec(
       `Order ${orderId} is of a kind (${record.orderType} ${record.tif}) that cannot be changed here.`,
     );
   }
+  const { carried, fixed: unknownTerms } = record.extras;
+  if (unknownTerms.length > 0) {
+    throw new TwsError(
+      "order_not_changeable",
+      `Order ${orderId} has terms that cannot be sent back whole (${unknownTerms.join(", ")}).`,
+      { nextStep: "Change it where it was placed, or cancel it and place it anew." },
+    );
+  }
   const { quantity = record.quantity, limitPrice, auxPrice } = changes;
+  if (auxPrice !== undefined && carried.trailingPercent !== undefined) {
+    throw fixed(
+      `Order ${orderId} trails by ${carried.trailingPercent} percent, which cannot be changed here.`,
+    );
+  }
   const rules = priceRules[orderType];
   if (limitPrice !== undefined && rules.limitPrice === "none") throw noSuchPrice("limitPrice", orderType);
   if (auxPrice !== undefined && rules.auxPrice === "none") throw noSuchPrice("auxPrice", orderType);
   const problem = priceProblem(orderType, { limitPrice: limitPrice ?? null, auxPrice: auxPrice ?? null });
   if (problem !== null) throw new TwsError("invalid_input", problem);
   const filled = records.fills(record).quantity;
+  const parent = record.parentId === null ? undefined : records.own(record.parentId);
   if (quantity < filled) {
     throw new TwsError(
       "invalid_input",
@@ -136,7 +212,8 @@ export function changedSpec(
     goodTillDate: record.goodTillDate,
     outsideRth: record.outsideRth,
     orderRef: record.orderRef ?? "",
-    parentId: record.parentId,
+    // TWS does not find an entry that has ended, and refuses its exit for that
+    parentId: parent === undefined || parent.isFinal ? null : record.parentId,
     ocaGroup: record.ocaGroup,
   };
 }

@@ -4,6 +4,8 @@ import type { Action, CompletedOrder, Order, OrderPrices, OrderStatus } from "..
 import { modeOf } from "../../../shared/status.ts";
 import { createIndex } from "./order-index.ts";
 import type { Executions, Fills } from "./executions.ts";
+import { noExtras } from "./order-extras.ts";
+import type { OrderExtras } from "./order-extras.ts";
 import { orderStateOf } from "./order-state.ts";
 import type { OrderEvidence } from "./order-state.ts";
 import type { ExecutionRow, OrderRow, OrderSpec, StatusRow } from "./order-wire.ts";
@@ -25,6 +27,8 @@ export interface OrderRecord extends Mutable<OrderPrices>, Mutable<OrderEvidence
   orderRef: string | null;
   parentId: number | null;
   ocaGroup: string | null;
+  /** Its terms that we do not model, as TWS has shown them last. */
+  extras: OrderExtras;
   /** Where it stands by all that TWS has said: see `orderStateOf`. `records.conclude` alone sets it from elsewhere. */
   readonly status: OrderStatus;
   readonly isFinal: boolean;
@@ -40,7 +44,7 @@ export interface OrderRecord extends Mutable<OrderPrices>, Mutable<OrderEvidence
 /** A warning that a later state of the order makes untrue. */
 interface Remark {
   readonly text: string;
-  readonly holds: (order: Pick<OrderRecord, "status" | "isFinal">) => boolean;
+  readonly holds: (order: OrderRecord) => boolean;
 }
 
 /** Ended orders are forgotten beyond this many. */
@@ -89,6 +93,7 @@ const fromRow = (row: OrderRow): Omit<OrderRecord, keyof typeof unheard | "warni
     orderRef: row.order.orderRef,
     parentId: row.order.parentId,
     ocaGroup: row.order.ocaGroup,
+    extras: row.extras,
   };
 };
 
@@ -199,6 +204,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       const record: OrderRecord = {
         ...spec,
         ...unheard,
+        extras: noExtras,
         warnings: [],
         remarks: [],
         orderId,

@@ -10,6 +10,8 @@ import type {
   TimeInForce as PlacedTimeInForce,
 } from "../../../shared/order.ts";
 import type { TwsEvents } from "../session/event-types.ts";
+import { extrasOf } from "./order-extras.ts";
+import type { OrderExtras } from "./order-extras.ts";
 import { isBond } from "../contracts/bond-facts.ts";
 import { partialContract } from "../contracts/translate.ts";
 
@@ -92,6 +94,8 @@ export interface OrderRow {
   readonly orderId: number;
   readonly contract: Partial<Contract>;
   readonly order: z.output<typeof WireOrder>;
+  /** Its other terms. */
+  readonly extras: OrderExtras;
   readonly status: OrderStatus;
   readonly warning: string | null;
   /** When and how it ended; empty while it works. */
@@ -152,6 +156,7 @@ export function parseOpenOrder(...event: TwsEvents[EventName.openOrder]): OrderR
     orderId,
     contract: partialContract(contract),
     order: WireOrder.parse(wireOrder),
+    extras: extrasOf(wireOrder),
     status: state.status,
     warning: state.warningText,
     completedTime: state.completedTime,
@@ -240,4 +245,14 @@ export function toIbOrder(spec: OrderSpec, { transmit = true, whatIf = false } =
     // left out, the library sends "held back": no acknowledgement would ever come
     transmit,
   };
+}
+
+/**
+ * An order of TWS's own with other terms. The terms that we do not model go back as TWS has shown them; where a
+ * trailing stop stands does not, since TWS has moved it meanwhile and would move it back.
+ */
+export function toIbChange(spec: OrderSpec, { carried }: OrderExtras): IbOrder {
+  const { trailStopPrice: _moved, auxPrice, ...order } = toIbOrder(spec);
+  const isByPercent = carried.trailingPercent !== undefined;
+  return { ...order, ...(auxPrice !== undefined && !isByPercent && { auxPrice }), ...carried };
 }
