@@ -9,6 +9,7 @@ import { createListEnds } from "./faults/list-end-faults.ts";
 import * as messages from "./wire/messages.ts";
 import type { World } from "./model/world.ts";
 import { createOrderFaultLine } from "./faults/order-faults.ts";
+import { placeByHand } from "./faults/orders-by-hand.ts";
 import { createReplies } from "./faults/scripted-replies.ts";
 import { decodeRequest } from "./wire/requests-decode.ts";
 import { createTickRecord, type SentTick } from "./faults/tick-record.ts";
@@ -215,6 +216,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       correctExecution: (execId, price) => world.ledger.correct(execId, price),
       refuseLate: (orderId, reason) => world.ledger.refuseLate(orderId, reason),
       park: (orderId, whyHeld) => world.ledger.park(orderId, whyHeld),
+      placeByHand: (order) => placeByHand(world, order),
       resetDepth: () => handlers.resetDepth(),
       silence: (symbols, forGood) => handlers.silence(symbols, forGood),
       setReply: (kind, reply) => replies.set(kind, reply),

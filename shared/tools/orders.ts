@@ -14,7 +14,10 @@ import { Mode } from "../status.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 export const price = z.number().finite();
-const orderId = z.int().positive().describe("As ibkr_place_order gave it");
+const orderId = z
+  .int()
+  .refine((id) => id !== 0, "0 is the id of no order")
+  .describe("As ibkr_place_order gave it");
 export const account = z.string().trim().max(50).default("").describe("Empty for the default");
 const anyAccount = z.string().trim().max(50).default("").describe("Empty for all you may see");
 export const idempotencyKey = z

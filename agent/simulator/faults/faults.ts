@@ -57,8 +57,18 @@ export interface Faults {
   refuseLate(orderId: number, reason: string): boolean;
   /** Parks a working order as Inactive for this reason; null wakes it. False when none works. */
   park(orderId: number, whyHeld: string | null): boolean;
+  /** Somebody makes an order in the window of TWS: at the market, or with a limit. False for an unknown symbol. */
+  placeByHand(order: HandMadeOrder): boolean;
   /** The daily restart: everyone is cut off and all subscriptions are gone. */
   restart(): void;
+}
+
+/** In the first account, of a stock, for today. */
+export interface HandMadeOrder {
+  readonly action: "BUY" | "SELL";
+  readonly quantity: number;
+  readonly symbol: string;
+  readonly limitPrice?: number;
 }
 
 export interface FaultState {
@@ -93,6 +103,7 @@ export interface FaultTargets {
   correctExecution(execId: string, price: number): boolean;
   refuseLate(orderId: number, reason: string): boolean;
   park(orderId: number, whyHeld: string | null): boolean;
+  placeByHand(order: HandMadeOrder): boolean;
   resetDepth(): void;
   silence(symbols: readonly string[], forGood: boolean): void;
   setReply(kind: RequestKind, reply: Reply | null): void;
@@ -134,6 +145,7 @@ export function createFaults(targets: FaultTargets): Faults {
     correctExecution: (execId, price) => targets.correctExecution(execId, price),
     refuseLate: (orderId, reason) => targets.refuseLate(orderId, reason),
     park: (orderId, whyHeld) => targets.park(orderId, whyHeld),
+    placeByHand: (order) => targets.placeByHand(order),
     restart() {
       state.upstreamLost = false;
       targets.dropAll();

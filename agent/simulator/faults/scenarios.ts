@@ -1,4 +1,4 @@
-import type { Faults, StreamKind } from "./faults.ts";
+import type { Faults, HandMadeOrder, StreamKind } from "./faults.ts";
 import type { ListEndFault } from "./list-end-faults.ts";
 import { parseOrderFaults } from "./order-faults.ts";
 import { parsePermissions } from "./permissions.ts";
@@ -60,6 +60,8 @@ export const scenariosHelp = `Scenarios, for --scene and --input:
     orders [<word>,…]    what goes wrong with orders, in the words of --order-faults
     correct <execId> <price>
                          the exchange corrects the price of a fill
+    by-hand BUY|SELL <quantity> <symbol> [limit]
+                         somebody makes an order in the window of TWS; client 0 gets an id for it
     refuse-late <orderId> [reason]
                          201 for an order that works, long after it was taken, and no status
     park <orderId> [whyHeld]
@@ -88,6 +90,13 @@ function number(words: readonly string[], at: number, name: string): number {
 function onOff([scenario, word]: readonly string[]): boolean {
   if (word !== "on" && word !== "off") throw new Error(`${scenario} needs on or off.`);
   return word === "on";
+}
+
+function handMadeOrderIn(words: readonly string[]): HandMadeOrder {
+  const [, action, , symbol = ""] = words;
+  if (action !== "BUY" && action !== "SELL") throw new Error("by-hand needs BUY or SELL.");
+  const limit = words[4] === undefined ? {} : { limitPrice: number(words, 4, "a limit") };
+  return { action, quantity: number(words, 2, "a quantity"), symbol, ...limit };
 }
 
 function requireWorking(isWorking: boolean, [, orderId]: readonly string[]): void {
@@ -161,6 +170,9 @@ export async function playScenario(faults: Faults, line: string): Promise<void> 
     case "correct":
       if (!faults.correctExecution(subject, number(words, 2, "a price")))
         throw new Error(`There is no fill '${subject}' of today.`);
+      return;
+    case "by-hand":
+      if (!faults.placeByHand(handMadeOrderIn(words))) throw new Error(`There is no stock '${words[3]}'.`);
       return;
     case "refuse-late":
       return requireWorking(

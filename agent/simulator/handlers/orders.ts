@@ -37,7 +37,7 @@ interface Refusal {
 
 /** What this book cannot do, so that it never does something else instead. */
 function refusal(request: PlaceOrder): Refusal | null {
-  if (request.orderId <= 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
+  if (request.orderId === 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
   if (request.contract.secType === "BAG") {
     return { code: 321, text: `${invalidRequest}Combination orders are not supported` };
   }
@@ -120,7 +120,7 @@ export function createOrderHandlers(world: World, clients: ReadonlyMap<number, C
   function concerned(order: Order): Set<Client> {
     const found = new Set<Client>(cancellers.get(order.permId));
     const owner = clients.get(order.request.clientId);
-    if (owner !== undefined) found.add(owner);
+    if (owner !== undefined && order.request.orderId !== 0) found.add(owner);
     if (autoBound !== null) found.add(autoBound);
     return found;
   }
@@ -167,6 +167,7 @@ export function createOrderHandlers(world: World, clients: ReadonlyMap<number, C
     cancelAll: (client) => ledger.cancelAll(client.clientId),
 
     openOrders(client) {
+      if (client.clientId === 0) ledger.bind();
       for (const order of ledger.openOrders()) {
         if (order.request.clientId === client.clientId) sendOpen(client, order);
       }
@@ -185,6 +186,7 @@ export function createOrderHandlers(world: World, clients: ReadonlyMap<number, C
         return;
       }
       autoBound = on ? client : null;
+      ledger.autoBind(on);
     },
 
     executions(client, request) {
@@ -227,6 +229,9 @@ export function createOrderHandlers(world: World, clients: ReadonlyMap<number, C
         case "status":
           for (const client of concerned(event.order)) sendStatus(client, event.order);
           break;
+        case "bound":
+          clients.get(0)?.send(messages.orderBound(event.permId, 0, event.orderId));
+          break;
         case "execution":
           for (const client of concerned(event.execution.order)) sendExecution(client, -1, event.execution);
           break;
@@ -248,7 +253,10 @@ export function createOrderHandlers(world: World, clients: ReadonlyMap<number, C
     },
 
     forget(client) {
-      if (autoBound === client) autoBound = null;
+      if (autoBound === client) {
+        autoBound = null;
+        ledger.autoBind(false);
+      }
       for (const set of cancellers.values()) set.delete(client);
     },
   };

@@ -30,6 +30,9 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
   const executions: Execution[] = [];
   const listeners = new Set<(event: LedgerEvent) => void>();
   let permId = firstPermId + (hash(seed, 1) % 1_000_000) * 64;
+  /** The last id of an order made by hand; -1 is that of system messages. */
+  let handId = -1;
+  let bindsNew = false;
   let executed = Math.floor(now() / 1000);
 
   const emit = (event: LedgerEvent) => {
@@ -53,6 +56,9 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
       account: request.account || (accounts.names[0] ?? ""),
       tif: request.tif || "DAY",
     };
+    if (request.orderId < 0 && open === undefined) {
+      return fail(request, 10149, `Invalid order id: ${request.orderId}`);
+    }
     if (request.whatIf) return preview(full);
     if (open !== undefined) return modify(open, full);
     const ended = orders.ended(request.clientId, request.orderId);
@@ -67,6 +73,25 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     orders.add(order);
     if (request.tif === "") fail(request, 10349, "Order TIF was set to DAY based on order preset.");
     if (request.transmit) transmit(order);
+  }
+
+  function placeByHand(terms: Omit<OrderRequest, "clientId" | "orderId">): void {
+    permId += 1;
+    handId -= 1;
+    const order = newWorkingOrder({ ...terms, clientId: 0, orderId: handId }, permId);
+    order.unbound = true;
+    orders.add(order);
+    if (bindsNew) bindOne(order);
+    transmit(order);
+  }
+
+  function bindOne(order: WorkingOrder): void {
+    order.unbound = false;
+    emit({ type: "bound", permId: order.permId, orderId: order.request.orderId });
+  }
+
+  function bind(): void {
+    for (const order of orders.allOpen()) if (order.unbound) bindOne(order);
   }
 
   function preview(request: OrderRequest): void {
@@ -372,6 +397,11 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     accounts: accounts.names,
     nextValidId: (clientId) => orders.nextValidId(clientId),
     place,
+    placeByHand,
+    bind,
+    autoBind(on) {
+      bindsNew = on;
+    },
     cancel,
     correct,
     refuseLate,

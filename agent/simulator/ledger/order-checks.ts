@@ -30,7 +30,7 @@ const invalid = (cause: string): Refusal => ({
 /** Why TWS would refuse an order whatever the market and the account look like; null when it would not. */
 export function refusalOf(request: OrderRequest, accounts: readonly string[], at: number): Refusal | null {
   const { instrument, orderType, quantity, account } = request;
-  if (request.orderId <= 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
+  if (request.orderId === 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
   if (account === "" && accounts.length > 1) return { code: 435, text: "You must specify an account." };
   if (account !== "" && !accounts.includes(account)) return invalid(`Invalid account code '${account}'`);
   if (!knownTypes.has(orderType)) return invalid("Invalid order type was entered");

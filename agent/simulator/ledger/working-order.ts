@@ -23,6 +23,8 @@ export interface WorkingOrder {
   resting: boolean;
   /** The instant whose displayed size it has already taken. */
   tookAt: number;
+  /** Made by hand in TWS and not bound yet: nobody can name it by an id. */
+  unbound: boolean;
   /** Inactive for this reason, until TWS wakes it; null while it is not. */
   parked: string | null;
   /** Waits for its parent, or for the exchange to open. */
@@ -50,6 +52,7 @@ export function newWorkingOrder(request: OrderRequest, permId: number): WorkingO
     trailStop: null,
     resting: false,
     tookAt: -1,
+    unbound: false,
     parked: null,
     held: null,
     lapsesAt: null,
@@ -76,12 +79,12 @@ function whyHeld(order: WorkingOrder): string {
 export function snapshot(order: WorkingOrder): Order {
   const { permId, status, filled, spent, trailStop } = order;
   // TWS shows where a trailing stop stands, not where it began
-  const request =
+  const shown =
     trailStop === null
       ? order.request
       : { ...order.request, echo: { ...order.request.echo, trailStopPrice: String(trailStop) } };
   return {
-    request,
+    request: order.unbound ? { ...shown, orderId: 0 } : shown,
     permId,
     status,
     filled,

@@ -109,6 +109,8 @@ export type LedgerEvent =
   /** Both openOrder and orderStatus go out. */
   | { readonly type: "order"; readonly order: Order }
   | { readonly type: "status"; readonly order: Order }
+  /** An order made by hand has got an id of client 0. */
+  | { readonly type: "bound"; readonly permId: number; readonly orderId: number }
   | { readonly type: "execution"; readonly execution: Execution }
   | { readonly type: "commission"; readonly execution: Execution }
   /** A refusal, a warning (399) or the confirmation 202; goes to the client of the order. */
@@ -129,6 +131,12 @@ export interface Ledger {
   nextValidId(clientId: number): number;
   /** New order, or modification when (clientId, orderId) is an open order. Answers come as events. */
   place(request: OrderRequest): void;
+  /** An order made in the window of TWS: of client 0, and without an order id until it is bound. */
+  placeByHand(request: Omit<OrderRequest, "clientId" | "orderId">): void;
+  /** Gives every working order made by hand an id of client 0. */
+  bind(): void;
+  /** Whether orders made by hand from now on are bound as they are made. */
+  autoBind(on: boolean): void;
   /** Any client may cancel by order id; its own order wins. Answers come as events to that client. */
   cancel(clientId: number, orderId: number): void;
   cancelAll(clientId: number): void;

@@ -90,6 +90,8 @@ function inShort(event: LedgerEvent): string {
       return `${event.type} ${event.execution.order.request.orderId} ${event.execution.shares}`;
     case "error":
       return `error ${event.orderId} ${event.code} ${event.text}`;
+    case "bound":
+      return `bound ${event.orderId}`;
     case "preview":
       return `preview ${event.request.orderId}`;
     case "position":

@@ -345,6 +345,14 @@ export function commissionReport(execution: Execution): Message {
   ];
 }
 
+/** An order made by hand is an order of this client from now on, under this id. */
+export const orderBound = (permId: number, clientId: number, orderId: number): Message => [
+  100,
+  permId,
+  clientId,
+  orderId,
+];
+
 export const openOrderEnd = (): Message => [53, 1];
 export const executionsEnd = (reqId: number): Message => [55, 1, reqId];
 export const completedOrdersEnd = (): Message => [102];

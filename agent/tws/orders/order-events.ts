@@ -76,11 +76,13 @@ export function listenToOrders({ session, records, executions, ids, onUncertain 
     session.on(EventName.orderBound, (permId, clientId, orderId) => {
       records.bound(permId, clientId, orderId);
       ids.saw(orderId);
+      wake();
     }),
     session.on(EventName.nextValidId, (orderId) => ids.startsAt(orderId)),
     session.onConnected((nextValidId) => ids.startsAt(nextValidId)),
     session.onNotice((notice) => {
-      const record = records.byId(notice.id);
+      // a system message is of no order
+      const record = notice.id === -1 ? undefined : records.byId(notice.id);
       if (record === undefined) return;
       const kind = noticeKind(notice);
       const about = exchangesOf(notice.id);

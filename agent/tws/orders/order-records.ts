@@ -127,7 +127,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
   const byRef = createIndex<string, OrderRecord>();
   let count = 0;
 
-  const isOwn = (record: OrderRecord) => record.clientId === clientId && record.orderId > 0;
+  const isOwn = (record: OrderRecord) => record.clientId === clientId && record.orderId !== 0;
 
   function index(record: OrderRecord): void {
     if (record.permId !== null) byPermId.add(record.permId, record);
@@ -170,7 +170,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
 
   function find(permId: number | null, orderId: number, client: number | null): OrderRecord | undefined {
     const [known] = permId === null ? [] : inOrder(byPermId.of(permId));
-    if (known !== undefined || orderId <= 0) return known;
+    if (known !== undefined || orderId === 0) return known;
     return inOrder(byOrderId.of(orderId)).findLast(
       (record) => record.clientId === client && (permId === null || record.permId === null),
     );
@@ -230,7 +230,7 @@ export function createOrderRecords(executions: Executions, clientId: number) {
           ...rest,
           contract: { ...contract, ...record.contract },
           permId: permId ?? record.permId,
-          ...(orderId > 0 && { orderId, clientId }),
+          ...(orderId !== 0 && { orderId, clientId }),
         });
       }
       record.acknowledged = true;

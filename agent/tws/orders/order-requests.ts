@@ -2,6 +2,7 @@ import { EventName } from "@stoqey/ib";
 import { currentTime } from "../account/account.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { createListKind } from "../session/list-requests.ts";
+import type { AskList } from "../session/list-requests.ts";
 import { parseCompletedOrder, parseExecution, parseOpenOrder } from "./order-wire.ts";
 import type { OrderRow } from "./order-wire.ts";
 import { createRead, perSession } from "../session/shared-reads.ts";
@@ -15,6 +16,8 @@ const readsOf = perSession((session) => ({
   open: createRead<readonly OrderRow[]>(session),
   completed: createRead<readonly OrderRow[]>(session),
   executions: createRead<readonly string[]>(session),
+  /** The connection on which the orders made by hand were bound last. */
+  boundOn: 0,
   askOpen: createListKind(session, EventName.openOrderEnd),
   askCompleted: createListKind(session, EventName.completedOrdersEnd),
 }));
@@ -28,8 +31,14 @@ export function requestOpenOrders(
   context: RequestContext,
 ): Promise<readonly OrderRow[]> {
   const what = "open orders";
-  const { open, askOpen } = readsOf(session);
-  return open({ key: "", what }, context, ({ written, ...shared }) => {
+  const reads = readsOf(session);
+  const { open, askOpen } = reads;
+  return open({ key: "", what }, context, async ({ written, ...shared }) => {
+    const { connection } = session;
+    if (session.clientId === 0 && reads.boundOn !== connection) {
+      await bindManualOrders(askOpen, shared);
+      reads.boundOn = connection;
+    }
     let rows: OrderRow[] = [];
     return askOpen<readonly OrderRow[]>(
       {
@@ -52,6 +61,27 @@ export function requestOpenOrders(
       shared,
     );
   });
+}
+
+/**
+ * Makes the orders that are made by hand in TWS, now and later, orders of this client under ids of their own. TWS does
+ * that for client 0 alone. Resolves when those of now have theirs.
+ */
+function bindManualOrders(askOpen: AskList, context: RequestContext): Promise<void> {
+  return askOpen<void>(
+    {
+      lane: "account",
+      what: "orders made by hand",
+      start: (ib) => {
+        ib.reqAutoOpenOrders(true);
+        ib.reqOpenOrders();
+      },
+      on: {},
+      forget: () => {},
+      whole: (control) => control.resolve(),
+    },
+    context,
+  );
 }
 
 /** Orders that ended today. TWS gives them no order id: they are known by permId and orderRef. */

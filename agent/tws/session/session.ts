@@ -184,7 +184,8 @@ export function createSession(options: SessionOptions): TwsSession {
     if (requests.notice(notice) && !isKeptForOrder(notice.id)) return;
     const { id, code, text } = notice;
     log[lossCodes.has(code) ? "warn" : "info"]("tws.notice", { id, code, text });
-    if (notice.id < 0) systemNotice(notice);
+    // orders made by hand have ids below that
+    if (notice.id === -1) systemNotice(notice);
     onNotice.notify(notice);
   };
 
