@@ -18,7 +18,7 @@ const held = () => fixture.simulator.world.ledger.openOrders();
 async function startAgentAs(clientId: number) {
   const agent = startAgent({ port: fixture.simulator.port, clientId });
   await agent.session.whenConnected(5_000);
-  return { ...agent, [Symbol.asyncDispose]: agent.close };
+  return { ...agent, [Symbol.asyncDispose]: () => agent.close() };
 }
 
 test("client 0 changes and cancels an order that was made by hand before it came", async () => {

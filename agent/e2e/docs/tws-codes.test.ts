@@ -127,9 +127,7 @@ const order = { symbol: "AAPL", action: "BUY", quantity: 1, orderType: "LMT", li
 const shown = ({ status, warnings }: Readonly<Record<string, unknown>>) => ({ status, warnings });
 
 function expected(code: number, outcome: OrderOutcome, answer: AgentFrame): object {
-  // what is not found is TWS's whole answer
-  if (typeof outcome === "object")
-    return failure("ends" in outcome && outcome.ends === "order_not_found" ? undefined : code, outcome);
+  if (typeof outcome === "object") return failure(code, outcome);
   if (outcome === "Cancelled") return { status: outcome, warnings: [] };
   if (outcome === "Submitted")
     return { status: outcome, warnings: ["TWS has not confirmed the cancellation yet."] };

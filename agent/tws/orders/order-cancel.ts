@@ -55,7 +55,12 @@ export async function cancelOrder(
         throw new TwsError(
           "order_not_changeable",
           `TWS found no order to cancel under the id ${orderId}, though it lists it as working.`,
-          { nextStep: "Cancel it in TWS, or again with ibkr_cancel_all_orders." },
+          {
+            nextStep: "Cancel it in TWS, or again with ibkr_cancel_all_orders.",
+            ...(exchange.notFound !== null && {
+              tws: { code: exchange.notFound.code, text: exchange.notFound.text },
+            }),
+          },
         );
       }
       throw new TwsError("order_not_found", `TWS does not know order ${orderId}.`);

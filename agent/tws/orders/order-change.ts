@@ -2,6 +2,7 @@ import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
 import { OrderType, TimeInForce, priceProblem, priceRules } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
+import type { TwsNotice } from "../session/api.ts";
 import { meaningOf, twsErrorFor } from "../session/errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
 import type { OrderContext, SendSteps } from "./order-context.ts";
@@ -18,7 +19,10 @@ export interface OrderChanges {
   readonly auxPrice?: number | undefined;
 }
 
-const fixed = (message: string) => new TwsError("order_not_changeable", message);
+const fixed = (message: string, notice: TwsNotice | null = null) =>
+  new TwsError("order_not_changeable", message, {
+    ...(notice !== null && { tws: { code: notice.code, text: notice.text } }),
+  });
 
 /**
  * Changes a working order of this client and answers how it stands when TWS shows it with new terms: those asked for,
@@ -130,7 +134,7 @@ export function standingOf({
   return isFinal ? `it is ${status}` : `it stands at quantity ${quantity}${prices.join("")}`;
 }
 
-function refusalOf({ refusal, notices, shown }: Exchange, record: OrderRecord): TwsError {
+function refusalOf({ refusal, notFound, shown }: Exchange, record: OrderRecord): TwsError {
   const { orderId } = record;
   // 104: the order has been filled
   if (refusal?.code === 104) {
@@ -141,11 +145,12 @@ function refusalOf({ refusal, notices, shown }: Exchange, record: OrderRecord): 
   if (refusal !== null && meaningOf(refusal) === "retry") return twsErrorFor(refusal, `order ${orderId}`);
   if (refusal !== null) return rejected(`the change of order ${orderId}; ${standingOf(record)}`, refusal);
   if (record.isFinal) return fixed(`Order ${orderId} is ${record.status}.`);
-  if (!notices.includes("not_found")) return fixed(`Order ${orderId} can no longer be changed.`);
+  if (notFound === null) return fixed(`Order ${orderId} can no longer be changed.`);
   return shown === null
     ? new TwsError("order_not_found", `TWS does not know order ${orderId} any more.`)
     : fixed(
         `TWS found no order to change under the id ${orderId}, though it lists it; ${standingOf(record)}.`,
+        notFound,
       );
 }
 

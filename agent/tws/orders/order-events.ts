@@ -14,6 +14,8 @@ export interface Exchange {
   dropped: boolean;
   /** The notice that refuses it, if one has come. */
   refusal: TwsNotice | null;
+  /** The notice that TWS does not find the order, if one has come. */
+  notFound: TwsNotice | null;
   /** What other notices mean, in the order they came. */
   readonly notices: NoticeKind[];
   /** The last openOrder for the order since the message. */
@@ -88,6 +90,7 @@ export function listenToOrders({ session, records, executions, ids, onUncertain 
       const about = exchangesOf(notice.id);
       for (const exchange of about) {
         exchange.notices.push(kind);
+        if (kind === "not_found") exchange.notFound ??= notice;
         if (kind === "refused" || kind === "duplicate_id") exchange.refusal ??= notice;
       }
       // a bare "Order Canceled - reason:" says no more than the status does
@@ -113,6 +116,7 @@ export function listenToOrders({ session, records, executions, ids, onUncertain 
       const exchange: Exchange = {
         dropped: false,
         refusal: null,
+        notFound: null,
         notices: [],
         shown: null,
         close: () => void exchanges.delete(exchange),
