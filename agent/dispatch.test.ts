@@ -93,6 +93,7 @@ test.each([
   ["a name from an object's prototype", { tool: "__proto__" }, "unknown_tool"],
   ["a tool that runs at the edge", { tool: "ibkr_get_status" }, "unknown_tool"],
   ["input that breaks the schema", { tool: "ibkr_place_order", input: { quantity: -1 } }, "invalid_input"],
+  ["a control character", { tool: "ibkr_search_symbols", input: { pattern: "A\u0000B" } }, "invalid_input"],
   [
     "a caller without the scope",
     { ...order, caller: { ...ownerOfLocalMode, scopes: ["tws:read" as const] } },

@@ -7,11 +7,12 @@ import { refuseControlCharacters } from "../shared/tools/control-characters.ts";
 import { inputErrorsIn } from "../shared/tools/input-errors.ts";
 import { isToolName, tools } from "../shared/tools/index.ts";
 import { schemasOf } from "../shared/tools/json-schema.ts";
-import { pageOf, paginate } from "../shared/tools/paging.ts";
+import { pageOf, paginate, wrongCursor } from "../shared/tools/paging.ts";
 import type { Page } from "../shared/tools/paging.ts";
 import { z } from "zod";
 import { runAs } from "./tws/session/fair-share.ts";
 import type { CallContext } from "./call/call-context.ts";
+import { createPinnedLists } from "./call/pinned-lists.ts";
 import type { Handlers } from "./handlers/index.ts";
 import type { Log } from "./process/log.ts";
 import { nameOf } from "./orders/intent-id.ts";
@@ -49,6 +50,7 @@ const mostInputErrors = 5;
 export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatch {
   const running = new Map<string, AbortController>();
   const lateness = createLateness();
+  const pinned = createPinnedLists(now);
 
   async function handle(call: CallFrame, origin: Origin): Promise<void> {
     const { id, caller } = call;
@@ -81,9 +83,21 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
     }
   }
 
+  /** The list of which the cursor names the next page; null for a cursor that names none. */
+  function pinnedList(call: CallFrame, input: Readonly<Record<string, unknown>>, page: Page) {
+    const { kept } = page;
+    if (!pinned.isName(kept)) return null;
+    const list = pinned.get(kept, { caller: call.caller, tool: call.tool, input });
+    if (list === null) throw wrongCursor("belongs to a list that is kept no longer, or to another question");
+    page.keep(() => kept);
+    return list;
+  }
+
   async function run(call: CallFrame, lateMs: number, controller: AbortController, origin: Origin) {
     const { tool, input, budgetMs } = admit(call, lateMs, now());
     const page = pageOf(input);
+    const list = tool.paged === null ? null : pinnedList(call, input, page);
+    if (list !== null) return finish(tool, input, list, page);
     const progress = createProgress(call.id, origin.send, now);
     const context: CallContext = {
       caller: call.caller,
@@ -104,7 +118,13 @@ export function createDispatch({ handlers, log, now }: DispatchOptions): Dispatc
         runAs(call.caller.grantId, () => invoke(handlers, call.tool, input, context)),
         untilAborted(tool, intentOf(call, input), controller.signal),
       ]);
-      return finish(tool, input, output, page);
+      const whole = z.record(z.string(), z.unknown()).parse(output);
+      // a handler that pages by itself keeps what its pages need to belong together
+      if (tool.paged !== null && page.said().total === null && page.said().keeping === null) {
+        if (page.start > 0) throw wrongCursor();
+        page.keep(() => pinned.pin({ caller: call.caller, tool: call.tool, input }, whole));
+      }
+      return finish(tool, input, whole, page);
     } finally {
       clearTimeout(timer);
       origin.signal.removeEventListener("abort", stop);
@@ -205,10 +225,9 @@ async function invoke(
 function finish(
   tool: ToolDefinition,
   input: Readonly<Record<string, unknown>>,
-  output: unknown,
+  whole: Readonly<Record<string, unknown>>,
   page: Page,
 ): Record<string, unknown> {
-  const whole = z.record(z.string(), z.unknown()).parse(output);
   return tool.output.parse(paginate(tool, input, whole, page));
 }
 

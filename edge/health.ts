@@ -29,15 +29,17 @@ export function overallOf({ edge, agent, tws, farms }: Health): Overall {
 
 /** How long strangers are told the same word, so that asking often costs no more. */
 const toldForMs = 1_000;
-let told: { readonly status: Overall; readonly until: number } | null = null;
+let told: { readonly status: Overall; readonly asOf: string; readonly until: number } | null = null;
 
 /** For anyone: the worst of all hosts in one word, and nothing of any hop. */
 export async function plainHealth(env: Env): Promise<Response> {
   const now = Date.now();
   if (told === null || told.until <= now) {
-    told = { status: await overallOfHosts(env), until: now + toldForMs };
+    const asOf = new Date(now).toISOString();
+    told = { status: await overallOfHosts(env), asOf, until: now + toldForMs };
   }
-  return Response.json({ status: told.status, version });
+  const { status, asOf } = told;
+  return Response.json({ status, asOf, version });
 }
 
 async function overallOfHosts(env: Env): Promise<Overall> {
@@ -53,8 +55,9 @@ async function overallOfHosts(env: Env): Promise<Overall> {
 
 /** Health of every hop. It is an answer even when no hop can be reached. */
 export async function healthOfHops(env: Env, hostId: string): Promise<Response> {
+  const asOf = new Date().toISOString();
   const hops = await askHops(env, hostId);
-  return Response.json({ status: overallOf(hops), version, hops });
+  return Response.json({ status: overallOf(hops), asOf, version, hops });
 }
 
 /** How every hop is, in two seconds at most. */
@@ -80,12 +83,13 @@ async function withinTime<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-const unknown = { state: "unknown", since: null, nextStep: "" } as const;
+const unknown = { state: "unknown", since: null, asOf: null, nextStep: "" } as const;
 
 const unreachable: Health = {
   edge: {
     state: "degraded",
     since: null,
+    asOf: null,
     nextStep: "The host's object does not answer. Try again; if it lasts, look at the edge's log.",
   },
   agent: unknown,

@@ -170,9 +170,10 @@ describe("routes", () => {
   it("answer health with every hop and its next step", async () => {
     expect(await (await at("/health")).json()).toMatchObject({
       status: "unavailable",
+      asOf: expect.stringMatching(/Z$/),
       version: expect.any(String),
       hops: {
-        edge: { state: "running", nextStep: "" },
+        edge: { state: "running", asOf: expect.stringMatching(/Z$/), nextStep: "" },
         agent: { state: "never_connected", nextStep: expect.stringMatching(/./) },
         tws: { state: "unknown" },
         farms: [],

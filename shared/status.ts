@@ -15,6 +15,8 @@ export type DataType = z.infer<typeof DataType>;
 export const Hop = z.object({
   state: z.string().max(50),
   since: z.string().nullable(),
+  /** The last sign of life by which the state is known; null while nothing is known of now. */
+  asOf: z.string().nullable(),
   /** What the reader can do about it; empty when all is well. */
   nextStep: z.string().max(500),
 });

@@ -117,7 +117,7 @@ describe("health", () => {
 
   test("tells a caller of every hop, and a stranger how the worst one is and no more", async () => {
     const plain = await healthOf();
-    expect(Object.keys(Object(plain)).sort()).toEqual(["status", "version"]);
+    expect(Object.keys(Object(plain)).sort()).toEqual(["asOf", "status", "version"]);
     const { tokens } = await granted();
     expect(await healthOf(withToken(tokens.access_token))).toMatchObject({
       status: "unavailable",

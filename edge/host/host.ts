@@ -204,7 +204,7 @@ export class TwsHost extends DurableObject implements HostRpc {
 
   /** Health of every hop from here to the market-data farms. */
   async health(): Promise<Health> {
-    return healthOf(this.#store, this.#link.isUp());
+    return healthOf(this.#store, this.#link.heardAt());
   }
 
   /** WebSockets: `/agent`, `/stream/market-data`, `/stream/portfolio`, `/stream/news`, and `/watch` with a `uri` in its query for each resource. */
@@ -297,7 +297,7 @@ export class TwsHost extends DurableObject implements HostRpc {
   }
 
   #status(caller: Caller) {
-    return statusOf(this.#store, this.#link.isUp(), this.#audit.state(), caller);
+    return statusOf(this.#store, this.#link.heardAt(), this.#audit.state(), caller);
   }
 
   #admit(caller: Caller): Caller {

@@ -15,25 +15,28 @@ export function noteRelease(store: Store): void {
   store.setFact("edge_since", new Date().toISOString());
 }
 
-export function healthOf(store: Store, isAgentUp: boolean): Health {
+export function healthOf(store: Store, heardAt: number | null): Health {
   const agent = store.agent();
+  const isHere = agent !== null && heardAt !== null;
+  // all that is known beyond the edge is as old as the agent's last sign of life
+  const asOf = heardAt === null ? null : new Date(heardAt).toISOString();
   return {
-    edge: { state: "running", since: store.fact("edge_since"), nextStep: "" },
-    agent: agentHop(agent, isAgentUp),
-    tws: agent === null || !isAgentUp ? unknownTws : twsHop(agent.status.tws),
-    farms: agent === null || !isAgentUp ? [] : agent.status.farms.map(farmHop),
+    edge: { state: "running", since: store.fact("edge_since"), asOf: new Date().toISOString(), nextStep: "" },
+    agent: { ...agentHop(agent, heardAt !== null), asOf },
+    tws: isHere ? { ...twsHop(agent.status.tws), asOf } : unknownTws,
+    farms: isHere ? agent.status.farms.map((farm) => ({ ...farmHop(farm), asOf })) : [],
   };
 }
 
 /** The result of ibkr_get_status. Accounts and target stay as last known while the agent is away. */
-export function statusOf(store: Store, isAgentUp: boolean, audit: AuditState, caller: Caller) {
-  const { edge, agent, tws, farms } = healthOf(store, isAgentUp);
+export function statusOf(store: Store, heardAt: number | null, audit: AuditState, caller: Caller) {
+  const { edge, agent, tws, farms } = healthOf(store, heardAt);
   const status = store.agent()?.status ?? null;
   const known = status?.tws ?? null;
   const trading = status?.trading ?? null;
   const accounts = known?.accounts ?? [];
   return {
-    is_connected: isAgentUp && known?.state === "connected",
+    is_connected: heardAt !== null && known?.state === "connected",
     edge,
     agent,
     tws,
@@ -56,7 +59,7 @@ const targetOf = ({ host, port, clientId, connection, serverVersion, lastError }
   lastError,
 });
 
-function agentHop(agent: AgentRecord | null, isUp: boolean): Hop {
+function agentHop(agent: AgentRecord | null, isUp: boolean): Omit<Hop, "asOf"> {
   if (agent === null) {
     return {
       state: "never_connected",
@@ -104,10 +107,11 @@ function rivalProblem(rival: Rival, agent: AgentRecord): string {
 const unknownTws: Hop = {
   state: "unknown",
   since: null,
+  asOf: null,
   nextStep: "Only the agent can tell; see the agent's own next step.",
 };
 
-function twsHop({ state, since, host, port }: AgentStatus["tws"]): Hop {
+function twsHop({ state, since, host, port }: AgentStatus["tws"]): Omit<Hop, "asOf"> {
   switch (state) {
     case "connected":
       return { state, since, nextStep: "" };
@@ -131,7 +135,7 @@ function twsHop({ state, since, host, port }: AgentStatus["tws"]): Hop {
   }
 }
 
-function farmHop(farm: AgentStatus["farms"][number]): FarmHop {
+function farmHop(farm: AgentStatus["farms"][number]): Omit<FarmHop, "asOf"> {
   switch (farm.state) {
     // inactive means unused: it wakes when asked
     case "ok":

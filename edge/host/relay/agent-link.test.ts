@@ -188,6 +188,22 @@ describe("the agent's link", () => {
     next.socket.close(1000, "");
   });
 
+  it("says how old what it knows is while it cannot know that the agent was killed", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const host = freshHost();
+    await connectAgent(host);
+    const heardAt = new Date().toISOString();
+    // its connection was cut without a word
+    vi.setSystemTime(Date.now() + linkTimes.silentAfterMs);
+    const asOf = new Date().toISOString();
+    const known = { edge: { asOf }, agent: { state: "connected", asOf: heardAt }, tws: { asOf: heardAt } };
+    expect(await rpc(host).health()).toMatchObject(known);
+    expect(await status(host)).toMatchObject({ is_connected: true, ...known });
+    vi.setSystemTime(Date.now() + 1);
+    const gone = { agent: { state: "offline", asOf: null }, tws: { state: "unknown", asOf: null } };
+    expect(await rpc(host).health()).toMatchObject(gone);
+  });
+
   it("notices that the agent has gone silent when a resource is read or listed", async () => {
     const host = freshHost();
     const agent = await connectAgent(host);

@@ -91,6 +91,11 @@ export class AgentLink {
     return this.#socket === null ? null : this.#livedAt(this.#socket) + linkTimes.silentAfterMs + 1;
   }
 
+  /** The last sign of life of an agent that is up, in Unix milliseconds; null when none is. */
+  heardAt(): number | null {
+    return this.isUp() && this.#socket !== null ? this.#livedAt(this.#socket) : null;
+  }
+
   /** The last sign of life; pings are answered by the runtime, which notes when. */
   #livedAt(socket: WebSocket): number {
     const pingedAt = this.#options.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
