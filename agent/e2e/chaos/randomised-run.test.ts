@@ -31,4 +31,4 @@ test("callers, agent and TWS agree after two thousand faults: each order once, o
   );
   expect(wrong.join("\n\n")).toBe("");
   expect(sum((end) => end.faults)).toBeGreaterThanOrEqual(2_000);
-}, 300_000);
+}, 600_000);

@@ -31,7 +31,7 @@ export interface StretchEnd extends Stretch {
 }
 
 const workers = 3;
-const settleMs = 30_000;
+const settleMs = 120_000;
 /** What TWS takes forty of in a second is not asked for by the hundred: the calls would run out of time in the queue. */
 const askedAtOnce = 20;
 /** While TWS is away each intent fails at once; on a slow machine there would be thousands. */
