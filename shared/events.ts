@@ -28,11 +28,8 @@ export const Quote = z.object({
   bidAskAt: z.string().nullable().default(null),
   /** When the last trade was, by TWS. */
   lastAt: z.string().nullable().default(null),
-  /** From the previous close to the last price, or to the middle of bid and ask where nothing is traded as such. */
-  change: value.default(null),
-  changePercent: value.default(null),
-  /** Of this option or future, in contracts, as of the day before. */
-  openInterest: value.default(null),
+  /** Of this option or future, in contracts, as of the day before; absent where TWS has said nothing of it. */
+  openInterest: value.optional(),
   /** Of options, by TWS's model; volatility per year as a fraction, vega for one point of it, theta for one day. */
   impliedVolatility: value,
   delta: value,
@@ -63,9 +60,6 @@ export const emptyQuote: Quote = {
   halted: null,
   bidAskAt: null,
   lastAt: null,
-  change: null,
-  changePercent: null,
-  openInterest: null,
   impliedVolatility: null,
   delta: null,
   gamma: null,

@@ -346,6 +346,7 @@ test("health shows each its own host, and a stranger none", async () => {
     for (const account of [own, ...others]) expect(text).not.toContain(account);
   }
   expect(Object.keys(z.record(z.string(), z.unknown()).parse(JSON.parse(await health({})))).sort()).toEqual([
+    "asOf",
     "status",
     "version",
   ]);

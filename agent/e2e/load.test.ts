@@ -66,7 +66,7 @@ test("two hundred watchers of a hundred topics all have the last value of each i
   // 128 MB is what one object may use; the rest is the runtime's, and what sockets hold
   expect(edgeProcess().megabytes()).toBeLessThan(800);
   watchers.close();
-});
+}, 120_000);
 
 test("watchers that stop reading disturb nobody, and have the latest values soon after they read again", async () => {
   const network = await startProxy(Number(new URL(streaming.system.url).port));
@@ -98,4 +98,4 @@ test("after a break a hundred lines are asked for again without haste", async ()
   expect(steadyProblems).toEqual([]);
   steady.close();
   expect(await streaming.end()).toEqual([]);
-});
+}, 120_000);

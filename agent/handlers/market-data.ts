@@ -37,6 +37,18 @@ function ageOf({ bidAskAt, lastAt }: Quote): number | null {
   return sentAt.length === 0 ? null : Math.max(0, Date.now() - Math.max(...sentAt));
 }
 
+function changeOf({ last, bid, ask, close }: Quote): Pick<QuoteRow, "change" | "changePercent"> {
+  const price = last ?? (bid === null || ask === null ? null : (bid + ask) / 2);
+  if (price === null || close === null) return { change: null, changePercent: null };
+  const change = price - close;
+  return {
+    change: rounded(change, 8),
+    changePercent: close > 0 ? rounded((change / close) * 100, 4) : null,
+  };
+}
+
+const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+
 export function createMarketDataHandlers({
   session,
   quotes,
@@ -57,6 +69,7 @@ export function createMarketDataHandlers({
         quote,
         asOf,
         ageMs: ageOf(quote),
+        ...changeOf(quote),
         dataType: quote.dataType,
         error: null,
       };
@@ -70,6 +83,8 @@ export function createMarketDataHandlers({
         quote: null,
         asOf: null,
         ageMs: null,
+        change: null,
+        changePercent: null,
         dataType: null,
         error: { code, message, nextStep },
       };

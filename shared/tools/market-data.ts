@@ -11,6 +11,9 @@ const QuoteRow = z.object({
   asOf: z.string().nullable(),
   /** Since TWS sent the newest of bid, ask and last, in milliseconds; null with an error. */
   ageMs: z.number().nullable(),
+  /** From the previous close to the last price, or to the middle of bid and ask where nothing is traded as such. */
+  change: z.number().nullable(),
+  changePercent: z.number().nullable(),
   dataType: z.string().nullable(),
   /** Why this one has no quote; the others are not affected. */
   error: z.object({ code: z.string(), message: z.string(), nextStep: z.string() }).nullable(),
@@ -51,7 +54,7 @@ export const marketDataTools = {
       quotes: z
         .array(QuoteRow)
         .describe(
-          "In the order asked: symbol, contract, quote, asOf, ageMs, dataType, error. A quote has bidAskAt and lastAt (when TWS sent bid or ask, when the last trade was), change and changePercent from the previous close (close), openInterest",
+          "In the order asked: symbol, contract, quote, asOf, ageMs, change and changePercent from the previous close, dataType, error. A quote has bidAskAt and lastAt (when TWS sent bid or ask, when the last trade was), openInterest",
         ),
       count: z.int().describe("Rows, those with an error included"),
       ...pageOutput,

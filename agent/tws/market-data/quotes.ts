@@ -21,13 +21,13 @@ import { takeSnapshot } from "./snapshot.ts";
 import type { SnapshotTimes } from "./snapshot.ts";
 import {
   bidSizeOf,
-  consequences,
   dataTypeChange,
   genericChange,
   genericTicksOf,
   greeksChange,
   openInterestChange,
   priceChange,
+  sentWith,
   sizeChange,
   tradeTimeChange,
 } from "./ticks.ts";
@@ -233,7 +233,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     const changes = made(before);
     if (changes === null) return;
     const time = new Date().toISOString();
-    const quote = { ...before, ...changes, ...consequences(before, changes, time), time };
+    const quote = { ...before, ...changes, ...sentWith(changes, time), time };
     const isNews = !Object.keys(changes).every((key) => isEqualAt(key, before, quote));
     if (line.isAskedAgain && (isNews || line.isDead)) {
       line.isAskedAgain = false;

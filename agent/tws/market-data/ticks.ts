@@ -52,20 +52,9 @@ export function priceChange(tick: number, value: number | undefined): QuoteChang
   return { [field]: isNone ? null : price };
 }
 
-/** What follows from a change: when bid or ask were sent, and how far the price is from the previous close. */
-export function consequences(quote: Quote, changes: Partial<Quote>, at: string): Partial<Quote> {
-  const { last, bid, ask, close } = { ...quote, ...changes };
-  const isSent = ["bid", "ask", "bidSize", "askSize"].some((field) => Object.hasOwn(changes, field));
-  const price = last ?? (bid === null || ask === null ? null : (bid + ask) / 2);
-  const isKnown = price !== null && close !== null;
-  return {
-    ...(isSent && { bidAskAt: at }),
-    change: isKnown ? rounded(price - close, 8) : null,
-    changePercent: isKnown && close > 0 ? rounded(((price - close) / close) * 100, 4) : null,
-  };
-}
-
-const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
+/** When bid or ask were sent, where this is a change of theirs. */
+export const sentWith = (changes: Partial<Quote>, at: string): Partial<Quote> =>
+  ["bid", "ask", "bidSize", "askSize"].some((field) => Object.hasOwn(changes, field)) ? { bidAskAt: at } : {};
 
 const tradeTimeTicks: ReadonlySet<number> = new Set([
   TickType.LAST_TIMESTAMP,
