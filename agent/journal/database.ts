@@ -138,7 +138,7 @@ const migrations = [
    CREATE INDEX used_by_grant ON used (grant_id, is_approved, quarter);
    INSERT INTO counted
      SELECT intent_id, account, grant_id, approval_id IS NOT NULL, coalesce(sent_at, created_at),
-            CAST(round(value * 100) AS INTEGER)
+            CAST(value * 100 - 1e-6 AS INTEGER) + (value * 100 - 1e-6 > CAST(value * 100 - 1e-6 AS INTEGER))
      FROM intent WHERE value <> 0 AND (state IN ('reserved', 'sending', 'unknown', 'acked', 'done')
        OR state = 'rejected' AND EXISTS (SELECT 1 FROM leg WHERE leg.intent_id = intent.intent_id
          AND json_extract(shown, '$.filled') > 0));

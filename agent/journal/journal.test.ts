@@ -275,6 +275,18 @@ test("usage counts what may be at TWS: the value of the day by account, the orde
   expect(usage()).toMatchObject({ value: 100 });
 });
 
+test("many orders of less than a cent never count for less than they come to", () => {
+  for (let id = 1; id <= 10; id += 1) {
+    journal.receive(intentOf(`ag1:${id}`));
+    journal.reserve(`ag1:${id}`, [legOf(id)], 0.004, permit);
+    // one is to be sent still
+    if (id > 1) journal.sending(`ag1:${id}`);
+  }
+  const used = (since: number) => journal.file.read((db) => usageOf(db, "DU1234567", since, now)).value;
+  expect(used(0)).toBeCloseTo(0.1, 8);
+  expect(used(now + 1)).toBeCloseTo(0.01, 8);
+});
+
 test("the value of the day counts a bracket that was refused when its entry had filled, and asks about it again", () => {
   const usage = () => journal.file.read((db) => usageOf(db, "DU1234567", 0, now)).value;
   acked("ag1:none", 1);

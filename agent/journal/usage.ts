@@ -11,10 +11,13 @@ export interface Usage {
 /** Sums are kept for so long a time each: midnight is at the beginning of one in every time zone. */
 const quarterMs = 900_000;
 
+/** Rounded up, so that many small orders never count for less than they come to. */
+const cents = `(CAST(value * 100 - 1e-6 AS INTEGER) + (value * 100 - 1e-6 > CAST(value * 100 - 1e-6 AS INTEGER)))`;
+
 /** An intent that may be at TWS, or has been; the entry of a bracket that TWS has refused in part may have filled. */
 const countedNow = `
   SELECT account, grant_id, approval_id IS NOT NULL AS is_approved, coalesce(sent_at, created_at) AS at,
-         CAST(round(value * 100) AS INTEGER) AS cents
+         ${cents} AS cents
   FROM intent WHERE intent_id = :intentId AND value <> 0
     AND (state IN ('reserved', 'sending', 'unknown', 'acked', 'done')
       OR state = 'rejected' AND EXISTS
@@ -66,7 +69,7 @@ const longestCallMs = 3_600_000;
 const sumOf = (whose: string, indexed: string, isWanted: string) => `
   SELECT (SELECT coalesce(sum(cents), 0) FROM used WHERE ${whose} AND quarter >= :quarter)
     + (SELECT coalesce(sum(cents), 0) FROM counted INDEXED BY ${indexed} WHERE ${whose} AND at >= :since AND at < :wholeFrom)
-    + (SELECT coalesce(sum(CAST(round(value * 100) AS INTEGER)), 0) FROM intent INDEXED BY intent_by_state
+    + (SELECT coalesce(sum(${cents}), 0) FROM intent INDEXED BY intent_by_state
        WHERE state = 'reserved' AND created_at >= :from AND created_at < :since AND ${isWanted}) AS n`;
 
 /** The statements behind the limits, for a test of how SQLite reads them. */
@@ -77,7 +80,7 @@ export const usageStatements = {
     "counted_by_grant",
     "grant_id = :whose AND approval_id IS NULL",
   ),
-  /** What was sent in the last minute, and what is about to be. */
+  /** Orders that were sent in the last minute, and those that are about to be. */
   minute: `
     SELECT (SELECT count(*) FROM intent INDEXED BY intent_by_sending JOIN leg USING (intent_id)
        WHERE sent_at >= :minute AND kind IN ('place', 'bracket', 'modify') AND state NOT IN ('received', 'refused'))
@@ -94,7 +97,7 @@ function valueSince(db: DatabaseSync, sql: string, whose: string, since: number)
   return Number(row?.["n"] ?? 0) / 100;
 }
 
-/** What a grant has placed and changed without the owner's approval since then, in all accounts. */
+/** The value that a grant has placed and changed without the owner's approval since then, in all accounts. */
 export const unapprovedValueOf = (db: DatabaseSync, grantId: string, since: number): number =>
   valueSince(db, usageStatements.unapproved, grantId, since);
 
