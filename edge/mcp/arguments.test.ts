@@ -23,6 +23,16 @@ function inputError(name: string, input: JsonObject): string {
 }
 
 describe("arguments", () => {
+  it("may come as JSON text with line breaks, in which an escaped control character is still refused", () => {
+    const contracts = (symbol: string) => `[\n  { "symbol": "${symbol}" }\n]`;
+    expect(parse("ibkr_get_quotes", { contracts: contracts("SPY") })).toMatchObject({
+      contracts: [{ symbol: "SPY" }],
+    });
+    expect(inputError("ibkr_get_quotes", { contracts: contracts("S\\u0000Y") })).toContain(
+      "contracts.0.symbol has a control character.",
+    );
+  });
+
   it.each([
     [
       "ibkr_place_order",

@@ -20,8 +20,9 @@ export function parseInput(
   schema: JsonSchema,
   given: JsonObject,
 ): JsonObject {
-  refuseControlCharacters(given);
   const coerced = coerce(schema, given, { aliases: inputAliases[name], numbers: tool.numbers });
+  // after that, since a list may come as JSON text, with line breaks between its parts and escapes within
+  refuseControlCharacters(coerced);
   const properties = schema.properties ?? {};
   const unknown = isJsonObject(coerced)
     ? Object.keys(coerced).filter((key) => !Object.hasOwn(properties, key))

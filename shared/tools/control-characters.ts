@@ -2,6 +2,8 @@ import { TwsError } from "../errors.ts";
 
 /** TWS parts its fields by NUL, and a terminal or a log obeys the others. */
 const control = /[\p{Cc}\u2028\u2029]/u;
+/** No input of a tool has as many levels. */
+const deepest = 20;
 
 /** Throws invalid_input that names the first place in `input` whose text, or whose name, has a control character. */
 export function refuseControlCharacters(input: unknown): void {
@@ -21,6 +23,9 @@ export function refuseControlCharacters(input: unknown): void {
 function placeIn(value: unknown, path: readonly string[]): readonly string[] | null {
   if (typeof value === "string") return control.test(value) ? path : null;
   if (typeof value !== "object" || value === null) return null;
+  if (path.length >= deepest) {
+    throw new TwsError("invalid_input", `The input has more than ${deepest} levels of lists and objects.`);
+  }
   for (const [key, inner] of Object.entries(value)) {
     const here = [...path, key];
     if (control.test(key)) return here;

@@ -63,6 +63,13 @@ describe("text", () => {
     },
   );
 
+  test.each([10, 100_000])("that is nested %i levels deep is read, or refused by that name", (levels) => {
+    const input: unknown = JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`);
+    expect(errorOf(input)).toBe(
+      levels < 20 ? "none" : "The input has more than 20 levels of lists and objects.",
+    );
+  });
+
   test("in any script is taken", () => {
     expect(errorOf({ symbol: "Müller 日本 €", rows: [1, null, true, ""] })).toBe("none");
   });
