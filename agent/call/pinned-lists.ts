@@ -2,7 +2,7 @@ import type { Caller } from "../../shared/caller.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** What a list answers: the same question of the same caller has the same list, whatever page of it is asked for. */
+/** The question that a list answers: whichever page is asked for, the same caller is shown the same list. */
 interface Question {
   readonly caller: Pick<Caller, "grantId" | "accounts">;
   readonly tool: string;

@@ -54,7 +54,7 @@ async function offer(edgeUrl: string, old: AgentKey, fresh: AgentKey): Promise<v
   );
 }
 
-/** Whether the edge took the new key already, and only its answer was lost. */
+/** True when the edge took the new key already, and only its answer was lost. */
 async function isTaken(edgeUrl: string, fresh: AgentKey): Promise<boolean> {
   try {
     await createEdgeClient(edgeUrl, fresh).ask(

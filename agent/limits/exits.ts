@@ -28,8 +28,9 @@ interface ExitDeps {
 
 /**
  * What an order would open as an exit, or what it leaves its exits to open as their entry: an exit closes what its entry
- * has filled or may fill, what the other exits have left of that, and never more than what the working orders of its side
- * leave of the position, since all of them share the one. `call` are the new orders of the same call, `orders` those of the account, and `position` is that in the order's instrument.
+ * has filled or may fill, what the other exits have left of that, and never more than what the working orders of its
+ * side leave of the position, since all of them share the one. `call` are the new orders of the same call, `orders` those
+ * of the account, and `position` is that in the order's instrument.
  */
 export function openingsOf(
   { spec, changes, isExit }: ProposedOrder,
@@ -95,7 +96,7 @@ const heldFor = ({ action }: Pick<Order, "action">, position: number): number =>
   action === "SELL" ? position : -position;
 
 /**
- * What the working orders of the same side leave of the position for an order to close; negative as `heldFor` is. The
+ * The part of a position that the working orders of the same side leave for an order to close; negative as `heldFor` is. The
  * exits of one entry cancel each other, so the largest of them counts, and as far as the entry has still to fill they
  * wait for that. `except` is the order itself, whose family has no claim against it.
  */

@@ -11,7 +11,7 @@ import type { Reconciler } from "./reconciler.ts";
 /** How long after its answer an order without a key is taken for a repeat of it. */
 const repeatedWithinMs = 10_000;
 
-/** What one intent is about to place. */
+/** The orders that one intent is about to place. */
 export interface Claim {
   readonly intentId: string;
   readonly grantId: string;
@@ -79,7 +79,7 @@ export function createDuplicates({ journal, observed, now, elapsed }: Deps) {
     }
   }
 
-  /** What an earlier process has left: its clock is not ours, so one that was set back counts as an answer of now. */
+  /** Reads the orders that an earlier process has left: its clock is not ours, so one that was set back counts as an answer of now. */
   function seed(): void {
     if (isSeeded) return;
     for (const { intent, answeredAt } of journal.possiblyRepeated(now() - repeatedWithinMs)) {

@@ -33,7 +33,7 @@ export const digestOfSpecs = (specs: readonly OrderSpec[]): string =>
   digestOf({ orders: specs.map((spec) => exactTerms(spec)) });
 
 /**
- * What orders come to, however they were asked for: an instrument by its conId, wherever it is routed, alone or in a
+ * Names orders by their terms, however they were asked for: an instrument by its conId, wherever it is routed, alone or in a
  * group.
  */
 export const digestOfTerms = (specs: readonly OrderSpec[]): string =>
