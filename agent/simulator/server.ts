@@ -98,7 +98,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const world = options.world ?? createWorld({ seed, now, accounts, realHours });
   const state = noFaults();
   const listEnds = createListEnds();
-  const orderFaults = createOrderFaultLine();
+  const orderFaults = createOrderFaultLine((clientId, orderId) => world.ledger.expect(clientId, orderId));
   const record = options.recordTicks === true ? createTickRecord(() => state.muted) : null;
   const replies = createReplies();
   const clients = new Map<number, Client>();
@@ -217,6 +217,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       refuseLate: (orderId, reason) => world.ledger.refuseLate(orderId, reason),
       park: (orderId, whyHeld) => world.ledger.park(orderId, whyHeld),
       placeByHand: (order) => placeByHand(world, order),
+      answerDialogs: (isAccepted) => orderFaults.answerDialogs(isAccepted),
+      beginDay: () => world.ledger.beginDay(),
       resetDepth: () => handlers.resetDepth(),
       silence: (symbols, forGood) => handlers.silence(symbols, forGood),
       setReply: (kind, reply) => replies.set(kind, reply),

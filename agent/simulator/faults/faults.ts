@@ -59,6 +59,10 @@ export interface Faults {
   park(orderId: number, whyHeld: string | null): boolean;
   /** Somebody makes an order in the window of TWS: at the market, or with a limit. False for an unknown symbol. */
   placeByHand(order: HandMadeOrder): boolean;
+  /** Somebody answers the dialogs that hold orders (see `dialog` of `orders`): takes them all, or none. */
+  answerDialogs(isAccepted: boolean): void;
+  /** A new day begins for the lists of ended orders and fills: what is older they do not show any more. */
+  beginDay(): void;
   /** The daily restart: everyone is cut off and all subscriptions are gone. */
   restart(): void;
 }
@@ -104,6 +108,8 @@ export interface FaultTargets {
   refuseLate(orderId: number, reason: string): boolean;
   park(orderId: number, whyHeld: string | null): boolean;
   placeByHand(order: HandMadeOrder): boolean;
+  answerDialogs(isAccepted: boolean): void;
+  beginDay(): void;
   resetDepth(): void;
   silence(symbols: readonly string[], forGood: boolean): void;
   setReply(kind: RequestKind, reply: Reply | null): void;
@@ -146,6 +152,8 @@ export function createFaults(targets: FaultTargets): Faults {
     refuseLate: (orderId, reason) => targets.refuseLate(orderId, reason),
     park: (orderId, whyHeld) => targets.park(orderId, whyHeld),
     placeByHand: (order) => targets.placeByHand(order),
+    answerDialogs: (isAccepted) => targets.answerDialogs(isAccepted),
+    beginDay: () => targets.beginDay(),
     restart() {
       state.upstreamLost = false;
       targets.dropAll();

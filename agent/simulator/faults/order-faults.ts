@@ -25,6 +25,12 @@ export interface OrderFaults {
   readonly withoutStatuses?: boolean;
   /** Each change of a limit is taken at a price so much higher than the one asked for. */
   readonly repricedBy?: number;
+  /** Each placeOrder is held by a dialog of TWS, and nothing is said of it, until `answerDialogs`. */
+  readonly dialog?: boolean;
+  /** Each placeOrder is answered at once with an error of this code, and taken all the same `takenAfterMs` later. */
+  readonly oddCode?: number;
+  /** 0 by default. */
+  readonly takenAfterMs?: number;
   /** Lists without their end: 53 of open orders, 55 of executions, 102 of completed orders. */
   readonly withoutEnds?: readonly number[];
   /** For so long from now, in milliseconds, the lists of completed orders and executions are empty, as after a restart. */
@@ -42,6 +48,11 @@ export const orderFaultsHelp = `  --order-faults <list>  what goes wrong with or
                            no-statuses  an order's first openOrder is all that is told of its state
                            reprice=<amount>
                                         changes of a limit are taken so much higher than asked
+                           dialog       a dialog holds each placeOrder until the scenario answer-dialogs
+                           odd-code=<code>
+                                        each placeOrder is answered with this error, and taken all the same
+                           taken-after=<ms>
+                                        so much later
                            no-end=53|55|102
                                         lists of open orders, executions or completed orders never end
                            empty=<ms>   lists of completed orders and executions are empty for so long
@@ -56,6 +67,9 @@ export function parseOrderFaults(text: string): OrderFaults {
     if (name === "duplicate" && value === "") faults.duplicate = true;
     else if (name === "reorder" && value === "") faults.reorder = true;
     else if (name === "no-statuses" && value === "") faults.withoutStatuses = true;
+    else if (name === "dialog" && value === "") faults.dialog = true;
+    else if (name === "odd-code" && Number.isInteger(count) && count > 0) faults.oddCode = count;
+    else if (name === "taken-after" && count > 0) faults.takenAfterMs = count;
     else if (name === "delay" && count > 0) faults.delayMs = count;
     else if (name === "reprice" && Number.isFinite(count)) faults.repricedBy = count;
     else if (name === "empty" && count > 0) faults.emptyMs = count;
@@ -91,6 +105,8 @@ const isOrderError = ([id, , subject]: Message) => id === errorId && Number(subj
 
 export interface OrderFaultLine {
   set(faults: OrderFaults): void;
+  /** Somebody answers the dialogs that hold orders: takes them all, or none. */
+  answerDialogs(isAccepted: boolean): void;
   /** The client as it is under the faults. */
   wrap(client: Client): Client;
   /** Takes in one message, which `handle` does unless the line is cut before. */
@@ -100,7 +116,10 @@ export interface OrderFaultLine {
 }
 
 /** Stands between the handlers and the wire, and spoils what it is told to. */
-export function createOrderFaultLine(): OrderFaultLine {
+export function createOrderFaultLine(
+  /** Told of an order that a dialog holds: its id is used, though ids behind it are taken first. */
+  onHeld: (clientId: number, orderId: number) => void = () => {},
+): OrderFaultLine {
   let faults: OrderFaults = {};
   let ordersLeft = 0;
   let silent: Client | null = null;
@@ -108,6 +127,8 @@ export function createOrderFaultLine(): OrderFaultLine {
   /** The kind of the request that is being answered; null between requests. */
   let asked: number | null = null;
   const placed = new Set<string>();
+  /** What the dialogs hold, in the order it came. */
+  let dialogs: (() => void)[] = [];
   let cutBehind: { readonly clientId: number; readonly orderId: number } | null = null;
 
   function takesOrder(fields: readonly string[]): boolean {
@@ -192,6 +213,11 @@ export function createOrderFaultLine(): OrderFaultLine {
       emptyUntil = performance.now() + (next.emptyMs ?? 0);
       cutBehind = null;
     },
+    answerDialogs(isAccepted) {
+      const held = dialogs;
+      dialogs = [];
+      for (const take of isAccepted ? held : []) take();
+    },
     wrap,
     taken({ clientId }, request) {
       if (request.type !== "placeOrder") return request;
@@ -211,20 +237,30 @@ export function createOrderFaultLine(): OrderFaultLine {
           asked = null;
         }
       };
-      if (!takesOrder(fields)) return handle();
+      const isOrder = Number(fields[0]) === placeOrder;
+      const take = (): void => {
+        if (isOrder && faults.dialog === true) {
+          onHeld(client.clientId, Number(fields[1]));
+          dialogs.push(handle);
+        } else if (isOrder && faults.oddCode !== undefined) {
+          wrap(client).error(Number(fields[1]), faults.oddCode, "Nobody knows what this means.");
+          setTimeout(handle, faults.takenAfterMs ?? 0).unref();
+        } else handle();
+      };
+      if (!takesOrder(fields)) return take();
       switch (faults.drop) {
         case undefined:
-          return handle();
+          return take();
         case "before-reading":
           return client.cut();
         case "after-reading":
           silent = client;
-          handle();
+          take();
           silent = null;
           return client.cut();
         case "after-acknowledging":
           cutBehind = { clientId: client.clientId, orderId: Number(fields[1]) };
-          return handle();
+          return take();
       }
     },
   };

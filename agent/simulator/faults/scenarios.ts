@@ -58,6 +58,9 @@ export const scenariosHelp = `Scenarios, for --scene and --input:
     reset-depth          317: every book of market depth starts anew
   orders
     orders [<word>,…]    what goes wrong with orders, in the words of --order-faults
+    answer-dialogs accept|decline
+                         somebody answers the dialogs that hold orders
+    begin-day            the lists of ended orders and fills begin anew
     correct <execId> <price>
                          the exchange corrects the price of a fill
     by-hand BUY|SELL <quantity> <symbol> [limit]
@@ -167,6 +170,12 @@ export async function playScenario(faults: Faults, line: string): Promise<void> 
       return faults.resetDepth();
     case "orders":
       return faults.orders(parseOrderFaults(subject));
+    case "answer-dialogs":
+      if (subject !== "accept" && subject !== "decline")
+        throw new Error("answer-dialogs needs accept or decline.");
+      return faults.answerDialogs(subject === "accept");
+    case "begin-day":
+      return faults.beginDay();
     case "correct":
       if (!faults.correctExecution(subject, number(words, 2, "a price")))
         throw new Error(`There is no fill '${subject}' of today.`);

@@ -33,6 +33,10 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
   /** The last id of an order made by hand; -1 is that of system messages. */
   let handId = -1;
   let bindsNew = false;
+  /** Orders that dialogs hold, by client and id. */
+  const expected = new Set<string>();
+  /** What ended or was filled before is on no list. */
+  let listedFrom = 0;
   let executed = Math.floor(now() / 1000);
 
   const emit = (event: LedgerEvent) => {
@@ -63,7 +67,8 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     if (open !== undefined) return modify(open, full);
     const ended = orders.ended(request.clientId, request.orderId);
     if (ended?.status === "Filled") return fail(request, 104, "Cannot modify a filled order.");
-    if (request.orderId < orders.nextValidId(request.clientId))
+    const isExpected = expected.delete(`${request.clientId} ${request.orderId}`);
+    if (!isExpected && request.orderId < orders.nextValidId(request.clientId))
       return fail(request, 103, "Duplicate order id");
     if (request.parentId !== 0 && orders.open(request.clientId, request.parentId) === undefined) {
       return fail(request, 10006, "Missing parent order");
@@ -396,6 +401,7 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
   return {
     accounts: accounts.names,
     nextValidId: (clientId) => orders.nextValidId(clientId),
+    expect: (clientId, orderId) => void expected.add(`${clientId} ${orderId}`),
     place,
     placeByHand,
     bind,
@@ -416,15 +422,19 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
         .allOpen()
         .filter((order) => !order.staged)
         .map(snapshot),
+    beginDay() {
+      // what has happened at this very instant was yesterday
+      listedFrom = now() + 1;
+    },
     completedOrders() {
-      const since = accounts.roll();
+      const since = Math.max(accounts.roll(), listedFrom);
       return orders
         .allEnded()
         .filter(({ completedAt }) => (completedAt ?? 0) >= since)
         .map(snapshot);
     },
     executions() {
-      const since = accounts.roll();
+      const since = Math.max(accounts.roll(), listedFrom);
       return executions.filter(({ at }) => at >= since);
     },
     positions: accounts.positions,

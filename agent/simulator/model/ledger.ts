@@ -129,6 +129,8 @@ export interface Ledger {
   readonly accounts: readonly string[];
   /** Next unused order id of a client; ids below it that are not open orders are 103. */
   nextValidId(clientId: number): number;
+  /** An order of this id is held back by a dialog, and is no duplicate when it is placed behind later ones. */
+  expect(clientId: number, orderId: number): void;
   /** New order, or modification when (clientId, orderId) is an open order. Answers come as events. */
   place(request: OrderRequest): void;
   /** An order made in the window of TWS: of client 0, and without an order id until it is bound. */
@@ -146,6 +148,8 @@ export interface Ledger {
   refuseLate(orderId: number, reason: string): boolean;
   /** Sets a working order Inactive for a reason such as `locate`; null wakes it. False when no such order works. */
   park(orderId: number, whyHeld: string | null): boolean;
+  /** From now on the lists of ended orders and executions begin here. */
+  beginDay(): void;
   openOrders(): readonly Order[];
   /** Today's ended orders, oldest first. */
   completedOrders(): readonly Order[];
