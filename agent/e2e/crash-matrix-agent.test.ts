@@ -6,7 +6,7 @@ import { trader } from "../handlers/handlers.fixture.ts";
 import { verifyChain } from "../journal/audit-trail.ts";
 import { openJournalFile } from "../journal/database.ts";
 import { startSimulator } from "../simulator/server.ts";
-import { createTable, type Fault, playCells } from "./chaos/crash-matrix.ts";
+import { createTable, type Fault, fillBefore, playCells } from "./chaos/crash-matrix.ts";
 import { type Operation, operations, type Rig } from "./chaos/crash-operations.ts";
 import { bundleAgent, type Death, startKillableAgent } from "./rigs/killable-agent.ts";
 
@@ -36,6 +36,7 @@ interface KillableRig extends Rig {
 async function startRig(name: string): Promise<KillableRig> {
   const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500 });
   const agent = await startKillableAgent(program, join(folder, `${name}.db`), simulator.port);
+  await fillBefore(agent.peer.ask);
   return {
     ask: agent.peer.ask,
     simulator,

@@ -8,7 +8,14 @@ import { verifyChain } from "../journal/audit-trail.ts";
 import type { OrderFaults } from "../simulator/faults/order-faults.ts";
 import { startSimulator, type Simulator } from "../simulator/server.ts";
 import { eventually } from "./clients/clients.ts";
-import { createTable, emptyForMs, type Fault, playCells, quickReconcile } from "./chaos/crash-matrix.ts";
+import {
+  createTable,
+  emptyForMs,
+  type Fault,
+  fillBefore,
+  playCells,
+  quickReconcile,
+} from "./chaos/crash-matrix.ts";
 import { type Operation, operations, type Rig } from "./chaos/crash-operations.ts";
 import { plainAsk } from "./rigs/dispatch-client.ts";
 
@@ -52,6 +59,7 @@ async function startRig(name: string): Promise<TwsRig & { close(): Promise<void>
   });
   const back = () => agent.session.whenConnected(10_000);
   await back();
+  await fillBefore(plainAsk(agent.handlers));
   return {
     ask: plainAsk(agent.handlers),
     simulator,

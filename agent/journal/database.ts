@@ -144,6 +144,12 @@ const migrations = [
          AND json_extract(shown, '$.filled') > 0));
    INSERT INTO used SELECT account, at / 900000, grant_id, is_approved, sum(cents) FROM counted GROUP BY 1, 2, 3, 4;
    CREATE INDEX intent_by_sending ON intent (sent_at) WHERE sent_at IS NOT NULL;`,
+  // what was told of an order and was wrong, and since when the agent has been cancelling one itself
+  `CREATE TABLE revision (
+     intent_id TEXT PRIMARY KEY REFERENCES intent,
+     corrected TEXT,
+     cancelling_at INTEGER
+   ) STRICT;`,
 ] as const;
 
 /**

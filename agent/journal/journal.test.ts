@@ -36,6 +36,8 @@ test("an intent goes from step to step, each in the trail, and is the same after
     sentAt: null,
     value: null,
     outcome: null,
+    corrected: null,
+    cancellingAt: null,
     legs: [],
   });
   journal.reserve("ag1:a", [legOf(7, "entry"), legOf(8, "takeProfit"), legOf(9, "stopLoss")], 1_805, permit);
@@ -94,6 +96,48 @@ test("what turns up after it was unknown has no error any more", () => {
   journal.markUnknown("ag1:a", new TwsError("outcome_unknown", "Nobody knows."));
   journal.acknowledge("ag1:a", [orderOf(7)], false);
   expect(journal.intent("ag1:a")).toMatchObject({ state: "acked", outcome: null });
+});
+
+test("what was told and was wrong is taken back, in the trail too, and stays known", () => {
+  acked("ag1:a", 7);
+  journal.markAbsent("ag1:a", error);
+  journal.correct("ag1:a", "absent");
+  journal.acknowledge("ag1:a", [orderOf(7)], false);
+  expect(journal.intent("ag1:a")).toMatchObject({ state: "acked", corrected: "absent" });
+  expect(steps().slice(-3)).toEqual(["absent", "corrected", "acknowledged"]);
+});
+
+test("a cancellation of the agent's own is known from before it is sent until its end", () => {
+  acked("ag1:a", 7);
+  journal.cancelling("ag1:a");
+  const since = now;
+  now += 1_000;
+  journal.cancelling("ag1:a");
+  journal.markUnknown("ag1:a", error);
+  expect(journal.intent("ag1:a")).toMatchObject({ state: "unknown", cancellingAt: since });
+  journal.reject("ag1:a", error);
+  expect(journal.intent("ag1:a")?.cancellingAt).toBeNull();
+  expect(steps().slice(-3)).toEqual(["cancelling", "unknown", "rejected"]);
+});
+
+test("those whose last word may be revised are absent, rejected, or ended as Inactive or unlisted", () => {
+  for (const [intentId, status] of [
+    ["ag1:filled", "Filled"],
+    ["ag1:inactive", "Inactive"],
+    ["ag1:unlisted", "Unknown"],
+  ] as const) {
+    acked(intentId, 7);
+    journal.acknowledge(intentId, [orderOf(7, { status })], true);
+  }
+  acked("ag1:absent", 8);
+  journal.markAbsent("ag1:absent", error);
+  acked("ag1:rejected", 9);
+  journal.reject("ag1:rejected", error);
+  const revisable = (since: number, most: number) =>
+    journal.revisableSince(since, most).map(({ intentId }) => intentId);
+  expect(revisable(0, 10).toSorted()).toEqual(["ag1:absent", "ag1:inactive", "ag1:rejected", "ag1:unlisted"]);
+  expect(revisable(0, 2)).toHaveLength(2);
+  expect(revisable(now + 1, 10)).toEqual([]);
 });
 
 test("an intent that was refused comes in anew, without what it had before", () => {
@@ -251,9 +295,9 @@ test("what has filled and ended of an account since then is listed by its refere
   journal.acknowledge("ag1:bare", fill(3, 0), true);
   journal.acknowledge("ag1:working", fill(4, 1), false);
   journal.acknowledge("ag1:elsewhere", fill(5, 1), true);
-  const refs = (since: number) => journal.filledSince("DU1234567", since);
-  expect(refs(0)).toEqual([legOf(1).orderRef, legOf(2).orderRef]);
-  expect(refs(now)).toEqual([legOf(2).orderRef]);
+  const refs = (since: number) => journal.filledSince(since).map(({ orderRef }) => orderRef);
+  expect(refs(0)).toEqual([1, 2, 5].map((orderId) => legOf(orderId).orderRef));
+  expect(refs(now)).toEqual([2, 5].map((orderId) => legOf(orderId).orderRef));
 });
 
 test("usage counts what may be at TWS: the value of the day by account, the orders of the last minute by all", () => {

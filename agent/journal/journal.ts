@@ -51,6 +51,10 @@ export interface Intent extends NewIntent {
   readonly value: number | null;
   /** Why it was refused, rejected, unknown or absent. */
   readonly outcome: ErrorBody | null;
+  /** What the caller was told before and was wrong; null while nothing was. */
+  readonly corrected: "absent" | "rejected" | null;
+  /** Unix milliseconds: since when the agent cancels its entry of its own accord. Null when it does not. */
+  readonly cancellingAt: number | null;
   readonly legs: readonly Leg[];
 }
 
@@ -95,6 +99,13 @@ const IntentRow = z
     sentAt: sent_at,
   }));
 
+const RevisionRow = z
+  .object({
+    corrected: z.enum(["absent", "rejected"]).nullable(),
+    cancelling_at: z.int().nullable(),
+  })
+  .transform(({ corrected, cancelling_at }) => ({ corrected, cancellingAt: cancelling_at }));
+
 const LegRow = z
   .object({
     leg: z.string(),
@@ -127,7 +138,13 @@ export function createJournal(file: JournalFile, now: () => number) {
       .map((row) => LegRow.parse(row));
   const toIntent = (db: DatabaseSync, row: unknown): Intent => {
     const intent = IntentRow.parse(row);
-    return { ...intent, legs: legsOf(db, intent.intentId) };
+    const revision = db
+      .prepare("SELECT corrected, cancelling_at FROM revision WHERE intent_id = ?")
+      .get(intent.intentId);
+    const { corrected, cancellingAt } = RevisionRow.parse(
+      revision ?? { corrected: null, cancelling_at: null },
+    );
+    return { ...intent, corrected, cancellingAt, legs: legsOf(db, intent.intentId) };
   };
   const find = (db: DatabaseSync, intentId: string): Intent | null => {
     const row = db.prepare("SELECT * FROM intent WHERE intent_id = ?").get(intentId);
@@ -177,7 +194,9 @@ export function createJournal(file: JournalFile, now: () => number) {
         intent.notAfter,
       );
     if (Number(changes) !== 1) throw new Error(`The intent ${intent.intentId} may have been sent already.`);
-    db.prepare("DELETE FROM leg WHERE intent_id = ?").run(intent.intentId);
+    for (const table of ["leg", "revision"]) {
+      db.prepare(`DELETE FROM ${table} WHERE intent_id = ?`).run(intent.intentId);
+    }
   }
 
   function insertLegs(db: DatabaseSync, intentId: string, legs: readonly NewLeg[]): void {
@@ -197,6 +216,9 @@ export function createJournal(file: JournalFile, now: () => number) {
     for (const one of orders) write.run(JSON.stringify(one), one.permId, intentId, one.orderRef ?? "");
   }
 
+  const endCancelling = (db: DatabaseSync, intentId: string): void =>
+    void db.prepare("UPDATE revision SET cancelling_at = NULL WHERE intent_id = ?").run(intentId);
+
   const end = (
     intentId: string,
     state: "refused" | "rejected" | "unknown" | "absent",
@@ -208,6 +230,7 @@ export function createJournal(file: JournalFile, now: () => number) {
       show(db, intentId, orders);
       db.prepare("UPDATE intent SET outcome = ? WHERE intent_id = ?").run(JSON.stringify(body), intentId);
       if (state === "rejected") noteAnswer(db, intentId);
+      if (state !== "unknown") endCancelling(db, intentId);
       move(db, intentId, state, state, body.code);
     });
     if (state === "rejected") tellAnswered(intentId);
@@ -270,12 +293,48 @@ export function createJournal(file: JournalFile, now: () => number) {
         show(db, intentId, orders);
         db.prepare("UPDATE intent SET outcome = NULL WHERE intent_id = ?").run(intentId);
         noteAnswer(db, intentId);
+        endCancelling(db, intentId);
         // no quantities: the trail is mirrored at the edge
         const words = orders.map(({ orderId, status }) => `${orderId} ${status}`);
         move(db, intentId, state, isOver ? "done" : "acknowledged", words.join(", "));
       });
       tellAnswered(intentId);
     },
+
+    /** TWS shows an order that was called absent or rejected: what was told is taken back, and the trail says so. */
+    correct(intentId: string, told: "absent" | "rejected"): void {
+      file.write("corrected", (db) => {
+        db.prepare(
+          `INSERT INTO revision (intent_id, corrected) VALUES (?, ?)
+           ON CONFLICT (intent_id) DO UPDATE SET corrected = excluded.corrected`,
+        ).run(intentId, told);
+        move(db, intentId, "unknown", "corrected", `told as ${told}; TWS shows it`);
+      });
+    },
+
+    /** The agent is about to cancel the entry of its own accord; until the end of that it is no placed order. */
+    cancelling(intentId: string): void {
+      file.write("cancelling", (db) => {
+        const { changes } = db
+          .prepare(
+            `INSERT INTO revision (intent_id, cancelling_at) VALUES (?, ?)
+             ON CONFLICT (intent_id) DO UPDATE SET cancelling_at = excluded.cancelling_at WHERE cancelling_at IS NULL`,
+          )
+          .run(intentId, now());
+        const intent = find(db, intentId);
+        if (intent !== null && Number(changes) === 1) {
+          move(db, intentId, intent.state, "cancelling", "the agent cancels its entry");
+        }
+      });
+    },
+
+    /** TWS knows no order to cancel. */
+    notCancelling: (intentId: string): void =>
+      file.write("not cancelling", (db) => {
+        endCancelling(db, intentId);
+        const intent = find(db, intentId);
+        if (intent !== null) move(db, intentId, intent.state, "not cancelling", "TWS knows no such order");
+      }),
 
     /** A message that needs no order to be found again has been dealt with. */
     finish(intentId: string, words: string): void {
@@ -373,21 +432,29 @@ export function createJournal(file: JournalFile, now: () => number) {
         ),
       ),
 
-    /** References of an account's orders that were sent since then, filled and ended: TWS's lists of today must show them. */
-    filledSince: (account: string, since: number): string[] =>
+    /** Orders that were sent since then, filled and ended: lists of that time must show them. */
+    filledSince: (since: number): { readonly orderRef: string; readonly account: string }[] =>
       file.read((db) =>
         db
           .prepare(
-            `SELECT order_ref FROM intent JOIN leg USING (intent_id)
-             WHERE account = ? AND created_at >= ? AND state = 'done' AND kind IN ('place', 'bracket')
+            `SELECT order_ref, account FROM intent JOIN leg USING (intent_id)
+             WHERE created_at >= ? AND state = 'done' AND kind IN ('place', 'bracket')
                AND json_extract(shown, '$.filled') > 0`,
           )
-          .all(account, since)
-          .map(({ order_ref }) => String(order_ref)),
+          .all(since)
+          .map(({ order_ref, account }) => ({ orderRef: String(order_ref), account: String(account) })),
       ),
 
-    /** Intents that were called absent, sent since then. */
-    absentSince: (since: number) => select("state = 'absent' AND created_at >= ?", since),
+    /** The newest intents since then whose last word TWS may still revise: absent, rejected, and ended as Inactive or unlisted. */
+    revisableSince: (since: number, most: number): Intent[] =>
+      select(
+        `created_at >= ? AND kind IN ('place', 'bracket') AND (state IN ('absent', 'rejected')
+           OR (state = 'done' AND EXISTS (SELECT 1 FROM leg WHERE leg.intent_id = intent.intent_id
+             AND json_extract(shown, '$.status') IN ('Inactive', 'Unknown'))))
+         ORDER BY created_at DESC LIMIT ?`,
+        since,
+        most,
+      ),
 
     audit: {
       head: () => file.read(headOf),

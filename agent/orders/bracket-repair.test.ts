@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { trader } from "../handlers/handlers.fixture.ts";
+import { scriptedWorld } from "../tws/test-support/scripted-ledger.fixture.ts";
 import { nameOf } from "./intent-id.ts";
 import { startOrders, untilAnswer, type OrdersFixture } from "./orders.fixture.ts";
 
@@ -18,8 +19,11 @@ const badTakeProfit = { takeProfitPrice: 9_000.001 };
 /** The agent dies as soon as TWS has the last leg that it takes, and so sees to nothing itself. */
 async function dieBehind(fixture: OrdersFixture, input: object, messages: number): Promise<void> {
   const { promise: dead, resolve } = Promise.withResolvers<void>();
+  let isDead = false;
   const die = () => {
     off();
+    if (isDead) return;
+    isDead = true;
     resolve(fixture.host().crash());
   };
   // held back, the legs are no event yet; a refused one is, and the last may still be on its way
@@ -34,6 +38,12 @@ async function dieBehind(fixture: OrdersFixture, input: object, messages: number
 }
 
 const cancelOrder = 4;
+
+const cancelsOf = (fixture: OrdersFixture) =>
+  fixture
+    .simulator()
+    .received()
+    .filter(({ id }) => id === cancelOrder).length;
 
 const again = (fixture: OrdersFixture, input: object = {}) =>
   fixture.call("ibkr_place_bracket_order", { ...asked, ...input });
@@ -74,10 +84,12 @@ test("an entry that has filled without its take profit keeps its stop loss, and 
 
 test.for([2, 3])("an entry that TWS holds back, since leg %i never came, is cancelled there", async (nth) => {
   const fixture = await startOrders();
+  await fixture.fillBefore();
+  const before = fixture.placed();
   const { ledger } = fixture.simulator().world;
   fixture.simulator().faults.orders({ drop: "before-reading", nth });
   const { intentId } = nameOf(trader.grantId, "b");
-  await dieBehind(fixture, {}, nth);
+  await dieBehind(fixture, {}, before + nth);
   await untilAnswer(() => fixture.stateOf("b"), isSettled);
   const entry = ledger.completedOrders().find(({ request }) => request.orderRef === `${intentId}:P`);
   expect(entry).toMatchObject({ status: "Cancelled", filled: 0 });
@@ -103,22 +115,79 @@ test("a bracket that TWS has whole is left as it is", async () => {
   expect(fixture.placed()).toBe(3);
 });
 
-test("a bracket whose fill TWS does not list at first is whole when it does, also while it is being mended", async () => {
+test("a bracket whose fill TWS does not list at first is whole when it does, and is left alone until then", async () => {
   const fixture = await startOrders();
   fixture.simulator().faults.orders({ drop: "after-reading", nth: 3, emptyMs: 60_000 });
-  const placing = again(fixture, { entryPrice: 5_000 });
-  const cancels = () =>
-    fixture
-      .simulator()
-      .received()
-      .filter(({ id }) => id === cancelOrder).length;
-  await untilAnswer(cancels, (count) => count > 0);
+  await again(fixture, { entryPrice: 5_000 });
+  await untilAnswer(
+    () => fixture.status({ idempotencyKey: "b" }),
+    (answer) => JSON.stringify(answer).includes("TWS shows a part of it"),
+  );
   fixture.simulator().faults.orders({});
-  await placing;
   await untilAnswer(() => fixture.stateOf("b"), isSettled);
   expect(fixture.stateOf("b")).toBe("acked");
   expect(await again(fixture, { entryPrice: 5_000 })).toMatchObject({
     output: { status: "Filled", filled: 1 },
   });
+  expect(cancelsOf(fixture)).toBe(0);
   expect(fixture.simulator().world.ledger.openOrders()).toHaveLength(2);
+});
+
+test("a bracket that TWS has refused while the agent died was refused, is told so, and counts no more", async () => {
+  const fixture = await startOrders();
+  const input = { quantity: 1_000_000, entryPrice: 200 };
+  await dieBehind(fixture, input, 3);
+  await untilAnswer(() => fixture.stateOf("b"), isSettled);
+  expect(fixture.stateOf("b")).toBe("rejected");
+  expect(await again(fixture, input)).toMatchObject({
+    error: { code: "order_rejected", message: expect.stringMatching(/as Inactive.*nothing was filled/) },
+  });
+  expect(cancelsOf(fixture)).toBeLessThan(3);
+  expect(fixture.host().agent().orders.status().unknownOrders).toBe(0);
+});
+
+test("a bracket that is merely not seen in time is not cancelled, and placed when it is seen", async () => {
+  const fixture = await startOrders();
+  await fixture.fillBefore();
+  fixture.simulator().faults.orders({ delayMs: 2_500 });
+  expect(await again(fixture)).toMatchObject({ error: { code: "outcome_unknown" } });
+  await untilAnswer(() => fixture.stateOf("b"), isSettled);
+  fixture.simulator().faults.orders({});
+  expect(fixture.stateOf("b")).toBe("acked");
+  expect(cancelsOf(fixture)).toBe(0);
+  expect(await again(fixture)).toMatchObject({ output: { status: "Submitted" } });
+  expect(fixture.simulator().world.ledger.openOrders()).toHaveLength(3);
+});
+
+test("a bracket that the agent is cancelling is no placed one, whole as it may look, until that is over", async () => {
+  let takeProfit = () => {};
+  let cancel = () => {};
+  const world = scriptedWorld({
+    onPlace(request, _tell, proceed) {
+      if (request.orderType !== "LMT" || request.parentId === 0 || request.transmit) return proceed();
+      world.ledger.expect(request.clientId, request.orderId);
+      takeProfit = () => world.ledger.place({ ...request, transmit: true });
+    },
+    onCancel: (_orderId, _tell, proceed) => (cancel = proceed),
+  });
+  const fixture = await startOrders({ world });
+  expect(await again(fixture)).toMatchObject({ error: { code: "outcome_unknown" } });
+  takeProfit();
+  await untilAnswer(
+    () => world.ledger.openOrders().length,
+    (count) => count === 3,
+  );
+  const cancelling = {
+    error: {
+      code: "outcome_unknown",
+      message: expect.stringMatching(/agent has been cancelling its entry since/),
+    },
+  };
+  expect(await again(fixture)).toMatchObject(cancelling);
+  await fixture.host().crash();
+  expect(await again(fixture)).toMatchObject(cancelling);
+  cancel();
+  await untilAnswer(() => fixture.stateOf("b"), isSettled);
+  expect(fixture.stateOf("b")).toBe("rejected");
+  expect(world.ledger.openOrders()).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEnded, isFinal } from "../../shared/order.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { Intent, Leg } from "../journal/journal.ts";
 import type { ObservedOrders } from "./observed-orders.ts";
@@ -85,7 +85,7 @@ async function cancelled(
   orderBook: OrderBook,
   signal: AbortSignal,
 ): Promise<Order | null> {
-  if (shown !== null && isFinal(shown.status) && shown.status !== "Inactive") return shown;
+  if (shown !== null && hasEnded(shown)) return shown;
   try {
     const order = await orderBook.cancel(orderId, { timeoutMs: cancelMs, signal });
     return isFinal(order.status) ? order : null;

@@ -5,6 +5,12 @@ import type { Intent, Leg } from "../journal/journal.ts";
 
 const notListed = "TWS does not list this order now; this is how it was known last.";
 
+/** An Inactive order has ended when TWS was seen to list it no more, or had refused it; else it may have woken since. */
+const isEnd = (order: Order, state: Intent["state"]): boolean =>
+  order.status === "Inactive"
+    ? state === "rejected" || (state === "done" && order.isFinal === true)
+    : hasEnded(order);
+
 /** The orders of an intent: as TWS shows them now, else as it has shown them last. */
 export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shownOwn" | "hasEnded">) {
   /** What TWS has shown to this process. An order without a reference of ours is known by its id alone. */
@@ -15,13 +21,14 @@ export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shown
   }
 
   /** A state of long ago is not shown as that of now. */
-  function shown(leg: Leg): Order | null {
+  function shown(leg: Leg, state: Intent["state"]): Order | null {
     const now = live(leg);
-    if (now !== null || leg.shown === null || hasEnded(leg.shown)) return now ?? leg.shown;
+    if (now !== null || leg.shown === null || isEnd(leg.shown, state)) return now ?? leg.shown;
     const { warnings } = leg.shown;
     return {
       ...leg.shown,
       status: "Unknown",
+      isFinal: false,
       warnings: warnings.includes(notListed) ? warnings : [...warnings, notListed],
     };
   }
@@ -30,8 +37,8 @@ export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shown
     live,
 
     /** Null while one is missing, or it has none. */
-    ordersOf({ legs }: Intent): readonly Order[] | null {
-      const orders = legs.flatMap((leg) => shown(leg) ?? []);
+    ordersOf({ legs, state }: Intent): readonly Order[] | null {
+      const orders = legs.flatMap((leg) => shown(leg, state) ?? []);
       return orders.length === legs.length && orders.length > 0 ? orders : null;
     },
 
@@ -50,7 +57,7 @@ export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shown
       }
       const now = leg.orderRef === "" ? live(leg) : null;
       if (now !== null) return hasEnded(now);
-      return leg.shown !== null && (hasEnded(leg.shown) || leg.shown.status === "Unknown");
+      return leg.shown !== null && (isEnd(leg.shown, "acked") || leg.shown.status === "Unknown");
     },
   };
 }

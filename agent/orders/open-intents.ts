@@ -1,3 +1,4 @@
+import type { Order } from "../../shared/order.ts";
 import { isAtEnd } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
 import { hasExits } from "./bracket-repair.ts";
@@ -14,11 +15,32 @@ interface Deps {
   readonly isProbed: (intentId: string) => boolean;
   /** Called when TWS shows every order of an intent that was probed for. */
   readonly found: (intent: Intent) => void;
+  /** Called when TWS shows something else than what was told of an intent that was at its end. */
+  readonly revise: (intentId: string) => void;
   readonly log: Log;
 }
 
+const isWorking = ({ status }: Order): boolean =>
+  status === "PreSubmitted" || status === "Submitted" || status === "PendingSubmit";
+
+/** TWS may show it otherwise later: it was refused, or ended as what may wake, or unseen. */
+const mayBeRevised = ({ kind, state, legs }: Intent): boolean =>
+  (kind === "place" || kind === "bracket") &&
+  (state === "rejected" ||
+    (state === "done" &&
+      legs.some(({ shown }) => shown?.status === "Inactive" || shown?.status === "Unknown")));
+
 /** Intents in flight: their end is not recorded yet. */
-export function createOpenIntents({ journal, observed, recordDelayMs, retryMs, isProbed, found, log }: Deps) {
+export function createOpenIntents({
+  journal,
+  observed,
+  recordDelayMs,
+  retryMs,
+  isProbed,
+  found,
+  revise,
+  log,
+}: Deps) {
   /** Each as last read: the order book is in memory, the journal is not. */
   const known = new Map<string, Intent>();
   let timer: NodeJS.Timeout | null = null;
@@ -27,7 +49,7 @@ export function createOpenIntents({ journal, observed, recordDelayMs, retryMs, i
   /** Reads an intent again, and drops it when there is nothing more to learn. */
   function read(intentId: string): Intent | null {
     const intent = journal.intent(intentId);
-    if (intent === null || isAtEnd(intent.state)) known.delete(intentId);
+    if (intent === null || (isAtEnd(intent.state) && !mayBeRevised(intent))) known.delete(intentId);
     else known.set(intentId, intent);
     return intent;
   }
@@ -60,15 +82,16 @@ export function createOpenIntents({ journal, observed, recordDelayMs, retryMs, i
         return intent.legs.every((leg) => observed.isOver(leg));
       case "sending":
       case "unknown":
-      case "absent":
         return intent.kind !== "modify" && observed.isEveryLegLive(intent);
+      case "absent":
+        return intent.kind !== "modify" && observed.liveOf(intent).length > 0;
+      case "rejected":
+      case "done":
+        return mayBeRevised(intent) && isOtherwise(intent);
       case "received":
       case "reserved":
-        return false;
-      case "done":
       case "refused":
-      case "rejected":
-        return true;
+        return false;
       default:
         return intent.state satisfies never;
     }
@@ -79,32 +102,41 @@ export function createOpenIntents({ journal, observed, recordDelayMs, retryMs, i
     switch (state) {
       case "acked":
         journal.acknowledge(intentId, observed.ordersOf(intent) ?? [], true);
-        known.delete(intentId);
+        read(intentId);
         return;
       case "sending":
       case "unknown":
         // an intent in progress is its own call's to record, and a bracket without exits the next probe's to repair
-        if (isProbed(intentId) && (kind !== "bracket" || hasExits(legs, observed))) found(intent);
+        if (intent.cancellingAt !== null || !isProbed(intentId)) return;
+        if (kind !== "bracket" || hasExits(legs, observed)) found(intent);
         return;
       case "absent":
-        log.error("orders.appeared_failed", { intentId });
-        found(intent);
+      case "rejected":
+      case "done":
+        revise(intentId);
         return;
       case "received":
       case "reserved":
-      case "done":
       case "refused":
-      case "rejected":
         return;
       default:
         state satisfies never;
     }
   }
 
+  /** TWS shows its first order as working, or as filled for more, than was told of it. */
+  function isOtherwise({ legs: [leg] }: Intent): boolean {
+    const order = leg === undefined ? null : observed.live(leg);
+    if (leg === undefined || order === null) return false;
+    return order.filled > (leg.shown?.filled ?? 0) || isWorking(order);
+  }
+
   return {
     add: (intent: Intent): void => void known.set(intent.intentId, intent),
     drop: (intentId: string): void => void known.delete(intentId),
     read,
+    /** Whether TWS shows something else of it than the journal has. */
+    hasNews,
     record,
     recordSoon: (): void => recordSoon(),
     close(): void {

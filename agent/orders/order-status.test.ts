@@ -33,13 +33,14 @@ test("one name is needed, and no more", async () => {
 
 test("an order that TWS has not shown is Unknown by its id too, and says that it is looked for", async () => {
   const fixture = await startOrders({}, { settledMs: 2_500 });
+  await fixture.fillBefore();
   fixture.simulator().faults.orders({ drop: "before-reading" });
   await fixture.place(key);
   await fixture.back();
-  for (const name of [{ intentId }, key, { orderId: 1 }]) {
+  for (const name of [{ intentId }, key, { orderId: 2 }]) {
     expect(await fixture.status(name)).toMatchObject({
       output: {
-        orderId: 1,
+        orderId: 2,
         status: "Unknown",
         order: null,
         warnings: [expect.stringMatching(/TWS has not shown it .* Do not place it again/)],

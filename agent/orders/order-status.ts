@@ -68,9 +68,12 @@ export async function lookUpOrder(
     const [order] = orders.reconciler.ordersOf(intent) ?? [];
     const words = orders.reconciler.describe(intent);
     const name = { intentId: intent.intentId, idempotencyKey: intent.idempotencyKey };
-    const status = { ...name, state: intent.state, note: intent.outcome?.message ?? words };
-    if (order !== undefined) return { ...answerOf(order), intent: status };
     const isOpen = intent.state === "sending" || intent.state === "unknown";
+    const isBeingDone = isOpen || orders.reconciler.isCancelling(intent);
+    // what is being done says more than why it was begun
+    const note = isBeingDone ? words : (intent.outcome?.message ?? words);
+    const status = { ...name, state: intent.state, note };
+    if (order !== undefined) return { ...answerOf(order), intent: status };
     return {
       orderId: intent.legs[0]?.orderId ?? null,
       account: intent.account,

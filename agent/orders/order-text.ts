@@ -44,20 +44,13 @@ export const stateText = {
   done: "It has ended at TWS.",
   refused: "It was not sent.",
   rejected: "TWS has refused it.",
-  absent: "It was sent, and TWS does not have it: it was looked for twice.",
+  absent: "It was sent, and TWS does not have it: what is known would have shown it. It is looked for on.",
 } as const;
 
 export const notSent = (): TwsError =>
   new TwsError("cancelled", "The agent stopped before the order was sent, so nothing was placed.", {
     nextStep: "Nothing was placed. Call again to place it.",
   });
-
-export const notAtTws = ({ sentAt }: Intent): TwsError =>
-  new TwsError(
-    "order_rejected",
-    `The order did not reach TWS: sent at ${new Date(sentAt ?? 0).toISOString()}, it is neither among the working nor the ended orders nor the fills, looked for twice.`,
-    { nextStep: "Nothing was placed. If it is still wanted, place it with a new idempotencyKey." },
-  );
 
 /** TWS shows other terms than a change asked for: it has not arrived, or was taken otherwise. */
 export const unchangedAtTws = ({ legs }: Intent, order: Order | null): TwsError =>

@@ -11,7 +11,7 @@ import { startSimulator, type Simulator, type SimulatorOptions } from "../simula
 import { nameOf } from "./intent-id.ts";
 
 /** As usual, a hundred times faster. */
-const times = { probeIntervalMs: 80, settledMs: 400, probeMs: 4_000, recordDelayMs: 5 };
+const times = { probeIntervalMs: 80, settledMs: 400, dialogMs: 600, probeMs: 4_000, recordDelayMs: 5 };
 
 export const far = { conId: 265_598, action: "BUY", quantity: 10, orderType: "LMT", limitPrice: 1 };
 export const market = { conId: 265_598, action: "BUY", quantity: 3, orderType: "MKT" };
@@ -62,6 +62,14 @@ export async function startOrders(
       host.agent().orders.journal.intent(nameOf(trader.grantId, key).intentId)?.state ?? null,
     /** placeOrder messages that TWS has had. */
     placed: () => simulator.received().filter(({ id }) => id === placeOrder).length,
+    /** An order of a minute ago that has filled: TWS's lists show that they reach back to it. */
+    async fillBefore(): Promise<void> {
+      await call("ibkr_place_order", { ...market, idempotencyKey: "before" });
+      await untilAnswer(
+        () => host.agent().orders.journal.intent(nameOf(trader.grantId, "before").intentId)?.state,
+        (state) => state === "done",
+      );
+    },
     back: () => host.whenUp(),
     /** The agent is stopped while `meanwhile` happens, and another begins with its journal. */
     async whileStopped(meanwhile: () => Promise<unknown>): Promise<void> {

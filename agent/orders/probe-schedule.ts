@@ -3,6 +3,8 @@ interface Probe {
   /** Complete probes that did not show it, since the last disconnect. */
   misses: number;
   missedAt: number;
+  /** The position before today's fills at the last miss; null when it was not read. */
+  positionBefore: number | null;
   /** All probes for it. */
   probeCount: number;
   timer: NodeJS.Timeout | null;
@@ -10,7 +12,7 @@ interface Probe {
 
 /** Longest wait between two probes: they become rarer, and never end. */
 const longestWaitMs = 5 * 60_000;
-/** Probes at the usual interval, before they become rarer. */
+/** Probes at the usual interval, before each wait is twice the last. */
 const mostUsualProbes = 6;
 
 /** Timers of the intents whose orders TWS has not shown: `run` is called when a probe is due. */
@@ -20,7 +22,7 @@ export function createProbeSchedule(probeIntervalMs: number, run: (intentId: str
   function of(intentId: string): Probe {
     const known = probes.get(intentId);
     if (known !== undefined) return known;
-    const probe: Probe = { misses: 0, missedAt: 0, probeCount: 0, timer: null };
+    const probe: Probe = { misses: 0, missedAt: 0, positionBefore: null, probeCount: 0, timer: null };
     probes.set(intentId, probe);
     return probe;
   }
@@ -32,15 +34,20 @@ export function createProbeSchedule(probeIntervalMs: number, run: (intentId: str
 
     /**
      * A complete probe, begun at `at` by the clock of the process, has not shown it. Probes in quick succession count as
-     * one. Returns how many count.
+     * one. Returns how many count, and whether the position before the fills is as it was at the last.
      */
-    recordMiss(intentId: string, at: number): number {
+    recordMiss(intentId: string, at: number, positionBefore: number | null) {
       const probe = of(intentId);
+      const positionsAgree =
+        positionBefore === null ? null : probe.misses === 0 || positionBefore === probe.positionBefore;
+      // fills and positions that do not go together are still on their way
+      if (positionsAgree === false) probe.misses = 0;
       if (probe.misses === 0 || at - probe.missedAt >= probeIntervalMs) {
         probe.misses += 1;
         probe.missedAt = at;
+        probe.positionBefore = positionBefore;
       }
-      return probe.misses;
+      return { misses: probe.misses, positionsAgree };
     },
 
     /** Called after a disconnect: the misses of earlier probes prove nothing any more. */
@@ -54,7 +61,7 @@ export function createProbeSchedule(probeIntervalMs: number, run: (intentId: str
       probe.probeCount += 1;
       const waitMs = Math.min(
         longestWaitMs,
-        probeIntervalMs * Math.max(1, probe.probeCount - mostUsualProbes),
+        probeIntervalMs * 2 ** Math.max(0, probe.probeCount - mostUsualProbes),
       );
       probe.timer = setTimeout(() => {
         probe.timer = null;

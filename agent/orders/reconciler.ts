@@ -5,11 +5,14 @@ import type { OrderBook } from "../tws/orders/order-book.ts";
 import { createOpenIntents } from "./open-intents.ts";
 import { isLost } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
-import { hasExits, repairBracket, cancelUnconfirmedEntry } from "./bracket-repair.ts";
+import { repairBracket, cancelUnconfirmedEntry } from "./bracket-repair.ts";
+import { listEvidence, shownEvidence } from "./intent-evidence.ts";
+import { readSnapshot, type ListSnapshot } from "./list-snapshot.ts";
 import { createObservedOrders } from "./observed-orders.ts";
-import { notSent, unchangedAtTws, notAtTws, stateText } from "./order-text.ts";
+import { decideFate, type FateEvidence } from "./order-fate.ts";
+import { notSent, unchangedAtTws, stateText } from "./order-text.ts";
 import { createProbeSchedule } from "./probe-schedule.ts";
-import { sentOrderOf } from "../journal/sent-order.ts";
+import { notAtTws, refusedByTws, unknownText, withCorrection, type Sighting } from "./unknown-text.ts";
 import type { Log } from "../process/log.ts";
 
 export interface ReconcileTimes {
@@ -17,6 +20,8 @@ export interface ReconcileTimes {
   readonly probeIntervalMs: number;
   /** After a session was lost or TWS had lost IBKR its lists may be short for a while; no absence is believed before. */
   readonly settledMs: number;
+  /** After the line of an order was lost a dialog of TWS may hold it for so long. */
+  readonly dialogMs: number;
   /** Timeout of one probe of all lists. */
   readonly probeMs: number;
   /** How long changes of open orders wait before they are recorded, several together. */
@@ -26,14 +31,19 @@ export interface ReconcileTimes {
 export const usualReconcileTimes: ReconcileTimes = {
   probeIntervalMs: 10_000,
   settledMs: 60_000,
+  dialogMs: 15 * 60_000,
   probeMs: 12_000,
   recordDelayMs: 200,
 };
 
-/** Orders that ended within this time must still be on TWS's lists, or the lists are not whole. */
-const controlMs = 2 * 3_600_000;
-/** What was called absent within this time may still come up. */
-const goneMs = 24 * 3_600_000;
+/** What was told of an order is revised for so long by what TWS shows of it unasked, or a repeat of its call asks for. */
+const revisedMs = 7 * 24 * 3_600_000;
+/** Each is compared with what TWS shows whenever that changes. */
+const mostRevised = 200;
+/** What was called absent is asked for so long. */
+const searchedMs = 24 * 3_600_000;
+/** So often the cancellation of an entry is sent, with waits that double; after that it is the owner's. */
+const mostCancels = 8;
 
 export interface Reconciler {
   /** Resolves when the orders that earlier processes and connections left open have been probed for on this connection. */
@@ -48,17 +58,11 @@ export interface Reconciler {
   ordersOf(intent: Intent): readonly Order[] | null;
   /** Those of its orders that TWS has shown by now. */
   shownOf(intent: Intent): readonly Order[];
+  /** Whether the agent is cancelling its entry of its own accord, so that it is no placed order. */
+  isCancelling(intent: Intent): boolean;
   /** The state of the intent in words, and what is being done. */
   describe(intent: Intent): string;
   close(): void;
-}
-
-/** The references on TWS's lists of working orders, ended orders and fills, at one time. */
-interface OpenOrdersSnapshot {
-  /** The references that they show. */
-  readonly refs: ReadonlySet<string>;
-  /** When TWS was asked, by the clock of the process. */
-  readonly requestedAt: number;
 }
 
 interface ReconcilerDeps {
@@ -93,8 +97,14 @@ export function createReconciler({
     retryMs: times.probeIntervalMs,
     isProbed: probes.has,
     found,
+    revise,
     log,
   });
+  /** What the last reading of the lists left open about each intent. */
+  const sightings = new Map<string, Sighting>();
+  /** Cancellations of entries that were sent, and when the next may be, by the clock of the process. */
+  const cancels = new Map<string, { count: number; notBefore: number }>();
+  const revising = new Set<string>();
   /** Intents sent before the last loss of the session or of TWS's upstream connection. */
   const sentBeforeDisconnect = new Set<string>();
   let runTimer: NodeJS.Timeout | null = null;
@@ -110,7 +120,16 @@ export function createReconciler({
     for (const { intentId, state } of journal.unfinished()) {
       if (state === "received" || state === "reserved") journal.deny(intentId, notSent());
     }
-    for (const intent of journal.absentSince(now() - goneMs)) openIntents.add(intent);
+    for (const intent of journal.revisableSince(now() - revisedMs, mostRevised)) {
+      openIntents.add(intent);
+      if (intent.state === "absent") searchOn(intent);
+    }
+  }
+
+  /** What was called absent is looked for on, less and less often. */
+  function searchOn({ intentId, createdAt }: Intent): void {
+    if (now() - createdAt < searchedMs) probeAgain(intentId);
+    else probes.end(intentId);
   }
 
   /** TWS may be logged in as another user, whose lists cannot contain this order. */
@@ -118,7 +137,7 @@ export function createReconciler({
     kind === "cancel" || kind === "cancel_all" || session.accounts().includes(account);
 
   const isProbed = (intent: Intent): boolean =>
-    isLost(intent.state) || (intent.state === "acked" && !isKnown(intent));
+    isLost(intent.state) || intent.state === "absent" || (intent.state === "acked" && !isKnown(intent));
 
   /** TWS has shown each of its orders to this process, or that it has ended to an earlier one. */
   const isKnown = ({ legs }: Intent): boolean =>
@@ -137,20 +156,20 @@ export function createReconciler({
   /** Reads TWS's lists once, and decides on each of these intents. */
   async function probe(intentIds: readonly string[], signal: AbortSignal = closing.signal): Promise<void> {
     const { connection } = session;
-    // what TWS lists is of the time when it was asked
-    const requestedAt = performance.now();
-    const refs = await orderBook.readAll({ timeoutMs: times.probeMs, signal });
+    const deps = { orderBook, session, journal, now };
+    const snapshot = await readSnapshot(deps, { timeoutMs: times.probeMs, signal });
     if (connection !== session.connection) {
       throw new TwsError("tws_offline", "The session with TWS was replaced while its lists were read.");
     }
-    for (const intentId of intentIds) await tryToDecide(intentId, { refs, requestedAt });
+    for (const intentId of intentIds) await tryToDecide(intentId, snapshot);
   }
 
   /** A decision that cannot be recorded now is made again later, and does not delay the others. */
-  async function tryToDecide(intentId: string, snapshot: OpenOrdersSnapshot): Promise<void> {
+  async function tryToDecide(intentId: string, snapshot: ListSnapshot): Promise<void> {
     try {
       const intent = journal.intent(intentId);
-      if (intent !== null && isProbed(intent) && isOfLogin(intent)) await decide(intent, snapshot);
+      if (intent === null || !isOfLogin(intent)) return;
+      if (isProbed(intent) || revising.has(intentId)) await decide(intent, snapshot);
     } catch (error) {
       if (!(error instanceof TwsError)) throw error;
       log.error("orders.not_decided", { intentId, error });
@@ -158,93 +177,164 @@ export function createReconciler({
     }
   }
 
-  async function decide(intent: Intent, snapshot: OpenOrdersSnapshot): Promise<void> {
-    const { intentId, kind, legs, state } = intent;
-    const isListed = legs.some(({ orderRef }) => snapshot.refs.has(orderRef));
-    switch (kind) {
-      case "modify":
-        return state === "acked" ? decideMissing(intent, snapshot) : decideChange(intent, snapshot);
-      case "cancel":
-      case "cancel_all":
-        probes.end(intentId);
-        openIntents.drop(intentId);
-        return journal.finish(intentId, "looked for after it was sent");
-      case "bracket": {
-        const isSeen = legs.some((leg) => observed.live(leg) !== null);
-        if (state !== "acked" && isSeen && !hasExits(legs, observed)) return repair(intent);
-        break;
-      }
-      case "place":
-      case "basket":
-        break;
-      default:
-        kind satisfies never;
+  async function decide(intent: Intent, snapshot: ListSnapshot): Promise<void> {
+    const { intentId, kind } = intent;
+    if (kind === "cancel" || kind === "cancel_all") {
+      forget(intentId);
+      openIntents.drop(intentId);
+      return journal.finish(intentId, "looked for after it was sent");
     }
-    if (observed.isEveryLegLive(intent)) return found(intent);
-    if (isListed && state !== "acked") return probeAgain(intentId);
-    return decideMissing(intent, snapshot);
+    const evidence = evidenceOf(intent, snapshot);
+    const fate = decideFate(evidence);
+    // what TWS does not show any more says nothing against what it has said before
+    const isAtEnd = intent.state === "rejected" || intent.state === "done";
+    if (isAtEnd && fate.verdict !== "found" && fate.verdict !== "repair") return;
+    switch (fate.verdict) {
+      case "found":
+        return found(intent);
+      case "refused":
+        return refused(intent, refusedByTws(intent, observed.liveOf(intent)));
+      case "repair":
+        return repair(correctedOf(intent));
+      case "withdraw":
+        return withdraw(intent, evidence);
+      case "absent":
+        return absent(intent);
+      case "unlisted":
+        return unlisted(intent);
+      case "unknown":
+        if (intent.state === "absent") return searchOn(intent);
+        return probeAgain(intentId);
+      default:
+        fate satisfies never;
+    }
   }
 
-  function found(intent: Intent): void {
-    const { intentId } = intent;
-    const isOver = intent.legs.every((leg) => observed.isOver(leg));
-    journal.acknowledge(intentId, observed.ordersOf(intent) ?? [], isOver);
-    probes.end(intentId);
+  /** All that bears on what became of it; a probe that does not show it counts. */
+  function evidenceOf(intent: Intent, snapshot: ListSnapshot): FateEvidence {
+    const { intentId, state, kind, legs } = intent;
+    const own = shownEvidence(intent, observed);
+    const isListed = kind !== "modify" && legs.some(({ orderRef }) => snapshot.refs.has(orderRef));
+    const shown = own.shown === "none" && isListed ? "some" : own.shown;
+    const { lists, position, positionBefore } = listEvidence(intent, snapshot);
+    // without IBKR TWS may list what it likes
+    const isUpstreamUp = session.status().tws.state === "connected";
+    const isMissed = shown === "none" && isUpstreamUp;
+    const { misses, positionsAgree } = isMissed
+      ? probes.recordMiss(intentId, snapshot.requestedAt, positionBefore)
+      : { misses: probes.misses(intentId), positionsAgree: null };
+    const stableMs = snapshot.requestedAt - stableSince;
+    const cancel = cancels.get(intentId);
+    const evidence = {
+      state,
+      kind,
+      ...own,
+      shown,
+      mayCancel:
+        cancel === undefined || (cancel.count < mostCancels && performance.now() >= cancel.notBefore),
+      isLineOver: sentBeforeDisconnect.has(intentId),
+      isUpstreamUp,
+      misses,
+      isSettled: stableMs >= times.settledMs,
+      isPastDialogs: stableMs >= times.dialogMs,
+      lists,
+      positionsAgree,
+    } as const;
+    const fate = decideFate(evidence);
+    const doubts = fate.verdict === "unknown" ? fate.doubts : [];
+    sightings.set(intentId, { askedAt: snapshot.askedAt, position, doubts });
+    return evidence;
+  }
+
+  function found(told: Intent): void {
+    const { intentId, legs } = correctedOf(told);
+    const orders = observed.ordersOf({ ...told, legs }) ?? [];
+    journal.acknowledge(
+      intentId,
+      orders,
+      legs.every((leg) => observed.isOver(leg)),
+    );
+    forget(intentId);
     openIntents.read(intentId);
     log.info("orders.found", { intentId });
   }
 
-  /** TWS shows the order with the new terms, or as it was: one that ends does so either way. */
-  function decideChange(intent: Intent, snapshot: OpenOrdersSnapshot): Promise<void> | void {
-    const [leg] = intent.legs;
-    const order = leg === undefined ? null : observed.live(leg);
-    const asked = leg === undefined ? null : sentOrderOf(leg);
-    if (leg === undefined || order === null || asked === null) return decideMissing(intent, snapshot);
-    const isShown =
-      order.quantity === asked.quantity &&
-      (asked.limitPrice === null || order.limitPrice === asked.limitPrice) &&
-      (asked.auxPrice === null || order.auxPrice === asked.auxPrice);
-    return isShown ? found(intent) : decideMissing(intent, snapshot);
+  /** What was told of it is taken back before it is acted on: TWS shows the order after all. */
+  function correctedOf(intent: Intent): Intent {
+    const { intentId, state } = intent;
+    if (state !== "absent" && state !== "rejected") return intent;
+    journal.correct(intentId, state);
+    log.warn("orders.corrected", { intentId, told: state });
+    return journal.intent(intentId) ?? intent;
+  }
+
+  /** TWS says something of an order whose end has been told: its lists decide whether that is still so. */
+  function revise(intentId: string): void {
+    if (revising.has(intentId)) return;
+    revising.add(intentId);
+    void tryToProbe(intentId).finally(() => revising.delete(intentId));
+  }
+
+  /** Before the agent cancels an entry of its own accord it is written down, so that no answer calls it placed. */
+  function noteCancelling({ intentId }: Intent): void {
+    const { count } = cancels.get(intentId) ?? { count: 0 };
+    cancels.set(intentId, {
+      count: count + 1,
+      notBefore: performance.now() + times.probeIntervalMs * 2 ** count,
+    });
+    try {
+      journal.cancelling(intentId);
+    } catch (error) {
+      // an entry without its exits is cancelled also while nothing can be written
+      log.error("journal.not_written_failed", { error });
+    }
+    if (count + 1 === mostCancels) log.error("orders.bracket_not_repaired", { intentId });
   }
 
   async function repair(intent: Intent): Promise<void> {
     const { intentId } = intent;
+    noteCancelling(intent);
     const outcome = await repairBracket(intent, observed, orderBook, closing.signal);
-    if (outcome === null) return found(intent);
+    if (outcome === null) return found(journal.intent(intentId) ?? intent);
     log.warn("orders.bracket_repaired", { intentId, outcome: outcome.message });
     if (outcome.code === "outcome_unknown") return probeAgain(intentId);
     refused(intent, outcome);
   }
 
+  async function withdraw(intent: Intent, { isPastDialogs }: FateEvidence): Promise<void> {
+    const { intentId } = intent;
+    noteCancelling(intent);
+    const outcome = await cancelUnconfirmedEntry(intent, orderBook, closing.signal);
+    if (outcome !== null) return refused(intent, outcome);
+    // TWS knows no such order, so that nothing is being cancelled
+    journal.notCancelling(intentId);
+    if (isPastDialogs) return markAbsent(intent, notAtTws(intent, sightings.get(intentId)));
+    probeAgain(intentId);
+  }
+
   function refused(intent: Intent, outcome: TwsError): void {
     const { intentId } = intent;
     journal.reject(intentId, outcome, observed.liveOf(intent));
-    probes.end(intentId);
-    openIntents.drop(intentId);
+    forget(intentId);
+    openIntents.read(intentId);
   }
 
-  /** TWS has not shown it in a complete probe. Only the second such probe, far enough from any disconnect, is believed. */
-  async function decideMissing(intent: Intent, snapshot: OpenOrdersSnapshot): Promise<void> {
-    const { intentId, account, kind, state } = intent;
-    // without IBKR TWS may list what it likes
-    if (session.status().tws.state !== "connected") return probeAgain(intentId);
-    const misses = probes.recordMiss(intentId, snapshot.requestedAt);
-    // the line that carried it still stands, or TWS has had time to read its own lists again
-    const isStable = state !== "acked" && !sentBeforeDisconnect.has(intentId);
-    const isSettled = isStable || snapshot.requestedAt - stableSince >= times.settledMs;
-    const isWhole = kind === "modify" || listsAreWhole(account, snapshot.refs);
-    if (misses < 2 || !isSettled || !isWhole) return probeAgain(intentId);
-    if (state === "acked") return unlisted(intent);
-    const cancelled =
-      kind === "bracket" ? await cancelUnconfirmedEntry(intent, orderBook, closing.signal) : null;
-    if (cancelled !== null) return refused(intent, cancelled);
-    journal.markAbsent(
-      intentId,
-      kind === "modify" ? unchangedAtTws(intent, observed.liveOf(intent)[0] ?? null) : notAtTws(intent),
-    );
-    probes.end(intentId);
+  function absent(intent: Intent): void {
+    if (intent.state === "absent") return searchOn(intent);
+    const outcome =
+      intent.kind === "modify"
+        ? unchangedAtTws(intent, observed.liveOf(intent)[0] ?? null)
+        : notAtTws(intent, sightings.get(intent.intentId));
+    markAbsent(intent, outcome);
+  }
+
+  function markAbsent(intent: Intent, outcome: TwsError): void {
+    const { intentId, kind } = intent;
+    journal.markAbsent(intentId, outcome);
     openIntents.read(intentId);
     log.warn("orders.absent", { intentId });
+    if (kind === "modify") forget(intentId);
+    else searchOn(intent);
   }
 
   /** It was at TWS, and has ended on a day that TWS lists no more. */
@@ -253,14 +343,16 @@ export function createReconciler({
     const orders = observed.ordersOf(intent) ?? [];
     const isOver = intent.legs.every((leg) => observed.live(leg) === null || observed.isOver(leg));
     journal.acknowledge(intentId, orders, isOver);
-    probes.end(intentId);
+    forget(intentId);
     openIntents.read(intentId);
     log.warn("orders.unlisted", { intentId });
   }
 
-  /** TWS's lists show every order of the last hours that is known to have filled and ended there. */
-  const listsAreWhole = (account: string, listed: ReadonlySet<string>): boolean =>
-    journal.filledSince(account, now() - controlMs).every((orderRef) => listed.has(orderRef));
+  function forget(intentId: string): void {
+    probes.end(intentId);
+    sightings.delete(intentId);
+    cancels.delete(intentId);
+  }
 
   function probeAgain(intentId: string): void {
     if (!closing.signal.aborted) probes.probeAgain(intentId);
@@ -357,32 +449,41 @@ export function createReconciler({
       // a connection that has just begun says first what it holds
       await Promise.race([run.catch(() => undefined), untilAborted(signal)]);
       const intent = journal.intent(known.intentId) ?? known;
-      if (!isLost(intent.state) || !isOfLogin(intent)) return intent;
+      const isOpen = isLost(intent.state) || intent.state === "absent";
+      const isRevised = !isOpen && openIntents.hasNews(intent);
+      if (!(isOpen || isRevised) || !isOfLogin(intent)) return intent;
       openIntents.add(intent);
+      if (isRevised) revising.add(intent.intentId);
       try {
         await probe([intent.intentId], signal);
       } catch (error) {
         if (!(error instanceof TwsError)) throw error;
-        probeAgain(intent.intentId);
+        if (isOpen) probeAgain(intent.intentId);
+      } finally {
+        if (isRevised) revising.delete(intent.intentId);
       }
       return journal.intent(intent.intentId) ?? intent;
     },
 
-    ordersOf: (intent) => observed.ordersOf(intent),
+    ordersOf: (intent) => observed.ordersOf(intent)?.map((order) => withCorrection(intent, order)) ?? null,
+
+    isCancelling: (intent) =>
+      intent.cancellingAt !== null && !intent.legs.slice(0, 1).every((leg) => observed.isOver(leg)),
 
     shownOf: (intent) => observed.liveOf(intent),
 
     describe(intent) {
-      const { intentId, state, sentAt, account } = intent;
-      if (!isLost(state)) return stateText[state];
-      const since = sentAt === null ? "" : ` at ${new Date(sentAt).toISOString()}`;
+      const { intentId, state, account } = intent;
+      const isCancelling = this.isCancelling(intent);
+      if (!isLost(state) && !isCancelling) return stateText[state];
       const isConnected = session.status().tws.state === "connected";
       const next = !isConnected
         ? "TWS is away; it is asked for it as soon as it is back."
         : isOfLogin(intent)
-          ? "TWS is asked for it again every few seconds."
+          ? "TWS is asked for it again by itself."
           : `TWS is logged in without the account ${account}; it is asked for it when that is back.`;
-      return `It was sent${since}, and TWS has not shown it in ${probes.misses(intentId)} complete probes of its lists. ${next} Do not place it again.`;
+      const sighting = sightings.get(intentId) ?? null;
+      return unknownText(intent, { sighting, misses: probes.misses(intentId), next });
     },
 
     close() {

@@ -166,16 +166,14 @@ describe("a journal that fails", () => {
     },
   );
 
-  test("behind sending keeps the order from being sent, and the key taken until TWS is known not to have it", async () => {
+  test("behind sending keeps the order from being sent, which this process knows, and the key free", async () => {
     const fixture = await startOrders();
     fixture.host().failJournal(1, "after", "sending");
     expect(await fixture.place(key)).toMatchObject({ error: { code: "journal_unavailable" } });
-    expect(await fixture.place(key)).toMatchObject({ error: { code: "outcome_unknown" } });
-    await untilAnswer(
-      () => fixture.stateOf("k"),
-      (state) => state === "absent",
-    );
+    expect(fixture.stateOf("k")).toBe("refused");
     expect(fixture.placed()).toBe(0);
+    expect(await fixture.place(key)).toMatchObject({ output: { status: "Submitted" } });
+    expect(fixture.placed()).toBe(1);
   });
 
   test("at the acknowledgement hides no order: it is answered, answered again, and written down later", async () => {

@@ -7,7 +7,7 @@ import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { Reserved, SendSteps } from "../tws/orders/order-context.ts";
 import { type Approvals, useApproval } from "../journal/approvals.ts";
 import { digestOfOrders, digestOfSpecs, otherOrder } from "./intent-id.ts";
-import { isUnsent } from "../journal/intent-states.ts";
+import { isLost, isUnsent } from "../journal/intent-states.ts";
 import { type Intent, type Journal, type NewIntent, freezeOf } from "../journal/journal.ts";
 import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
 import { frozen } from "../journal/kill-switch.ts";
@@ -61,6 +61,14 @@ interface PipelineDeps {
 
 /** A change trades nothing by itself. */
 const isNewOrder = ({ kind }: Pick<NewIntent, "kind">): boolean => kind === "place" || kind === "bracket";
+
+/** Whether the message of a call is about to be written, or has been: this process knows, whatever is on disk. */
+interface Sending {
+  isWritten: boolean;
+}
+
+/** An Inactive order may be parked, and wake; whether it has ended the reconciler finds out. */
+const isAtEndForGood = (order: Order): boolean => hasEnded(order) && order.status !== "Inactive";
 
 /** TWS answered, and nothing was traded. */
 const isAnswer = ({ code }: TwsError): boolean =>
@@ -174,6 +182,11 @@ export function createPipeline(deps: PipelineDeps) {
   async function finalOrders(known: Intent, { signal }: CallContext): Promise<readonly Order[]> {
     const settled = await reconciler.settle(known, signal);
     const orders = reconciler.ordersOf(settled);
+    if (isLost(settled.state) || reconciler.isCancelling(settled)) {
+      // what is shown while the agent cancels it is no placed order
+      if (orders !== null && !reconciler.isCancelling(settled)) return orders;
+      throw new TwsError("outcome_unknown", reconciler.describe(settled));
+    }
     if (orders !== null && settled.state !== "rejected" && settled.state !== "absent") return orders;
     if (settled.outcome !== null) throw TwsError.fromBody(settled.outcome);
     throw new TwsError("outcome_unknown", reconciler.describe(settled));
@@ -197,6 +210,7 @@ export function createPipeline(deps: PipelineDeps) {
     }
     requireOpen();
     journal.receive(newIntent);
+    const sending: Sending = { isWritten: false };
     try {
       const proposed = await plan.prepare();
       if (isNewOrder(intent)) {
@@ -206,18 +220,23 @@ export function createPipeline(deps: PipelineDeps) {
       }
       const clearance = cleared ?? (await clear(intent, proposed, context));
       await reconciler.whenReconciled(context.signal);
-      const orders = await plan.send(proposed, stepsOf(newIntent, proposed, clearance));
-      tryToRecord(() => journal.acknowledge(intent.intentId, orders, orders.every(hasEnded)));
+      const orders = await plan.send(proposed, stepsOf(newIntent, proposed, clearance, sending));
+      tryToRecord(() => journal.acknowledge(intent.intentId, orders, orders.every(isAtEndForGood)));
       tryToRecord(() => reconciler.follow(intent.intentId));
       return orders;
     } catch (error) {
-      recordFailure(intent.intentId, error);
+      recordFailure(intent.intentId, error, sending);
       throw error;
     }
   }
 
   /** The last checks, each within the write that makes it true: two orders cannot both take the last of a limit. */
-  function stepsOf(intent: NewIntent, proposed: readonly ProposedOrder[], clearance: Clearance): SendSteps {
+  function stepsOf(
+    intent: NewIntent,
+    proposed: readonly ProposedOrder[],
+    clearance: Clearance,
+    sending: Sending,
+  ): SendSteps {
     const { intentId, notAfter } = intent;
     const expected = digestOfSpecs(proposed.map(({ spec }) => spec));
     return {
@@ -251,7 +270,10 @@ export function createPipeline(deps: PipelineDeps) {
         }
         requireOpen();
         journal.sending(intentId);
+        sending.isWritten = true;
       },
+      beforeCancel: () => tryToRecord(() => journal.cancelling(intentId)),
+      onNothingToCancel: () => tryToRecord(() => journal.notCancelling(intentId)),
     };
   }
 
@@ -264,11 +286,11 @@ export function createPipeline(deps: PipelineDeps) {
     }
   }
 
-  function recordFailure(intentId: string, thrown: unknown): void {
+  function recordFailure(intentId: string, thrown: unknown, sending: Sending | null = null): void {
     tryToRecord(() => {
       const intent = journal.intent(intentId);
       // not by its state: a probe of TWS's lists may have moved it on meanwhile
-      const hasLeft = intent !== null && intent.sentAt !== null;
+      const hasLeft = sending?.isWritten ?? (intent !== null && intent.sentAt !== null);
       const error =
         thrown instanceof TwsError
           ? thrown
@@ -279,6 +301,8 @@ export function createPipeline(deps: PipelineDeps) {
       if (error.code === "order_rejected" || (hasLeft && isAnswer(error))) {
         const orders = intent !== null && isNewOrder(intent) ? reconciler.shownOf(intent) : [];
         journal.reject(intentId, error, orders);
+        // TWS may show it after all
+        if (intent !== null && isNewOrder(intent)) reconciler.follow(intentId);
       } else if (hasLeft || error.code === "outcome_unknown") {
         journal.markUnknown(intentId, error.code === "outcome_unknown" ? error : unknownAfter(error));
         reconciler.follow(intentId);

@@ -1,3 +1,5 @@
+import { z } from "zod";
+import type { Ask } from "../rigs/dispatch-client.ts";
 import type { AgentFrame } from "../../../shared/protocol.ts";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Attempt, type Operation, isDefinite, type Rig } from "./crash-operations.ts";
@@ -6,9 +8,26 @@ import { type Attempt, type Operation, isDefinite, type Rig } from "./crash-oper
 export type Fault = (act: () => Promise<AgentFrame>) => Promise<unknown>;
 
 /** The same times as usual, a hundred times faster. */
-export const quickReconcile = { probeIntervalMs: 100, settledMs: 500, probeMs: 4_000, recordDelayMs: 5 };
+export const quickReconcile = {
+  probeIntervalMs: 100,
+  settledMs: 500,
+  dialogMs: 600,
+  probeMs: 4_000,
+  recordDelayMs: 5,
+};
 /** Shorter than `settledMs`, as it is in reality. */
 export const emptyForMs = 250;
+
+const Filled = z.object({ status: z.literal("Filled") });
+
+/** An order that has filled before all others: TWS's lists show that they reach back to it. */
+export async function fillBefore(ask: Ask): Promise<void> {
+  const order = { conId: 265_598, action: "BUY", quantity: 1, orderType: "MKT", idempotencyKey: "before" };
+  await until(
+    () => ask("ibkr_place_order", order),
+    (answer) => answer.type === "result" && Filled.safeParse(answer.output).success,
+  );
+}
 
 /**
  * Asks for an operation during a fault, and retries until the answer is definite; what it says must be so in the

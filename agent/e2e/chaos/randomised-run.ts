@@ -8,6 +8,8 @@ import { mapConcurrently } from "../../call/concurrent-map.ts";
 import { hash } from "../../simulator/market/noise.ts";
 import { startSimulator } from "../../simulator/server.ts";
 import { type SeededRandom, createSeededRandom } from "./seeded-random.ts";
+import { trader } from "../../handlers/handlers.fixture.ts";
+import { fillBefore } from "./crash-matrix.ts";
 import { isPassing } from "./crash-operations.ts";
 import { disagreements } from "./consistency-check.ts";
 import { type FaultHost, startFaultHost } from "../rigs/restartable-agent.ts";
@@ -45,6 +47,7 @@ export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd>
   const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500 });
   const host = startFaultHost(simulator, join(folder, "journal.db"));
   await host.whenUp();
+  await fillBefore(host.askAs(trader));
   const startedAt = performance.now();
   const clock = () => performance.now() - startedAt;
   const intents: WorkloadIntent[] = [];

@@ -64,3 +64,19 @@ test("fills are listed oldest first, whatever clock their venue goes by", () => 
   const listed = executions.named(["new.01", "old.01", "between.01"]);
   expect(listed.map(({ execution }) => execution.execId)).toEqual(["old.01", "between.01", "new.01"]);
 });
+
+test("the earliest fill is told of the orders named, whatever clock it goes by, and of a time that can be read", () => {
+  const executions = createExecutions();
+  const at = (execId: string, time: string, permId: number | null): void => {
+    const row = fill(execId, 1, 10);
+    executions.add({ ...row, execution: { ...row.execution, time, permId } });
+  };
+  at("late.01", "20261124 15:51:26 US/Central", 1);
+  at("early.01", "20261124 16:51:20 US/Eastern", 2);
+  at("other.01", "20261124 16:51:15 US/Eastern", 3);
+  at("unread.01", "1", 1);
+  at("nameless.01", "20261124 16:51:15 US/Eastern", null);
+  const execIds = ["late.01", "early.01", "other.01", "unread.01", "nameless.01"];
+  expect(executions.earliest(execIds, new Set([1, 2]))).toBe("2026-11-24T21:51:20.000Z");
+  expect(executions.earliest(execIds, new Set([4]))).toBeNull();
+});

@@ -131,6 +131,18 @@ export function createExecutions() {
     },
     /** The same as TWS told them, in no order. */
     rowsOf: (execIds: Iterable<string>): ExecutionRow[] => filledBy(execIds).map(({ row }) => row),
+    /** When the first of them was that an order of these permIds had, ISO 8601; null when none can be told. */
+    earliest(execIds: Iterable<string>, permIds: ReadonlySet<number>): string | null {
+      let earliest: string | null = null;
+      for (const fill of filledBy(execIds)) {
+        const { permId, time } = fill.row.execution;
+        if (permId === null || !permIds.has(permId)) continue;
+        const at = timeOf(fill);
+        // a time that cannot be read stays as TWS wrote it
+        if (at !== time && (earliest === null || at < earliest)) earliest = at;
+      }
+      return earliest;
+    },
     /** Whether every one of these fills has its commission. */
     haveCommissions(execIds: Iterable<string>): boolean {
       for (const execId of execIds) {

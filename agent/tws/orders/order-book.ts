@@ -20,6 +20,7 @@ import type { OrderPreview } from "./order-preview.ts";
 import { createOrderRecords } from "./order-records.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { createOrderRefresh } from "./order-refresh.ts";
+import type { OrderLists } from "./order-refresh.ts";
 import { requestExecutions } from "./order-requests.ts";
 import type { OrderSpec } from "./order-wire.ts";
 
@@ -197,7 +198,9 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     /** See `placeBracket`; refused like `whenRead`. */
     async placeBracket(spec: BracketSpec, signal: AbortSignal, steps: SendSteps): Promise<Bracket> {
       await requireReconciled(signal);
-      const care = { whenBack, signal: closing.signal, backWithinMs: times.backWithinMs };
+      const { beforeCancel = () => {}, onNothingToCancel = () => {} } = steps;
+      const { backWithinMs } = times;
+      const care = { whenBack, signal: closing.signal, backWithinMs, beforeCancel, onNothingToCancel };
       return placeBracket(orders, spec, signal, care, steps);
     },
 
@@ -251,10 +254,10 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     },
 
     /**
-     * Reads all that TWS lists of today's orders: working, ended, and fills; returns the references it lists. What it
-     * does not show then it did not have when the request arrived. Throws the offline errors, timeout and cancelled.
+     * Reads all that TWS lists of today's orders: working, ended, and fills. What it does not show may be held by one of
+     * its dialogs, or be of a time that the lists leave out. Throws the offline errors, timeout and cancelled.
      */
-    async readAll(context: RequestContext): Promise<ReadonlySet<string>> {
+    async readAll(context: RequestContext): Promise<OrderLists> {
       await whenReconciled(context.signal);
       return lists.readAll(context);
     },
@@ -266,7 +269,12 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     },
 
     /** Whether what `shown` returns has ended; null where it returns none. */
-    hasEnded: (orderRef: string): boolean | null => records.byRef(orderRef)?.isFinal ?? null,
+    hasEnded(orderRef: string): boolean | null {
+      const record = records.byRef(orderRef);
+      if (record === undefined) return null;
+      // one that is Inactive has ended once TWS lists it no more
+      return record.isFinal && !records.isUncertain(record);
+    },
 
     /** The order of this client with the id, as `shown`. */
     shownOwn(orderId: number): Order | null {

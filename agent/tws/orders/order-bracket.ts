@@ -3,6 +3,7 @@ import { isFinal } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { requireUpstream, writeOnce } from "./order-context.ts";
+import { isUnlisted } from "../session/errors.ts";
 import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
@@ -30,6 +31,10 @@ export interface BracketCare {
   readonly signal: AbortSignal;
   /** How long a call waits for a session that was lost. */
   readonly backWithinMs: number;
+  /** Called before its entry is cancelled, which nobody has asked for. Never throws. */
+  readonly beforeCancel: () => void;
+  /** Called when TWS knows no such entry, so that nothing is being cancelled. Never throws. */
+  readonly onNothingToCancel: () => void;
 }
 
 interface Leg {
@@ -148,22 +153,42 @@ async function waitForAck(orders: OrderContext, legs: Legs, care: BracketCare): 
   await events.until(() => isOver() || isRefused() || isTaken(), times.ackMs, care.signal);
   // a refusal may follow what looks like an acknowledgement, and the other way round
   await events.until(() => isOver() || (isRefused() && isTaken()), times.settleMs, care.signal);
-  if (!isDropped() && !isRefused() && !isTaken()) {
-    // TWS takes our messages in turn: what this list does not show has not arrived
-    await orders.lists.openOrders({ timeoutMs: times.listMs, signal: care.signal }).catch(() => []);
-  }
+  const isListed = isDropped() || isTaken() || (await areListed(orders, legs, care));
   if (isDropped()) return afterDrop(orders, legs, care);
   if (isWhole(orders, legs)) return;
   if (care.signal.aborted) {
     throw new TwsError("outcome_unknown", `The agent stopped before TWS had taken ${nameOf(legs)}.`);
   }
-  const end = await endOf(orders, entry, care.signal);
+  // a machine that is short of time has not read TWS's answer yet, and a dialog may hold what no list shows
+  const isOpenStill = !isFinal(entry.record.status) || entry.record.status === "Inactive";
+  if (isOpenStill && (!isListed || (!isRefused() && !isShownAlone(legs)))) {
+    throw new TwsError("outcome_unknown", `TWS has not shown all of ${nameOf(legs)}; it is asked again.`);
+  }
+  const end = await endOf(orders, entry, care);
   if (end === "unknown" && isDropped()) return afterDrop(orders, legs, care);
   const isBare = end === "over" && orders.records.fills(entry.record).quantity > 0;
   const isKnown = !isBare || (await knowsExits(orders, legs, care));
   if (isDropped()) return afterDrop(orders, legs, care);
   if (entry.record.status === "Filled" && isWhole(orders, legs)) return;
   throw failureOf(orders, legs, end, isKnown);
+}
+
+/** Whether TWS has listed what it holds, behind our messages. A refusal that we know the meaning of needs no list. */
+async function areListed(orders: OrderContext, legs: Legs, { signal }: BracketCare): Promise<boolean> {
+  const { lists, times } = orders;
+  const isRefusal = ({ exchange: { refusal } }: Leg) => refusal !== null && !isUnlisted(refusal);
+  if (listOf(legs).some(isRefusal)) return true;
+  return lists.openOrders({ timeoutMs: times.listMs, signal }).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** TWS shows the entry, and that it has ended or that it has not all of its exits. */
+function isShownAlone(legs: Legs): boolean {
+  const { acknowledged, status } = legs.entry.record;
+  const isOut = ({ record }: Leg) => !record.acknowledged || isFinal(record.status);
+  return acknowledged && status !== "Unknown" && (isFinal(status) || exitsOf(legs).some(isOut));
 }
 
 const exitsOf = ({ takeProfit, stopLoss }: Legs) => [takeProfit, stopLoss];
@@ -210,7 +235,10 @@ async function afterDrop(orders: OrderContext, legs: Legs, care: BracketCare): P
     for (let rounds = mostRounds; ; rounds -= 1) {
       await care.whenBack();
       if (isWhole(orders, legs)) return;
-      const end = await endOf(orders, legs.entry, care.signal);
+      // exits without their entry, or an entry that no list shows any more: the reconciler looks on
+      const isUnseen = listOf(legs).every(({ record }) => !record.acknowledged);
+      if (!isUnseen && !isShownAlone(legs)) throw unknown;
+      const end = await endOf(orders, legs.entry, care);
       // its fill may have been all that TWS had not listed yet
       if (isWhole(orders, legs)) return;
       if (end !== "unknown" || rounds === 1 || care.signal.aborted) throw failureOf(orders, legs, end, true);
@@ -293,17 +321,19 @@ function failureOf({ records }: OrderContext, legs: Legs, end: End, isKnown: boo
 }
 
 /** Sends the cancellation even for an entry that TWS has not shown: it may hold it back, untransmitted. */
-async function endOf(orders: OrderContext, { record }: Leg, signal: AbortSignal): Promise<End> {
+async function endOf(orders: OrderContext, { record }: Leg, care: BracketCare): Promise<End> {
   // TWS may have parked an Inactive entry, and wake it later
   if (isFinal(record.status) && record.status !== "Inactive") return "over";
   const wasShown = record.acknowledged;
+  care.beforeCancel();
   try {
-    const order = await cancelOrder(orders, record, signal);
+    const order = await cancelOrder(orders, record, care.signal);
     return isFinal(order.status) ? "over" : "unknown";
   } catch (error) {
     const isNotFound = error instanceof TwsError && error.code === "order_not_found";
     if (!isNotFound || wasShown) return "unknown";
     orders.records.conclude(record, "Inactive");
+    care.onNothingToCancel();
     return "unseen";
   }
 }

@@ -69,6 +69,10 @@ export interface SendSteps {
   readonly onReserve: (orders: readonly Reserved[]) => void;
   /** Called right before the message is written; after this only TWS can say whether it arrived. */
   readonly beforeWrite: () => void;
+  /** Called before the entry of a bracket is cancelled of our own accord. Never throws. */
+  readonly beforeCancel?: () => void;
+  /** Called when TWS knows no such entry. Never throws. */
+  readonly onNothingToCancel?: () => void;
 }
 
 export interface Reserved {

@@ -4,6 +4,7 @@ import { isFinal } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import type { TwsNotice } from "../session/api.ts";
 import { currentTime } from "../account/account.ts";
+import { isUnlisted } from "../session/errors.ts";
 import { isHeld, rejected, requireUpstream, writeOnce } from "./order-context.ts";
 import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
@@ -49,7 +50,7 @@ export async function placeOrder(
     const placing = { record, exchange, signal, name };
     await waitForAck(orders, placing, unknown);
     await waitUntilSettled(orders, placing, spec.orderType === "MKT");
-    if (exchange.refusal !== null) await resolveRefusal(orders, placing, exchange.refusal);
+    if (exchange.refusal !== null) await resolveRefusal(orders, placing, exchange.refusal, unknown);
     return orders.records.toOrder(record);
   } catch (error) {
     if (!isWritten) orders.records.forget(record);
@@ -103,12 +104,28 @@ async function waitUntilSettled(
   if (record.status === "Inactive") await events.until(isOver, times.afterRefusalMs, signal);
 }
 
+/** Reads all of TWS's lists; throws outcome_unknown when they cannot be read. */
+async function requireUnheld(
+  { lists, times }: OrderContext,
+  { exchange, signal }: Placing,
+  { code }: TwsNotice,
+  unknown: (why: string) => TwsError,
+): Promise<void> {
+  const isRead = await lists.readAll({ timeoutMs: times.listMs, signal }).then(
+    () => true,
+    () => false,
+  );
+  if (!isRead || exchange.dropped) throw unknown(`TWS answered with code ${code}, which is not known here`);
+}
+
 /** Throws order_rejected, unless the refused order turns out to live or to have filled in part. */
 async function resolveRefusal(
   orders: OrderContext,
-  { record, exchange, signal, name }: Placing,
+  placing: Placing,
   refusal: TwsNotice,
+  unknown: (why: string) => TwsError,
 ): Promise<void> {
+  const { record, exchange, signal, name } = placing;
   const { events, records, session, times } = orders;
   await events.until(() => exchange.dropped || isFinal(record.status), times.afterRefusalMs);
   records.warn(record, refusal.text);
@@ -118,11 +135,26 @@ async function resolveRefusal(
     // TWS has shown the order and refused it: its list decides, and without one the order counts as living
     const lives = await isHeld(orders, record, signal).catch(() => true);
     if (lives && !isFinal(record.status)) return;
+  } else if (isUnlisted(refusal)) {
+    // a code that nobody knows the meaning of refuses nothing before TWS's own lists have been asked
+    await requireUnheld(orders, placing, refusal, unknown);
+    if (record.acknowledged && !(isFinal(record.status) && records.fills(record).quantity === 0)) return;
   }
   if (!isFinal(record.status)) records.conclude(record, "Inactive");
   // our count has fallen behind TWS's own; without an answer the next order tells us again
   if (exchange.notices.includes("duplicate_id")) {
     await requestNextId(session, { timeoutMs: times.listMs, signal }).catch(() => undefined);
   }
-  throw rejected(name, refusal);
+  throw isUnlisted(refusal) ? unlistedRefusal(name, refusal) : rejected(name, refusal);
 }
+
+/** Behind TWS's own lists, which do not show the order. */
+const unlistedRefusal = (name: string, { code, text }: TwsNotice): TwsError =>
+  new TwsError(
+    "order_rejected",
+    `TWS answered ${name} with code ${code}, which is not known here, and lists no such order. Should it show it later, that is told.`,
+    {
+      tws: { code, text },
+      nextStep: "Read TWS's text, and look with ibkr_get_order_status before it is placed again.",
+    },
+  );

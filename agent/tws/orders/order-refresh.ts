@@ -2,7 +2,7 @@ import type { RequestContext, TwsSession } from "../session/api.ts";
 import type { Executions } from "./executions.ts";
 import type { OrderRecord, OrderRecords } from "./order-records.ts";
 import { requestCompletedOrders, requestExecutions, requestOpenOrders } from "./order-requests.ts";
-import type { OrderRow } from "./order-wire.ts";
+import type { ExecutionRow, OrderRow } from "./order-wire.ts";
 
 interface Deps {
   readonly session: TwsSession;
@@ -15,6 +15,19 @@ interface Look {
   readonly rows: readonly OrderRow[];
   /** Own orders that the book takes for working and the list does not show. */
   readonly missing: readonly OrderRecord[];
+}
+
+/** What TWS's lists of working orders, ended orders and fills show, read one behind the other. */
+export interface OrderLists {
+  /** The references of all orders on them. */
+  readonly refs: ReadonlySet<string>;
+  /** In no order. */
+  readonly fills: readonly ExecutionRow[];
+  /**
+   * Since when they are known to be whole, in Unix milliseconds by TWS's clock: the time of the earliest fill that both
+   * other lists agree on, whoever sent its order. Null when they show none.
+   */
+  readonly wholeSince: number | null;
 }
 
 /** Asks TWS where the orders are, at the start of each connection and whenever the book cannot know. */
@@ -84,28 +97,37 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
     else if (orderRef !== null && permId !== null) records.completed(records.openOrder(row), row);
   }
 
-  const readAll = (context: RequestContext): Promise<ReadonlySet<string>> => read(context, true);
+  const readAll = (context: RequestContext): Promise<OrderLists> => read(context, true);
   const refresh = async (context: RequestContext): Promise<void> => void (await read(context, false));
 
-  /** The references that TWS lists; without `whole` the ended orders may be left out. */
-  async function read(context: RequestContext, whole: boolean): Promise<ReadonlySet<string>> {
+  /** Without `whole` the ended orders may be left out. */
+  async function read(context: RequestContext, whole: boolean): Promise<OrderLists> {
     const { rows, missing } = await look(context);
     const execIds = await requestExecutions(session, context);
-    const filled = executions.rowsOf(execIds);
-    const unknownFill = filled.some(({ execution: { permId, clientId } }) =>
+    const fills = executions.rowsOf(execIds);
+    const unknownFill = fills.some(({ execution: { permId, clientId } }) =>
       clientId === session.clientId && permId !== null ? records.byPermId(permId) === undefined : false,
     );
-    const listed = new Set(
+    const refs = new Set(
       [
         ...rows.map(({ order }) => order.orderRef),
-        ...filled.map(({ execution }) => execution.orderRef),
+        ...fills.map(({ execution }) => execution.orderRef),
       ].filter((ref) => ref !== null),
     );
-    if (!whole && haveCompleted && !unknownFill && missing.every(({ isFinal }) => isFinal)) return listed;
+    if (!whole && haveCompleted && !unknownFill && missing.every(({ isFinal }) => isFinal)) {
+      return { refs, fills, wholeSince: null };
+    }
     const completed = await completedOrders(context);
     for (const record of missing) giveUp(record);
-    for (const { order } of completed) if (order.orderRef !== null) listed.add(order.orderRef);
-    return listed;
+    for (const { order } of completed) if (order.orderRef !== null) refs.add(order.orderRef);
+    return { refs, fills, wholeSince: wholeSinceOf(execIds, completed) };
+  }
+
+  /** A list that is empty for now shows neither; one of them alone proves nothing of the other. */
+  function wholeSinceOf(execIds: Iterable<string>, completed: readonly OrderRow[]): number | null {
+    const ended = new Set(completed.flatMap(({ order: { permId } }) => permId ?? []));
+    const earliest = executions.earliest(execIds, ended);
+    return earliest === null ? null : Date.parse(earliest);
   }
 
   return { openOrders, completedOrders, refresh, readAll };

@@ -38,6 +38,9 @@ export function upstreamDown(): TwsError {
   return new TwsError("tws_upstream_down", "TWS is running but has lost its connection to IBKR.");
 }
 
+/** Whether the code is none that we know the meaning of. */
+export const isUnlisted = (notice: Words): boolean => rowOf(notice) === unlisted;
+
 /** What a notice about an order means for it. */
 export function noticeKind(notice: Words): NoticeKind {
   const { order, meaning } = rowOf(notice);
