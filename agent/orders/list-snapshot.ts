@@ -35,17 +35,23 @@ const mostSkewMs = 60_000;
 /** TWS tells its time in whole seconds. */
 const usualSkewMs = 2_000;
 
-/** Reads all lists once. Throws as `readAll` does. */
-export async function readSnapshot(deps: Deps, context: RequestContext): Promise<ListSnapshot> {
+/**
+ * Reads all lists once, and TWS's positions and clock where an order that is looked for `isWanting` on them. Throws as
+ * `readAll` does.
+ */
+export async function readSnapshot(
+  deps: Deps,
+  context: RequestContext,
+  isWanting: () => boolean,
+): Promise<ListSnapshot> {
   const { orderBook, session, journal, now } = deps;
   // what TWS lists is of the time when it was asked
   const requestedAt = performance.now();
   const askedAt = now();
   const { refs, fills, wholeSince } = await orderBook.readAll(context);
-  const [held, seconds] = await Promise.all([
-    orNull(positions(session, context)),
-    orNull(currentTime(session, context)),
-  ]);
+  const [held, seconds] = isWanting()
+    ? await Promise.all([orNull(positions(session, context)), orNull(currentTime(session, context))])
+    : [null, null];
   const skewMs = seconds === null ? null : seconds * 1000 - now();
   const since = wholeSince === null || skewMs === null ? null : onOurClock(wholeSince, skewMs);
   const positionOf = (account: string, conId: number) =>

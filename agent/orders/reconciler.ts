@@ -3,7 +3,7 @@ import type { Order } from "../../shared/order.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import { createOpenIntents } from "./open-intents.ts";
-import { isLost } from "../journal/intent-states.ts";
+import { isLost, isUnsent } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
 import { repairBracket, cancelUnconfirmedEntry } from "./bracket-repair.ts";
 import { listEvidence, shownEvidence } from "./intent-evidence.ts";
@@ -157,7 +157,9 @@ export function createReconciler({
   async function probe(intentIds: readonly string[], signal: AbortSignal = closing.signal): Promise<void> {
     const { connection } = session;
     const deps = { orderBook, session, journal, now };
-    const snapshot = await readSnapshot(deps, { timeoutMs: times.probeMs, signal });
+    const intents = intentIds.flatMap((intentId) => journal.intent(intentId) ?? []);
+    const isMissing = () => intents.some((intent) => shownEvidence(intent, observed).shown !== "all");
+    const snapshot = await readSnapshot(deps, { timeoutMs: times.probeMs, signal }, isMissing);
     if (connection !== session.connection) {
       throw new TwsError("tws_offline", "The session with TWS was replaced while its lists were read.");
     }
@@ -373,7 +375,10 @@ export function createReconciler({
   function begin(): void {
     stableSince = performance.now();
     probes.forgetMisses();
-    for (const { intentId } of readOr([], () => journal.unfinished())) sentBeforeDisconnect.add(intentId);
+    for (const { intentId, state } of readOr([], () => journal.unfinished())) {
+      // what is not sent yet goes by the line that has just begun
+      if (!isUnsent(state)) sentBeforeDisconnect.add(intentId);
+    }
     startRun();
   }
 

@@ -123,6 +123,8 @@ export async function restoreAll({
   all.ghostClients(0);
   await all.refuse(false);
   all.announce(1102);
+  // on a line that stands, what a TWS that hung has swallowed stays unknown
+  all.dropConnections();
   host.failJournal(0, "before");
   host.freeze(false);
   await host.whenUp();
