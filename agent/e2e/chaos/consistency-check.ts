@@ -142,9 +142,15 @@ function wrongBracket(
 }
 
 /** The journal's last word of an order is TWS's. */
-function againstJournal(order: Order, { state }: Intent): string[] {
+function againstJournal(order: Order, { state, kind, outcome }: Intent): string[] {
   const isOpen = order.completedAt === null;
-  const fits = isOpen ? state === "acked" : state === "done" || state === "acked" || state === "rejected";
+  // a bracket that failed may leave an exit, which its caller was told by name
+  const { orderId } = order.request;
+  const isLeftExit = kind === "bracket" && state === "rejected" && order.request.parentId !== 0;
+  const isTold = isLeftExit && new RegExp(`has only .*\\b${orderId}\\b`).test(outcome?.message ?? "");
+  const fits = isOpen
+    ? state === "acked" || isTold
+    : state === "done" || state === "acked" || state === "rejected";
   return fits ? [] : [`is ${order.status} at TWS, and ${state} in the journal`];
 }
 
