@@ -64,6 +64,7 @@ const rows: readonly (readonly [what: string, evidence: Partial<FateEvidence>, v
     "refused",
   ],
   ["that is a bracket TWS may hold back is withdrawn", { ...bracket, isPastDialogs: false }, "withdraw"],
+  ["that is a bracket called absent is not withdrawn again", { ...bracket, state: "absent" }, "absent"],
   [
     "that is a bracket nobody has seen is not cancelled by lists that prove nothing",
     { ...bracket, lists: "unproven" },

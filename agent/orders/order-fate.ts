@@ -99,7 +99,9 @@ const repairOrWait = ({ mayCancel }: FateEvidence): Fate =>
 
 function ofMissing(evidence: FateEvidence): Fate {
   const doubts = evidence.state === "acked" ? doubtsOfUnlisted(evidence) : doubtsOfAbsence(evidence);
-  const mayBeHeldBack = evidence.kind === "bracket" && evidence.state !== "acked" && evidence.mayCancel;
+  // what was called absent was withdrawn before that
+  const isOpen = evidence.state !== "acked" && evidence.state !== "absent";
+  const mayBeHeldBack = evidence.kind === "bracket" && isOpen && evidence.mayCancel;
   // held back, it trades nothing yet; the rest of the doubts need no dialog to be over
   if (mayBeHeldBack && doubts.every((doubt) => doubt === "dialog_possible")) return { verdict: "withdraw" };
   if (doubts.length > 0) return { verdict: "unknown", doubts };

@@ -41,7 +41,8 @@ async function playCell(rig: Rig, operation: Operation, key: string, fault: Faul
   await allKnown(rig, attempt);
   // nothing comes behind, and the same again changes nothing
   const again = attempt.describe(await attempt.act());
-  return again === words ? words : `${words}, then ${again}`;
+  if (again !== words) throw new Error(`was ${words}, and asked again ${again}`);
+  return words;
 }
 
 const patienceMs = 20_000;
