@@ -17,7 +17,7 @@ import {
   publicUrl,
   rpc,
 } from "./access.fixture.ts";
-import { ownerBrowser } from "./machines/machine.fixture.ts";
+import { createMachine, ownerBrowser, pairWith } from "./machines/machine.fixture.ts";
 
 const digest = "d".repeat(64);
 const path = "/approvals/default.a1";
@@ -407,4 +407,28 @@ test("a host that never answers does not keep the page, which names it", async (
   const page = await (await answer).text();
   expect(page).toContain("<h2>default</h2>");
   expect(page).toContain("This host does not answer.");
+});
+
+test("a host that is slow keeps nobody from the others, which are shown before it answers", async () => {
+  const { browser: owner, hostId } = await pairWith(await createMachine(), { name: "office" });
+  const slow = await pairWith(await createMachine(), { name: "home" });
+  agent = await connectAgent(hostOf(env, hostId));
+  const slowAgent = await connectAgent(hostOf(env, slow.hostId));
+  const { body } = await owner.get("/approvals");
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  let page = "";
+  const read = async () => {
+    const { value = "", done = true } = (await reader?.read()) ?? {};
+    page += value;
+    return !done;
+  };
+  answerWaiting(await agent.expect("owner"), []);
+  while (!page.includes("<h2>office</h2>") && (await read()));
+  expect(page).not.toContain("<h2>home</h2>");
+  const { id } = await slowAgent.expect("owner");
+  slowAgent.send({ type: "result", id, output: { approvals: [pending()] } });
+  while (await read());
+  expect(page).toContain("<h2>home</h2>");
+  expect(page).toContain("AAPL");
+  expect(page.trimEnd().endsWith("</html>")).toBe(true);
 });

@@ -68,11 +68,11 @@ export function createApprovalsPage({ settings, env, pairing, store, owners }: P
     </form>`;
 
   async function overview(visit: Visit): Promise<Response> {
-    const hosts = await Promise.all(hostsOf(env, pairing).map(approvalsAt));
     return await page({
       title: "Orders that wait for you",
-      body: html`${noticesOf(owners, visit.session.csrf)} ${hosts.map((host) => hostEntry(visit, host))}
-        <p><a href="/approvals">Look again</a></p>
+      body: html`${noticesOf(owners, visit.session.csrf)}`,
+      parts: hostsOf(env, pairing).map(async (host) => hostEntry(visit, await approvalsAt(host))),
+      end: html`<p><a href="/approvals">Look again</a></p>
         <p><a href="/audit">What was done: the audit trail</a></p>
         <p><a href="/grants">Access of clients</a></p>`,
     });

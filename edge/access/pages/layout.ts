@@ -7,6 +7,10 @@ export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>;
 interface PageOptions {
   readonly title: string;
   readonly body: Markup;
+  /** Pieces behind the body that are still being made: each is sent when it is there, and none waits for another. Never reject. */
+  readonly parts?: readonly Promise<Markup>[];
+  /** Behind all of them. */
+  readonly end?: Markup;
   readonly status?: number;
   readonly headers?: HeadersInit;
   /** Origins besides this one that a form may end up at. */
@@ -29,10 +33,34 @@ dt { font-weight: 600; } dd { margin: 0 0 .5rem; }
 /** What would hide or turn round the words beside it: such letters of a foreign name are shown as what they are not. */
 const unprintable = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
+const shownText = (markup: HtmlEscapedString): string => markup.toString().replaceAll(unprintable, "\ufffd");
+
+/** Stands where the pieces of a page go that come later; a fresh one, so that nobody's words hold it. */
+const restMark = `rest-${crypto.randomUUID()}`;
+
+function streamed(
+  before: string,
+  parts: readonly Promise<Markup>[],
+  after: string,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async start(controller) {
+      const send = (text: string) => controller.enqueue(encoder.encode(text));
+      send(before);
+      await Promise.all(parts.map(async (part) => send(shownText(await part))));
+      send(after);
+      controller.close();
+    },
+  });
+}
+
 /** A whole page: no script, nothing from elsewhere, not to be framed. */
 export async function page({
   title,
   body,
+  parts = [],
+  end,
   status = 200,
   headers,
   formTargets = [],
@@ -51,11 +79,12 @@ export async function page({
       <body>
         <main>
           <h1>${title}</h1>
-          ${body}
+          ${body}${restMark}${end ?? ""}
         </main>
       </body>
     </html>`;
-  const answer = new Response(document.toString().replaceAll(unprintable, "\ufffd"), {
+  const [before = "", after = ""] = shownText(document).split(restMark);
+  const answer = new Response(parts.length === 0 ? before + after : streamed(before, parts, after), {
     status,
     ...(headers && { headers }),
   });
