@@ -385,6 +385,11 @@ export function createJournal(file: JournalFile, now: () => number) {
         clientId,
       )[0] ?? null,
 
+    /** The intent whose order TWS has given this id. */
+    byPermId: (permId: number): Intent | null =>
+      select("intent_id = (SELECT intent_id FROM leg WHERE perm_id = ? ORDER BY rowid DESC LIMIT 1)", permId)[0] ??
+      null,
+
     /** Intents that are not at their end, oldest first. */
     unfinished: (): Intent[] =>
       select(`state IN (${unfinished.map((state) => `'${state}'`).join(", ")}) ORDER BY rowid`),

@@ -36,6 +36,9 @@ export function createObservedOrders(orderBook: Pick<OrderBook, "shown" | "shown
   return {
     live,
 
+    /** One of them; null when it was never shown. */
+    orderOf: ({ state }: Intent, leg: Leg): Order | null => shown(leg, state),
+
     /** Null while one is missing, or it has none. */
     ordersOf({ legs, state }: Intent): readonly Order[] | null {
       const orders = legs.flatMap((leg) => shown(leg, state) ?? []);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { trader } from "../handlers/handlers.fixture.ts";
 import { nameOf } from "./intent-id.ts";
-import { startOrders, untilAnswer } from "./orders.fixture.ts";
+import { market, startOrders, untilAnswer } from "./orders.fixture.ts";
 
 const key = { idempotencyKey: "k" };
 const { intentId } = nameOf(trader.grantId, "k");
@@ -106,4 +106,58 @@ test("the key of a basket names its orders", async () => {
     error: { code: "invalid_input", nextStep: expect.stringContaining(rows.join(", ")) },
   });
   expect(await fixture.status({ intentId: rows[1] })).toMatchObject({ output: { status: "Submitted" } });
+});
+
+test("an order of this client that TWS lists no more is not taken for another client's of the same id", async () => {
+  const fixture = await startOrders();
+  const { faults, world } = fixture.simulator();
+  const placed = await fixture.call("ibkr_place_order", { ...market, ...key });
+  const orderId = placed.type === "result" ? Number(placed.output["orderId"]) : 0;
+  await untilAnswer(
+    () => fixture.stateOf("k"),
+    (state) => state === "done",
+  );
+  const request = world.ledger.history().orders.find((order) => order.request.orderId === orderId)?.request;
+  if (request === undefined) throw new Error("TWS has no such order");
+  const far = { orderType: "LMT", limitPrice: 1, orderRef: "theirs", quantity: 7 } as const;
+  await fixture.whileStopped(async () => {
+    faults.beginDay();
+    world.ledger.place({ ...request, ...far, clientId: 9 });
+  });
+  expect(await fixture.status({ orderId })).toMatchObject({ output: { status: "Filled", filled: 3 } });
+  // neither cancelled nor changed
+  expect(await fixture.call("ibkr_cancel_order", { orderId })).toMatchObject({
+    output: { status: "Filled" },
+  });
+  expect(world.ledger.openOrders()).toHaveLength(1);
+});
+
+test("each leg of a bracket is told as itself, also when TWS lists none of them any more", async () => {
+  const fixture = await startOrders();
+  const bracket = {
+    conId: 265_598,
+    action: "BUY",
+    quantity: 1,
+    entryPrice: 5_000,
+    takeProfitPrice: 9_000,
+    stopLossPrice: 5,
+  };
+  await fixture.call("ibkr_place_bracket_order", { ...bracket, ...key });
+  const { faults, world } = fixture.simulator();
+  const legs = world.ledger.history().orders.filter(({ request }) => request.orderRef !== "");
+  const entry = legs.find(({ filled }) => filled === 1);
+  const exits = legs.filter(({ filled }) => filled === 0);
+  for (const exit of exits) await fixture.call("ibkr_cancel_order", { orderId: exit.request.orderId });
+  await untilAnswer(
+    () => fixture.stateOf("k"),
+    (state) => state === "done",
+  );
+  await fixture.whileStopped(async () => faults.beginDay());
+  for (const leg of [entry, ...exits]) {
+    const told = {
+      output: { status: leg === entry ? "Filled" : "Cancelled", filled: leg === entry ? 1 : 0 },
+    };
+    for (const name of [{ orderId: leg?.request.orderId }, { permId: leg?.permId }])
+      expect(await fixture.status(name)).toMatchObject(told);
+  }
 });

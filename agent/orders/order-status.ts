@@ -8,7 +8,7 @@ import { type CallContext, requestOf } from "../call/call-context.ts";
 import { mayUse } from "../limits/limits.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
-import type { Intent } from "../journal/journal.ts";
+import type { Intent, Leg } from "../journal/journal.ts";
 import type { Orders } from "./orders.ts";
 
 type Tool = (typeof orderTools)["ibkr_get_order_status"];
@@ -47,25 +47,34 @@ export async function lookUpOrder(
   const visible = (intent: Intent | null): Intent | null =>
     intent !== null && mayUse(caller, intent.account) ? intent : null;
 
-  /** By the order book, and by the journal for what TWS does not show. */
-  async function byTws(look: () => Promise<Order>, written: () => Intent | null): Promise<Answer> {
+  /** By the order book, and by the journal for what TWS does not show; of a bracket, the leg that has this name. */
+  async function byTws(
+    look: () => Promise<Order>,
+    written: () => Intent | null,
+    isNamed: (leg: Pick<Leg, "orderId" | "permId">) => boolean,
+  ): Promise<Answer> {
     try {
       const order = await look();
       if (!mayUse(caller, order.account)) throw notFound();
       // sent and never shown, or shown no more: the journal knows what is being done about it
       const open = order.status === "Unknown" ? visible(written()) : null;
-      return open === null ? answerOf(order) : ofIntent(open);
+      return open === null ? answerOf(order) : ofIntent(open, isNamed);
     } catch (error) {
       if (!(error instanceof TwsError) || error.code !== "order_not_found") throw error;
       const intent = visible(written());
       if (intent === null) throw notFound();
-      return ofIntent(intent);
+      return ofIntent(intent, isNamed);
     }
   }
 
-  async function ofIntent(known: Intent): Promise<Answer> {
+  /** Its first order, which of a bracket is the entry, or the one that is named. */
+  async function ofIntent(
+    known: Intent,
+    isNamed: (leg: Pick<Leg, "orderId" | "permId">) => boolean = () => true,
+  ): Promise<Answer> {
     const intent = await orders.reconciler.settle(known, context.signal);
-    const [order] = orders.reconciler.ordersOf(intent) ?? [];
+    const leg = intent.legs.find(isNamed);
+    const order = leg === undefined ? null : orders.reconciler.orderOf(intent, leg);
     const words = orders.reconciler.describe(intent);
     const name = { intentId: intent.intentId, idempotencyKey: intent.idempotencyKey };
     const isOpen = intent.state === "sending" || intent.state === "unknown";
@@ -73,9 +82,9 @@ export async function lookUpOrder(
     // what is being done says more than why it was begun
     const note = isBeingDone ? words : (intent.outcome?.message ?? words);
     const status = { ...name, state: intent.state, note };
-    if (order !== undefined) return { ...answerOf(order), intent: status };
+    if (order !== null) return { ...answerOf(order), intent: status };
     return {
-      orderId: intent.legs[0]?.orderId ?? null,
+      orderId: leg?.orderId ?? null,
       account: intent.account,
       mode: modeOf(intent.account),
       status: isOpen ? "Unknown" : "Inactive",
@@ -94,12 +103,14 @@ export async function lookUpOrder(
     return byTws(
       () => orderBook.get(orderId, requestOf(context)),
       () => journal.byOrderId(orderId, clientId),
+      (leg) => leg.orderId === orderId,
     );
   }
   if (permId !== undefined) {
     return byTws(
       () => orderBook.getByPermId(permId, requestOf(context)),
-      () => null,
+      () => journal.byPermId(permId),
+      (leg) => leg.permId === permId,
     );
   }
   const found = intentId === undefined ? journal.byKey(caller.grantId, idempotencyKey ?? "") : [];

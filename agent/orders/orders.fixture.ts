@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Caller } from "../../shared/caller.ts";
 import type { ToolName } from "../../shared/tools/index.ts";
+import { nextSecond } from "../e2e/chaos/crash-matrix.ts";
 import { startFaultHost } from "../e2e/rigs/restartable-agent.ts";
 import { trader } from "../handlers/handlers.fixture.ts";
 import { recordingLog } from "../process/log.fixture.ts";
@@ -69,6 +70,7 @@ export async function startOrders(
         () => host.agent().orders.journal.intent(nameOf(trader.grantId, "before").intentId)?.state,
         (state) => state === "done",
       );
+      await nextSecond();
     },
     back: () => host.whenUp(),
     /** The agent is stopped while `meanwhile` happens, and another begins with its journal. */

@@ -4,7 +4,7 @@ import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import { createOpenIntents } from "./open-intents.ts";
 import { isLost, isUnsent } from "../journal/intent-states.ts";
-import type { Intent, Journal } from "../journal/journal.ts";
+import type { Intent, Journal, Leg } from "../journal/journal.ts";
 import { repairBracket, cancelUnconfirmedEntry } from "./bracket-repair.ts";
 import { listEvidence, shownEvidence } from "./intent-evidence.ts";
 import { readSnapshot, type ListSnapshot } from "./list-snapshot.ts";
@@ -56,6 +56,8 @@ export interface Reconciler {
   settle(intent: Intent, signal: AbortSignal): Promise<Intent>;
   /** Its orders as TWS has shown them last; null while one is missing, or it has none. */
   ordersOf(intent: Intent): readonly Order[] | null;
+  /** One of its orders as TWS has shown it last; null when it never has. */
+  orderOf(intent: Intent, leg: Leg): Order | null;
   /** Those of its orders that TWS has shown by now. */
   shownOf(intent: Intent): readonly Order[];
   /** Whether the agent is cancelling its entry of its own accord, so that it is no placed order. */
@@ -423,6 +425,10 @@ export function createReconciler({
     }),
     orderBook.onChange(() => openIntents.recordSoon()),
   ];
+  orderBook.recogniseIds((orderId) => {
+    const intent = readOr(null, () => journal.byOrderId(orderId, session.clientId));
+    return intent !== null && !isUnsent(intent.state);
+  });
   readOr(undefined, denyUnsent);
   if (session.connection > 0) begin();
 
@@ -471,6 +477,11 @@ export function createReconciler({
     },
 
     ordersOf: (intent) => observed.ordersOf(intent)?.map((order) => withCorrection(intent, order)) ?? null,
+
+    orderOf(intent, leg) {
+      const order = observed.orderOf(intent, leg);
+      return order === null ? null : withCorrection(intent, order);
+    },
 
     isCancelling: (intent) =>
       intent.cancellingAt !== null && !intent.legs.slice(0, 1).every((leg) => observed.isOver(leg)),

@@ -25,7 +25,7 @@ async function run(): Promise<void> {
     const end = await runStretch({ seed, faults: Number(values.faults) });
     const kinds = [...end.injected].map(([name, count]) => `${count} ${name}`).join(", ");
     process.stdout.write(
-      `seed ${seed}: ${end.intents} intents, ${end.orders} orders, ${end.fills} fills; ${kinds}\n`,
+      `seed ${seed}: ${end.intents} intents, ${end.orders} orders, ${end.fills} fills, ${end.unknown} unknown; ${kinds}\n`,
     );
     for (const wrong of end.wrong) process.stdout.write(`  WRONG: ${wrong}\n`);
     if (end.wrong.length > 0) process.exitCode = 1;

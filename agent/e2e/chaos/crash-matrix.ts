@@ -21,12 +21,27 @@ export const emptyForMs = 250;
 const Filled = z.object({ status: z.literal("Filled") });
 
 /** An order that has filled before all others: TWS's lists show that they reach back to it. */
-export async function fillBefore(ask: Ask): Promise<void> {
-  const order = { conId: 265_598, action: "BUY", quantity: 1, orderType: "MKT", idempotencyKey: "before" };
+export async function fillBefore(ask: Ask, account?: string): Promise<void> {
+  const inAccount = account === undefined ? {} : { account };
+  const order = {
+    ...inAccount,
+    conId: 265_598,
+    action: "BUY",
+    quantity: 1,
+    orderType: "MKT",
+    idempotencyKey: "before",
+  };
   await until(
     () => ask("ibkr_place_order", order),
     (answer) => answer.type === "result" && Filled.safeParse(answer.output).success,
   );
+  await nextSecond();
+}
+
+/** TWS tells the time of a fill in whole seconds: what is sent within the same one is not known to come behind it. */
+export async function nextSecond(): Promise<void> {
+  const next = Math.floor(Date.now() / 1_000 + 1) * 1_000;
+  while (Date.now() < next) await sleep(next - Date.now());
 }
 
 /**

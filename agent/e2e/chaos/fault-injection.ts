@@ -5,14 +5,28 @@ import type { SeededRandom } from "./seeded-random.ts";
 import { emptyForMs } from "./crash-matrix.ts";
 import type { FaultHost } from "../rigs/restartable-agent.ts";
 
+/** What the faults leave behind that the books are compared by. */
+export interface FaultTrace {
+  /** Unix milliseconds: when TWS's lists began last; 0 when they reach back to the beginning. */
+  dayBeganAt: number;
+  /** permIds of working orders that TWS refused long after it had taken them. */
+  readonly refusedLate: Set<number>;
+}
+
 interface FaultTarget {
   readonly simulator: Simulator;
+  readonly hosts: readonly FaultHost[];
+  readonly trace: FaultTrace;
+}
+
+/** One fault among those of a run: the agent it is about, and the choices it makes. */
+interface FaultScene extends FaultTarget {
   readonly host: FaultHost;
   readonly random: SeededRandom;
 }
 
 /** Begins, and resolves when it is over. */
-type Fault = (target: FaultTarget) => Promise<void> | void;
+type Fault = (scene: FaultScene) => Promise<void> | void;
 
 const drops = ["before-reading", "after-reading", "after-acknowledging"] as const;
 
@@ -24,6 +38,15 @@ const spoiled =
     await sleep(20 + random.integer(60));
   };
 
+/** A working order that is no leg of a bracket, and has its id alone. */
+function single({ simulator, random }: Pick<FaultScene, "simulator" | "random">) {
+  const open = Map.groupBy(simulator.world.ledger.openOrders(), ({ request }) => request.orderId);
+  const alone = [...open.values()].filter(({ length }) => length === 1).flat();
+  return random.oneOf(
+    alone.filter(({ request }) => request.orderRef.startsWith("ag1:") && !/:[PTS]$/.test(request.orderRef)),
+  );
+}
+
 const faults: Readonly<Record<string, { readonly weight: number; readonly fault: Fault }>> = {
   "line cut": { weight: 3, fault: ({ simulator }) => simulator.faults.dropConnections() },
   "line cut around an order": {
@@ -34,7 +57,64 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly fault:
   "news twice": { weight: 2, fault: spoiled(() => ({ duplicate: true })) },
   "news reversed": { weight: 2, fault: spoiled(() => ({ reorder: true })) },
   "news late": { weight: 2, fault: spoiled((random) => ({ delayMs: 5 + random.integer(40) })) },
+  "news without statuses": { weight: 2, fault: spoiled(() => ({ withoutStatuses: true })) },
   "executions without end": { weight: 1, fault: spoiled(() => ({ withoutEnds: [55] })) },
+  "a code nobody knows": {
+    weight: 2,
+    fault: spoiled((random) => ({ oddCode: 9_999, takenAfterMs: 1 + random.integer(15) })),
+  },
+  "a dialog holds orders": {
+    weight: 3,
+    async fault({ simulator, random }) {
+      simulator.faults.orders({ dialog: true });
+      await sleep(10 + random.integer(60));
+      simulator.faults.orders({});
+      if (random.happens(0.5)) simulator.faults.dropConnections();
+      await sleep(random.integer(200));
+      simulator.faults.answerDialogs(random.happens(0.7));
+    },
+  },
+  "parked, then woken": {
+    weight: 2,
+    async fault(scene) {
+      const { simulator, random } = scene;
+      const order = single(scene);
+      if (order === null) return;
+      simulator.faults.park(order.request.orderId, random.happens(0.5) ? "locate" : "");
+      await sleep(5 + random.integer(50));
+      simulator.faults.park(order.request.orderId, null);
+    },
+  },
+  "refused late": {
+    weight: 1,
+    fault(scene) {
+      const order = single(scene);
+      if (order === null) return;
+      scene.trace.refusedLate.add(order.permId);
+      scene.simulator.faults.refuseLate(order.request.orderId, "it is not allowed any more");
+    },
+  },
+  "by hand": {
+    weight: 1,
+    fault({ simulator, random }) {
+      const quantity = 1 + random.integer(3);
+      simulator.faults.placeByHand({
+        action: random.happens(0.5) ? "BUY" : "SELL",
+        quantity,
+        symbol: "AAPL",
+      });
+    },
+  },
+  "a day begins": {
+    weight: 0.5,
+    async fault({ simulator, trace }) {
+      simulator.faults.beginDay();
+      await sleep(20);
+      // the first fill of the day shows from which second on its lists are whole
+      simulator.faults.placeByHand({ action: "BUY", quantity: 1, symbol: "AAPL" });
+      trace.dayBeganAt = Math.ceil(Date.now() / 1_000) * 1_000;
+    },
+  },
   "restart, ids rolled back": {
     weight: 3,
     fault({ simulator, random }) {
@@ -84,7 +164,25 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly fault:
       await simulator.faults.refuse(false);
     },
   },
-  "agent crashes": { weight: 3, fault: ({ host }) => host.crash() },
+  "agent crashes": { weight: 2, fault: ({ host }) => host.crash() },
+  "agent crashes at a write": {
+    weight: 3,
+    async fault({ host, random }) {
+      const { promise: crashed, resolve } = Promise.withResolvers<void>();
+      let writesLeft = 1 + random.integer(5);
+      host.onWritten(() => {
+        writesLeft -= 1;
+        if (writesLeft === 0) resolve(host.crash());
+      });
+      const abandoned = new AbortController();
+      const idle = sleep(100, undefined, { signal: abandoned.signal }).catch(() => undefined);
+      await Promise.race([crashed, idle]);
+      abandoned.abort();
+      const isCrashing = writesLeft <= 0;
+      host.onWritten(() => {});
+      if (isCrashing) await crashed;
+    },
+  },
   "journal fails": {
     weight: 4,
     fault: ({ host, random }) =>
@@ -101,31 +199,38 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly fault:
 };
 
 const weighted = Object.entries(faults).flatMap(([name, { weight }]) =>
-  Array.from({ length: weight }, () => name),
+  Array.from({ length: weight * 2 }, () => name),
 );
 
 /** Injects one random fault and returns its name. */
-export async function inject(target: FaultTarget): Promise<string> {
-  const name = target.random.oneOf(weighted) ?? "line cut";
-  await faults[name]?.fault(target);
+export async function inject(target: FaultTarget, random: SeededRandom): Promise<string> {
+  const name = random.oneOf(weighted) ?? "line cut";
+  const host = random.oneOf(target.hosts);
+  if (host === null) throw new Error("a run needs an agent");
+  await faults[name]?.fault({ ...target, host, random });
   return name;
 }
 
 /** Everything works again. */
 export async function restoreAll({
   simulator,
-  host,
-}: Pick<FaultTarget, "simulator" | "host">): Promise<void> {
-  const { faults: all } = simulator;
+  hosts,
+}: Pick<FaultTarget, "simulator" | "hosts">): Promise<void> {
+  const { faults: all, world } = simulator;
   all.mute(false);
   all.orders({});
+  all.answerDialogs(true);
   all.rollbackNextValidId(0);
   all.ghostClients(0);
   await all.refuse(false);
   all.announce(1102);
+  for (const { status, request } of world.ledger.openOrders())
+    if (status === "Inactive") all.park(request.orderId, null);
   // on a line that stands, what a TWS that hung has swallowed stays unknown
   all.dropConnections();
-  host.failJournal(0, "before");
-  host.freeze(false);
-  await host.whenUp();
+  for (const host of hosts) {
+    host.failJournal(0, "before");
+    host.freeze(false);
+    await host.whenUp();
+  }
 }

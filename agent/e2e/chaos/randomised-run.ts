@@ -11,10 +11,11 @@ import { type SeededRandom, createSeededRandom } from "./seeded-random.ts";
 import { trader } from "../../handlers/handlers.fixture.ts";
 import { fillBefore } from "./crash-matrix.ts";
 import { isPassing } from "./crash-operations.ts";
-import { disagreements } from "./consistency-check.ts";
+import { isLost } from "../../journal/intent-states.ts";
+import { type Books, disagreements, mayStayOpen } from "./consistency-check.ts";
 import { type FaultHost, startFaultHost } from "../rigs/restartable-agent.ts";
-import { inject, restoreAll } from "./fault-injection.ts";
-import { hear, isSettled, newIntent, type WorkloadIntent } from "./workload.ts";
+import { type FaultTrace, inject, restoreAll } from "./fault-injection.ts";
+import { accounts, hear, isRevisable, isSettled, newIntent, type WorkloadIntent } from "./workload.ts";
 
 /** One stretch of the run, which a seed makes again. */
 export interface Stretch {
@@ -26,6 +27,8 @@ export interface StretchEnd extends Stretch {
   readonly intents: number;
   readonly orders: number;
   readonly fills: number;
+  /** Of the intents: those whose order was sent before TWS's lists began, so that nobody knows. */
+  readonly unknown: number;
   /** By kind. */
   readonly injected: ReadonlyMap<string, number>;
   /** All that did not agree in the end, in words. */
@@ -33,7 +36,11 @@ export interface StretchEnd extends Stretch {
 }
 
 const workers = 3;
-const settleMs = 120_000;
+/** Each agent places for its own callers, at the same TWS. */
+const agents = 2;
+/** An agent asks as often as this, and for so long, before it is said that an order never settles. */
+const fewestRounds = 150;
+const shortestSettleMs = 20_000;
 /** What TWS takes forty of in a second is not asked for by the hundred: the calls would run out of time in the queue. */
 const askedAtOnce = 20;
 /** While TWS is away each intent fails at once; on a slow machine there would be thousands. */
@@ -44,10 +51,15 @@ const Ended = z.object({ status: OrderStatus });
 /** Many callers who want, repeat, change, cancel and confuse orders, while everything goes wrong; then all must agree. */
 export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd> {
   const folder = mkdtempSync(join(tmpdir(), "tws-edge-faults-"));
-  const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500 });
-  const host = startFaultHost(simulator, join(folder, "journal.db"));
-  await host.whenUp();
-  await fillBefore(host.askAs(trader));
+  const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500, accounts });
+  const hosts = Array.from({ length: agents }, (_, index) =>
+    startFaultHost(simulator, join(folder, `journal-${index}.db`), { clientId: index + 1 }),
+  );
+  const trace: FaultTrace = { dayBeganAt: 0, refusedLate: new Set() };
+  for (const host of hosts) {
+    await host.whenUp();
+    await fillBefore(host.askAs(trader), accounts[0]);
+  }
   const startedAt = performance.now();
   const clock = () => performance.now() - startedAt;
   const intents: WorkloadIntent[] = [];
@@ -58,7 +70,7 @@ export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd>
 
   const actors = Array.from({ length: workers }, async (_, worker) => {
     const random = createSeededRandom(hash(seed, worker + 1));
-    const actor = createActor({ host, random, intents, wrong, clock });
+    const actor = createActor({ hosts, random, intents, wrong, clock });
     while (!over.signal.aborted) {
       await actor.act(worker);
       await sleep(random.integer(30));
@@ -68,67 +80,86 @@ export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd>
   for (let count = 0; count < faults; count += 1) {
     await sleep(2 + random.integer(20));
     const at = Math.round(clock());
-    const name = await inject({ simulator, host, random });
+    const name = await inject({ simulator, hosts, trace }, random);
     faultLog.push(`${at} to ${Math.round(clock())} ms: ${name}`);
     injected.set(name, (injected.get(name) ?? 0) + 1);
   }
   over.abort();
-  await restoreAll({ simulator, host });
+  await restoreAll({ simulator, hosts });
   await Promise.all(actors);
-  wrong.push(...(await settle(host, intents, clock)));
-  wrong.push(...(await disagreements({ simulator, host, intents })));
-  const { ledger } = simulator.world;
-  const orders = ledger.openOrders().length + ledger.completedOrders().length;
-  const fills = ledger.executions().length;
-  await host.close();
+  const books = { simulator, hosts, intents, trace };
+  wrong.push(...(await settle(books, clock)));
+  wrong.push(...(await disagreements(books)));
+  const { orders, executions } = simulator.world.ledger.history();
+  for (const host of hosts) await host.close();
   await simulator.close();
   rmSync(folder, { recursive: true });
   if (wrong.length > 0) wrong.push(`the faults were\n    ${faultLog.join("\n    ")}`);
-  return { seed, faults, intents: intents.length, orders, fills, injected, wrong };
+  const unknown = intents.filter((intent) => intent.isKeyed && !isSettled(intent)).length;
+  const counts = { intents: intents.length, orders: orders.length, fills: executions.length, unknown };
+  return { seed, faults, ...counts, injected, wrong };
 }
 
-/** Asks again for all that is open, until it is known. */
-async function settle(
-  host: FaultHost,
-  intents: readonly WorkloadIntent[],
-  clock: () => number,
-): Promise<string[]> {
-  const until = clock() + settleMs;
+/**
+ * Asks again for all that is open, until it is known. What was sent before TWS's lists began may stay unknown, as it must
+ * then be told.
+ */
+async function settle({ hosts, intents, trace }: Books, clock: () => number): Promise<string[]> {
+  const beganAt = clock();
   const isOpen = (intent: WorkloadIntent) => intent.isKeyed && !isSettled(intent);
+  const mustEnd = (intent: WorkloadIntent) => isOpen(intent) && !mayStayOpen(intent.firstAskedAt, trace);
+  const isAnyLost = () =>
+    hosts.some((host) => {
+      const { journal } = host.agent().orders;
+      return journal
+        .unfinished()
+        .some(({ state, createdAt }) => isLost(state) && !mayStayOpen(createdAt, trace));
+    });
   const wrong: string[] = [];
-  while (clock() < until && (intents.some(isOpen) || host.agent().orders.status().unknownOrders > 0)) {
-    await mapConcurrently(intents.filter(isOpen), askedAtOnce, async (intent) => {
-      const what = hear(intent, await host.askAs(intent.caller)(intent.tool, intent.input), clock());
+  const askAll = (wanted: readonly WorkloadIntent[]) =>
+    mapConcurrently(wanted, askedAtOnce, async (intent) => {
+      const ask = hostOf(hosts, intent).askAs(intent.caller);
+      const what = hear(intent, await ask(intent.tool, intent.input), clock());
       if (what !== null) wrong.push([`${intent.tool} ${what}`, ...intent.history].join("\n    "));
     });
+  for (let rounds = 0; intents.some(mustEnd) || isAnyLost(); rounds += 1) {
+    if (rounds > fewestRounds && clock() - beganAt > shortestSettleMs) break;
+    await askAll(intents.filter(mustEnd));
     await sleep(30);
   }
   // what has ended just now is written down a moment later
   await sleep(100);
+  await askAll(intents.filter((intent) => isOpen(intent) || isRevisable(intent)));
   return [
     ...wrong,
     ...intents
-      .filter(isOpen)
+      .filter(mustEnd)
       .map(({ tool, history }) => [`${tool} has never settled`, ...history].join("\n    ")),
   ];
 }
 
+function hostOf(hosts: readonly FaultHost[], { agent }: WorkloadIntent): FaultHost {
+  const host = hosts[agent];
+  if (host === undefined) throw new Error(`there is no agent ${agent}`);
+  return host;
+}
+
 interface ActorDeps {
-  readonly host: FaultHost;
+  readonly hosts: readonly FaultHost[];
   readonly random: SeededRandom;
   readonly intents: WorkloadIntent[];
   readonly wrong: string[];
   readonly clock: () => number;
 }
 
-function createActor({ host, random, intents, wrong, clock }: ActorDeps) {
+function createActor({ hosts, random, intents, wrong, clock }: ActorDeps) {
   /** The caller may leave before the answer. */
   const signal = (): AbortSignal =>
     random.happens(0.1) ? AbortSignal.timeout(random.integer(60)) : new AbortController().signal;
 
   async function want(intent: WorkloadIntent): Promise<void> {
     intent.history.push(`${Math.round(clock())} ms: asked ${JSON.stringify(intent.input)}`);
-    const answer = await host.askAs(intent.caller, signal())(intent.tool, intent.input);
+    const answer = await hostOf(hosts, intent).askAs(intent.caller, signal())(intent.tool, intent.input);
     const what = hear(intent, answer, clock());
     if (what !== null) wrong.push([`${intent.tool} ${what}`, ...intent.history].join("\n    "));
   }
@@ -138,7 +169,7 @@ function createActor({ host, random, intents, wrong, clock }: ActorDeps) {
     const intent = random.oneOf(intents.filter((one) => one.isKeyed && one.answer?.type === "result"));
     if (intent === null) return;
     const other = { ...intent.input, quantity: 77, orders: [] };
-    const answer = await host.askAs(intent.caller)(
+    const answer = await hostOf(hosts, intent).askAs(intent.caller)(
       intent.tool,
       intent.kind === "basket" ? { ...intent.input, oneCancelsOther: true } : other,
     );
@@ -160,7 +191,7 @@ function createActor({ host, random, intents, wrong, clock }: ActorDeps) {
     if (intent?.answer?.type !== "result") return null;
     const { output } = intent.answer;
     const { orderId } = Placed.parse({ orderId: output["orderId"] ?? output["parentOrderId"] });
-    return { intent, orderId, ask: host.askAs(intent.caller, signal()) };
+    return { intent, orderId, ask: hostOf(hosts, intent).askAs(intent.caller, signal()) };
   }
 
   async function cancel(): Promise<void> {
@@ -189,7 +220,7 @@ function createActor({ host, random, intents, wrong, clock }: ActorDeps) {
     if (intent.limits !== before) return;
     if (answer.type === "result")
       intent.limits = [limitPrice, ...(intent.isEnded || intent.isCancelled ? before : [])];
-    else if (answer.type === "error" && !isPassing(answer.error.code))
+    else if (answer.type === "error" && !isPassing(answer.error.code) && !isRevisable({ answer }))
       intent.limits = before.filter(
         (price) => price !== limitPrice || before.indexOf(price) < before.length - 1,
       );
@@ -199,7 +230,7 @@ function createActor({ host, random, intents, wrong, clock }: ActorDeps) {
     async act(worker: number): Promise<void> {
       const kind = random.integer(100);
       if (kind < 50 && intents.length < mostIntents) {
-        const intent = newIntent(random, intents.length * 10 + worker);
+        const intent = newIntent(random, intents.length * 10 + worker, hosts.length);
         intents.push(intent);
         await want(intent);
         // the same at once, as an impatient caller does

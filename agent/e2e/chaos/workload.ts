@@ -13,6 +13,10 @@ export interface WorkloadIntent {
   readonly tool: ToolName;
   readonly input: Readonly<Record<string, unknown>>;
   readonly caller: Caller;
+  /** Unix milliseconds. */
+  readonly firstAskedAt: number;
+  /** Which of the agents it is asked of. */
+  readonly agent: number;
   /** The references of its orders at TWS, or of those of its legs; none while its key is not known. */
   refs: readonly string[];
   /** It may be asked for again: it has a key of its own. */
@@ -27,6 +31,9 @@ export interface WorkloadIntent {
   readonly history: string[];
 }
 
+/** The accounts of the login, among which the callers choose. */
+export const accounts = ["DU1234567", "DU7654321"] as const;
+
 const grants: readonly Caller[] = ["grant-1", "grant-2", "grant-3"].map((grantId) => ({
   ...trader,
   grantId,
@@ -35,13 +42,15 @@ const stocks = [265_598, 272_093] as const;
 
 const Named = z.object({ idempotencyKey: z.string() });
 
-/** A new intent of any kind. */
-export function newIntent(random: SeededRandom, number: number): WorkloadIntent {
+/** A new intent of any kind, for one of so many agents. */
+export function newIntent(random: SeededRandom, number: number, agents: number): WorkloadIntent {
   const caller = random.oneOf(grants) ?? trader;
   const isKeyed = random.happens(0.85);
   const key = `intent-${number}`;
   const common = {
     caller,
+    agent: random.integer(agents),
+    firstAskedAt: Date.now(),
     isKeyed,
     answer: null,
     limits: [1],
@@ -51,10 +60,11 @@ export function newIntent(random: SeededRandom, number: number): WorkloadIntent 
   };
   const conId = random.oneOf(stocks) ?? stocks[0];
   const quantity = 1 + random.integer(3);
+  const account = random.oneOf(accounts) ?? accounts[0];
   const keyed = isKeyed ? { idempotencyKey: key } : {};
   const { intentId } = nameOf(caller.grantId, key);
-  const rest = { conId, action: "BUY", quantity, orderType: "LMT", limitPrice: 1 };
-  const market = { conId, action: random.oneOf(["BUY", "SELL"]), quantity, orderType: "MKT" };
+  const rest = { account, conId, action: "BUY", quantity, orderType: "LMT", limitPrice: 1 };
+  const market = { account, conId, action: random.oneOf(["BUY", "SELL"]), quantity, orderType: "MKT" };
   const kind = random.integer(10);
   if (kind < 6) {
     const input = { ...(kind < 3 ? rest : market), ...keyed };
@@ -64,7 +74,7 @@ export function newIntent(random: SeededRandom, number: number): WorkloadIntent 
   if (kind < 8) {
     const entryPrice = random.happens(0.5) ? 10 : 5_000;
     const prices = { entryPrice, takeProfitPrice: 9_000, stopLossPrice: 5 };
-    const input = { conId, action: "BUY", quantity, ...prices, ...keyed };
+    const input = { account, conId, action: "BUY", quantity, ...prices, ...keyed };
     const refs = isKeyed ? ["P", "T", "S"].map((leg) => `${intentId}:${leg}`) : [];
     return { ...common, kind: "bracket", tool: "ibkr_place_bracket_order", input, refs };
   }
@@ -79,7 +89,7 @@ export function newIntent(random: SeededRandom, number: number): WorkloadIntent 
  * behind it, in words; null for nothing.
  */
 export function hear(intent: WorkloadIntent, answer: AgentFrame, at: number): string | null {
-  const before = isSettled(intent) ? intent.answer : null;
+  const before = isSettled(intent) && !isRevisable(intent) ? intent.answer : null;
   intent.history.push(`${Math.round(at)} ms: ${JSON.stringify(answer).slice(0, 400)}`);
   if (before === null) intent.answer = answer;
   const named = Named.safeParse(
@@ -94,6 +104,10 @@ export function hear(intent: WorkloadIntent, answer: AgentFrame, at: number): st
   intent.refs = intent.kind === "bracket" ? ["P", "T", "S"].map((leg) => `${intentId}:${leg}`) : [intentId];
   return wrong;
 }
+
+/** A code that nobody knows refuses only by TWS's lists, and what these show later takes that back. */
+export const isRevisable = ({ answer }: Pick<WorkloadIntent, "answer">): boolean =>
+  answer?.type === "error" && answer.error.message.includes("which is not known here");
 
 const Basket = z.object({ unknown: z.int() });
 export const Rows = z.object({

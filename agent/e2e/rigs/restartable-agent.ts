@@ -38,6 +38,8 @@ interface Life {
 }
 
 interface HostOptions {
+  /** 1 by default. */
+  readonly clientId?: number;
   readonly reconcileTimes?: Partial<ReconcileTimes>;
   readonly log?: Log;
   readonly now?: () => number;
@@ -47,7 +49,7 @@ interface HostOptions {
 export function startFaultHost(
   { port }: Pick<Simulator, "port">,
   path: string,
-  { reconcileTimes = quickReconcile, log = silentLog, now, elapsed }: HostOptions = {},
+  { clientId, reconcileTimes = quickReconcile, log = silentLog, now, elapsed }: HostOptions = {},
 ): FaultHost {
   let failing: { writes: number; readonly phase: "before" | "after"; readonly step: string | null } = {
     writes: 0,
@@ -87,6 +89,7 @@ export function startFaultHost(
     };
     const agent = startAgent({
       port,
+      clientId,
       journalFile,
       limits: { ordersPerMinute: 10_000 },
       now,

@@ -422,6 +422,10 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
         .allOpen()
         .filter((order) => !order.staged)
         .map(snapshot),
+    history: () => ({
+      orders: [...orders.allEnded(), ...orders.allOpen().filter((order) => !order.staged)].map(snapshot),
+      executions: [...executions],
+    }),
     beginDay() {
       // what has happened at this very instant was yesterday
       listedFrom = now() + 1;

@@ -150,6 +150,8 @@ export interface Ledger {
   park(orderId: number, whyHeld: string | null): boolean;
   /** From now on the lists of ended orders and executions begin here. */
   beginDay(): void;
+  /** All that there ever was, of every day, whatever its lists show; oldest first. */
+  history(): { readonly orders: readonly Order[]; readonly executions: readonly Execution[] };
   openOrders(): readonly Order[];
   /** Today's ended orders, oldest first. */
   completedOrders(): readonly Order[];

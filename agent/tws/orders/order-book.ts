@@ -159,7 +159,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     }
     const found = records.byId(orderId);
     const count = records.all().filter((record) => record.orderId === orderId).length;
-    if (found === undefined && count > 1)
+    if (found === undefined && count > 1 && !records.isOwnId(orderId))
       throw new TwsError(
         "invalid_input",
         `orderId: ${count} orders of other API clients have the id ${orderId}.`,
@@ -188,6 +188,11 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
 
     /** No order id up to this one is given out: it was reserved by an earlier process, whatever became of it. */
     reserveIdsThrough: (orderId: number): void => ids.saw(orderId),
+
+    /** `isOwn` tells the ids that orders of this client have had, listed or not: another client's order is no answer for them. */
+    recogniseIds(isOwn: (orderId: number) => boolean): void {
+      records.recogniseIds(isOwn);
+    },
 
     /** See `placeOrder`; refused like `whenRead` while it is not known what TWS holds. */
     async place(spec: OrderSpec, signal: AbortSignal, steps: SendSteps): Promise<Order> {

@@ -3,7 +3,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import { OrderType, TimeInForce, priceProblem, priceRules } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import type { TwsNotice } from "../session/api.ts";
-import { meaningOf, twsErrorFor } from "../session/errors.ts";
+import { isUnlisted, meaningOf, twsErrorFor } from "../session/errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
 import type { OrderContext, SendSteps } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
@@ -143,6 +143,17 @@ function refusalOf({ refusal, notFound, shown }: Exchange, record: OrderRecord):
     });
   }
   if (refusal !== null && meaningOf(refusal) === "retry") return twsErrorFor(refusal, `order ${orderId}`);
+  if (refusal !== null && isUnlisted(refusal) && !record.isFinal) {
+    const { code, text } = refusal;
+    return new TwsError(
+      "order_rejected",
+      `TWS answered the change of order ${orderId} with code ${code}, which is not known here, and lists the order as it was: ${standingOf(record)}.`,
+      {
+        tws: { code, text },
+        nextStep: "Read TWS's text, and look with ibkr_get_open_orders if it stays so.",
+      },
+    );
+  }
   if (refusal !== null) return rejected(`the change of order ${orderId}; ${standingOf(record)}`, refusal);
   if (record.isFinal) return fixed(`Order ${orderId} is ${record.status}.`);
   if (notFound === null) return fixed(`Order ${orderId} can no longer be changed.`);

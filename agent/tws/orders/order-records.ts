@@ -126,6 +126,8 @@ export function createOrderRecords(executions: Executions, clientId: number) {
   const byOrderId = createIndex<number, OrderRecord>();
   const byRef = createIndex<string, OrderRecord>();
   let count = 0;
+  /** Whether an order of this client has had the id, though no list shows it any more. */
+  let isOwnId = (_orderId: number): boolean => false;
 
   const isOwn = (record: OrderRecord) => record.clientId === clientId && record.orderId !== 0;
 
@@ -318,12 +320,17 @@ export function createOrderRecords(executions: Executions, clientId: number) {
     },
 
     /** The order of this client with the id, the newest if TWS has used the id again. */
+    isOwnId: (orderId: number): boolean => isOwnId(orderId),
+    recogniseIds(isOwn: (orderId: number) => boolean): void {
+      isOwnId = isOwn;
+    },
+
     own: (orderId: number): OrderRecord | undefined => inOrder(byOrderId.of(orderId)).findLast(isOwn),
 
-    /** The order with the id: this client's own, else the only one of another client. */
+    /** The order with the id: this client's own; else, if it has had none, the only one of another client. */
     byId(orderId: number): OrderRecord | undefined {
       const own = this.own(orderId);
-      if (own !== undefined) return own;
+      if (own !== undefined || isOwnId(orderId)) return own;
       const others = byOrderId.of(orderId);
       return others.size === 1 ? [...others][0] : undefined;
     },

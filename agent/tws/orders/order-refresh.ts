@@ -24,8 +24,8 @@ export interface OrderLists {
   /** In no order. */
   readonly fills: readonly ExecutionRow[];
   /**
-   * Since when they are known to be whole, in Unix milliseconds by TWS's clock: the time of the earliest fill that both
-   * other lists agree on, whoever sent its order. Null when they show none.
+   * Since when they are known to be whole, in Unix milliseconds by TWS's clock: the end of the second of the earliest fill
+   * that both other lists agree on, whoever sent its order. Null when they show none.
    */
   readonly wholeSince: number | null;
 }
@@ -127,7 +127,8 @@ export function createOrderRefresh({ session, records, executions }: Deps) {
   function wholeSinceOf(execIds: Iterable<string>, completed: readonly OrderRow[]): number | null {
     const ended = new Set(completed.flatMap(({ order: { permId } }) => permId ?? []));
     const earliest = executions.earliest(execIds, ended);
-    return earliest === null ? null : Date.parse(earliest);
+    // TWS tells whole seconds, and the lists may begin within that one
+    return earliest === null ? null : Date.parse(earliest) + 1_000;
   }
 
   return { openOrders, completedOrders, refresh, readAll };
