@@ -204,11 +204,15 @@ function wrongBracket(intent: WorkloadIntent, [entry = null, ...exits]: readonly
     ...(told === "not placed" && isKeyed && isThere && !isSaid
       ? ["was told as not placed, and its entry is there"]
       : []),
-    ...(told === "placed" && !isThere && !isCancelled
+    ...(told === "placed" && !isThere && !isCancelled && !isSaidToHaveEnded(answer)
       ? [`was told as placed, and its entry is ${entry?.status ?? "not there"}`]
       : []),
   ];
 }
+
+/** The answer itself says that its entry has ended without a fill. */
+const isSaidToHaveEnded = (answer: WorkloadIntent["answer"]): boolean =>
+  answer?.type === "result" && answer.output["status"] === "Cancelled" && answer.output["filled"] === 0;
 
 /** The journal's last word of an order is TWS's. */
 function againstJournal(
