@@ -200,7 +200,9 @@ function wrongBracket(intent: WorkloadIntent, [entry = null, ...exits]: readonly
   const isSaid = answer?.type === "error" && /position/.test(answer.error.message);
   return [
     ...(told !== "open" && isThere && !isKept && !isSaid && !isCancelled
-      ? ["has an entry without its exits"]
+      ? [
+          `has an entry without its exits: ${[entry, ...exits].map((order) => order?.completedStatus || order?.status || "none").join(", ")}`,
+        ]
       : []),
     ...(told === "not placed" && isKeyed && isThere && !isSaid
       ? ["was told as not placed, and its entry is there"]
