@@ -35,9 +35,6 @@ const unprintable = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 const shownText = (markup: HtmlEscapedString): string => markup.toString().replaceAll(unprintable, "\ufffd");
 
-/** Stands where the pieces of a page go that come later; a fresh one, so that nobody's words hold it. */
-const restMark = `rest-${crypto.randomUUID()}`;
-
 function streamed(
   before: string,
   parts: readonly Promise<Markup>[],
@@ -66,6 +63,8 @@ export async function page({
   formTargets = [],
 }: PageOptions): Promise<Response> {
   const nonce = crypto.randomUUID();
+  // stands where the pieces go that come later; a fresh one, so that nobody's words hold it
+  const restMark = `rest-${crypto.randomUUID()}`;
   const document = await html`<!doctype html>
     <html lang="en">
       <head>
