@@ -47,11 +47,7 @@ describe("an order whose line was cut", () => {
 
   test("stays unknown while TWS does not list what is known to have filled", async () => {
     const fixture = await startOrders();
-    await fixture.call("ibkr_place_order", { ...market, idempotencyKey: "control" });
-    await untilAnswer(
-      () => fixture.stateOf("control"),
-      (state) => state === "done",
-    );
+    await fixture.fillBefore();
     fixture.simulator().faults.orders({ drop: "before-reading", emptyMs: 1_500 });
     const startedAt = performance.now();
     await fixture.place(key);
