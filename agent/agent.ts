@@ -16,6 +16,7 @@ import {
 } from "./link/link.ts";
 import type { Log } from "./process/log.ts";
 import { createAuditReplication } from "./link/audit-replication.ts";
+import { createArchiver } from "./journal/archiver.ts";
 import type { JournalFile } from "./journal/database.ts";
 import { createOrders, type Orders } from "./orders/orders.ts";
 import type { ReconcileTimes } from "./orders/reconciler.ts";
@@ -30,7 +31,7 @@ import { createSession, type SessionTimes } from "./tws/session/session.ts";
 import { version } from "./process/version.ts";
 
 interface AgentOptions {
-  readonly config: Pick<AgentConfig, "clientId" | "limits">;
+  readonly config: Pick<AgentConfig, "clientId" | "limits"> & Partial<Pick<AgentConfig, "journalKeepDays">>;
   readonly tws: TwsTarget & { readonly isSimulator: boolean };
   readonly edge: Pick<LinkOptions, "url" | "authorization">;
   /** Open for orders; it is closed with the agent. */
@@ -77,6 +78,8 @@ export function createAgent({
     log,
     ...(reconcileTimes && { reconcileTimes }),
   });
+  const { journalKeepDays: keepDays = null } = config;
+  const archiver = createArchiver({ file: journalFile, keepDays, now: Date.now, log });
   const handlers = createHandlers({
     session,
     orderBook,
@@ -126,6 +129,7 @@ export function createAgent({
       clearInterval(confirming);
       await link.close();
       topics.close();
+      archiver.close();
       orders.close();
       orderBook.close();
       await session.close();

@@ -23,6 +23,7 @@ The owner's commands, on the machine of the agent, whether it runs or not (each 
   approve, decline   decides on one of them
   orders unknown     orders of which it is not known whether TWS has them
   audit              shows, checks and exports the trail of every step of an order
+  journal archive    moves what is old out of the order journal, to a file beside it
 
 Configuration comes from environment variables and from the file .env; .env.example explains each of them.
 `;
@@ -112,7 +113,8 @@ async function main([command, ...rest]: readonly string[]): Promise<void> {
     case "approve":
     case "decline":
     case "audit":
-    case "orders": {
+    case "orders":
+    case "journal": {
       const { runJournalCommand } = await import("./cli/journal-commands.ts");
       const failure = await runJournalCommand(command, rest);
       return failure === null ? undefined : fail(failure.words, failure.exitCode);

@@ -2,7 +2,8 @@ import { type AuditEntry, AuditHead, emptyHead } from "../../shared/audit.ts";
 import { TwsError } from "../../shared/errors.ts";
 import { type Failure, jsonOf, plain } from "./output.ts";
 import type { OpenJournal } from "./open-journal.ts";
-import { auditAfter, type ChainFault, checkChain, findAudit } from "../journal/audit-trail.ts";
+import { type AuditSpan, type ChainFault, spanOf } from "../journal/audit-trail.ts";
+import { checkTrail, type CheckedPart, findInTrail, trailAfter } from "../journal/whole-trail.ts";
 
 export const auditHelp = `tws-edge audit: the trail of every step that had to do with an order, in which each entry names the one before it.
 
@@ -16,6 +17,9 @@ Of show:
   --since TIME      an instant such as 2026-11-20 or 2026-11-20T15:30:00Z, or a time ago such as 90s, 15m, 2h or 7d
   --intent ID       of one order intent: its intentId, or the beginning of it
   --json            a line of JSON for each
+
+All of them read the journal's archives too; verify says from when to when each reaches, and exits with 1 also where one
+is missing.
 
 Of verify:
 
@@ -70,7 +74,7 @@ function show({ file, path, now, out, note }: OpenJournal, values: Values): Fail
     since: values.since === undefined ? null : readSince(values.since, now()),
     intentId: values.intent ?? null,
   };
-  const entries = file.read((db) => findAudit(db, query));
+  const entries = findInTrail(file, query);
   if (values.json === true) for (const entry of entries) out(jsonOf(entry));
   else for (const entry of entries) out(lineOf(entry));
   if (entries.length === 0) note(`No entry fits (journal: ${path}).`);
@@ -87,13 +91,28 @@ function lineOf(entry: AuditEntry): string {
 }
 
 function verify({ file, path, out }: OpenJournal, known: AuditHead): Failure {
-  const { head, fault } = file.read((db) => checkChain(db, known));
+  const { head, fault, parts } = checkTrail(file, known);
+  const problems = parts.flatMap(({ problem }) => problem ?? []);
   if (fault !== null) {
+    const where = fault.archive === null ? "" : ` (in the archive ${fault.archive})`;
     return {
       words: [
-        `The audit trail is broken: ${faultWords(fault, known)}`,
+        `The audit trail is broken: ${faultWords(fault, known)}${where}`,
+        ...problems,
         head.seq === 0 ? "No entry before that is good." : `Good up to ${head.seq}:${head.hash}`,
         "Keep a copy of the journal's file, and compare it with what the edge has: somebody has changed it, or the disk is bad.",
+        `Journal: ${path}`,
+      ].join("\n"),
+      exitCode: 1,
+    };
+  }
+  if (problems.length > 0) {
+    return {
+      words: [
+        "The audit trail is not whole: an archive cannot be read. What is beside it is good.",
+        ...parts.map(partWords),
+        `Good from there up to ${head.seq}:${head.hash}`,
+        "Put the archive back beside the journal.",
         `Journal: ${path}`,
       ].join("\n"),
       exitCode: 1,
@@ -102,9 +121,17 @@ function verify({ file, path, out }: OpenJournal, known: AuditHead): Failure {
   out(`The audit trail is whole: ${head.seq} ${head.seq === 1 ? "entry" : "entries"}.`);
   out(`Head: ${head.seq}:${head.hash}`);
   if (known.seq > 0) out(`It contains the known end ${known.seq}:${known.hash}`);
+  for (const part of parts) out(partWords(part));
+  if (parts.length > 0) out(spanWords("the journal", file.read(spanOf)));
   out(`Journal: ${path}`);
   return null;
 }
+
+const partWords = ({ archive, problem }: CheckedPart): string =>
+  `${spanWords(`the archive ${plain(archive.name)}`, archive)}${problem === null ? "" : `: ${plain(problem)}`}`;
+
+const spanWords = (what: string, { firstSeq, lastSeq, firstAt, lastAt }: AuditSpan): string =>
+  `Entries ${firstSeq} to ${lastSeq}, from ${firstAt} to ${lastAt}, are in ${what}`;
 
 function faultWords({ fault, seq }: ChainFault, known: AuditHead): string {
   switch (fault) {
@@ -124,7 +151,7 @@ const batch = 1_000;
 function exportAll({ file, out }: OpenJournal): Failure {
   let seq = 0;
   for (;;) {
-    const entries = file.read((db) => auditAfter(db, seq, batch));
+    const entries = trailAfter(file, seq, batch);
     if (entries.length > 0) out(entries.map((entry) => jsonOf(entry)).join("\n"));
     const last = entries.at(-1);
     if (last === undefined) return null;

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { TwsError } from "../../shared/errors.ts";
 import { auditHelp, auditOptions, runAudit } from "./audit.ts";
+import { archiveHelp, archiveOptions, readBefore, runArchive } from "./archive.ts";
 import {
   approvalsHelp,
   approvalsOptions,
@@ -16,7 +17,15 @@ import { journalFor, journalsToStop, withJournal } from "./open-journal.ts";
 import { listUnknown, ordersHelp, ordersOptions } from "./unknown-orders.ts";
 
 /** The owner's commands about the order journal. They work beside a running agent, and without one. */
-type JournalCommand = "freeze" | "unfreeze" | "approvals" | "approve" | "decline" | "audit" | "orders";
+type JournalCommand =
+  | "freeze"
+  | "unfreeze"
+  | "approvals"
+  | "approve"
+  | "decline"
+  | "audit"
+  | "orders"
+  | "journal";
 
 const helps: Readonly<Record<JournalCommand, string>> = {
   freeze: `${freezeHelp}${exitCodesHelp}`,
@@ -26,6 +35,7 @@ const helps: Readonly<Record<JournalCommand, string>> = {
   decline: `${declineHelp}${exitCodesHelp}`,
   audit: auditHelp,
   orders: ordersHelp,
+  journal: archiveHelp,
 };
 
 /** Said by each of them. */
@@ -72,6 +82,16 @@ export async function runJournalCommand(command: JournalCommand, args: readonly 
         none(more, command);
         if (action !== "unknown") throw wrong(command, "orders needs: unknown.");
         return await withJournal(journalFor(values.journal), (desk) => listUnknown(desk, values));
+      }
+      case "journal": {
+        const { values, positionals } = read(command, args, archiveOptions);
+        const [action, ...more] = positionals;
+        none(more, command);
+        if (action !== "archive") throw wrong(command, "journal needs: archive.");
+        const before = readBefore(values.before);
+        return await withJournal(journalFor(values.journal), (desk) =>
+          runArchive(desk, before, values["dry-run"] === true),
+        );
       }
       default:
         return command satisfies never;

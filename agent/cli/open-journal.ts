@@ -1,8 +1,9 @@
-import { existsSync, realpathSync, type Stats, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { TwsError } from "../../shared/errors.ts";
 import { type JournalConfig, loadConfig, parseJournalConfig } from "../config/config.ts";
 import { type Output, plain, terminal } from "./output.ts";
+import { isSafeFile } from "../journal/archive-file.ts";
 import { inMemory, isJournalTaken, type JournalFile, openJournalFile } from "../journal/database.ts";
 import { journalPathOf } from "../config/journal-path.ts";
 import type { ForeignAgent } from "./freeze-as-owner.ts";
@@ -39,21 +40,15 @@ export async function withJournal<T>(
 
 /** A database that another user can write may run code of theirs in whoever opens it, or keep them waiting. */
 function requireOwnFile(path: string): void {
-  const uid = process.getuid?.();
-  if (uid === undefined) return;
   for (const file of [path, `${path}.lock`, `${path}-wal`, `${path}-shm`]) {
     const stat = statSync(file, { throwIfNoEntry: false });
-    if (stat === undefined || stat.isDirectory() || isSafe(stat, uid)) continue;
+    if (stat === undefined || stat.isDirectory() || isSafeFile(stat)) continue;
     throw new TwsError("journal_unavailable", `Other users can write ${file}, so it was not opened.`, {
       nextStep:
         "Run this as the user who runs the agent. The journal and the files beside it must be that user's, with mode 0600.",
     });
   }
 }
-
-/** Not a pipe, and no other user's to write. A folder in its place is told when the journal is opened. */
-const isSafe = (stat: Stats, uid: number): boolean =>
-  stat.isFile() && stat.uid === uid && (stat.mode & 0o022) === 0;
 
 /**
  * The journal that a command means: the named one; that of the configuration where an agent runs with it; that of the

@@ -23,6 +23,7 @@ test("an empty environment gives the documented defaults and the simulator", () 
     trading: "paper",
     limits: { ...usualBounds, trading: "paper", onlyAccount: null },
     journalFile: join(homedir(), ".config", "tws-edge", "journal.db"),
+    journalKeepDays: null,
     agentsFolder: "/tmp",
     agentToken: null,
     logLevel: null,
@@ -82,7 +83,7 @@ test("reports every mistake at once, by name, with what is allowed", () => {
 });
 
 test("the limits are read as the owner writes them", () => {
-  const { limits, journalFile } = parseStartConfig({
+  const { limits, journalFile, journalKeepDays } = parseStartConfig({
     TRADING: "live",
     LIMIT_ACCOUNTS: "DU1234567, u1234567",
     LIMIT_SEC_TYPES: "stk,OPT",
@@ -101,6 +102,7 @@ test("the limits are read as the owner writes them", () => {
     APPROVAL_WINDOW: "8h",
     APPROVAL_AT: "host",
     TWS_EDGE_JOURNAL: "/var/lib/tws-edge/journal.db",
+    JOURNAL_KEEP_DAYS: "90",
   });
   expect(limits).toEqual({
     trading: "live",
@@ -123,6 +125,14 @@ test("the limits are read as the owner writes them", () => {
     approvalAt: "host",
   });
   expect(journalFile).toBe("/var/lib/tws-edge/journal.db");
+  expect(journalKeepDays).toBe(90);
+});
+
+test("a journal is kept for the week in which outcomes are revised, and a day more", () => {
+  expect(parseStartConfig({ JOURNAL_KEEP_DAYS: "8" }).journalKeepDays).toBe(8);
+  expect(mistakesOf(parseStartConfig, { JOURNAL_KEEP_DAYS: "7" })).toEqual([
+    'JOURNAL_KEEP_DAYS is "7". Allowed: a whole number of days from 8 to 36500.',
+  ]);
 });
 
 test("every limit that is not what it may be is reported by name", () => {

@@ -11,6 +11,9 @@ import { type EnvFile, readEnvFile } from "./env-file.ts";
 import { lookalikes, unknownInFile } from "./variable-names.ts";
 import { usualAgentsFolder } from "../process/running-agents.ts";
 
+/** Fewest days that a journal is kept: what was told of an order is revised for a week. */
+export const fewestKeepDays = 8;
+
 export interface TwsTarget {
   readonly host: string;
   readonly port: number;
@@ -28,6 +31,8 @@ export interface AgentConfig {
   readonly limits: Limits;
   /** The path of the order journal. */
   readonly journalFile: string;
+  /** How many days what has ended stays in the journal before it is archived; null for ever. */
+  readonly journalKeepDays: number | null;
   /** Where the agents of this machine are listed, for the owner's commands. */
   readonly agentsFolder: string;
   /** Proves the agent to the edge. */
@@ -76,7 +81,7 @@ export interface KeyConfig extends Pick<AgentConfig, "agentsFolder"> {
 }
 
 /** What the commands about the order journal run by. */
-export interface JournalConfig extends Pick<AgentConfig, "tws" | "agentsFolder"> {
+export interface JournalConfig extends Pick<AgentConfig, "tws" | "agentsFolder" | "journalKeepDays"> {
   /** Of the TWS that is configured; the simulator has its own. */
   readonly journalFile: string;
   readonly server: Pick<ServerConfig, "port">;
@@ -165,6 +170,7 @@ interface Values extends LimitValues {
   readonly AGENT_TOKEN: string;
   readonly TWS_EDGE_KEY: string;
   readonly TWS_EDGE_JOURNAL: string;
+  readonly JOURNAL_KEEP_DAYS: number;
   readonly TWS_EDGE_AGENTS: string;
   readonly LOG_LEVEL: LogLevel;
   readonly SIM_SEED: number;
@@ -218,6 +224,10 @@ const variables: {
   },
   TWS_EDGE_KEY: { schema: path, allowed: "the path of a file" },
   TWS_EDGE_JOURNAL: { schema: path, allowed: "the path of a file" },
+  JOURNAL_KEEP_DAYS: {
+    schema: integer(fewestKeepDays, 36_500),
+    allowed: `a whole number of days from ${fewestKeepDays} to 36500`,
+  },
   TWS_EDGE_AGENTS: { schema: path, allowed: "the path of a folder" },
   LOG_LEVEL: { schema: z.enum(logLevels), allowed: "debug, info, warn or error" },
   SIM_SEED: { schema: integer(0, 2_147_483_647), allowed: "a whole number from 0 to 2147483647" },
@@ -266,6 +276,7 @@ function readAgent(reader: Reader): AgentConfig {
     trading: limits.trading,
     limits,
     journalFile: read("TWS_EDGE_JOURNAL") ?? inConfigFolder("journal.db"),
+    journalKeepDays: read("JOURNAL_KEEP_DAYS") ?? null,
     agentsFolder: readAgentsFolder(reader),
     agentToken: read("AGENT_TOKEN") ?? null,
     logLevel: read("LOG_LEVEL") ?? null,
@@ -400,7 +411,11 @@ export function parseJournalConfig(env: Environment): JournalConfig {
   const journalFile = read("TWS_EDGE_JOURNAL") ?? inConfigFolder("journal.db");
   const server = { port: read("SERVER_PORT") ?? defaultPort };
   const agentsFolder = readAgentsFolder(reader);
-  return finish({ tws: readTws(reader), journalFile, agentsFolder, server }, reader.mistakes);
+  const journalKeepDays = read("JOURNAL_KEEP_DAYS") ?? null;
+  return finish(
+    { tws: readTws(reader), journalFile, journalKeepDays, agentsFolder, server },
+    reader.mistakes,
+  );
 }
 
 /** An edge's address as somebody typed it: as EDGE_URL is read, null if it is none. */

@@ -215,7 +215,7 @@ describe("a journal", () => {
   test("of an earlier release keeps its entries, and its trail gets a name", () => {
     fill(3);
     tamper(
-      "DROP TABLE fact; DROP TABLE command; DROP TABLE answer; DROP TABLE counted; DROP TABLE used; DROP TABLE revision; DROP INDEX intent_by_sending; ALTER TABLE intent DROP COLUMN approval_id; PRAGMA user_version = 1",
+      "DROP TABLE fact; DROP TABLE command; DROP TABLE answer; DROP TABLE counted; DROP TABLE used; DROP TABLE revision; DROP TABLE ended; DROP TABLE archived; DROP TABLE archive; DROP TABLE archived_order_id; DROP INDEX leg_by_client; DROP INDEX intent_by_sending; ALTER TABLE intent DROP COLUMN approval_id; PRAGMA user_version = 1",
     );
     const head = file.read(headOf);
     file.close();

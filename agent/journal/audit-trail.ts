@@ -33,6 +33,18 @@ export function headOf(db: DatabaseSync): AuditHead {
   return row === undefined ? emptyHead : z.object({ seq: z.int(), hash: z.string() }).parse(row);
 }
 
+/** The last entry of the trail that was moved: the journal's own begin behind it. */
+export function movedHeadOf(db: DatabaseSync): AuditHead {
+  const row = db
+    .prepare("SELECT last_seq, last_hash FROM archive WHERE last_seq > 0 ORDER BY archive_id DESC LIMIT 1")
+    .get();
+  if (row === undefined) return emptyHead;
+  const { last_seq: seq, last_hash: hash } = z
+    .object({ last_seq: z.int(), last_hash: z.string() })
+    .parse(row);
+  return { seq, hash };
+}
+
 /** Which chain it is, and where it ends now. */
 export function trailOf(db: DatabaseSync): Trail {
   const row = db.prepare("SELECT value FROM fact WHERE key = 'trail'").get();
@@ -81,7 +93,29 @@ const clip = (text: string | undefined, most: number): string => (text ?? "").sl
 export const auditAfter = (db: DatabaseSync, seq: number, limit: number): AuditEntry[] =>
   db.prepare("SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?").all(seq, limit).map(toEntry);
 
-const toEntry = (row: unknown): AuditEntry => AuditEntry.parse(Row.parse(row));
+export const toEntry = (row: unknown): AuditEntry => AuditEntry.parse(Row.parse(row));
+
+/** From which entry to which a part of the trail reaches, and from when to when. */
+export interface AuditSpan {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** ISO 8601. */
+  readonly firstAt: string;
+  readonly lastAt: string;
+}
+
+const End = z.object({ seq: z.int(), at: z.string() });
+
+/** What is in the journal itself; zeros and empty without an entry. */
+export function spanOf(db: DatabaseSync): AuditSpan {
+  const end = (order: "ASC" | "DESC") =>
+    End.parse(
+      db.prepare(`SELECT seq, at FROM audit ORDER BY seq ${order} LIMIT 1`).get() ?? { seq: 0, at: "" },
+    );
+  const first = end("ASC");
+  const last = end("DESC");
+  return { firstSeq: first.seq, lastSeq: last.seq, firstAt: first.at, lastAt: last.at };
+}
 
 /** What to look for in the trail. */
 export interface AuditQuery {
@@ -119,16 +153,23 @@ export interface CheckedChain {
 export const verifyChain = (db: DatabaseSync, known: AuditHead = emptyHead): ChainFault | null =>
   checkChain(db, known).fault;
 
-/** As `verifyChain`, with how far the chain is good. */
+/** As `verifyChain`, with how far the chain is good. It begins behind what was moved to archives. */
 export function checkChain(db: DatabaseSync, known: AuditHead = emptyHead): CheckedChain {
-  let head = emptyHead;
   // from below 1: an entry smuggled in before the first is one too many
   const rows = db.prepare("SELECT * FROM audit ORDER BY seq").iterate();
+  const { head, fault } = checkEntries(rows, movedHeadOf(db), known);
+  if (fault !== null) return { head, fault };
+  return { head, fault: head.seq < known.seq ? { fault: "cut", seq: head.seq + 1 } : null };
+}
+
+/** Whether the rows follow `from`, one after the other. */
+export function checkEntries(rows: Iterable<unknown>, from: AuditHead, known: AuditHead): CheckedChain {
+  let head = from;
   for (const row of rows) {
     const next = head.seq + 1;
-    const seq = z.int().parse(row["seq"]);
-    if (seq > next) return { head, fault: { fault: "missing", seq: next } };
     const entry = entryOrNull(row);
+    const seq = entry?.seq ?? SeqRow.safeParse(row).data?.seq ?? next;
+    if (seq > next) return { head, fault: { fault: "missing", seq: next } };
     const isGood =
       entry !== null && entry.seq === next && entry.previous === head.hash && hashOf(entry) === entry.hash;
     if (!isGood || (seq === known.seq && entry.hash !== known.hash)) {
@@ -136,11 +177,13 @@ export function checkChain(db: DatabaseSync, known: AuditHead = emptyHead): Chec
     }
     head = { seq, hash: entry.hash };
   }
-  return { head, fault: head.seq < known.seq ? { fault: "cut", seq: head.seq + 1 } : null };
+  return { head, fault: null };
 }
 
-function entryOrNull(row: unknown): AuditEntry | null {
-  const read = Row.safeParse(row);
-  const entry = AuditEntry.safeParse(read.data);
+const SeqRow = z.object({ seq: z.int() });
+
+/** Null for a row that is no entry any more. */
+export function entryOrNull(row: unknown): AuditEntry | null {
+  const entry = AuditEntry.safeParse(Row.safeParse(row).data);
   return entry.success ? entry.data : null;
 }

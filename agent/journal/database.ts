@@ -16,6 +16,8 @@ export class JournalTakenError extends Error {
 }
 
 export interface JournalFile {
+  /** As it was opened; `inMemory` for one that ends with the process. */
+  readonly path: string;
   /** Runs `work` as one transaction that is on disk when this returns. Throws journal_unavailable when it is not. */
   write<T>(step: string, work: (db: DatabaseSync) => T): T;
   /** Throws journal_unavailable. */
@@ -150,6 +152,31 @@ const migrations = [
      corrected TEXT,
      cancelling_at INTEGER
    ) STRICT;`,
+  // since when an intent is at its end, what was moved to archives, and what is kept of that
+  `CREATE TABLE ended (intent_id TEXT PRIMARY KEY, ended_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   INSERT INTO ended
+     SELECT intent_id, max(created_at, coalesce(sent_at, 0), coalesce(CAST(strftime('%s', told) AS INTEGER) * 1000 + 999, 0))
+     FROM intent LEFT JOIN (SELECT intent_id, max(at) AS told FROM audit GROUP BY intent_id) USING (intent_id)
+     WHERE state IN ('done', 'refused', 'rejected');
+   CREATE INDEX ended_by_time ON ended (ended_at);
+   CREATE TABLE archive (
+     archive_id INTEGER PRIMARY KEY,
+     name TEXT NOT NULL UNIQUE,
+     first_seq INTEGER NOT NULL,
+     last_seq INTEGER NOT NULL,
+     last_hash TEXT NOT NULL,
+     first_at TEXT NOT NULL,
+     last_at TEXT NOT NULL,
+     intents INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE archived (
+     intent_id TEXT PRIMARY KEY,
+     archive_id INTEGER NOT NULL REFERENCES archive,
+     state TEXT NOT NULL,
+     created_at INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE archived_order_id (client_id INTEGER PRIMARY KEY, greatest INTEGER NOT NULL) STRICT;
+   CREATE INDEX leg_by_client ON leg (client_id, order_id);`,
 ] as const;
 
 /**
@@ -212,6 +239,7 @@ export function openJournalFile({
   }
 
   return {
+    path,
     write(step, work) {
       observe(step, "before");
       const db = open();

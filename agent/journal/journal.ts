@@ -1,13 +1,15 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import type { AuditEntry } from "../../shared/audit.ts";
-import { ErrorBody, type TwsError } from "../../shared/errors.ts";
+import { ErrorBody, TwsError } from "../../shared/errors.ts";
 import { Order } from "../../shared/order.ts";
 import type { Freeze } from "../../shared/status.ts";
-import { appendAudit, auditAfter, headOf, trailOf } from "./audit-trail.ts";
+import { appendAudit, headOf, movedHeadOf, trailOf } from "./audit-trail.ts";
 import type { JournalFile } from "./database.ts";
 import { recount } from "./usage.ts";
-import { IntentState, isLost } from "./intent-states.ts";
+import { type ArchivedKey, archivedKeyOf, withArchive } from "./archives.ts";
+import { IntentState, isAtEnd, isLost } from "./intent-states.ts";
+import { trailAfter } from "./whole-trail.ts";
 
 export const IntentKind = z.enum(["place", "bracket", "basket", "modify", "cancel", "cancel_all"]);
 export type IntentKind = z.infer<typeof IntentKind>;
@@ -63,6 +65,12 @@ export interface PossiblyRepeated {
   readonly intent: Intent;
   /** Unix milliseconds; null while nobody knows what became of it. */
   readonly answeredAt: number | null;
+}
+
+/** An intent that was sent, has ended, and is in an archive. */
+export interface ArchivedIntent extends ArchivedKey {
+  /** Null where the archive cannot be read. */
+  readonly intent: Intent | null;
 }
 
 export type NewLeg = Pick<Leg, "leg" | "orderId" | "clientId" | "orderRef" | "spec">;
@@ -124,6 +132,14 @@ const LegRow = z
     permId: perm_id,
   }));
 
+const ArchivedText = z.object({ intent: IntentRow, legs: z.array(LegRow), revision: RevisionRow.nullable() });
+
+/** An intent as an archive has it. */
+function intentOfText(text: string): Intent {
+  const { intent, legs, revision } = ArchivedText.parse(JSON.parse(text));
+  return { ...intent, ...(revision ?? { corrected: null, cancellingAt: null }), legs };
+}
+
 export type Journal = ReturnType<typeof createJournal>;
 
 /**
@@ -162,14 +178,26 @@ export function createJournal(file: JournalFile, now: () => number) {
   function move(db: DatabaseSync, intentId: string, state: IntentState, step: string, outcome: string): void {
     db.prepare("UPDATE intent SET state = ? WHERE intent_id = ?").run(state, intentId);
     recount(db, intentId);
+    noteEnd(db, intentId, state);
     const intent = find(db, intentId);
     if (intent === null) throw new Error(`The journal has no intent ${intentId}.`);
     const { grantId, client, tool, account, digest } = intent;
     appendAudit(db, { step, intentId, grantId, client, tool, account, digest, outcome }, now());
   }
 
+  /** What is at its end may be archived when it is old enough. */
+  function noteEnd(db: DatabaseSync, intentId: string, state: IntentState): void {
+    const words = isAtEnd(state)
+      ? db.prepare("INSERT OR REPLACE INTO ended (intent_id, ended_at) VALUES (:intentId, :at)")
+      : db.prepare("DELETE FROM ended WHERE intent_id = :intentId");
+    words.run(isAtEnd(state) ? { intentId, at: now() } : { intentId });
+  }
+
   /** Writes a new intent, in state received, over one of the same id of which nothing was sent. */
   function insertIntent(db: DatabaseSync, intent: NewIntent): void {
+    if (archivedKeyOf(db, intent.intentId) !== null) {
+      throw new Error(`The intent ${intent.intentId} was sent, and is in an archive.`);
+    }
     const { changes } = db
       .prepare(
         `INSERT INTO intent (intent_id, grant_id, client, idempotency_key, tool, kind, digest, account, state,
@@ -373,6 +401,25 @@ export function createJournal(file: JournalFile, now: () => number) {
 
     intent: (intentId: string): Intent | null => file.read((db) => find(db, intentId)),
 
+    /** What is known of an intent that was sent and has been archived since; null for any other. */
+    archived(intentId: string): ArchivedIntent | null {
+      const found = file.read((db) => {
+        const key = archivedKeyOf(db, intentId);
+        return key === null ? null : { key, trailId: trailOf(db).trailId };
+      });
+      if (found === null) return null;
+      const { key, trailId } = found;
+      try {
+        const text = withArchive(file.path, key.archive, trailId, (archive) => archive.intent(intentId));
+        return { ...key, intent: text === null ? null : intentOfText(text) };
+      } catch (error) {
+        if (error instanceof TwsError || error instanceof z.ZodError || error instanceof SyntaxError) {
+          return { ...key, intent: null };
+        }
+        throw error;
+      }
+    },
+
     /** Intents under a key of a grant: those of a basket are several. */
     byKey: (grantId: string, key: string): Intent[] =>
       select("grant_id = ? AND idempotency_key = ? ORDER BY rowid", grantId, key),
@@ -431,19 +478,22 @@ export function createJournal(file: JournalFile, now: () => number) {
 
     /** The greatest order id that was ever reserved for this client; 0 for none. */
     greatestOrderId: (clientId: number): number =>
-      file.read((db) =>
-        Number(
-          db.prepare("SELECT max(order_id) AS n FROM leg WHERE client_id = ?").get(clientId)?.["n"] ?? 0,
-        ),
-      ),
+      file.read((db) => {
+        const here = db.prepare("SELECT max(order_id) AS n FROM leg WHERE client_id = ?").get(clientId);
+        const moved = db
+          .prepare("SELECT greatest AS n FROM archived_order_id WHERE client_id = ?")
+          .get(clientId);
+        return Math.max(Number(here?.["n"] ?? 0), Number(moved?.["n"] ?? 0));
+      }),
 
+    // with a + before it the state chooses no index: nearly all that the journal holds is done
     /** Orders that were sent since then, filled and ended: lists of that time must show them. */
     filledSince: (since: number): { readonly orderRef: string; readonly account: string }[] =>
       file.read((db) =>
         db
           .prepare(
             `SELECT order_ref, account FROM intent JOIN leg USING (intent_id)
-             WHERE created_at >= ? AND state = 'done' AND kind IN ('place', 'bracket')
+             WHERE created_at >= ? AND +state = 'done' AND kind IN ('place', 'bracket')
                AND json_extract(shown, '$.filled') > 0`,
           )
           .all(since)
@@ -453,8 +503,8 @@ export function createJournal(file: JournalFile, now: () => number) {
     /** The newest intents since then whose last word TWS may still revise: absent, rejected, and ended as Inactive or unlisted. */
     revisableSince: (since: number, most: number): Intent[] =>
       select(
-        `created_at >= ? AND kind IN ('place', 'bracket') AND (state IN ('absent', 'rejected')
-           OR (state = 'done' AND EXISTS (SELECT 1 FROM leg WHERE leg.intent_id = intent.intent_id
+        `created_at >= ? AND kind IN ('place', 'bracket') AND (+state IN ('absent', 'rejected')
+           OR (+state = 'done' AND EXISTS (SELECT 1 FROM leg WHERE leg.intent_id = intent.intent_id
              AND json_extract(shown, '$.status') IN ('Inactive', 'Unknown'))))
          ORDER BY created_at DESC LIMIT ?`,
         since,
@@ -464,7 +514,10 @@ export function createJournal(file: JournalFile, now: () => number) {
     audit: {
       head: () => file.read(headOf),
       trail: () => file.read(trailOf),
-      after: (seq: number, limit: number): AuditEntry[] => file.read((db) => auditAfter(db, seq, limit)),
+      /** Throws journal_unavailable also for what is in an archive that cannot be read. */
+      after: (seq: number, limit: number): AuditEntry[] => trailAfter(file, seq, limit),
+      /** Whether the entry behind `seq` is in an archive. */
+      isMoved: (seq: number): boolean => file.read((db) => seq < movedHeadOf(db).seq),
     },
 
     failure: (): string | null => file.failure(),

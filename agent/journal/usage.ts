@@ -109,3 +109,18 @@ export function usageOf(db: DatabaseSync, account: string, dayBegan: number, now
     ordersInMinute: Number(orders?.["n"] ?? 0),
   };
 }
+
+/** No limit looks further back: APPROVAL_WINDOW is 9999 hours at most. */
+const longestWindowMs = 420 * 86_400_000;
+
+/** Forgets some of what no limit looks back to, the oldest first. Returns how many intents that were. */
+export function forgetUsage(db: DatabaseSync, now: number): number {
+  const before = now - longestWindowMs;
+  db.prepare("DELETE FROM used WHERE quarter < ?").run(Math.floor(before / quarterMs));
+  const { changes } = db
+    .prepare(
+      "DELETE FROM counted WHERE rowid IN (SELECT rowid FROM counted ORDER BY rowid LIMIT 500) AND at < ?",
+    )
+    .run(before);
+  return Number(changes);
+}

@@ -32,6 +32,7 @@ beforeEach(() => {
     head: () => audit.head(),
     trail: () => audit.trail(),
     after: (seq, limit) => audit.after(seq, limit),
+    isMoved: (seq) => audit.isMoved(seq),
   };
   replication = createAuditReplication({ audit: reading }, (frame) => sent.push(frame), log);
 });

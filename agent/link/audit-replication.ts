@@ -43,6 +43,16 @@ export function createAuditReplication(
       send({ type: "audit", entries });
     } catch (error) {
       log.error("audit.not_told", { error });
+      if (isArchiveMissing()) phase = "refused";
+    }
+  }
+
+  /** What the edge lacks is in an archive that cannot be read: later entries would not continue what it has. */
+  function isArchiveMissing(): boolean {
+    try {
+      return phase === "idle" && audit.isMoved(taken.seq);
+    } catch {
+      return false;
     }
   }
 

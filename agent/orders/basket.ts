@@ -147,7 +147,7 @@ async function prepareAll(
 ): Promise<readonly Attempt<Ready | null>[]> {
   const { pipeline } = deps;
   const known = rows.map(({ intent }) => pipeline.wasSubmitted(intent));
-  pipeline.openBasket(whole, context);
+  pipeline.openBasket(whole, context, known.includes(false));
   const isAsked = whole.hasClientKey && known.includes(false);
   // one answer for all of them
   const seen = isAsked ? await attempt(() => whenOrdersRead(deps, context.signal)) : null;

@@ -8,7 +8,10 @@ import { type CallContext, requestOf } from "../call/call-context.ts";
 import { mayUse } from "../limits/limits.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
+import { isLost } from "../journal/intent-states.ts";
 import type { Intent, Leg } from "../journal/journal.ts";
+import { archivedIntent, archivedNote } from "./archived-orders.ts";
+import { nameOf } from "./intent-id.ts";
 import type { Orders } from "./orders.ts";
 
 type Tool = (typeof orderTools)["ibkr_get_order_status"];
@@ -73,30 +76,13 @@ export async function lookUpOrder(
     isNamed: (leg: Pick<Leg, "orderId" | "permId">) => boolean = () => true,
   ): Promise<Answer> {
     const intent = await orders.reconciler.settle(known, context.signal);
-    const leg = intent.legs.find(isNamed);
-    const order = leg === undefined ? null : orders.reconciler.orderOf(intent, leg);
+    const leg = intent.legs.find(isNamed) ?? null;
+    const order = leg === null ? null : orders.reconciler.orderOf(intent, leg);
     const words = orders.reconciler.describe(intent);
-    const name = { intentId: intent.intentId, idempotencyKey: intent.idempotencyKey };
-    const isOpen = intent.state === "sending" || intent.state === "unknown";
-    const isBeingDone = isOpen || orders.reconciler.isCancelling(intent);
+    const isBeingDone = isLost(intent.state) || orders.reconciler.isCancelling(intent);
     // what is being done says more than why it was begun
     const note = isBeingDone ? words : (intent.outcome?.message ?? words);
-    const status = { ...name, state: intent.state, note };
-    if (order !== null) return { ...answerOf(order), intent: status };
-    return {
-      orderId: leg?.orderId ?? null,
-      account: intent.account,
-      mode: modeOf(intent.account),
-      status: isOpen ? "Unknown" : "Inactive",
-      isFinal: !isOpen,
-      filled: 0,
-      remaining: null,
-      avgFillPrice: null,
-      warnings: isOpen ? [words] : [],
-      whyHeld: null,
-      order: null,
-      intent: status,
-    };
+    return answerOfIntent({ intent, leg, order, words, note });
   }
 
   if (orderId !== undefined) {
@@ -114,7 +100,17 @@ export async function lookUpOrder(
     );
   }
   const found = intentId === undefined ? journal.byKey(caller.grantId, idempotencyKey ?? "") : [];
-  const intent = visible(intentId === undefined ? (found[0] ?? null) : journal.intent(intentId));
+  const known = intentId === undefined ? (found[0] ?? null) : journal.intent(intentId);
+  if (known === null) {
+    const archived = journal.archived(intentId ?? nameOf(caller.grantId, idempotencyKey ?? "").intentId);
+    if (archived === null) throw notFound();
+    const ended = visible(archivedIntent(archived));
+    if (ended === null) throw notFound();
+    const [leg = null] = ended.legs;
+    const words = archivedNote(archived);
+    return answerOfIntent({ intent: ended, leg, order: leg?.shown ?? null, words, note: words });
+  }
+  const intent = visible(known);
   if (intent === null) throw notFound();
   if (found.length > 1) {
     const rows = found.filter(({ kind }) => kind !== "basket").map((row) => row.intentId);
@@ -143,6 +139,38 @@ export function endedOrder(
     if (error instanceof TwsError) return null;
     throw error;
   }
+}
+
+interface Known {
+  readonly intent: Intent;
+  /** Its order that is asked for; null if none was written. */
+  readonly leg: Leg | null;
+  readonly order: Order | null;
+  /** How it stands. */
+  readonly words: string;
+  /** What the caller reads of it. */
+  readonly note: string;
+}
+
+function answerOfIntent({ intent, leg, order, words, note }: Known): Answer {
+  const { intentId, idempotencyKey, state } = intent;
+  const status = { intentId, idempotencyKey, state, note };
+  if (order !== null) return { ...answerOf(order), intent: status };
+  const isOpen = isLost(state);
+  return {
+    orderId: leg?.orderId ?? null,
+    account: intent.account,
+    mode: modeOf(intent.account),
+    status: isOpen ? "Unknown" : "Inactive",
+    isFinal: !isOpen,
+    filled: 0,
+    remaining: null,
+    avgFillPrice: null,
+    warnings: isOpen ? [words] : [],
+    whyHeld: null,
+    order: null,
+    intent: status,
+  };
 }
 
 const answerOf = (order: Order) => ({ ...outcomeOf(order), order });

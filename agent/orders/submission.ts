@@ -7,6 +7,7 @@ import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { Reserved, SendSteps } from "../tws/orders/order-context.ts";
 import { type Approvals, useApproval } from "../journal/approvals.ts";
 import { digestOfOrders, digestOfSpecs, otherOrder } from "./intent-id.ts";
+import { archivedBasket, archivedOrders, requireSameAsArchived } from "./archived-orders.ts";
 import { isLost, isUnsent } from "../journal/intent-states.ts";
 import { type Intent, type Journal, type NewIntent, freezeOf } from "../journal/journal.ts";
 import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
@@ -172,7 +173,11 @@ export function createPipeline(deps: PipelineDeps) {
     cleared?: Clearance,
   ) {
     const known = journal.intent(intent.intentId);
-    if (known === null) return start(intent, plan, context, known, cleared);
+    if (known === null) {
+      const archived = journal.archived(intent.intentId);
+      if (archived !== null) return archivedOrders(archived, intent.digest);
+      return start(intent, plan, context, known, cleared);
+    }
     if (known.digest !== intent.digest) throw otherOrder();
     // no call is submitting it now, so what was not sent never will be
     return isUnsent(known.state) ? start(intent, plan, context, known, cleared) : finalOrders(known, context);
@@ -340,12 +345,19 @@ export function createPipeline(deps: PipelineDeps) {
     /** Returns whether a repeat answers with the outcome of the first. */
     wasSubmitted({ intentId }: OrderIntent): boolean {
       const state = journal.intent(intentId)?.state;
-      return running.has(intentId) || (state !== undefined && !isUnsent(state));
+      if (running.has(intentId) || (state !== undefined && !isUnsent(state))) return true;
+      return state === undefined && journal.archived(intentId) !== null;
     },
 
-    /** Records that a basket has come in. Throws for a key of another basket. */
-    openBasket(intent: OrderIntent, context: CallContext): void {
+    /** Records that a basket has come in. Throws for a key of another basket, and for rows that are new in an archived one. */
+    openBasket(intent: OrderIntent, context: CallContext, hasNewRows: boolean): void {
       const known = journal.intent(intent.intentId);
+      const archived = known === null ? journal.archived(intent.intentId) : null;
+      if (archived !== null) {
+        requireSameAsArchived(archived, intent.digest);
+        if (hasNewRows) throw archivedBasket(archived);
+        return;
+      }
       if (known !== null && known.digest !== intent.digest) throw otherOrder();
       if (known !== null && known.state !== "refused") return;
       requireOpen();
@@ -384,7 +396,11 @@ export function createPipeline(deps: PipelineDeps) {
       }
     },
 
-    closeBasket: ({ intentId }: OrderIntent): void => tryToRecord(() => journal.finish(intentId, "answered")),
+    closeBasket: ({ intentId }: OrderIntent): void =>
+      tryToRecord(() => {
+        // an archived one is at its end
+        if (journal.intent(intentId) !== null) journal.finish(intentId, "answered");
+      }),
 
     /**
      * Cancelling is always allowed: what cannot be written down is sent all the same. `send` is given what to call right

@@ -71,6 +71,7 @@ export function startFaultHost(
       return true;
     };
     const journalFile: JournalFile = {
+      path,
       write(step, work) {
         if (isDead || fails(step, "before")) throw unavailable();
         const result = file.write(step, work);
