@@ -1,11 +1,15 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type AuditHead, auditBatch, emptyHead } from "../../shared/audit.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { AgentFrame } from "../../shared/protocol.ts";
 import { createAuditReplication } from "./audit-replication.ts";
 import { createLog } from "../process/log.ts";
+import { archiveSome } from "../journal/archiving.ts";
 import { appendAudit } from "../journal/audit-trail.ts";
 import { inMemory, type JournalFile, openJournalFile } from "../journal/database.ts";
+import { createJournalFolder } from "../journal/journal.fixture.ts";
 import { createJournal, type Journal } from "../journal/journal.ts";
 
 let file: JournalFile;
@@ -194,4 +198,39 @@ test("tells the trail again when the journal could not be read as the edge answe
   expect(told()).toEqual(["trail to 5"]);
   replication.audited(headAt(2));
   expect(told()).toEqual(["3-5"]);
+});
+
+test("an edge that lacks archived entries is sent them, one that has them is not, and without the archive it stops once", async () => {
+  const place = createJournalFolder();
+  try {
+    const onDisk = place.open();
+    ({ audit } = createJournal(onDisk, Date.now));
+    write(150, onDisk);
+    const end = headAt(150);
+    const now = Date.now() + 60_000;
+    const { archive } = archiveSome({ file: onDisk, before: now, now });
+    replication.linked(true);
+    replication.audited(end);
+    expect(told()).toEqual(["trail to 150"]);
+    write(1, onDisk);
+    replication.tell();
+    expect(told()).toEqual(["151-151"]);
+    replication.unlinked();
+    replication.linked(true);
+    replication.audited(headAt(20));
+    expect(told()).toEqual(["trail to 151", "21-120"]);
+    replication.audited(headAt(120));
+    expect(told()).toEqual(["121-149"]);
+    replication.audited(headAt(149));
+    expect(told()).toEqual(["150-151"]);
+    rmSync(join(place.folder, archive ?? ""));
+    replication.unlinked();
+    replication.linked(true);
+    replication.audited(emptyHead);
+    replication.tell();
+    expect(told()).toEqual(["trail to 151"]);
+    expect(logged).toEqual(["audit.not_told"]);
+  } finally {
+    await place.close();
+  }
 });
