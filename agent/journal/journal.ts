@@ -434,8 +434,10 @@ export function createJournal(file: JournalFile, now: () => number) {
 
     /** The intent whose order TWS has given this id. */
     byPermId: (permId: number): Intent | null =>
-      select("intent_id = (SELECT intent_id FROM leg WHERE perm_id = ? ORDER BY rowid DESC LIMIT 1)", permId)[0] ??
-      null,
+      select(
+        "intent_id = (SELECT intent_id FROM leg WHERE perm_id = ? ORDER BY rowid DESC LIMIT 1)",
+        permId,
+      )[0] ?? null,
 
     /** Intents that are not at their end, oldest first. */
     unfinished: (): Intent[] =>
