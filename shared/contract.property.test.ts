@@ -7,10 +7,24 @@ import { coerce } from "./tools/coerce.ts";
 const schema = z.toJSONSchema(ContractSelector, { io: "input" });
 const text = fc
   .oneof(
-    fc.constantFrom("AAPL", "EUR.USD", "eur/usd", "BRK B", "SMART", "USD", "IDEALPRO", "ESZ6", "80", "true"),
+    fc.constantFrom(
+      "AAPL",
+      "EUR.USD",
+      "eur/usd",
+      "BTC-USD",
+      "BRK B",
+      "BRK.B",
+      "SMART",
+      "USD",
+      "IDEALPRO",
+      "ESZ6",
+      "80",
+      "true",
+    ),
     fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }),
   )
   .filter((value) => value.trim() !== "");
+const pairs: ReadonlySet<string | undefined> = new Set(["CASH", "CRYPTO", "CMDTY"]);
 const amount = fc.double({ min: 1e-6, max: 1e9, noNaN: true });
 
 const selector = fc.record(
@@ -27,6 +41,8 @@ const selector = fc.record(
     right: fc.constantFrom(...Right.options),
     multiplier: amount,
     tradingClass: text,
+    secIdType: fc.constantFrom("ISIN", "CUSIP"),
+    secId: fc.constantFrom("US0378331005", "037833100"),
   },
   { requiredKeys: [] },
 );
@@ -125,8 +141,8 @@ test("defaults change nothing that was named, but SMART where it would match not
       expect(filled).toMatchObject({
         ...kept,
         ...(exchange !== undefined && exchange !== "SMART" && { exchange }),
-        ...(filled.secType !== "CASH" && symbol !== undefined && { symbol }),
-        ...(filled.secType !== "CASH" && currency !== undefined && { currency }),
+        ...(!pairs.has(filled.secType) && symbol !== undefined && { symbol }),
+        ...(!pairs.has(filled.secType) && currency !== undefined && { currency }),
       });
     }),
     // few selectors are of a pair

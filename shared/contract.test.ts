@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Contract, ContractSelector, resourceIdOf, withDefaults } from "./contract.ts";
+import { type Contract, ContractSelector, readingsOf, resourceIdOf, withDefaults } from "./contract.ts";
 
 test.for([
   [{ symbol: "AAPL" }, { symbol: "AAPL", secType: "STK", exchange: "SMART", currency: "USD" }],
@@ -31,6 +31,56 @@ test.for([
   ],
 ] as const)("%j is asked of TWS as %j", ([given, asked]) => {
   expect(withDefaults(ContractSelector.parse(given))).toEqual(asked);
+});
+
+test.for([
+  [
+    { symbol: "RY", exchange: "TSE" },
+    { symbol: "RY", secType: "STK", exchange: "TSE", currency: "CAD" },
+  ],
+  [
+    { symbol: "RY", primaryExchange: "TSE" },
+    { symbol: "RY", secType: "STK", exchange: "SMART", currency: "CAD", primaryExchange: "TSE" },
+  ],
+  [
+    { symbol: "D05", exchange: "SGX" },
+    { symbol: "D05", secType: "STK", exchange: "SGX" },
+  ],
+  [{ symbol: "BTC-USD" }, { symbol: "BTC", secType: "CRYPTO", exchange: "PAXOS", currency: "USD" }],
+  [{ symbol: "EURUSD" }, { symbol: "EUR", secType: "CASH", exchange: "IDEALPRO", currency: "USD" }],
+  [
+    { symbol: "US0378331005" },
+    { secIdType: "ISIN", secId: "US0378331005", secType: "STK", exchange: "SMART", currency: "USD" },
+  ],
+  // listed in two countries, so the caller must tell
+  [
+    { symbol: "CA82509L1076" },
+    { secIdType: "ISIN", secId: "CA82509L1076", secType: "STK", exchange: "SMART" },
+  ],
+] as const)("%j is asked of TWS as %j, by the venue or the kind of name", ([given, asked]) => {
+  expect(withDefaults(ContractSelector.parse(given))).toEqual(asked);
+});
+
+test("what a name can mean besides is asked for afterwards", () => {
+  const meant = (given: ContractSelector) =>
+    readingsOf(given).map(({ symbol, secId, secType, exchange }) => [symbol ?? secId, secType, exchange]);
+  expect(meant({ symbol: "BRK.B" })).toEqual([
+    ["BRK.B", "STK", "SMART"],
+    ["BRK B", "STK", "SMART"],
+  ]);
+  expect(meant({ symbol: "DE0001102580" })).toEqual([
+    ["DE0001102580", "STK", "SMART"],
+    ["DE0001102580", "BOND", "SMART"],
+  ]);
+  expect(meant({ symbol: "ETH.USD" })).toEqual([
+    ["ETH", "CRYPTO", "PAXOS"],
+    ["ETH", "CRYPTO", "ZEROHASH"],
+  ]);
+  expect(meant({ symbol: "AAPL" })).toHaveLength(1);
+  expect(readingsOf({ conId: 7, exchange: "SMART" })).toEqual([
+    { conId: 7, exchange: "SMART" },
+    { conId: 7 },
+  ]);
 });
 
 test("a conId is authoritative: no routing default is added to it", () => {

@@ -1,18 +1,24 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { contractTools } from "../../shared/tools/contracts.ts";
-import { resolveContract, resolveDetails, searchSymbols } from "../tws/contracts/contracts.ts";
+import { resolveContract, resolveDetails } from "../tws/contracts/contracts.ts";
 import { marketRule } from "../tws/contracts/market-rules.ts";
 import { inParts, optionParams } from "../tws/contracts/option-params.ts";
 import { bboExchangeOf, smartComponents } from "../tws/contracts/smart-components.ts";
+import { findInstruments, nextStepAfter } from "../tws/contracts/symbol-search.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 export function createContractHandlers({ session }: Pick<HandlerDeps, "session">) {
   const search = async ({ pattern }: { readonly pattern: string }, context: CallContext) => {
-    const results = await searchSymbols(session, pattern, requestOf(context));
-    return { results: [...results], count: results.length };
+    const found = await findInstruments(session, pattern, requestOf(context));
+    const results = [...found.results];
+    return {
+      results,
+      count: results.length,
+      ...(results.length === 0 && { nextStep: nextStepAfter(found) }),
+    };
   };
 
   return {

@@ -20,6 +20,13 @@ const atOnce = 10;
 /** One silent instrument must not use up the time of the others. */
 const quoteMs = 9_000;
 
+/** Of a row; there may be twenty rows of them in an answer. */
+const mostCandidates = 8;
+
+/** A candidate without the fields that say nothing. */
+const told = (candidate: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(candidate).filter(([, value]) => value !== null));
+
 /** As TWS numbers them. */
 const dataTypes = [
   [1, "live"],
@@ -76,7 +83,7 @@ export function createMarketDataHandlers({
     } catch (error) {
       // what ends the whole call is not the row's
       if (!(error instanceof TwsError) || context.signal.aborted) throw error;
-      const { code, message, nextStep } = error.toBody();
+      const { code, message, nextStep, candidates } = error.toBody();
       return {
         symbol: symbol ?? contract?.symbol ?? describeSelector(selector),
         contract,
@@ -86,7 +93,12 @@ export function createMarketDataHandlers({
         change: null,
         changePercent: null,
         dataType: null,
-        error: { code, message, nextStep },
+        error: {
+          code,
+          message,
+          nextStep,
+          ...(candidates !== undefined && { candidates: candidates.slice(0, mostCandidates).map(told) }),
+        },
       };
     }
   }

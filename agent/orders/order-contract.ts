@@ -1,5 +1,7 @@
+import { readingsOf, SecType } from "../../shared/contract.ts";
 import type { Contract, ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
+import type { Order } from "../../shared/order.ts";
 import type { RequestContext, TwsSession } from "../tws/session/api.ts";
 import { isBondCalled } from "../tws/contracts/bond-facts.ts";
 import { resolveDetails } from "../tws/contracts/contracts.ts";
@@ -26,11 +28,10 @@ function requireAgreement(
   { contract, contractMonth, bond }: ContractDetails,
 ): void {
   const plain = (value: unknown) => String(value).toUpperCase();
-  const pair = `${contract.symbol}.${contract.currency}`;
   for (const field of agreeing) {
     const [asked, found] = [selector[field], contract[field]];
     if (asked === undefined || plain(asked) === plain(found)) continue;
-    if (field === "symbol" && plain(asked).replace("/", ".") === plain(pair)) continue;
+    if (field === "symbol" && isCalled(contract, String(asked))) continue;
     if (bond !== undefined && field === "symbol" && isBondCalled(contract, bond, String(asked))) continue;
     // TWS keeps to itself what the account has no right to know of a bond
     if (bond !== undefined && (found === null || found === "")) continue;
@@ -42,4 +43,14 @@ function requireAgreement(
       `${field}: conId ${contract.conId} is ${contract.localSymbol ?? contract.symbol} (${field} ${String(found)}), not ${asked}.`,
     );
   }
+}
+
+/** Whether a word is the symbol of a contract in another spelling, or its pair: `BRK.B` of `BRK B`, `EUR/USD` of EUR. */
+export function isCalled({ symbol, secType, currency }: Order["contract"], word: string): boolean {
+  const type = SecType.safeParse(secType);
+  const isPair = secType === "CASH" || secType === "CRYPTO";
+  return readingsOf({ symbol: word, ...(type.success && { secType: type.data }) }).some(
+    (reading) =>
+      reading.symbol?.toUpperCase() === symbol && (!isPair || reading.currency?.toUpperCase() === currency),
+  );
 }

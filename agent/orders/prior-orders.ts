@@ -4,7 +4,7 @@ import type { Order } from "../../shared/order.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
-import { orderContract } from "./order-contract.ts";
+import { isCalled, orderContract } from "./order-contract.ts";
 import { otherOrder } from "./intent-id.ts";
 import type { OrderTerms } from "./order-terms.ts";
 
@@ -87,7 +87,7 @@ async function isOf(
     if (!(error instanceof TwsError) || error.code === "invalid_input") throw error;
   }
   if (selector.conId !== undefined) return selector.conId === known.conId;
-  const plain = (text: string | null | undefined) => (text ?? "").toUpperCase().replace("/", ".");
+  const plain = (text: string | null | undefined) => (text ?? "").toUpperCase();
   const { symbol, localSymbol, secType, expiration, strike, right } = selector;
   const isTold =
     // the month is enough
@@ -97,6 +97,6 @@ async function isOf(
   if (!isTold) return false;
   // what a bond is called may be known to TWS alone
   if (secType === "BOND") return known.secType === secType;
-  const names = [known.symbol, known.localSymbol, `${known.symbol}.${known.currency}`].map(plain);
-  return names.includes(plain(symbol ?? localSymbol));
+  const name = symbol ?? localSymbol ?? "";
+  return [known.symbol, known.localSymbol].map(plain).includes(plain(name)) || isCalled(known, name);
 }

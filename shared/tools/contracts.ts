@@ -1,10 +1,15 @@
 import { z } from "zod";
-import { BondFacts, Contract, contractFields } from "../contract.ts";
+import { anyContractFields, BondFacts, Contract, contractFields } from "../contract.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 const search = {
   input: {
-    pattern: z.string().trim().min(1).max(100).describe("Start of a symbol, or words of a company name"),
+    pattern: z
+      .string()
+      .trim()
+      .min(1)
+      .max(100)
+      .describe("Start of a symbol, a word of a company name, or an ISIN"),
   },
   output: {
     results: z
@@ -13,9 +18,10 @@ const search = {
       )
       .describe("Contracts: conId, symbol, secType, primaryExchange, currency, name"),
     count: z.int().describe("How many"),
+    nextStep: z.string().optional().describe("Where nothing was found"),
   },
   effect: "reads",
-  deadline: "normal",
+  deadline: "slow",
   runs: "agent",
 } as const;
 
@@ -68,7 +74,7 @@ export const contractTools = {
     title: "Contract details",
     description:
       "Everything TWS knows of one instrument: ids, tick size, trading hours, exchanges, order types. Name it by conId or symbol (a bond by CUSIP, ISIN or issuer); several matches answer ambiguous_contract with the candidates. To find a symbol use ibkr_search_symbols.",
-    input: contractFields,
+    input: anyContractFields,
     output: { contract: Contract.describe("The resolved contract with its conId"), ...details },
     effect: "reads",
     deadline: "slow",

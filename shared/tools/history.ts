@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Contract, contractFields } from "../contract.ts";
+import { chartContractFields, Contract, contractFields } from "../contract.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
 export const barSizes = [
@@ -82,7 +82,7 @@ export const historyTools = {
     description:
       "Bars of open, high, low, close and volume, oldest first, up to now or to endDateTime. Use it for charts and statistics; for the price now use ibkr_get_quotes. Long periods need larger bars; format=columns halves the size.",
     input: {
-      ...contractFields,
+      ...chartContractFields,
       duration: z
         .string()
         .regex(/^[1-9]\d{0,5} [SDWMY]$/)
@@ -118,7 +118,7 @@ export const historyTools = {
     description:
       "The earliest instant for which TWS has data of an instrument. Use it before asking for long histories; the data itself comes from ibkr_get_historical_data.",
     input: {
-      ...contractFields,
+      ...chartContractFields,
       whatToShow: z.enum(priceKinds).default("TRADES").describe("Currencies have no TRADES: use MIDPOINT"),
       useRTH,
     },
@@ -254,5 +254,7 @@ export const historyTools = {
 
 /** Other names that the same arguments go by. */
 export const inputAliases: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  ibkr_search_symbols: { query: "pattern", symbol: "pattern" },
+  ibkr_get_matching_symbols: { query: "pattern", symbol: "pattern" },
   ibkr_get_historical_data: { durationStr: "duration", barSizeSetting: "barSize" },
 };

@@ -29,7 +29,10 @@ test("a listing leaves out what a model cannot use, and keeps the values it must
     barSize: { default: "1 hour", enum: expect.arrayContaining(["1 day"]) },
     useRTH: { type: "boolean", default: true },
   });
-  expect(input.properties?.["symbol"]).toEqual({ type: "string", description: "AAPL, ES, EUR or EUR.USD" });
+  expect(input.properties?.["symbol"]).toEqual({
+    type: "string",
+    description: "AAPL, BRK.B, ES, EUR.USD or an ISIN",
+  });
   expect(input.properties?.["strike"]).toEqual({ type: "number", description: "Of an option" });
   expect(JSON.stringify(input)).not.toMatch(/minLength|maxLength|exclusiveMinimum|\(\?:/);
 });

@@ -16,7 +16,14 @@ const QuoteRow = z.object({
   changePercent: z.number().nullable(),
   dataType: z.string().nullable(),
   /** Why this one has no quote; the others are not affected. */
-  error: z.object({ code: z.string(), message: z.string(), nextStep: z.string() }).nullable(),
+  error: z
+    .object({
+      code: z.string(),
+      message: z.string(),
+      nextStep: z.string(),
+      candidates: z.array(z.record(z.string(), z.unknown())).optional(),
+    })
+    .nullable(),
 });
 
 const Level = z.object({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { contractFields } from "../contract.ts";
+import { orderContractFields } from "../contract.ts";
 import { ErrorBody } from "../errors.ts";
 import { Action, OrderStatus } from "../order.ts";
 import { Mode } from "../status.ts";
@@ -10,7 +10,7 @@ import { account, idempotencyKey, orderTerms, outcome, price, quantity } from ".
  * One order of a basket; the contract and the terms as in ibkr_place_order. A word that is none of these is refused: an
  * order with its account or its price left out is another order.
  */
-const BasketRow = z.strictObject({ ...contractFields, ...orderTerms });
+const BasketRow = z.strictObject({ ...orderContractFields, ...orderTerms });
 
 /** What became of one order of a basket. */
 const BasketOutcome = z.union([
@@ -24,7 +24,7 @@ export const orderGroupTools = {
     description:
       "Places a limit entry with a take profit and a stop loss attached: once the entry fills both wait, and the fill of one cancels the other. If TWS refuses one of the three, the entry is cancelled and the error says what remains. For a single order use ibkr_place_order; follow it with ibkr_wait_for_order. Never repeat it after outcome_unknown.",
     input: {
-      ...contractFields,
+      ...orderContractFields,
       action: Action.describe("BUY or SELL, of the entry"),
       quantity,
       entryPrice: price.describe("Limit of the entry"),

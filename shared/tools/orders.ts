@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Contract, contractFields } from "../contract.ts";
+import { Contract, orderContractFields } from "../contract.ts";
 import {
   Action,
   CompletedOrder,
@@ -93,7 +93,7 @@ export const orderTools = {
     description:
       "Places one order and answers once TWS has taken it; a market order is usually filled by then. Check the price with ibkr_get_quotes first and the fill with ibkr_get_order_status after. To change a working order use ibkr_modify_order. Never repeat it after outcome_unknown.",
     input: {
-      ...contractFields,
+      ...orderContractFields,
       ...orderTerms,
       account,
       idempotencyKey,
@@ -109,7 +109,7 @@ export const orderTools = {
     description:
       "Places one order for an option, named by symbol, expiration, strike and right (on a future also secType FOP), or by conId. Find it with ibkr_get_option_chain, check cost and margin with ibkr_preview_order. For all else use ibkr_place_order; never repeat either after outcome_unknown.",
     input: {
-      ...contractFields,
+      ...orderContractFields,
       action: orderTerms.action,
       quantity: quantity.describe("Contracts"),
       orderType: z.enum(["MKT", "LMT", "STP", "STP LMT"]).default("MKT").describe("Type"),
@@ -132,7 +132,7 @@ export const orderTools = {
     title: "Preview order",
     description:
       "What an order would do to margin, what it would cost, how it stands to the owner's limits and whether it needs approval; places nothing. The arguments are those of ibkr_place_order, and TWS refuses here what it would refuse there.",
-    input: { ...contractFields, ...orderTerms, account },
+    input: { ...orderContractFields, ...orderTerms, account },
     output: {
       account: z.string().describe("Account"),
       mode: Mode.describe("paper or live"),

@@ -48,6 +48,7 @@ const barSizes: ReadonlyMap<string, BarSize> = new Map([
 
 const sources: ReadonlyMap<string, BarSource> = new Map([
   ["TRADES", "TRADES"],
+  ["AGGTRADES", "TRADES"],
   ["MIDPOINT", "MIDPOINT"],
   ["BID", "BID"],
   ["ASK", "ASK"],
@@ -60,7 +61,6 @@ const notKept: ReadonlySet<string> = new Set([
   "HISTORICAL_VOLATILITY",
   "OPTION_IMPLIED_VOLATILITY",
   "FEE_RATE",
-  "AGGTRADES",
 ]);
 
 /** Yields of bonds are worked out from these prices. */
@@ -164,9 +164,18 @@ export function historyQuery(
     if (size.calendar !== "day") return invalid("Only a bar size of 1 day is supported for a schedule");
     return { type: "schedule", endAt, days: Math.max(1, duration.count * daysOfUnit[duration.unit]) };
   }
+  if (instrument.secType === "CONTFUT" && request.endDateTime !== "") {
+    const text = "Setting end date/time for continuous future security type is not allowed";
+    return { type: "invalid", code: 10339, text };
+  }
+  if (instrument.secType === "CRYPTO" && request.whatToShow === "TRADES") {
+    const text = "Expected what to show is AGGTRADES, please use that instead of TRADES.";
+    return { type: "invalid", code: 10299, text };
+  }
   const yieldSource = yieldSources.get(request.whatToShow);
   const isOfOthers = yieldSource !== undefined && instrument.secType !== "BOND";
-  if (notKept.has(request.whatToShow) || isOfOthers) {
+  const isOfCoins = request.whatToShow === "AGGTRADES" && instrument.secType !== "CRYPTO";
+  if (notKept.has(request.whatToShow) || isOfOthers || isOfCoins) {
     return { type: "invalid", code: 162, text: noData(instrument, request.whatToShow) };
   }
   const source = yieldSource ?? sources.get(request.whatToShow);

@@ -153,7 +153,7 @@ export function createHistoryHandlers(world: World, permissions: () => Permissio
         client.error(reqId, 322, "Error processing request.-'bQ' : cause - Duplicate ticker id");
         return;
       }
-      const instrument = resolveOne(universe, client, reqId, request.contract);
+      const instrument = resolveOne(universe, client, reqId, request.contract, true);
       if (instrument === null) return;
       const asked = historyQuery(request, instrument, client.serverVersion, world.now());
       if (asked.type === "invalid") client.error(reqId, asked.code, asked.text);
@@ -177,7 +177,7 @@ export function createHistoryHandlers(world: World, permissions: () => Permissio
     },
 
     headTimestamp(client, request) {
-      const instrument = resolveOne(universe, client, request.reqId, request.contract);
+      const instrument = resolveOne(universe, client, request.reqId, request.contract, true);
       if (instrument === null) return;
       if (instrument.secType === "CASH" && request.whatToShow === "TRADES") {
         client.error(request.reqId, 162, noData(instrument, request.whatToShow));

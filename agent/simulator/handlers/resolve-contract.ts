@@ -10,13 +10,15 @@ export function resolveOne(
   client: Client,
   id: number,
   contract: ContractQuery,
+  takesContinuous = false,
 ): Instrument | null {
   if (contract.exchange === null) {
     client.error(id, 321, "Error validating request.-'bW' : cause - Please enter exchange");
     return null;
   }
   const [found, another] = universe.find(contract);
-  if (found === undefined) {
+  // continuous futures have bars and nothing else
+  if (found === undefined || (found.secType === "CONTFUT" && !takesContinuous)) {
     client.error(id, 200, "No security definition has been found for the request");
     return null;
   }

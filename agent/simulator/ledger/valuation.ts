@@ -214,6 +214,9 @@ const marginRules: Record<SecType, (holding: Holding, worth: number, marks: Mark
     return optionMargin(holding, worth + notional * 0.07, worth + notional * 0.0636);
   },
   CASH: () => noMargin,
+  CONTFUT: () => noMargin,
+  // paid in full
+  CRYPTO: (_, worth) => evenMargin(worth),
   IND: () => noMargin,
   BOND: ({ instrument }, worth) =>
     evenMargin(worth * (bondTerms(instrument)?.bondType === "GOVT" ? 0.06 : 0.12)),

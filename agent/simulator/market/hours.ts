@@ -61,6 +61,15 @@ export const currencyHours: Hours = {
   holidays: "none",
   earlyClose: null,
 };
+/** Around the clock, weekends included. */
+export const cryptoHours: Hours = {
+  zone: "UTC",
+  cut: 0,
+  regular: [0, clock(24)],
+  extended: [0, clock(24)],
+  holidays: "always",
+  earlyClose: null,
+};
 export const cmeHours: Hours = {
   zone: "US/Central",
   cut: clock(-7),

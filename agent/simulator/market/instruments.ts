@@ -1,5 +1,5 @@
 import type { Hours } from "./hours.ts";
-import { cboeHours, currencyHours, indexHours, stockHours } from "./hours.ts";
+import { cboeHours, cryptoHours, currencyHours, indexHours, stockHours } from "./hours.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { IndexRow, PairRow, StockRow } from "./listings.ts";
 
@@ -221,5 +221,38 @@ export function pair(row: PairRow): Listing {
     displayed: 2_000_000,
     lot: 250_000,
     headAt: Date.UTC(2005, 2, 10),
+  };
+}
+
+/** A coin against dollars, which trades at one venue at any hour. */
+export function coin(row: PairRow): Listing {
+  const [base = "", quote = ""] = row.pair.split(".");
+  return {
+    instrument: {
+      ...blankFields,
+      conId: row.conId,
+      symbol: base,
+      secType: "CRYPTO",
+      exchange: "PAXOS",
+      currency: quote,
+      localSymbol: row.pair,
+      tradingClass: base,
+      longName: row.name,
+      minTick: 0.25,
+      minSize: 0.00000001,
+      validExchanges: ["PAXOS"],
+      marketRuleIds: [67],
+      orderTypes: ["ADJUST", "ALERT", "GTC", "IOC", "LMT", "MKT", "WHATIF"],
+      timeZoneId: "UTC",
+      aggGroup: 4,
+    },
+    motion: { base: row.price, drift: 0, terms: [{ stream: base, weight: 0.5 }] },
+    hours: cryptoHours,
+    tick: 0.25,
+    spreadTicks: 40,
+    dailyVolume: 4_000,
+    displayed: 1,
+    lot: 0.01,
+    headAt: Date.UTC(2021, 8, 13),
   };
 }

@@ -150,6 +150,11 @@ export const indices: readonly IndexRow[] = [
   },
 ];
 
+export const coins: readonly PairRow[] = [
+  { conId: 479624278, pair: "BTC.USD", name: "Bitcoin cryptocurrency", price: 91_250 },
+  { conId: 495759171, pair: "ETH.USD", name: "Ethereum cryptocurrency", price: 3_012.5 },
+];
+
 export const pairs: readonly PairRow[] = [
   { conId: 12087792, pair: "EUR.USD", name: "European Monetary Union Euro", price: 1.1586 },
   { conId: 12087797, pair: "GBP.USD", name: "British pound", price: 1.3142 },

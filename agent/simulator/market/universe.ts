@@ -3,8 +3,8 @@ import { bond, bondTerms, isBondNamed, issuers } from "./bonds.ts";
 import { dateText } from "../time/calendar.ts";
 import { futuresAt } from "./futures.ts";
 import type { Listing } from "./instruments.ts";
-import { index, pair, stock } from "./instruments.ts";
-import { indices, pairs, stocks } from "./listings.ts";
+import { coin, index, pair, stock } from "./instruments.ts";
+import { coins, indices, pairs, stocks } from "./listings.ts";
 import { marketRule } from "./market-rules.ts";
 import type {
   ContractQuery,
@@ -47,6 +47,7 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
     ...stocks.map(stock),
     ...indices.map(index),
     ...pairs.map(pair),
+    ...coins.map(coin),
     ...bonds.map(bond),
     ...futures,
   ];
@@ -119,13 +120,27 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
     return found.filter((instrument) => matches(instrument, query));
   }
 
+  /** The future that leads, of each product. */
+  function findContinuous(query: ContractQuery): Instrument[] {
+    const futures = listed.filter((one) => matches(one, { ...query, secType: "FUT" }));
+    const leading = futures.filter(
+      (one, index) => futures.findIndex(({ symbol }) => symbol === one.symbol) === index,
+    );
+    return leading.map(continuous);
+  }
+
   function find(query: ContractQuery): Instrument[] {
     if (query.conId !== null && query.conId !== 0) {
       const instrument = byConId(query.conId);
-      return instrument === undefined ? [] : routed([instrument], query.exchange);
+      if (instrument === undefined) return [];
+      const isContinuous = query.secType === "CONTFUT" && instrument.secType === "FUT";
+      return routed([isContinuous ? continuous(instrument) : instrument], query.exchange);
     }
+    if (query.secType === "CONTFUT") return routed(findContinuous(query), query.exchange);
+    if (query.secType === "FUT+CONTFUT")
+      return [...find({ ...query, secType: "FUT" }), ...find({ ...query, secType: "CONTFUT" })];
     if (query.secType === "OPT" || query.secType === "FOP") return routed(findOptions(query), query.exchange);
-    if (query.symbol === null && query.localSymbol === null) return [];
+    if (query.symbol === null && query.localSymbol === null && query.secId === undefined) return [];
     const found = linear
       .map(({ instrument }) => instrument)
       .filter((instrument) => (query.includeExpired || isLive(instrument)) && matches(instrument, query));
@@ -145,6 +160,14 @@ export function createUniverse(now: number, priceAt: (listing: Listing) => numbe
     listing: (conId) => byId.get(conId),
     option,
   };
+}
+
+/** TWS gives the continuous future the id of the one that leads. */
+const continuous = (future: Instrument): Instrument => ({ ...future, secType: "CONTFUT" });
+
+/** The CUSIP is within the ISIN in the United States and Canada. */
+function hasId({ isin }: Instrument, secId: string): boolean {
+  return isin !== "" && (isin === secId || (/^(US|CA)/.test(isin) && isin.slice(2, 11) === secId));
 }
 
 function readRight(text: string | null): Right | null | undefined {
@@ -172,6 +195,7 @@ function matches(instrument: Instrument, query: ContractQuery): boolean {
   if (isBond && secType !== "BOND") return false;
   const wanted = symbol?.toUpperCase() ?? instrument.symbol;
   if (isBond ? !isBondNamed(instrument, wanted) : instrument.symbol !== wanted) return false;
+  if (query.secId !== undefined && !hasId(instrument, query.secId.toUpperCase())) return false;
   if (secType !== null && instrument.secType !== secType) return false;
   if (expiration !== null && !expires(expiration, instrument.contractMonth, instrument.expiration))
     return false;

@@ -1,4 +1,4 @@
-export type SecType = "STK" | "IND" | "CASH" | "FUT" | "OPT" | "FOP" | "BOND";
+export type SecType = "STK" | "IND" | "CASH" | "FUT" | "CONTFUT" | "OPT" | "FOP" | "BOND" | "CRYPTO";
 export type Right = "C" | "P";
 export type Action = "BUY" | "SELL";
 
@@ -72,6 +72,8 @@ export interface ContractQuery {
   readonly localSymbol: string | null;
   readonly tradingClass: string | null;
   readonly includeExpired: boolean;
+  /** An ISIN, or the CUSIP within it. */
+  readonly secId?: string;
 }
 
 export interface OptionChain {

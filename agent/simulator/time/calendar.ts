@@ -142,10 +142,11 @@ function holidaysOf(year: number): Holidays {
   return holidays;
 }
 
-export type HolidayRule = "exchange" | "major" | "none";
+export type HolidayRule = "exchange" | "major" | "none" | "always";
 
-/** Whether a day is a working day under a rule; weekends never are. */
+/** Whether a day is a working day under a rule; weekends are under `always` alone. */
 export function isTradingDay(day: number, rule: HolidayRule): boolean {
+  if (rule === "always") return true;
   if (weekday(day) % 6 === 0) return false;
   if (rule === "none") return true;
   const holidays = holidaysOf(partsOf(day).year);

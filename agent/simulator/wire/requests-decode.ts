@@ -55,10 +55,10 @@ const notHere = "Error validating request.-'bW' : cause - This simulator does no
 const contractDetails: Decoder = (fields, serverVersion) => {
   const reqId = fields.id();
   const contract = readContract(fields, expiredToo);
-  // secIdType and secId: TWS finds bonds by their identifiers as symbols, and nothing else here needs them
-  if (fields.left() >= 2) fields.skip(2);
+  const [, secId] = fields.left() >= 2 ? [fields.text(), given(fields.text().trim())] : [null, null];
   const issuerId = serverVersion >= 176 && fields.left() > 0 ? given(fields.text().trim()) : null;
-  return { type: "contractDetails", reqId, contract, issuerId };
+  const named = secId === null ? contract : { ...contract, secId };
+  return { type: "contractDetails", reqId, contract: named, issuerId };
 };
 
 const marketData: Decoder = (fields) => {

@@ -4,7 +4,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import { startSimulator } from "../../simulator/server.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import type { TwsSession } from "../session/api.ts";
-import { contractDetails, forgetContract, resolveContract, searchSymbols } from "./contracts.ts";
+import { contractDetails, forgetContract, resolveContract } from "./contracts.ts";
 import { dial, within } from "../test-support/session.fixture.ts";
 
 let sim: Simulator;
@@ -120,28 +120,6 @@ test("asks again after a day, since hours and tick sizes change", async () => {
   expect(asked(9)).toBe(2);
 });
 
-test("searches symbols, one a second", async () => {
-  const startedAt = performance.now();
-  const [first, second] = await Promise.all([
-    searchSymbols(session, "AAP", within(5_000)),
-    searchSymbols(session, "MSF", within(5_000)),
-  ]);
-  expect(first[0]).toMatchObject({ conId: 265598, symbol: "AAPL", name: "APPLE INC" });
-  expect(second[0]).toMatchObject({ symbol: "MSFT" });
-  expect(performance.now() - startedAt).toBeGreaterThanOrEqual(990);
-});
-
-test("refuses a search that would have to wait longer than its time", async () => {
-  const searches = await Promise.allSettled([
-    searchSymbols(session, "AAP", within(500)),
-    searchSymbols(session, "MSF", within(500)),
-  ]);
-  expect(searches).toMatchObject([
-    { status: "fulfilled" },
-    { status: "rejected", reason: { code: "pacing" } },
-  ]);
-});
-
 test("keeps the last option chains, and knows their contracts by conId too", async () => {
   const chain = (terms: Pick<ContractSelector, "right" | "multiplier">) =>
     contractDetails(session, { symbol: "AAPL", secType: "OPT", ...terms }, within(5_000));
@@ -172,4 +150,85 @@ test("does not take the venue that a chain was asked for as that of a conId", as
   expect(others.length).toBeGreaterThan(100);
   const conId = first?.contract.conId ?? 0;
   expect(await resolveContract(session, { conId }, within(2_000))).toMatchObject({ exchange: "SMART" });
+});
+
+test.for([
+  ["BRK.B", "BRK B"],
+  ["BRK/B", "BRK B"],
+  ["BRK-B", "BRK B"],
+  ["BRKB", "BRK B"],
+  ["US0378331005", "AAPL"],
+  ["037833100", "AAPL"],
+] as const)("knows %s as the share that TWS calls %s", async ([symbol, called]) => {
+  expect(await resolveContract(session, { symbol }, within(2_000))).toMatchObject({
+    symbol: called,
+    secType: "STK",
+  });
+  const before = asked(9);
+  await resolveContract(session, { symbol }, within(2_000));
+  expect(asked(9)).toBe(before);
+});
+
+test("looks in the currency of the venue that is named, as a route or as the listing", async () => {
+  for (const selector of [{ exchange: "TSE" }, { primaryExchange: "TSE" }])
+    expect(await resolveContract(session, { symbol: "RY", ...selector }, within(2_000))).toMatchObject({
+      currency: "CAD",
+      primaryExchange: "TSE",
+    });
+  expect(await resolveContract(session, { symbol: "RY" }, within(2_000))).toMatchObject({ currency: "USD" });
+});
+
+test("lists what an id is listed as in several countries, and takes the one in the currency that is given", async () => {
+  const shopify = { symbol: "CA82509L1076" };
+  await expect(resolveContract(session, shopify, within(2_000))).rejects.toMatchObject({
+    code: "ambiguous_contract",
+    detail: { candidates: [{ currency: "USD" }, { currency: "CAD" }] },
+  });
+  const inDollars = await resolveContract(session, { ...shopify, currency: "USD" }, within(2_000));
+  expect(inDollars).toMatchObject({ symbol: "SHOP", primaryExchange: "NASDAQ" });
+  const bySecId = { secIdType: "ISIN", secId: "CA82509L1076", currency: "CAD" } as const;
+  expect(await resolveContract(session, bySecId, within(2_000))).toMatchObject({ primaryExchange: "TSE" });
+});
+
+test("knows a pair of a coin from one of currencies", async () => {
+  for (const symbol of ["BTC.USD", "BTC-USD", "BTCUSD"])
+    expect(await resolveContract(session, { symbol }, within(2_000))).toMatchObject({
+      symbol: "BTC",
+      secType: "CRYPTO",
+      exchange: "PAXOS",
+    });
+  expect(await resolveContract(session, { symbol: "EURUSD" }, within(2_000))).toMatchObject({
+    symbol: "EUR",
+    secType: "CASH",
+  });
+});
+
+test("names the pair that TWS has the other way round", async () => {
+  await expect(resolveContract(session, { symbol: "USD.EUR" }, within(2_000))).rejects.toMatchObject({
+    code: "unknown_contract",
+    message: expect.stringContaining("EUR.USD"),
+    detail: {
+      nextStep: expect.stringContaining("to buy USD is to sell EUR.USD"),
+      candidates: [{ symbol: "EUR" }],
+    },
+  });
+});
+
+test("a continuous future is the one that leads, and does not take its place under the conId", async () => {
+  const continuous = await resolveContract(session, { symbol: "ES", secType: "CONTFUT" }, within(2_000));
+  expect(continuous).toMatchObject({ secType: "CONTFUT", exchange: "CME" });
+  const { conId } = continuous;
+  expect(await resolveContract(session, { conId }, within(2_000))).toMatchObject({ secType: "FUT", conId });
+  const all = await contractDetails(session, { symbol: "ES", secType: "FUT+CONTFUT" }, within(2_000));
+  const types = all.map(({ contract }) => contract.secType);
+  expect(new Set(types)).toEqual(new Set(["FUT", "CONTFUT"]));
+});
+
+test("a conId that SMART does not route is found at its own venue", async () => {
+  const [future] = await contractDetails(session, { symbol: "ES", secType: "FUT" }, within(2_000));
+  const conId = future?.contract.conId ?? 0;
+  expect(await resolveContract(session, { conId, exchange: "SMART" }, within(2_000))).toMatchObject({
+    conId,
+    exchange: "CME",
+  });
 });

@@ -1,18 +1,16 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { EventName } from "@stoqey/ib";
-import { withDefaults } from "../../../shared/contract.ts";
+import { readingsOf, withDefaults } from "../../../shared/contract.ts";
 import type { Contract, ContractSelector } from "../../../shared/contract.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { bondCandidate, maturesIn } from "./bond-facts.ts";
 import { twsErrorFor } from "../session/errors.ts";
 import { neighboursOf } from "./nearby-strikes.ts";
-import { detailsFrom, matchFrom, selectorToTws } from "./translate.ts";
-import type { ContractDetails, SymbolMatch } from "./translate.ts";
+import { detailsFrom, selectorToTws } from "./translate.ts";
+import type { ContractDetails } from "./translate.ts";
 
 const dayMs = 86_400_000;
 const kept = 2_000;
-const searchEveryMs = 1_000;
 const mostCandidates = 25;
 
 interface Known {
@@ -32,8 +30,6 @@ interface ContractCache {
   readonly known: Map<string, Known>;
   /** The same for long answers. */
   readonly chains: Map<string, Known>;
-  /** When the next search may be sent. */
-  searchAt: number;
 }
 
 const caches = new WeakMap<TwsSession, ContractCache>();
@@ -41,7 +37,7 @@ const caches = new WeakMap<TwsSession, ContractCache>();
 function contractCacheOf(session: TwsSession): ContractCache {
   const existing = caches.get(session);
   if (existing !== undefined) return existing;
-  const cache: ContractCache = { known: new Map(), chains: new Map(), searchAt: 0 };
+  const cache: ContractCache = { known: new Map(), chains: new Map() };
   caches.set(session, cache);
   return cache;
 }
@@ -49,14 +45,14 @@ function contractCacheOf(session: TwsSession): ContractCache {
 /** Words for messages: "conId 265598", "MSFT STK SMART". */
 export function describeSelector(selector: ContractSelector): string {
   if (selector.conId !== undefined) return `conId ${selector.conId}`;
-  const { symbol, localSymbol, secType, expiration, strike, right, exchange, currency } = selector;
-  return [symbol ?? localSymbol, secType, expiration, strike, right, exchange, currency]
+  const { symbol, localSymbol, secId, secType, expiration, strike, right, exchange, currency } = selector;
+  return [symbol ?? localSymbol ?? secId, secType, expiration, strike, right, exchange, currency]
     .filter((part) => part !== undefined)
     .join(" ");
 }
 
-const keyOf = (selector: ContractSelector): string =>
-  JSON.stringify(Object.entries(selector).sort(([a], [b]) => a.localeCompare(b)));
+const keyOf = (...readings: readonly ContractSelector[]): string =>
+  JSON.stringify(readings.map((selector) => Object.entries(selector).sort(([a], [b]) => a.localeCompare(b))));
 
 function remember(
   { known, chains }: ContractCache,
@@ -105,25 +101,76 @@ export async function contractDetails(
   selector: ContractSelector,
   context: RequestContext,
 ): Promise<readonly ContractDetails[]> {
-  if (selector.conId === undefined && selector.symbol === undefined && selector.localSymbol === undefined)
-    throw new TwsError("invalid_input", "Name the instrument by conId, symbol or localSymbol.");
+  requireName(selector);
   const cache = contractCacheOf(session);
-  const wanted = withDefaults(selector);
-  const key = keyOf(wanted);
-  const known = rememberedAs(cache, key) ?? memberOfChain(cache, wanted);
+  const readings = readingsOf(selector);
+  const key = keyOf(...readings);
+  const known = rememberedAs(cache, key) ?? memberOfChain(cache, readings[0]);
   if (known !== null) return known;
-  try {
-    const details = await askDetails(session, wanted, context);
-    const isUsual = selector.exchange === undefined;
-    remember(cache, key, details, isUsual);
-    if (isUsual && details.length <= longestKept)
-      for (const one of byInstrument(details))
-        remember(cache, keyOf({ conId: one.contract.conId }), [one], true);
-    return details;
-  } catch (error) {
-    if (error instanceof TwsError && error.code === "unknown_contract") cache.known.delete(key);
-    throw error;
+  let failure: TwsError | null = null;
+  for (const reading of readings) {
+    try {
+      const details = await askDetails(session, reading, context);
+      const isUsual = selector.exchange === undefined;
+      remember(cache, key, details, isUsual);
+      if (isUsual && details.length <= longestKept)
+        for (const one of byInstrument(details)) rememberById(cache, one);
+      return details;
+    } catch (error) {
+      if (!(error instanceof TwsError) || error.code !== "unknown_contract") throw error;
+      failure ??= error;
+    }
   }
+  cache.known.delete(key);
+  throw await withTheOtherWayRound(
+    session,
+    readings[0],
+    failure ?? unknown(describeSelector(selector)),
+    context,
+  );
+}
+
+/** A continuous future has the conId of the future that leads, which is what the conId alone means. */
+function rememberById(cache: ContractCache, one: ContractDetails): void {
+  const { conId, secType } = one.contract;
+  if (secType !== "CONTFUT") remember(cache, keyOf({ conId }), [one], true);
+}
+
+function requireName({ conId, symbol, localSymbol, secIdType, secId }: ContractSelector): void {
+  if ((secId === undefined) !== (secIdType === undefined))
+    throw new TwsError("invalid_input", "secId: secIdType and secId are given together.");
+  const names = [conId, symbol, localSymbol, secId];
+  if (names.every((name) => name === undefined))
+    throw new TwsError("invalid_input", "Name the instrument by conId, symbol or localSymbol.");
+}
+
+/** What is said of a currency pair that TWS has the other way round. */
+async function withTheOtherWayRound(
+  session: TwsSession,
+  { symbol, secType, currency, exchange }: ContractSelector,
+  failure: TwsError,
+  context: RequestContext,
+): Promise<TwsError> {
+  if (secType !== "CASH" || symbol === undefined || currency === undefined) return failure;
+  const inverse = {
+    symbol: currency,
+    secType,
+    currency: symbol.toUpperCase(),
+    ...(exchange !== undefined && { exchange }),
+  };
+  const found = await askDetails(session, inverse, context).catch(() => []);
+  const [one] = found;
+  if (one === undefined) return failure;
+  const pair = `${one.contract.symbol}.${one.contract.currency}`;
+  return new TwsError(
+    "unknown_contract",
+    `TWS has no pair ${symbol.toUpperCase()}.${currency}: it trades as ${pair}, the other way round.`,
+    {
+      ...failure.detail,
+      nextStep: `Name ${pair}; its price is the reciprocal, and to buy ${symbol.toUpperCase()} is to sell ${pair}.`,
+      candidates: [candidate(one.contract)],
+    },
+  );
 }
 
 function askDetails(
@@ -260,12 +307,13 @@ export async function matchingDetails(
 
 /** TWS lists an instrument once for each venue when no exchange is given: SMART is taken if there, else the first. */
 function byInstrument(details: readonly ContractDetails[]): ContractDetails[] {
-  const found = new Map<number, ContractDetails>();
+  const found = new Map<string, ContractDetails>();
   for (const one of details) {
-    const known = found.get(one.contract.conId);
+    const key = `${one.contract.conId} ${one.contract.secType}`;
+    const known = found.get(key);
     // QBALGO is IBKR's routing algorithm for futures; the real venue is listed beside it
     const isBetter = one.contract.exchange === "SMART" || known?.contract.exchange === "QBALGO";
-    if (known === undefined || isBetter) found.set(one.contract.conId, one);
+    if (known === undefined || isBetter) found.set(key, one);
   }
   return [...found.values()];
 }
@@ -287,37 +335,4 @@ function candidate(contract: Contract): Record<string, unknown> {
     // of one day and strike several classes may be listed, each on its own underlying
     ...(strike !== null && { tradingClass, multiplier }),
   };
-}
-
-/** Contracts whose symbol or company name resembles `pattern`; TWS allows one such question a second, so it may wait. */
-export async function searchSymbols(
-  session: TwsSession,
-  pattern: string,
-  context: RequestContext,
-): Promise<SymbolMatch[]> {
-  const cache = contractCacheOf(session);
-  const startAt = Math.max(Date.now(), cache.searchAt);
-  const waitMs = startAt - Date.now();
-  if (waitMs >= context.timeoutMs)
-    throw new TwsError("pacing", "TWS allows one symbol search a second, and many are waiting.", {
-      retryAfterMs: waitMs,
-    });
-  cache.searchAt = startAt + searchEveryMs;
-  try {
-    await delay(waitMs, undefined, { signal: context.signal });
-  } catch {
-    throw new TwsError("cancelled", "The symbol search was cancelled.");
-  }
-  return session.request<SymbolMatch[]>(
-    {
-      lane: "data",
-      what: `the symbol search for ${JSON.stringify(pattern)}`,
-      start: (ib, reqId) => ib.reqMatchingSymbols(reqId, pattern),
-      on: {
-        [EventName.symbolSamples]: (control, _id, matches) =>
-          control.resolve(matches.map(matchFrom).filter((match) => match !== null)),
-      },
-    },
-    { ...context, timeoutMs: context.timeoutMs - waitMs },
-  );
 }

@@ -134,12 +134,13 @@ export function matchFrom({ contract, derivativeSecTypes }: ContractDescription)
   };
 }
 
-const secTypes = new Map<string, SecType>(Object.values(SecType).map((secType) => [secType, secType]));
+/** The library's words, and the one that it lacks. */
+const secTypes: ReadonlySet<string> = new Set([...Object.values(SecType), "FUT+CONTFUT"]);
 
-const secTypeField = (secType: string | undefined): Pick<IbContract, "secType"> => {
-  const known = secTypes.get(secType ?? "");
-  return known === undefined ? {} : { secType: known };
-};
+const isWireSecType = (text: string): text is SecType => secTypes.has(text);
+
+const secTypeField = (secType: string | undefined): Pick<IbContract, "secType"> =>
+  secType !== undefined && isWireSecType(secType) ? { secType } : {};
 
 const rightField = (right: "C" | "P" | null | undefined): Pick<IbContract, "right"> => {
   switch (right) {
@@ -157,7 +158,9 @@ export function selectorToTws(selector: ContractSelector): IbContract {
   const issuerId = issuerIdIn(selector);
   if (issuerId !== null) return { issuerId };
   const { conId, symbol, exchange, currency, localSymbol, strike, multiplier, tradingClass } = selector;
+  const { secIdType, secId } = selector;
   return {
+    ...(secIdType !== undefined && secId !== undefined && { secIdType, secId }),
     ...(conId !== undefined && { conId }),
     ...(symbol !== undefined && { symbol }),
     ...secTypeField(selector.secType),

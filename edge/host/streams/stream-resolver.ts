@@ -1,4 +1,4 @@
-import { Contract, ContractSelector, withDefaults } from "../../../shared/contract.ts";
+import { Contract, ContractSelector, readingsOf } from "../../../shared/contract.ts";
 import { type ErrorBody, TwsError } from "../../../shared/errors.ts";
 import { parseTopic, type Topic } from "../../../shared/events.ts";
 import type { ResourceKind } from "../../../shared/resources.ts";
@@ -64,11 +64,11 @@ export function createStreamResolver(calls: Calls, topics: Topics): StreamResolv
     },
   };
 
-  async function look({ tool, input: given }: Ask, caller: Caller, callId: string): Promise<ResolveOutcome> {
-    const input =
-      tool === "ibkr_start_market_data_resource" ? withDefaults(ContractSelector.parse(given)) : given;
+  async function look({ tool, input }: Ask, caller: Caller, callId: string): Promise<ResolveOutcome> {
+    const meant =
+      tool === "ibkr_start_market_data_resource" ? readingsOf(ContractSelector.parse(input)) : input;
     // which account is the default one depends on who asks
-    const key = JSON.stringify([tool, input, caller.accounts]);
+    const key = JSON.stringify([tool, meant, caller.accounts]);
     const remembered = known.get(key);
     if (remembered !== undefined && topics.find(remembered.topic) !== null) {
       return { ok: true, opened: remembered };
