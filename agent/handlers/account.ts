@@ -4,6 +4,7 @@ import type { accountTools } from "../../shared/tools/account.ts";
 import { resolveAccount, visibleAccounts } from "../limits/limits.ts";
 import { accountDownload, accountSummary, positions } from "../tws/account/account.ts";
 import type { PortfolioRow, PositionRow } from "../tws/account/account.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
 import { accountPnl, positionPnl } from "../tws/account/pnl.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
@@ -113,8 +114,9 @@ export function createAccountHandlers({ session, limits, now }: Deps) {
       return { account, mode: modeOf(account), ...pnl, asOf: asOf() };
     },
 
-    async ibkr_get_pnl_single({ account: requested, conId }, context) {
+    async ibkr_get_pnl_single({ account: requested, ...input }, context) {
       const account = accountOf(requested, context);
+      const conId = input.conId ?? (await resolveContract(session, input, requestOf(context))).conId;
       const pnl = await positionPnl(session, account, conId, requestOf(context));
       return { account, mode: modeOf(account), conId, ...pnl, asOf: asOf() };
     },

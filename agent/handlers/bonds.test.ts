@@ -214,6 +214,6 @@ describe("market data of a bond", () => {
     });
     expect(
       await refusal("ibkr_get_historical_data", { symbol: "IBM", whatToShow: "YIELD_LAST" }),
-    ).toMatchObject({ code: "invalid_input", message: expect.stringContaining("no bond") });
+    ).toMatchObject({ code: "invalid_input", message: expect.stringContaining("yields are of bonds") });
   });
 });

@@ -10,6 +10,7 @@ import {
   isHistogramUnit,
   tradingSchedule,
 } from "../tws/market-data/history-parameters.ts";
+import { endsNow, requireKind } from "../tws/market-data/bar-kinds.ts";
 import { datedBars, endOfBars } from "../tws/market-data/history.ts";
 import { pastTicks } from "../tws/market-data/past-ticks.ts";
 import { keepShown, restOf, shownBefore } from "./bar-pages.ts";
@@ -49,11 +50,10 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
       const { duration, barSize, whatToShow, useRTH, endDateTime } = input;
       requireBearable(input);
       const contract = await resolve(input, context);
-      refuseTrades(contract, whatToShow, "MIDPOINT");
-      refuseYields(contract, whatToShow);
+      requireKind(contract, whatToShow, "MIDPOINT");
       const shown = shownBefore(context.page);
-      // a later page ends where the first one did, but for the kind of which TWS gives no past window
-      const end = shown === null || whatToShow === "ADJUSTED_LAST" ? null : endOfBars(shown.last, barSize);
+      // a later page ends where the first one did, but for what TWS gives no past window of
+      const end = shown === null || endsNow(contract, whatToShow) ? null : endOfBars(shown.last, barSize);
       const { value, asOf } = await datedBars(
         session,
         { contract, duration, barSize, whatToShow, useRTH, endAt: endDateTime ?? end ?? undefined },
@@ -68,7 +68,7 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
     async ibkr_get_head_timestamp(input, context) {
       const { whatToShow, useRTH } = input;
       const contract = await resolve(input, context);
-      refuseTrades(contract, whatToShow, "MIDPOINT");
+      requireKind(contract, whatToShow, "MIDPOINT");
       const head = await headTimestamp(session, { contract, whatToShow, useRTH }, requestOf(context));
       return { symbol: contract.symbol, contract, headTimestamp: head.value, asOf: head.asOf };
     },
@@ -95,7 +95,7 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
         );
       }
       const contract = await resolve(input, context);
-      refuseTrades(contract, whatToShow, "BID_ASK");
+      requireKind(contract, whatToShow, "BID_ASK");
       const found = await pastTicks(
         session,
         { contract, whatToShow, count: numberOfTicks, useRTH, startAt: startDateTime, endAt: endDateTime },
@@ -140,13 +140,3 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
 }
 
 const kindOf = { Last: "TRADES", AllLast: "TRADES", BidAsk: "BID_ASK", MidPoint: "MIDPOINT" } as const;
-
-function refuseYields({ secType, symbol }: Contract, whatToShow: string): void {
-  if (secType !== "BOND" && whatToShow.startsWith("YIELD"))
-    throw new TwsError("invalid_input", `whatToShow: ${symbol} is no bond, and has no yields.`);
-}
-
-function refuseTrades({ secType }: Contract, whatToShow: string, instead: string): void {
-  if (secType === "CASH" && whatToShow === "TRADES")
-    throw new TwsError("invalid_input", `whatToShow: currencies have no TRADES; use ${instead}.`);
-}

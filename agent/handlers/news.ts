@@ -1,5 +1,4 @@
 import { ContractSelector } from "../../shared/contract.ts";
-import { isInCalendar, noSuchDate } from "../../shared/calendar-date.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { newsTools } from "../../shared/tools/news.ts";
 import type { RequestContext } from "../tws/session/api.ts";
@@ -8,6 +7,7 @@ import { historicalNews, newsArticle, newsProviders } from "../tws/news/news.ts"
 import { requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
+import { readInstant } from "./input-times.ts";
 
 /** As JSON: quotes and line breaks count twice. */
 const articleCharacters = 17_000;
@@ -23,8 +23,8 @@ export function createNewsHandlers({ session, now }: Pick<HandlerDeps, "session"
   async function headlines(input: Search, context: RequestContext) {
     const { startDateTime, endDateTime, totalResults } = input;
     const providerCodes = codesOf(input.providerCodes);
-    const startAt = instantIn("startDateTime", startDateTime);
-    const endAt = instantIn("endDateTime", endDateTime);
+    const startAt = readInstant("startDateTime", startDateTime);
+    const endAt = readInstant("endDateTime", endDateTime);
     if (startAt !== undefined && endAt !== undefined && startAt >= endAt)
       throw new TwsError("invalid_input", "startDateTime: it must be before endDateTime.");
     const contract = await resolveContract(session, ContractSelector.parse(input), context);
@@ -80,22 +80,6 @@ function codesOf(text: string): string[] {
       nextStep: "Call ibkr_get_news_providers for the codes.",
     });
   return [...new Set(codes.map((code) => code.toUpperCase()))];
-}
-
-/** An ISO instant in UTC; a bare date is its midnight. */
-function instantIn(name: string, text: string | undefined): string | undefined {
-  if (text === undefined || text === "") return undefined;
-  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s*(Z|[+-]\d\d:?\d\d)?)?$/i.exec(
-    text,
-  );
-  const at =
-    match === null
-      ? NaN
-      : Date.parse(`${String(match[1])}T${match[2] ?? "00:00:00"}${(match[3] ?? "Z").toUpperCase()}`);
-  if (match !== null && !isInCalendar(String(match[1]).replaceAll("-", "")))
-    throw new TwsError("invalid_input", `${name}: ${noSuchDate}.`);
-  if (Number.isFinite(at)) return new Date(at).toISOString();
-  throw new TwsError("invalid_input", `${name}: write it as 2026-11-20 or 2026-11-20T15:30:00Z.`);
 }
 
 /** As much of the text as may go out at once, but never half a character. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Contract } from "../contract.ts";
+import { Contract, contractFields } from "../contract.ts";
 import { Mode } from "../status.ts";
 import { defineTool, pageInput, pageOutput } from "./define.ts";
 
@@ -123,8 +123,8 @@ export const accountTools = {
   ibkr_get_pnl_single: defineTool({
     title: "Profit of a holding",
     description:
-      "Profit of one holding today, with its size and value. Take the conId from ibkr_get_positions; for the whole account use ibkr_get_pnl. What is not held has position 0 and null for the rest.",
-    input: { account, conId: z.int().positive().describe("Contract id of the holding") },
+      "Profit of one holding today, with its size and value. Name it by conId or symbol; for the whole account use ibkr_get_pnl. What is not held has position 0 and null for the rest.",
+    input: { account, ...contractFields },
     output: {
       ...pnl,
       conId: z.int().describe("Contract id"),

@@ -93,3 +93,26 @@ test("a key named __proto__ stays a key and changes no prototype", () => {
   expect(Object.hasOwn(Object(coerced), "__proto__")).toBe(true);
   expect(Object.getPrototypeOf(coerced)).toBe(Object.prototype);
 });
+
+test.for([
+  ["20261120-15:30:00", "2026-11-20T15:30:00Z"],
+  ["2026-11-20 15:30:00Z", "2026-11-20T15:30:00Z"],
+  ["2026-11-20 15:30 UTC", "2026-11-20T15:30:00Z"],
+  ["20261120 15:30:00 +02:00", "2026-11-20T15:30:00+02:00"],
+  // of which zone it is, is not said
+  ["20261120 15:30:00", "20261120 15:30:00"],
+  ["2026-11-20", "2026-11-20"],
+] as const)("the instant %j is taken as %j", ([endDateTime, taken]) => {
+  expect(coerce(history, { endDateTime }, { numbers: "exact" })).toEqual({ endDateTime: taken });
+});
+
+test("a search takes its words under the names that people give", () => {
+  const { input } = tools.ibkr_search_symbols;
+  const aliases = inputAliases["ibkr_search_symbols"];
+  const coerced = coerce(
+    schemasOf(tools.ibkr_search_symbols).input,
+    { query: "apple" },
+    { aliases, numbers: "exact" },
+  );
+  expect(input.parse(coerced)).toEqual({ pattern: "apple" });
+});

@@ -132,8 +132,20 @@ const synonyms: Readonly<Record<string, string>> = {
 function normaliseString(schema: JsonSchema, value: unknown): unknown {
   if (typeof value === "number") return String(value);
   if (typeof value !== "string") return value;
+  if (schema.format === "date-time") return normaliseInstant(value.trim());
   const isDate = schema.pattern?.startsWith("^\\d{6}") ?? false;
   return isDate ? value.trim().replace(/^(\d{4})-(\d{2})(?:-(\d{2}))?$/, "$1$2$3") : value;
+}
+
+/** TWS's `20261120-15:30:00`, which is in UTC, and what lacks the T of ISO 8601; what names no zone is left alone. */
+function normaliseInstant(text: string): string {
+  const [, year, month, day, mark, hours, seconds = ":00", zone] =
+    /^(\d{4})-?(\d\d)-?(\d\d)([-T ] *)(\d\d:\d\d)(:\d\d(?:\.\d+)?)? ?(Z|UTC|GMT|[+-]\d\d:\d\d)?$/i.exec(
+      text,
+    ) ?? [];
+  if (zone === undefined && mark !== "-") return text;
+  const offset = zone === undefined || /^[A-Z]/i.test(zone) ? "Z" : zone;
+  return `${year}-${month}-${day}T${hours}${seconds}${offset}`;
 }
 
 function parseJson(text: string): unknown {

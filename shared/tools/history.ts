@@ -26,10 +26,17 @@ export const barSizes = [
   "1 month",
 ] as const;
 
-const priceKinds = ["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST"] as const;
+const priceKinds = ["TRADES", "MIDPOINT", "BID", "ASK", "BID_ASK", "ADJUSTED_LAST", "AGGTRADES"] as const;
+/** Rates in the place of prices: volatilities of stocks, funds and indices, and the fee to borrow a share. */
+const rateKinds = ["HISTORICAL_VOLATILITY", "OPTION_IMPLIED_VOLATILITY", "FEE_RATE"] as const;
 /** Of bonds only: yields to maturity in percent a year, in the place of prices. */
 const yieldKinds = ["YIELD_BID", "YIELD_ASK", "YIELD_LAST", "YIELD_BID_ASK"] as const;
-export type BarKind = (typeof priceKinds)[number] | (typeof yieldKinds)[number];
+const barKinds = [...priceKinds, ...rateKinds, ...yieldKinds] as const;
+export type BarKind = (typeof barKinds)[number];
+const whatToShow = z
+  .enum(barKinds)
+  .default("TRADES")
+  .describe("Currencies have no TRADES: use MIDPOINT; crypto AGGTRADES");
 
 /** Prices in the contract's currency. Volume, wap and count are null where TWS has none (MIDPOINT, BID, ASK). */
 export const Bar = z.object({
@@ -89,10 +96,7 @@ export const historyTools = {
         .default("1 D")
         .describe("How far back: 3600 S, 5 D, 2 W, 6 M, 1 Y"),
       barSize: z.enum(barSizes).default("1 hour").describe("Length of a bar"),
-      whatToShow: z
-        .enum([...priceKinds, ...yieldKinds])
-        .default("TRADES")
-        .describe("Currencies have no TRADES: use MIDPOINT"),
+      whatToShow,
       useRTH,
       endDateTime,
       format: z.enum(["rows", "columns"]).default("rows").describe("columns: one array per field"),
@@ -119,7 +123,7 @@ export const historyTools = {
       "The earliest instant for which TWS has data of an instrument. Use it before asking for long histories; the data itself comes from ibkr_get_historical_data.",
     input: {
       ...chartContractFields,
-      whatToShow: z.enum(priceKinds).default("TRADES").describe("Currencies have no TRADES: use MIDPOINT"),
+      whatToShow,
       useRTH,
     },
     output: {

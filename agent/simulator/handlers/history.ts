@@ -179,7 +179,8 @@ export function createHistoryHandlers(world: World, permissions: () => Permissio
     headTimestamp(client, request) {
       const instrument = resolveOne(universe, client, request.reqId, request.contract, true);
       if (instrument === null) return;
-      if (instrument.secType === "CASH" && request.whatToShow === "TRADES") {
+      const isCurrency = instrument.secType === "CASH" || instrument.secType === "CRYPTO";
+      if (isCurrency && request.whatToShow === "TRADES") {
         client.error(request.reqId, 162, noData(instrument, request.whatToShow));
         return;
       }

@@ -1,11 +1,12 @@
 import { DurationUnit, EventName, WhatToShow } from "@stoqey/ib";
 import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../../shared/contract.ts";
-import type { historyTools } from "../../../shared/tools/history.ts";
+import type { BarKind, historyTools } from "../../../shared/tools/history.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { utcForTws } from "./history.ts";
+import { kindToTws } from "./bar-kinds.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated, HistoryQuestion } from "./history-budget.ts";
 import { barSizeToTws, contractToTws, numberOrNull } from "../contracts/translate.ts";
@@ -19,15 +20,13 @@ interface Schedule {
   readonly sessions: SessionRow[];
 }
 
-type Kind = "TRADES" | "MIDPOINT" | "BID" | "ASK" | "BID_ASK" | "ADJUSTED_LAST";
-
 function questionOf(what: string, contract: Contract, kind: string, ...rest: unknown[]): HistoryQuestion {
   const { conId, exchange, symbol } = contract;
   return {
     what: `${what} of ${symbol}`,
     series: `${conId} ${exchange} ${kind}`,
     key: JSON.stringify([conId, exchange, kind, ...rest]),
-    cost: kind === "BID_ASK" ? 2 : 1,
+    cost: kind.endsWith("BID_ASK") ? 2 : 1,
   };
 }
 
@@ -36,7 +35,7 @@ const askHead = createHistoryKind<string>();
 /** The earliest instant of which there is data, ISO 8601. Throws no_data, no_market_data, pacing, timeout. */
 export function headTimestamp(
   session: TwsSession,
-  { contract, whatToShow, useRTH }: { contract: Contract; whatToShow: Kind; useRTH: boolean },
+  { contract, whatToShow, useRTH }: { contract: Contract; whatToShow: BarKind; useRTH: boolean },
   context: RequestContext,
 ): Promise<Dated<string>> {
   const question = questionOf("the first data", contract, whatToShow, useRTH, "head");
@@ -46,7 +45,7 @@ export function headTimestamp(
         lane: "data",
         what: question.what,
         start: (ib, reqId) =>
-          ib.reqHeadTimestamp(reqId, contractToTws(contract), WhatToShow[whatToShow], useRTH, 1),
+          ib.reqHeadTimestamp(reqId, contractToTws(contract), kindToTws(whatToShow), useRTH, 1),
         // TWS counts the request as open until it is cancelled
         cancel: (ib, reqId) => ib.cancelHeadTimestamp(reqId),
         cancelAfter: true,

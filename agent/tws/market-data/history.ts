@@ -4,6 +4,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import type { Bar, BarKind, barSizes } from "../../../shared/tools/history.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { forgetContract } from "../contracts/contracts.ts";
+import { endsNow, kindToTws } from "./bar-kinds.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
 import { barSizeToTws, contractToTws, numberOrNull } from "../contracts/translate.ts";
@@ -34,8 +35,10 @@ export async function datedBars(
   context: RequestContext,
 ): Promise<Dated<Bar[]>> {
   const { contract, duration, barSize, whatToShow, useRTH, endAt } = request;
-  if (whatToShow === "ADJUSTED_LAST" && endAt !== undefined)
-    throw new TwsError("invalid_input", "ADJUSTED_LAST always ends now: leave endDateTime out.");
+  if (endAt !== undefined && endsNow(contract, whatToShow)) {
+    const what = contract.secType === "CONTFUT" ? "A continuous future" : whatToShow;
+    throw new TwsError("invalid_input", `endDateTime: ${what} always ends now: leave endDateTime out.`);
+  }
   const { conId, exchange, symbol } = contract;
   const keyOf = (end: string | null | undefined): string =>
     JSON.stringify([conId, exchange, duration, barSize, whatToShow, useRTH, end]);
@@ -86,7 +89,7 @@ function requestBars(session: TwsSession, request: BarsRequest, context: Request
           endAt === undefined ? "" : utcForTws(endAt),
           duration,
           barSizeToTws(barSize),
-          whatToShow,
+          kindToTws(whatToShow),
           useRTH,
           epochDates,
           false,
