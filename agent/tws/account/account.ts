@@ -7,7 +7,7 @@ import { createListKind } from "../session/list-requests.ts";
 import type { AskList } from "../session/list-requests.ts";
 import { createRead, perSession } from "../session/shared-reads.ts";
 import type { Read } from "../session/shared-reads.ts";
-import { numberOrNull, partialContract, textOrNull } from "../contracts/translate.ts";
+import { numberOrNull, positionContract, textOrNull } from "../contracts/translate.ts";
 import { createTurns } from "../session/serial-queue.ts";
 import type { Turns } from "../session/serial-queue.ts";
 
@@ -144,7 +144,7 @@ function collectRows(account: string, onRow: () => void = () => {}) {
         ...[wire, position, price, value, cost, open, real, owner]: TwsEvents[EventName.updatePortfolio]
       ) => {
         if (owner !== account) return;
-        const contract = partialContract(wire);
+        const contract = positionContract(wire);
         portfolio.set(holdingKey(contract), {
           account,
           contract,
@@ -264,7 +264,7 @@ export function positions(session: TwsSession, context: RequestContext): Promise
         cancelAfter: true,
         on: {
           [EventName.position]: (_control, account, wire, position = 0, avgCost = 0) => {
-            const contract = partialContract(wire);
+            const contract = positionContract(wire);
             rows.set(`${account}/${holdingKey(contract)}`, { account, contract, position, avgCost });
           },
         },

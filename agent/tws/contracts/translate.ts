@@ -58,6 +58,30 @@ export function partialContract(contract: IbContract): Partial<Contract> {
   };
 }
 
+/** What SMART routes; TWS knows the rest at its own venue alone. */
+const smartRouted: ReadonlySet<string> = new Set(["STK", "OPT", "WAR", "IOPT", "CFD", "BOND", "BILL"]);
+
+/**
+ * A contract as positions and fills have it. The exchange in there is where a share is listed or an order was filled,
+ * and an order for a copy of the contract would be routed to that venue alone; so it is given the route that its type
+ * has by default. Where a fill was is told beside its contract.
+ */
+export function heldContract(wire: IbContract): Partial<Contract> {
+  const contract = partialContract(wire);
+  const { secType = "", exchange = "" } = contract;
+  if (smartRouted.has(secType)) return { ...contract, exchange: "SMART" };
+  if (secType === "CASH") return { ...contract, exchange: "IDEALPRO" };
+  // IBKR's routing algorithm for futures
+  return exchange === "QBALGO" ? { ...contract, exchange: "" } : contract;
+}
+
+/** The same of a position, in which TWS names the listing of a share. */
+export function positionContract(wire: IbContract): Partial<Contract> {
+  const contract = heldContract(wire);
+  const listing = contract.secType === "STK" && wire.exchange !== "SMART" ? textOrNull(wire.exchange) : null;
+  return { ...contract, primaryExchange: contract.primaryExchange ?? listing };
+}
+
 function rightOf(right: OptionType | undefined): "C" | "P" | null {
   switch (right) {
     case OptionType.Call:

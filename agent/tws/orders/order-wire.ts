@@ -13,7 +13,7 @@ import type { TwsEvents } from "../session/event-types.ts";
 import { extrasOf } from "./order-extras.ts";
 import type { OrderExtras } from "./order-extras.ts";
 import { isBond } from "../contracts/bond-facts.ts";
-import { partialContract } from "../contracts/translate.ts";
+import { heldContract, partialContract } from "../contracts/translate.ts";
 
 /** What one placeOrder message says. Quantity in units of the contract, prices in its currency. */
 export interface OrderSpec extends OrderPrices {
@@ -176,7 +176,7 @@ export function parseStatus(...event: TwsEvents[EventName.orderStatus]): StatusR
 
 export function parseExecution(...event: TwsEvents[EventName.execDetails]): ExecutionRow {
   const [reqId, contract, execution] = event;
-  return { reqId, contract: partialContract(contract), execution: WireExecution.parse(execution) };
+  return { reqId, contract: heldContract(contract), execution: WireExecution.parse(execution) };
 }
 
 export function parseCommission(...[report]: TwsEvents[EventName.commissionReport]): CommissionRow {
