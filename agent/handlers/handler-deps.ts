@@ -11,7 +11,7 @@ export interface HandlerDeps {
   readonly quotes: QuoteStreams;
   readonly limits: Limits;
   readonly orders: Orders;
-  /** The only TWS that `ibkr_connect` accepts. */
+  /** The only TWS that `ibkr_connect` connects to. */
   readonly target: { readonly host: string; readonly port: number; readonly clientId: number };
   /** Unix milliseconds. */
   readonly now: () => number;

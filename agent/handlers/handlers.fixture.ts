@@ -46,6 +46,8 @@ interface FixtureOptions {
   /** Where the session dials instead of the simulator. */
   readonly dial?: (simulatorPort: number) => Promise<number>;
   readonly clientId?: number;
+  /** Whether the session takes the simulator for what it is; true if left out. */
+  readonly isSimulator?: boolean;
   /** The agent's clock. */
   readonly now?: () => number;
 }
@@ -54,7 +56,8 @@ interface FixtureOptions {
 export async function startHandlersFixture(options: FixtureOptions = {}) {
   const simulator = await startSimulator({ port: 0, ...options.simulator });
   const port = (await options.dial?.(simulator.port)) ?? simulator.port;
-  const agent = startAgent({ port, limits: options.limits, clientId: options.clientId, now: options.now });
+  const { limits, clientId, isSimulator, now } = options;
+  const agent = startAgent({ port, limits, clientId, isSimulator, now });
   await agent.session.whenConnected(10_000);
   return {
     ...agent,
@@ -77,6 +80,7 @@ interface AgentOptions {
   readonly port: number;
   readonly limits?: Partial<Limits> | undefined;
   readonly clientId?: number | undefined;
+  readonly isSimulator?: boolean | undefined;
   readonly now?: (() => number) | undefined;
   readonly elapsed?: (() => number) | undefined;
   /** In memory by default, as after the loss of the file. */
@@ -94,7 +98,7 @@ export function startAgent({ port, limits, clientId = 1, now = Date.now, ...own 
   const { log = silentLog, reconcileTimes, orderTimes, sessionTimes, elapsed } = own;
   const target = { host: "127.0.0.1", port, clientId };
   const times = { retryFirstMs: 50, ...sessionTimes };
-  const session = createSession({ ...target, isSimulator: true, log, times });
+  const session = createSession({ ...target, isSimulator: own.isSimulator ?? true, log, times });
   const orderBook = createOrderBook(session, log, orderTimes);
   const quotes = createQuoteStreams(session, { log });
   const limitsOf = (own: Partial<Limits> = {}): Limits => ({ trading: "paper", onlyAccount: null, ...own });

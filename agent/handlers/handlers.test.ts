@@ -19,7 +19,7 @@ const order = tools.ibkr_place_order.input.parse({ symbol: "AAPL", action: "BUY"
 const sent = (fixture: HandlersFixture) => fixture.received(3);
 
 describe("the connection", () => {
-  test("accepts only the configured target", async () => {
+  test("is to the configured target, and says so to who named another one", async () => {
     const { handlers, session } = await start();
     const { host, port, clientId } = session.status().tws;
 
@@ -29,9 +29,41 @@ describe("the connection", () => {
       port,
       clientId,
     });
-    for (const other of [{ host: "10.0.0.1" }, { port: port + 1 }, { clientId: clientId + 1 }]) {
-      await expect(handlers.ibkr_connect(other, callBy())).rejects.toEqual(failure("forbidden"));
+    for (const [name, other] of Object.entries({
+      host: "10.0.0.1",
+      port: port + 1,
+      clientId: clientId + 1,
+    })) {
+      expect(await handlers.ibkr_connect({ [name]: other }, callBy())).toEqual({
+        status: "connected",
+        host,
+        port,
+        clientId,
+        note: expect.stringMatching(`the simulator of this host, whatever ${name} said`),
+      });
     }
+  });
+
+  test("to a live TWS is refused to who named another one, and made for paper with a note", async () => {
+    const live = await startHandlersFixture({
+      isSimulator: false,
+      simulator: { accounts: ["U1234567", "DU1234567"] },
+    });
+    await expect(live.handlers.ibkr_connect({ port: 7497 }, callBy())).rejects.toMatchObject({
+      code: "forbidden",
+      message: expect.stringContaining("live"),
+    });
+    expect(await live.handlers.ibkr_connect({}, callBy())).not.toHaveProperty("note");
+    await live.handlers.ibkr_disconnect({}, callBy());
+    await expect(live.handlers.ibkr_connect({ port: 7497 }, callBy())).rejects.toEqual(failure("forbidden"));
+    expect(live.session.status().tws.state).toBe("stopped");
+    await live.close();
+
+    const { handlers } = await start({ isSimulator: false });
+    expect(await handlers.ibkr_connect({ port: 7497 }, callBy())).toMatchObject({
+      status: "connected",
+      note: expect.stringContaining("the paper TWS"),
+    });
   });
 
   test("ends by ibkr_disconnect and comes back by ibkr_connect", async () => {

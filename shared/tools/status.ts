@@ -13,13 +13,16 @@ export const statusTools = {
   ibkr_connect: defineTool({
     title: "Connect to TWS",
     description:
-      "Starts the agent's session with TWS again after ibkr_disconnect, or says that it is up. The agent reconnects by itself, so this is rarely needed; ibkr_get_status shows the state. Only the target that the owner configured is accepted.",
+      "Starts the agent's session with TWS again after ibkr_disconnect, or says that it is up. The agent reconnects by itself, so this is rarely needed; ibkr_get_status shows the state. It connects to the TWS that the owner configured and no other.",
     input: {
       host: z.string().max(255).optional().describe("Leave out"),
       port: z.int().min(1).max(65535).optional().describe("Leave out"),
       clientId: z.int().min(0).optional().describe("Leave out"),
     },
-    output: connection,
+    output: {
+      ...connection,
+      note: z.string().optional().describe("Where another target was asked for"),
+    },
     effect: "steers",
     deadline: "normal",
     toolset: "full",

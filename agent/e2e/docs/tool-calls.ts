@@ -65,7 +65,7 @@ const anew = (input: Input) => () => ({ ...input, idempotencyKey: crypto.randomU
 
 /** A good and a bad call of every tool; a tool without both does not compile. */
 export const toolCalls: Readonly<Record<ToolName, ToolCalls>> = {
-  ibkr_connect: { good: none, bad: [{ host: "evil.example" }, "forbidden"], answersWithoutTws: true },
+  ibkr_connect: { good: none, bad: [{ port: 0 }, "invalid_input"], answersWithoutTws: true },
   ibkr_disconnect: { good: none, bad: nonsense, answersWithoutTws: true },
   ibkr_get_status: { good: none, bad: nonsense },
   ibkr_get_current_time: { good: none, bad: nonsense },
