@@ -81,9 +81,9 @@ describe("arguments", () => {
     [{ strike: 0 }, "invalid_input: strike must be more than 0. (Of an option.)"],
     [
       { symbol: "x".repeat(65) },
-      "invalid_input: symbol must have at most 64 characters. (AAPL, ES, EUR or EUR.USD.)",
+      "invalid_input: symbol must have at most 64 characters. (AAPL, BRK.B, ES, EUR.USD or an ISIN.)",
     ],
-    [{ symbol: " " }, "invalid_input: symbol must not be empty. (AAPL, ES, EUR or EUR.USD.)"],
+    [{ symbol: " " }, "invalid_input: symbol must not be empty. (AAPL, BRK.B, ES, EUR.USD or an ISIN.)"],
     [
       { format: "csv" },
       "invalid_input: format must be one of rows, columns. (columns: one array per field.)",

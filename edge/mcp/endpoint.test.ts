@@ -39,7 +39,10 @@ describe("a plain POST", () => {
     ["that is not JSON", "{", 400, -32_700],
     ["that is empty", "", 400, -32_700],
     ["that is not UTF-8", new Uint8Array([0x22, 0xff, 0x22]), 400, -32_700],
-    ["that is a batch", [messageOf("ping")], 400, -32_600],
+    ["that is an empty batch", [], 400, -32_600],
+    ["that is a batch of what is no message", [messageOf("ping"), 7], 400, -32_600],
+    ["that is a batch of too many", Array.from({ length: 21 }, () => messageOf("ping")), 400, -32_600],
+    ["that is a batch with initialize", [initialize("2025-03-26")], 400, -32_600],
     ["that is no object", "7", 400, -32_600],
     ["that is no JSON-RPC", { id: 1 }, 400, -32_600],
     ["nested too deeply", `${"[".repeat(5000)}${"]".repeat(5000)}`, 400, -32_600],
@@ -144,10 +147,46 @@ describe("a plain POST", () => {
     expect(await statusOf(post("{", { "Content-Type": "text/plain" }))).toBe(415);
   });
 
-  it("that is a batch is told what to send instead", async () => {
-    expect(await answerOf(await post([]))).toMatchObject({
-      error: { message: expect.stringContaining("one message in each POST") },
-    });
+  it("that is a batch of a later revision is told what to send instead", async () => {
+    for (const version of ["2025-06-18", "2025-11-25"]) {
+      const response = await post([messageOf("ping")], { "MCP-Protocol-Version": version });
+      expect([response.status, await answerOf(response)]).toMatchObject([
+        400,
+        { error: { message: expect.stringContaining("one message in each POST") } },
+      ]);
+    }
+  });
+});
+
+describe("a batch of 2025-03-26", () => {
+  it("is answered with one response for each request, with and without a session", async () => {
+    const batch = [
+      messageOf("ping", {}, "a"),
+      { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 1, progress: 1 } },
+      messageOf("tools/call", { name: "ibkr_get_status" }, 2),
+      messageOf("resources/read", { uri: "ibkr://nothing" }, 3),
+    ];
+    for (const headers of [{}, await openSession("2025-03-26")]) {
+      const response = await post(batch, { ...headers, "MCP-Protocol-Version": "2025-03-26" });
+      expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
+      expect(await response.json()).toMatchObject([
+        { id: "a", result: {} },
+        { id: 2, result: { structuredContent: { is_connected: false } } },
+        { id: 3, error: { code: expect.any(Number) } },
+      ]);
+    }
+  });
+
+  it("of notifications alone has no body", async () => {
+    const response = await post([
+      { jsonrpc: "2.0", method: "notifications/progress", params: { progressToken: 1, progress: 1 } },
+    ]);
+    expect([response.status, await response.text()]).toEqual([202, ""]);
+  });
+
+  it("that claims another revision within is refused", async () => {
+    const claim = await modernRequest("tools/list").json();
+    expect(await statusOf(post([claim]))).toBe(400);
   });
 });
 

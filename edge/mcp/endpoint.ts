@@ -6,7 +6,8 @@ import type { Env } from "../config/bindings.ts";
 import type { AccessSettings } from "../config/settings.ts";
 import { retryAfter } from "../http/headers.ts";
 import { isNeverRefused } from "../host/relay/rate-limits.ts";
-import { idOf, isJsonObject, type JsonObject, readMessage, rpcCodes, rpcError } from "./message.ts";
+import { idOf, isJsonObject, type JsonObject, readMessages, rpcCodes, rpcError } from "./message.ts";
+import { joinAnswers, refuseBatch } from "./batch.ts";
 import type { Exchange } from "./exchange.ts";
 import { answerInSession, answerSessionRequest } from "./sessions-2025.ts";
 import { answerStateless } from "./stateless-2026.ts";
@@ -46,13 +47,25 @@ export async function handleMcp(
   if (request.method !== "POST") {
     return tooMany(address, null) ?? (await orLimited(() => answerSessionRequest(exchange), null));
   }
-  const body = await readMessage(request, caller.grantId);
+  const body = await readMessages(request, caller.grantId);
   if (!body.ok) return body.response;
-  const { message } = body;
-  const isTooMuch = isNeverTooMuch(message) ? null : tooMany(address, message);
-  if (isTooMuch !== null) return isTooMuch;
-  const refused = stepUp(caller, access, message);
-  if (refused !== null) return refused;
+  const { messages, isBatch } = body;
+  const refusedBatch = isBatch ? await refuseBatch(request, messages) : null;
+  if (refusedBatch !== null) return refusedBatch;
+  // all of them first, so that a batch is refused before any of it is served
+  for (const message of messages) {
+    const isTooMuch = isNeverTooMuch(message) ? null : tooMany(address, message);
+    const refused = isTooMuch ?? stepUp(caller, access, message);
+    if (refused !== null) return refused;
+  }
+  const [message] = messages;
+  if (message !== undefined && !isBatch) return await answerTo(exchange, message);
+  const alone = () => ({ ...exchange, canStream: false, refusals: [] });
+  return joinAnswers(await Promise.all(messages.map((one) => answerTo(alone(), one))));
+}
+
+async function answerTo(exchange: Exchange, message: JsonObject): Promise<Response> {
+  const { request } = exchange;
   const inputErrors = inputErrorsInParams(message);
   // what is refused needs no stream
   const asked = inputErrors === null ? exchange : { ...exchange, canStream: false };

@@ -44,24 +44,45 @@ export function idOf(message: JsonObject): string | number | null {
   return typeof id === "string" || typeof id === "number" ? id : null;
 }
 
-export type Body =
-  | { readonly ok: true; readonly message: JsonObject }
-  | { readonly ok: false; readonly response: Response };
+interface Refused {
+  readonly ok: false;
+  readonly response: Response;
+}
+export type Body = { readonly ok: true; readonly message: JsonObject } | Refused;
 
-const refuse = (status: number, code: number, message: string): Body => ({
+/** One message, or the several of a batch. */
+export type Messages =
+  | { readonly ok: true; readonly isBatch: boolean; readonly messages: readonly JsonObject[] }
+  | Refused;
+
+const refuse = (status: number, code: number, message: string): Refused => ({
   ok: false,
   response: rpcError(status, code, message),
 });
 
-/** The one JSON-RPC message of a POST, or the answer that refuses it. Its members are not checked yet. */
-export const readMessage = (request: Request, grantId: string): Promise<Body> =>
-  readJson(request, grantId, bodySizes.message);
+/** The JSON-RPC messages of a POST, or the answer that refuses it. Their members are not checked yet. */
+export async function readMessages(request: Request, grantId: string): Promise<Messages> {
+  const read = await readJson(request, grantId, bodySizes.message);
+  if (!read.ok) return read;
+  const isBatch = Array.isArray(read.value);
+  const all: unknown[] = Array.isArray(read.value) ? read.value : [read.value];
+  const messages = all.filter(isJsonObject).map(withArguments);
+  if (messages.length < all.length)
+    return refuse(400, rpcCodes.invalidRequest, "The body is not a JSON-RPC message.");
+  return { ok: true, isBatch, messages };
+}
 
-/** As `readMessage`, for what needs little. */
-export const readSmallMessage = (request: Request, grantId: string): Promise<Body> =>
-  readJson(request, grantId, bodySizes.form);
+/** As `readMessages`, for what needs little and comes alone. */
+export async function readSmallMessage(request: Request, grantId: string): Promise<Body> {
+  const read = await readJson(request, grantId, bodySizes.form);
+  if (!read.ok) return read;
+  if (isJsonObject(read.value)) return { ok: true, message: withArguments(read.value) };
+  return refuse(400, rpcCodes.invalidRequest, "The body is not one JSON object.");
+}
 
-async function readJson(request: Request, grantId: string, mostBytes: number): Promise<Body> {
+type Json = { readonly ok: true; readonly value: unknown } | Refused;
+
+async function readJson(request: Request, grantId: string, mostBytes: number): Promise<Json> {
   if (!isJsonContentType(request.headers.get("content-type"))) {
     return refuse(415, rpcCodes.transport, "Content-Type must be application/json.");
   }
@@ -73,12 +94,7 @@ async function readJson(request: Request, grantId: string, mostBytes: number): P
   if (isDeeperThan(value, maxDepth)) {
     return refuse(400, rpcCodes.invalidRequest, `JSON may be nested at most ${maxDepth} deep.`);
   }
-  if (Array.isArray(value)) {
-    return refuse(400, rpcCodes.invalidRequest, "Batches are not served: send one message in each POST.");
-  }
-  if (!isJsonObject(value))
-    return refuse(400, rpcCodes.invalidRequest, "The body is not a JSON-RPC message.");
-  return { ok: true, message: withArguments(value) };
+  return { ok: true, value };
 }
 
 /** Some clients send `"arguments": null` for none, which the protocol's schema refuses. */
@@ -91,7 +107,7 @@ function withArguments(message: JsonObject): JsonObject {
 
 type Why = Extract<ReadBody, { readonly ok: false }>["why"];
 
-function notRead(why: Why, mostBytes: number, withinMs: number): Body {
+function notRead(why: Why, mostBytes: number, withinMs: number): Refused {
   switch (why) {
     case "too_large":
       return refuse(413, rpcCodes.transport, `A request may be at most ${mostBytes} bytes.`);
