@@ -4,7 +4,10 @@ import { freshHost, openWatcher } from "../host.fixture.ts";
 describe("what a watcher says", () => {
   it.each([
     [{ action: "buy" }, "action must be one of subscribe, unsubscribe, list, ping, ack."],
-    [{ action: "subscribe", symbol: { a: 1 } }, "symbol must be text. (AAPL, ES, EUR or EUR.USD.)"],
+    [
+      { action: "subscribe", symbol: { a: 1 } },
+      "symbol must be text. (AAPL, BRK.B, ES, EUR.USD or an ISIN.)",
+    ],
     [{ action: "subscribe", conId: -1 }, "conId must be more than 0. (IBKR contract id; enough alone.)"],
     [
       { action: "subscribe", symbol: "SPY", right: "X", expiration: "2026-02-30" },

@@ -58,8 +58,10 @@ export class Watcher implements TopicListener {
   readonly #flowControl: FlowControl;
   /** By topic. */
   readonly #followed = new Map<string, protocol.Subscription>();
-  /** Subscriptions that are being looked up. */
-  readonly #lookups = new Set<Promise<void>>();
+  /** Resolves when every subscription that has been asked for so far is answered. */
+  #answered: Promise<void> = Promise.resolve();
+  /** How many subscriptions are being looked up; others may wait for what was said before them. */
+  #resolving = 0;
   /** The latest unsubscribe: what was said after it waits for it. */
   #unsubscribed: Promise<void> = Promise.resolve();
   #tokens: number = watcherLimits.burst;
@@ -190,33 +192,42 @@ export class Watcher implements TopicListener {
 
   async #subscribe(fields: protocol.Fields, id: protocol.MessageId): Promise<void> {
     const { name, ...ask } = this.#messages.subscribe(fields);
+    const before = this.#answered;
+    const lookup = this.#takePlace(this.#unsubscribed, before).then(() => this.#lookUp(ask, { id, name }));
+    this.#answered = Promise.allSettled([before, lookup]).then(() => undefined);
+    await lookup;
+  }
+
+  /** Takes a place, after what was asked before where that may free one; throws when there is none. */
+  async #takePlace(unsubscribed: Promise<void>, answered: Promise<void>): Promise<void> {
+    await unsubscribed;
     const most = watcherLimits.subscriptions;
-    if (this.#followed.size + this.#lookups.size >= most) {
+    if (this.#followed.size + this.#resolving >= most) await answered;
+    if (this.#followed.size + this.#resolving >= most)
       throw new TwsError("too_large", `One socket has at most ${most} subscriptions.`, {
         nextStep: "Unsubscribe from some, or open another socket.",
       });
-    }
-    const lookup = this.#lookUp(ask, { id, name }, this.#unsubscribed);
-    this.#lookups.add(lookup);
-    await lookup.finally(() => this.#lookups.delete(lookup));
+    this.#resolving += 1;
   }
 
-  async #lookUp(ask: Ask, { id, name }: Asked, before: Promise<void>): Promise<void> {
-    await before;
+  /** In a place that was taken for it. */
+  async #lookUp(ask: Ask, { id, name }: Asked): Promise<void> {
     const { resolver, report } = this.#options;
-    const outcome = await resolver.resolve(ask, this.#caller);
-    if (this.#hasLeft) return;
     try {
+      const outcome = await resolver.resolve(ask, this.#caller);
+      if (this.#hasLeft) return;
       if (!outcome.ok) throw TwsError.fromBody(outcome.error);
       this.#follow(outcome.opened, name ?? this.#messages.nameOf(outcome.opened), id);
     } catch (error) {
       this.#answer(id, protocol.errorMessage(toErrorBody(error, report), name ?? undefined));
+    } finally {
+      this.#resolving -= 1;
     }
   }
 
   /** After everything that was said before it; else an unsubscribe would pass the subscribe that it is meant to end. */
   async #inTurn(unsubscribe: () => void): Promise<void> {
-    const before = Promise.allSettled([this.#unsubscribed, ...this.#lookups]);
+    const before = Promise.allSettled([this.#unsubscribed, this.#answered]);
     const turn = before.then(unsubscribe);
     this.#unsubscribed = turn.catch(() => undefined);
     await turn;

@@ -1,10 +1,32 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
 import { type Caller, ownerOfLocalMode } from "../../../shared/caller.ts";
 import { conditionOf, emptyQuote } from "../../../shared/events.ts";
-import { connectAgent, dialAgent, freshHost, openWatcher, watchApple } from "../host.fixture.ts";
+import {
+  connectAgent,
+  dialAgent,
+  freshHost,
+  instrument,
+  openWatcher,
+  type ScriptedAgent,
+  watchApple,
+} from "../host.fixture.ts";
 import { watcherLimits } from "./watcher.ts";
 import { grantedPlaces, oversizeRate } from "./places.ts";
 import { mostWatchers } from "./watchers.ts";
+
+/** Looks up whatever the host asks for, for as long as the agent is there. */
+async function answerCalls(agent: ScriptedAgent): Promise<void> {
+  for (;;) {
+    const frame = await agent.frame();
+    if (frame.type !== "call") continue;
+    const { conId } = z.object({ conId: z.int() }).parse(frame.input);
+    const contract = instrument(`S${conId}`, conId);
+    const topic = `quote/${conId}`;
+    const output = { status: "started", resource_uri: "", resource_id: contract.symbol, topic, contract };
+    agent.send({ type: "result", id: frame.id, output });
+  }
+}
 
 const validActions = ["subscribe", "unsubscribe", "list", "ping", "ack"];
 
@@ -22,7 +44,7 @@ describe("the market-data stream", () => {
     const call = await agent.opens();
     expect(call).toMatchObject({
       tool: "ibkr_start_market_data_resource",
-      input: { symbol: "AAPL", secType: "STK", exchange: "SMART", currency: "USD" },
+      input: { symbol: "AAPL" },
     });
     expect(await watcher.json()).toMatchObject({ type: "subscribed", symbol: "AAPL", conId: 265598 });
     expect(await agent.expect("subscribe")).toEqual({ type: "subscribe", topic: "quote/265598" });
@@ -106,6 +128,36 @@ describe("the market-data stream", () => {
     expect(await watcher.json()).toMatchObject({ type: "warning", symbol: "AAPL" });
     watcher.send({ action: "unsubscribe", symbol: "MSFT" });
     expect(await watcher.json()).toMatchObject({ type: "warning", symbol: "MSFT" });
+  });
+
+  it("lets a socket subscribe and unsubscribe in a row as often as it likes", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host);
+    const turns = watcherLimits.subscriptions + 20;
+    for (let turn = 0; turn < turns; turn += 1) {
+      watcher.send({ action: "subscribe", conId: 7 });
+      watcher.send({ action: "unsubscribe", conId: 7 });
+    }
+    // all of it has been said before the first look-up is answered
+    watcher.send({ action: "ping" });
+    const answers: unknown[] = [await watcher.json()];
+    void answerCalls(agent);
+    while (answers.length < 2 * turns + 1) answers.push(await watcher.json());
+    const types = answers.map((answer) => z.object({ type: z.string() }).parse(answer).type);
+    expect(new Set(types)).toEqual(new Set(["pong", "subscribed", "unsubscribed"]));
+  });
+
+  it("has as many subscriptions as a socket may have, however fast they are asked for", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const watcher = await openWatcher(host);
+    const most = watcherLimits.subscriptions;
+    for (let conId = 1; conId <= most + 2; conId += 1) watcher.send({ action: "subscribe", conId });
+    void answerCalls(agent);
+    for (let left = most; left > 0; left -= 1)
+      expect(await watcher.json()).toMatchObject({ type: "subscribed" });
+    for (const _ of [1, 2]) expect(await watcher.json()).toMatchObject({ type: "error", code: "too_large" });
   });
 
   it("lists subscriptions and answers ping", async () => {
