@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { commissionAtMost } from "./commissions.ts";
-import { percentOf, planRebalance } from "./rebalance.ts";
+import { lotFor, percentOf, planRebalance } from "./rebalance.ts";
 import type { Line, PlanOptions } from "./rebalance.ts";
 
 const options: PlanOptions = {
@@ -308,5 +308,37 @@ describe("a commission", () => {
     expect(commissionAtMost("EUR", 10, 1000)).toBeGreaterThanOrEqual(3);
     expect(commissionAtMost("EUR", 1000, 100_000)).toBeGreaterThanOrEqual(50);
     expect(commissionAtMost("XXX", 1000, 100_000)).toBeGreaterThanOrEqual(500);
+  });
+});
+
+describe("a venue with lots of its own", () => {
+  test.for([
+    [1, 100, 100],
+    [1, 1_000, 1_000],
+    [150, 100, 300],
+    [200, 100, 200],
+    [1, 0.0001, 1],
+    [1, 1, 1],
+    [5, null, 5],
+  ] as const)("with lots of %d and steps of %j orders come in %d", ([lot, sizeIncrement, step]) => {
+    expect(lotFor(line("A", 10, { sizeIncrement }), lot)).toBe(step);
+  });
+
+  test("is sold and bought in whole steps, and not at all below its least", () => {
+    const plan = planRebalance(
+      [
+        line("TENCENT", 60, { targetPercent: 30, sizeIncrement: 100, minSize: 100 }),
+        line("SONY", 20, { targetPercent: 0, held: 250, sizeIncrement: 100, minSize: 100 }),
+        line("BARRED", 500, { targetPercent: 40, sizeIncrement: 100, minSize: 100 }),
+        line("LITTLE", 10, { targetPercent: 3, minSize: 1_000 }),
+      ],
+      options,
+    );
+    // 99,000 investable: 29,700 is 495 of TENCENT, 39,600 is 79 of BARRED, 2,970 is 297 of LITTLE
+    expect(briefly(plan)).toEqual(["SELL 200 SONY", "BUY 400 TENCENT"]);
+    expect(plan.leftAlone.map(({ line: { name }, reason }) => [name, reason])).toEqual([
+      ["BARRED", "the difference is less than one lot of 100"],
+      ["LITTLE", "the difference is less than one lot"],
+    ]);
   });
 });

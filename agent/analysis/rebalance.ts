@@ -11,6 +11,9 @@ export interface Line {
   /** What a buyer pays, and a seller gets. */
   readonly ask: number;
   readonly bid: number;
+  /** The step of its quantities at its venue and the least of them; absent where they are not known. */
+  readonly sizeIncrement?: number | null;
+  readonly minSize?: number | null;
   /** Why the line may not be traded at all, in words; null if it may. */
   readonly blocked: string | null;
   /** In the account's currency, for an order of so many units worth so much. */
@@ -59,6 +62,22 @@ const centsDown = (amount: number): number => Math.floor(steady(amount));
 const wholeLots = (quantity: number, lot: number): number =>
   Math.max(0, Math.floor(Number((quantity / lot).toFixed(9))) * lot);
 
+/**
+ * The smallest quantity that is whole lots of the caller's and whole steps of the venue: shares trade by the hundred or
+ * the thousand in Hong Kong and Tokyo.
+ */
+export function lotFor({ sizeIncrement }: Line, lot: number): number {
+  const step = sizeIncrement ?? 0;
+  if (step <= 0 || isWhole(lot / step)) return lot;
+  for (let multiple = 1; multiple <= mostSteps; multiple += 1)
+    if (isWhole((multiple * step) / lot)) return multiple * step;
+  return lot * step;
+}
+
+const mostSteps = 10_000;
+const isWhole = (value: number): boolean =>
+  Math.abs(value - Math.round(value)) < 1e-9 && Math.round(value) > 0;
+
 /** What of a holding can be sold: never a hair more than there is. */
 const lotsOf = (held: number, lot: number): number => Math.floor(held / lot) * lot;
 
@@ -93,8 +112,9 @@ export function planRebalance<L extends Line>(lines: readonly L[], options: Plan
   const purchases: Trade<L>[] = [];
   // the line furthest from its target is served first, if the commissions do not leave enough for all
   for (const { line, quantity } of buys.toSorted((a, b) => b.gap - a.gap)) {
-    const trade = affordable(line, quantity * factor, free, options.lot);
-    if (trade === null || trade.valueCents < options.minTradeCents) {
+    const trade = affordable(line, quantity * factor, free, lotFor(line, options.lot));
+    const isTooLittle = trade !== null && trade.quantity < (line.minSize ?? 0);
+    if (trade === null || isTooLittle || trade.valueCents < options.minTradeCents) {
       const taken = options.setAsideCents > 0 ? "the buffer and what working orders may cost" : "the buffer";
       leftAlone.push({ line, reason: `cash less ${taken} does not pay for it` });
       continue;
@@ -116,14 +136,19 @@ type Step<L extends Line> =
   | { readonly kind: "sell"; readonly trade: Trade<L> }
   | { readonly kind: "buy"; readonly quantity: number; readonly gap: number };
 
+const lessThanOne = (lot: number): string =>
+  `the difference is less than one lot${lot === 1 ? "" : ` of ${lot}`}`;
+
 const none = (reason: string) => ({ kind: "none", reason }) as const;
 
 function stepFor<L extends Line>(
   line: L,
-  { driftBandPercent, minTradeCents, lot }: PlanOptions,
+  { driftBandPercent, minTradeCents, lot: asked }: PlanOptions,
   investableCents: number,
 ): Step<L> {
   const { targetPercent, held, offered, mark, bid, blocked } = line;
+  const lot = lotFor(line, asked);
+  const least = line.minSize ?? 0;
   if (blocked !== null) return none(blocked);
   if (targetPercent === null) return none("no target is given for it");
   if (held < 0) return none("it is held short; close the short position first");
@@ -142,7 +167,7 @@ function stepFor<L extends Line>(
   const units = (gap / 100) * (investableCents / 100 / mark);
   if (off > 0) {
     const quantity = wholeLots(units, lot);
-    if (quantity === 0) return none("the difference is less than one lot");
+    if (quantity === 0 || quantity < least) return none(lessThanOne(lot));
     const { valueCents } = purchase(line, quantity);
     return valueCents < minTradeCents
       ? none("the trade is below the minimum")
@@ -150,7 +175,7 @@ function stepFor<L extends Line>(
   }
   const most = lotsOf(left, lot);
   const quantity = targetPercent === 0 ? most : Math.min(most, wholeLots(units, lot));
-  if (quantity === 0) return none("the difference is less than one lot");
+  if (quantity === 0 || quantity < least) return none(lessThanOne(lot));
   const valueCents = centsDown(quantity * bid);
   if (targetPercent > 0 && valueCents < minTradeCents) return none("the trade is below the minimum");
   const commissionCents = centsUp(line.commission(quantity, valueCents / 100));

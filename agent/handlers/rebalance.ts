@@ -50,7 +50,7 @@ const orderCharacters = 10_000;
 const method = {
   targets: "percent of (net liquidation − cash buffer); current percent = quantity × mid price ÷ the same",
   quantity:
-    "whole lots of the difference ÷ mid price, rounded down; a sale is never more than the whole lots held that no working order offers",
+    "whole lots (of lotSize, and of the venue's own step) of the difference ÷ mid price, rounded down; a sale is never more than the whole lots held that no working order offers",
   price: "limitPrice is the ask for purchases and the bid for sales, on the tick that favours a fill",
   cash: "cash after = cash + sales − purchases − commissions, in whole cents; purchases rounded up, sales down. Purchases shrink by one factor when cash less the buffer and working.cashSetAside, plus sales, does not pay for all",
   working:
@@ -122,7 +122,8 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     const conId = partial.conId;
     if (conId !== undefined && claims.ordered.has(conId))
       return still("it has working orders; cancel them or wait until they are done");
-    const { contract, minTick } = await resolveDetails(session, { conId }, requestOf(context));
+    const details = await resolveDetails(session, { conId }, requestOf(context));
+    const { contract, minTick, minSize, sizeIncrement } = details;
     const price = await priceOf(contract, marketPrice, context);
     if (price === null) return still("TWS gives no price for it");
     const buyLimit = onTick(price.ask, minTick, Math.ceil);
@@ -133,6 +134,8 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       held,
       offered,
       targetPercent,
+      minSize,
+      sizeIncrement,
       blocked: null,
       dataType: price.dataType,
       buyLimit,
