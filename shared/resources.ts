@@ -19,6 +19,9 @@ export type ResourceUri = Resource | { readonly kind: "status" };
 
 export const statusUri = "ibkr://status";
 
+/** The id under which the headlines of all instruments are joined. */
+export const joinedId = "*";
+
 /** What a kind is called by people, and the tool that starts it; of orders, the portfolio of their account does. */
 export const resourceWords: Readonly<
   Record<ResourceKind, { readonly title: string; readonly startTool: string; readonly hasId: boolean }>

@@ -288,11 +288,13 @@ test("a session of MCP is of no use to another grant, and says nothing of itself
   expect((await a.ask("tools/list", {}, mine)).status).toBe(200);
 });
 
-test("a subscription to another's resource is told nothing", async () => {
+test("a subscription to another's resource is refused, and told nothing", async () => {
   const session = { "Mcp-Session-Id": await c.session(), Accept: "application/json, text/event-stream" };
-  for (const one of [uri(accountOfA), uri(accountOfC)])
-    await c.ask("resources/subscribe", { uri: one }, session);
   await c.call("ibkr_start_portfolio_resource", { account: accountOfC });
+  const refused = await c.ask("resources/subscribe", { uri: uri(accountOfA) }, session);
+  expect(refused.text).toContain("not_started");
+  const taken = await c.ask("resources/subscribe", { uri: uri(accountOfC) }, session);
+  expect(taken.text).not.toContain("error");
   const leaving = new AbortController();
   const stream = await fetch(deployment.mcpUrl, {
     headers: { ...c.authorization, ...session },

@@ -23,6 +23,7 @@ import {
   type HostRpc,
   type OwnerOutcome,
   type ProgressListener,
+  type MissingResource,
   type ResourceOutcome,
   type Health,
 } from "../rpc/host.ts";
@@ -157,6 +158,18 @@ export class TwsHost extends DurableObject implements HostRpc {
     } catch (error) {
       return { ok: false, error: toErrorBody(error, report) };
     }
+  }
+
+  async missingResource(uris: readonly string[], caller: Caller): Promise<MissingResource | null> {
+    const own = this.#admit(caller);
+    for (const uri of uris) {
+      try {
+        if (uri !== statusUri) this.#resources.requireStarted(uri, own);
+      } catch (error) {
+        return { uri, error: toErrorBody(error, report) };
+      }
+    }
+    return null;
   }
 
   async listResources(caller: Caller) {

@@ -81,24 +81,26 @@ async function sessionOf(caller: Caller): Promise<Headers> {
   return { "Mcp-Session-Id": id, "MCP-Protocol-Version": "2025-11-25" };
 }
 
-/** What each era lets follow both, past what is said at the start. */
+const status = "ibkr://status";
+
+/** A stream of each era that follows these, past what is said at the start. */
 const eras = {
-  async "2026-07-28"(caller: Caller) {
-    const notifications = { resourceSubscriptions: [uri, "ibkr://status"] };
+  async "2026-07-28"(caller: Caller, uris: readonly string[]) {
+    const notifications = { resourceSubscriptions: uris };
     const events = eventsOf(await modern(caller, "subscriptions/listen", { notifications }));
-    for (let count = 0; count < 3; count += 1) await events.next();
+    for (let count = 0; count <= uris.length; count += 1) await events.next();
     return events;
   },
-  async "2025-11-25"(caller: Caller) {
+  async "2025-11-25"(caller: Caller, uris: readonly string[]) {
     const session = await sessionOf(caller);
-    for (const of of [uri, "ibkr://status"]) {
+    for (const of of uris) {
       expect(await answerOf(await legacy(caller, session, "resources/subscribe", { uri: of }))).toMatchObject(
         { result: {} },
       );
     }
     const stream = new Request(mcpUrl, { headers: { ...session, Accept: "text/event-stream" } });
     const events = eventsOf(await handle(stream, caller));
-    for (let count = 0; count < 2; count += 1) await events.next();
+    for (const _ of uris) await events.next();
     return events;
   },
 };
@@ -107,13 +109,25 @@ describe.each(strangers)("an MCP client whose grant covers %s", (_, stranger) =>
   it.each(["2026-07-28", "2025-11-25"] as const)(
     "is told nothing of another's account in %s",
     async (era) => {
-      const [theirs, hers] = [await eras[era](stranger), await eras[era](alice)];
+      const theirs = await eras[era](stranger, [status]);
+      const hers = await eras[era](alice, [uri, status]);
       await change();
       expect(await theirs.next()).toMatchObject(updated("ibkr://status"));
       expect(await hers.next()).toMatchObject(updated(uri));
       await Promise.all([theirs.leave(), hers.leave()]);
     },
   );
+
+  it("follows nothing of another's account in either era", async () => {
+    const missing = { error: { code: -32_602, data: { uri, code: "not_started" } } };
+    const notifications = { resourceSubscriptions: [uri] };
+    const listened = await modern(stranger, "subscriptions/listen", { notifications });
+    expect(await answerOf(listened)).toMatchObject(missing);
+    const session = await sessionOf(stranger);
+    expect(await answerOf(await legacy(stranger, session, "resources/subscribe", { uri }))).toMatchObject(
+      missing,
+    );
+  });
 
   it("reads and lists nothing of another's account in either era", async () => {
     const session = await sessionOf(stranger);

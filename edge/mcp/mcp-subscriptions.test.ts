@@ -3,7 +3,7 @@ import { env, exports } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ownerOfLocalMode } from "../../shared/caller.ts";
 import { hostOf } from "../config/bindings.ts";
-import { connectAgent, connectedStatus, type ScriptedAgent } from "../host/host.fixture.ts";
+import { callOf, connectAgent, connectedStatus, rpc, type ScriptedAgent } from "../host/host.fixture.ts";
 import {
   answerOf,
   eventsOf,
@@ -19,13 +19,22 @@ import { handleMcp } from "./endpoint.ts";
 import { findSession, sessionOf } from "./session-store.ts";
 
 const uri = "ibkr://status";
-const notStarted = "ibkr://market-data/AAPL";
+const apple = "ibkr://market-data/AAPL";
+const notThere = ["ibkr://market-data/NOPE", "ibkr://tick-news/*", "ibkr://portfolio/DU9"];
 
 let agent: ScriptedAgent;
 let connection = 1;
 beforeEach(async () => {
   agent = await connectAgent(hostOf(env));
 });
+
+/** The quotes of Apple as a resource, unless a test before has started them. */
+async function startApple(): Promise<void> {
+  if ((await rpc(hostOf(env)).listResources(ownerOfLocalMode)).length > 0) return;
+  const started = rpc(hostOf(env)).call(callOf("ibkr_start_market_data_resource", { symbol: "AAPL" }));
+  await agent.opens();
+  await started;
+}
 
 /** Something that whoever follows ibkr://status must hear of. */
 function changeStatus(): void {
@@ -57,19 +66,20 @@ const updated = (of = uri) => ({ method: "notifications/resources/updated", para
 
 describe("subscriptions/listen", () => {
   it.each([1, "1"])("is acknowledged and brings updates under the id of its request (%j)", async (id) => {
-    const response = await listen([uri, notStarted], id);
+    await startApple();
+    const response = await listen([uri, apple], id);
     expect(response.headers.get("x-accel-buffering")).toBe("no");
     const events = eventsOf(response);
     expect(await events.next()).toEqual({
       jsonrpc: "2.0",
       method: "notifications/subscriptions/acknowledged",
       params: {
-        notifications: { resourceSubscriptions: [uri, notStarted] },
+        notifications: { resourceSubscriptions: [uri, apple] },
         _meta: { [subscriptionId]: id },
       },
     });
     expect(await events.next()).toMatchObject(updated(uri));
-    expect(await events.next()).toMatchObject(updated(notStarted));
+    expect(await events.next()).toMatchObject(updated(apple));
     changeStatus();
     expect(await events.next()).toEqual({
       jsonrpc: "2.0",
@@ -80,17 +90,19 @@ describe("subscriptions/listen", () => {
     await untilWatches(0);
   });
 
-  it("hears of a resource that is started only later", async () => {
-    const events = await listening([notStarted]);
-    const started = modern("tools/call", {
-      name: "ibkr_start_market_data_resource",
-      arguments: { symbol: "AAPL" },
-    });
-    await agent.opens();
-    await answerOf(await started);
+  it("hears of a resource that has been started", async () => {
+    await startApple();
+    const events = await listening([apple]);
     agent.quote({ last: 190 });
-    expect(await events.next()).toMatchObject(updated(notStarted));
+    expect(await events.next()).toMatchObject(updated(apple));
     await events.leave();
+    await untilWatches(0);
+  });
+
+  it.each(notThere)("is refused for %s, which is not there", async (missing) => {
+    expect(await answerOf(await listen([uri, missing]))).toMatchObject({
+      error: { code: -32_602, message: expect.stringContaining("Call ibkr_start_"), data: { uri: missing } },
+    });
     await untilWatches(0);
   });
 
@@ -153,6 +165,13 @@ async function objectOf(headers: Headers) {
 }
 
 describe("the stream of a 2025 session", () => {
+  it.each(notThere)("takes no subscription to %s, which is not there", async (missing) => {
+    const session = await openSession();
+    expect(await answerOf(await subscribe(session, missing))).toMatchObject({
+      error: { code: -32_602, data: { uri: missing, code: "not_started" } },
+    });
+  });
+
   it("brings the updates of what is subscribed to while it is open, until it is unsubscribed", async () => {
     const session = await openSession();
     const response = await get(session);
@@ -167,13 +186,13 @@ describe("the stream of a 2025 session", () => {
     expect(await events.next()).toEqual({ jsonrpc: "2.0", ...updated() });
     changeStatus();
     expect(await events.next()).toEqual({ jsonrpc: "2.0", ...updated() });
-    await subscribe(session, notStarted);
+    await subscribe(session, apple);
     // only of what is new may something have been missed
-    expect(await events.next()).toMatchObject(updated(notStarted));
+    expect(await events.next()).toMatchObject(updated(apple));
     changeStatus();
     expect(await events.next()).toMatchObject(updated());
     await post(messageOf("resources/unsubscribe", { uri }), session);
-    await post(messageOf("resources/unsubscribe", { uri: notStarted }), session);
+    await post(messageOf("resources/unsubscribe", { uri: apple }), session);
     await untilWatches(0);
     await events.leave();
   });

@@ -82,7 +82,7 @@ function readError(uri: string, error: ErrorBody): ProtocolError {
 }
 
 /** Of the 2025 era; the modern one listens instead. */
-async function subscribe({ env, session }: Exchange, uri: string): Promise<void> {
+async function subscribe({ env, caller, session }: Exchange, uri: string): Promise<void> {
   if (parseResourceUri(uri) === null) throw new ResourceNotFoundError(uri);
   if (session === null) {
     throw new ProtocolError(
@@ -90,6 +90,9 @@ async function subscribe({ env, session }: Exchange, uri: string): Promise<void>
       "A subscription needs a session: send initialize, then send its Mcp-Session-Id with each request.",
     );
   }
+  const host: HostRpc = hostOf(env, caller.hostId);
+  const missing = await host.missingResource([uri], caller);
+  if (missing !== null) throw readError(uri, missing.error);
   if (await sessionOf(env, session).subscribe(uri, session.expiresAt)) return;
   throw new ProtocolError(
     ProtocolErrorCode.InvalidRequest,

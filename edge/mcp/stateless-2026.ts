@@ -1,4 +1,6 @@
 import { createMcpHandler, type ServerEventBus } from "@modelcontextprotocol/server";
+import { hostOf } from "../config/bindings.ts";
+import type { HostRpc } from "../rpc/host.ts";
 import { parseResourceUri } from "../../shared/resources.ts";
 import { withoutRepeats } from "../http/event-stream.ts";
 import { idOf, isJsonObject, type JsonObject, rpcCodes, rpcError } from "./message.ts";
@@ -15,7 +17,7 @@ const maxUris = 100;
  */
 export async function answerStateless(exchange: Exchange, message: JsonObject): Promise<Response> {
   const uris = message["method"] === "subscriptions/listen" ? urisToFollow(message) : [];
-  const listenError = listenErrorIn(uris);
+  const listenError = listenErrorIn(uris) ?? (await missingIn(exchange, uris));
   const ended = new AbortController();
   const bus = listenError === null ? hostBus(exchange, uris, () => ended.abort()) : null;
   const handler = createMcpHandler(() => createServer(exchange), {
@@ -61,6 +63,17 @@ function listenErrorIn(uris: readonly string[]): ListenError | null {
   return uri === undefined
     ? null
     : { code, message: `Resource not found: ${uri.slice(0, 200)}`, data: { uri } };
+}
+
+/** As for a resource that is read: what is not there cannot be followed. */
+async function missingIn({ env, caller }: Exchange, uris: readonly string[]): Promise<ListenError | null> {
+  if (uris.length === 0) return null;
+  const host: HostRpc = hostOf(env, caller.hostId);
+  const missing = await host.missingResource(uris, caller).catch(() => null);
+  if (missing === null) return null;
+  const { uri, error } = missing;
+  const message = `${error.message} ${error.nextStep}`;
+  return { code: rpcCodes.invalidParams, message, data: { uri, ...error } };
 }
 
 interface HostBus extends ServerEventBus {

@@ -85,6 +85,12 @@ export type FarmHop = AgentStatus["farms"][number] & Hop;
 /** The close code of a socket whose grant has ended. */
 export const grantEndedCode = 4401;
 
+/** A resource that cannot be followed, and why. */
+export interface MissingResource {
+  readonly uri: string;
+  readonly error: ErrorBody;
+}
+
 /** Header of a request to a host's object that says for whom it is: the caller as JSON, percent-encoded. */
 export const callerHeader = "tws-edge-caller";
 
@@ -101,6 +107,8 @@ export interface HostRpc {
   /** The caller has left; the call is withdrawn at TWS as well. Unknown ids are ignored. */
   cancelCall(callId: string): Promise<void>;
   readResource(uri: string, caller: Caller): Promise<ResourceOutcome>;
+  /** The first of the resources that is not there to be followed; null where all are. */
+  missingResource(uris: readonly string[], caller: Caller): Promise<MissingResource | null>;
   /** A grant is over: its sockets are closed and what it has started ends. */
   dropGrant(grantId: string): Promise<void>;
   /**

@@ -21,7 +21,7 @@ const search = {
     nextStep: z.string().optional().describe("Where nothing was found"),
   },
   effect: "reads",
-  deadline: "slow",
+  deadline: "normal",
   runs: "agent",
 } as const;
 

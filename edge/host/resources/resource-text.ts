@@ -1,4 +1,5 @@
-import { conditionOf, parseTopic } from "../../../shared/events.ts";
+import { conditionOf, live, parseTopic, topicName } from "../../../shared/events.ts";
+import { joinedId } from "../../../shared/resources.ts";
 import type { StartedResource } from "../storage/store.ts";
 import type { TopicView } from "../streams/topics.ts";
 
@@ -78,6 +79,33 @@ export function resourceText(resource: StartedResource, view: TopicView | null):
       return value satisfies never;
   }
 }
+
+/** What has been started one by one as one: headlines of all, and of their states the first that is not live. */
+export function joinedText(parts: readonly { resource: StartedResource; view: TopicView | null }[]): string {
+  const [first] = parts;
+  if (first === undefined) throw new Error("Nothing is joined.");
+  const views = parts.flatMap(({ view }) => view ?? []);
+  const values = views.flatMap(({ value }) => (value?.kind === "news" ? value : []));
+  const items = values
+    .flatMap(({ data }) => data.items)
+    .toSorted((a, b) => (a.time ?? "").localeCompare(b.time ?? ""));
+  const view = {
+    topic: joinedTopic,
+    condition: views.find(({ condition }) => condition.state !== "live")?.condition ?? live,
+    value: {
+      kind: "news",
+      data: { items },
+      seq: Math.max(0, ...values.map(({ seq }) => seq)),
+      at: Math.max(0, ...values.map(({ at }) => at)),
+    } as const,
+  };
+  return resourceText(
+    { ...first.resource, id: joinedId, topic: joinedTopic, contract: null },
+    values.length === 0 ? { ...view, value: null } : view,
+  );
+}
+
+const joinedTopic = topicName({ kind: "tick-news", conId: null });
 
 const timeOf = (data: object): string | null =>
   "time" in data && typeof data.time === "string" ? data.time : null;

@@ -1,6 +1,7 @@
 import { TwsError } from "../../../shared/errors.ts";
 import { conditionOf, topicName } from "../../../shared/events.ts";
 import {
+  joinedId,
   parseResourceUri,
   type Resource,
   type ResourceKind,
@@ -10,7 +11,7 @@ import {
 import type { Caller } from "../../../shared/caller.ts";
 import { streamTools } from "../../../shared/tools/streams.ts";
 import { type Opened, type StreamResolver, startTools, type StartTool } from "../streams/stream-resolver.ts";
-import { resourceText } from "./resource-text.ts";
+import { joinedText, resourceText } from "./resource-text.ts";
 import type { HostCall, HostOutcome } from "../../rpc/host.ts";
 import type { Ending, Running, Started } from "./started-streams.ts";
 import type { TopicListener, Topics } from "../streams/topics.ts";
@@ -130,16 +131,36 @@ export class Resources {
 
   /** The latest value as JSON; throws `not_started` or `unknown_resource`. */
   async read(uri: string, caller: Caller): Promise<string> {
+    const { topics, started } = this.#options;
+    const { running, isJoined } = this.#find(uri, caller);
+    for (const one of running) started.used(one);
+    const unknown = running.filter(({ topic }) => topics.find(topic)?.value === null);
+    await Promise.all(unknown.map(({ topic }) => valueOf(topics, topic)));
+    const parts = running.map((resource) => ({ resource, view: topics.find(resource.topic) }));
+    const [only] = parts;
+    return isJoined || only === undefined ? joinedText(parts) : resourceText(only.resource, only.view);
+  }
+
+  /** Throws for a resource that is not there to be followed, as `read` does. */
+  requireStarted(uri: string, caller: Caller): void {
+    this.#find(uri, caller);
+  }
+
+  /** Never empty: what runs under a URI, or the headlines started one by one that `*` joins. */
+  #find(uri: string, caller: Caller): { readonly running: readonly Running[]; readonly isJoined: boolean } {
     const parsed = parseResourceUri(uri);
     if (parsed === null || parsed.kind === "status") {
       throw new TwsError("unknown_resource", `There is no resource ${uri}.`);
     }
-    const { topics, started } = this.#options;
+    const { started } = this.#options;
     const running = started.find(parsed, caller);
-    if (running === undefined) throw notStarted(parsed, started.endingOf(parsed, caller));
-    started.used(running);
-    if (topics.find(running.topic)?.value === null) await valueOf(topics, running.topic);
-    return resourceText(running, topics.find(running.topic));
+    if (running !== undefined) return { running: [running], isJoined: false };
+    const joined =
+      parsed.kind === "tick-news" && parsed.id === joinedId
+        ? started.of(caller).filter(({ kind }) => kind === "tick-news")
+        : [];
+    if (joined.length === 0) throw notStarted(parsed, started.endingOf(parsed, caller));
+    return { running: joined, isJoined: true };
   }
 }
 

@@ -2,7 +2,16 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Order } from "../../../shared/order.ts";
 import { ownerOfLocalMode } from "../../../shared/caller.ts";
-import { apple, callOf, connectAgent, freshHost, openSocket, read, rpc } from "../host.fixture.ts";
+import {
+  apple,
+  callOf,
+  connectAgent,
+  freshHost,
+  instrument,
+  openSocket,
+  read,
+  rpc,
+} from "../host.fixture.ts";
 
 const account = { resource_id: "DU1", orders_uri: "ibkr://orders/DU1", account: "DU1", mode: "paper" };
 const startPortfolio = callOf("ibkr_start_portfolio_resource", { account: "" });
@@ -167,6 +176,49 @@ describe("started news", () => {
       expect(await rpc(host).call(callOf(tool, input))).toMatchObject({ output: { status: "stopped" } });
       expect(await rpc(host).call(callOf(tool, input))).toMatchObject({ output: { status: "not_started" } });
     }
+  });
+
+  it("are joined under * when instruments have been started one by one, and only then", async () => {
+    const host = freshHost();
+    const agent = await connectAgent(host);
+    const joined = "ibkr://tick-news/*";
+    expect(await read(host, joined)).toMatchObject({ code: "not_started" });
+    expect(await rpc(host).missingResource([joined], ownerOfLocalMode)).toMatchObject({ uri: joined });
+    for (const [symbol, conId] of [
+      ["AAPL", 265_598],
+      ["MSFT", 272_093],
+    ] as const) {
+      const started = rpc(host).call(callOf("ibkr_start_tick_news_resource", { symbol }));
+      await agent.starts(`tick-news/${conId}`, { resource_id: symbol, contract: instrument(symbol, conId) });
+      await started;
+      await agent.expect("subscribe");
+    }
+    const headline = (source: string, time: string) =>
+      ({
+        kind: "headline",
+        time,
+        providerCode: "BRFG",
+        articleId: `BRFG$${source}`,
+        headline: source,
+        source,
+      }) as const;
+    const items = {
+      late: headline("AAPL", "2026-01-05T15:00:01.000Z"),
+      early: headline("MSFT", "2026-01-05T15:00:00.000Z"),
+    };
+    agent.emit("tick-news/265598", { kind: "news", data: { items: [items.late] } });
+    agent.emit("tick-news/272093", { kind: "news", data: { items: [items.early] } });
+    await agent.taken();
+    expect(await read(host, joined)).toMatchObject({
+      resource_id: "*",
+      items: [items.early, items.late],
+      count: 2,
+      state: "live",
+    });
+    expect(await rpc(host).missingResource([joined, "ibkr://status"], ownerOfLocalMode)).toBeNull();
+    const watching = await openSocket(host, `watch?id=1&uri=${encodeURIComponent(joined)}`);
+    agent.emit("tick-news/265598", { kind: "news", data: { items: [items.late] } });
+    expect(await watching.json()).toEqual({ type: "updated", uri: joined });
   });
 
   it("are of one kind at a time where there is one URI for them", async () => {

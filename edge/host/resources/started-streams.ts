@@ -1,6 +1,6 @@
 import type { Contract } from "../../../shared/contract.ts";
 import { parseTopic } from "../../../shared/events.ts";
-import type { Resource } from "../../../shared/resources.ts";
+import { joinedId, type Resource } from "../../../shared/resources.ts";
 import type { Caller } from "../../../shared/caller.ts";
 import type { Alarm } from "../storage/alarm.ts";
 import { LineAllocation } from "../streams/line-allocation.ts";
@@ -132,10 +132,11 @@ export class Started {
   /** A socket has begun to watch it, or has ended. */
   watchChanged(grantId: string, resource: Resource): void {
     const running = this.#running.get(keyOf(grantId, resource));
-    if (running === undefined) return;
-    const usedAt = this.#isWatched(running) ? null : Date.now();
-    for (const one of this.#together(running))
+    const followed = running === undefined ? this.#joinedIn(grantId, resource) : this.#together(running);
+    for (const one of followed) {
+      const usedAt = this.#isWatched(one) ? null : Date.now();
       if ((one.usedAt === null) !== (usedAt === null)) this.#note(one, usedAt);
+    }
   }
 
   /** Ends what nobody has used for long. */
@@ -185,13 +186,22 @@ export class Started {
     return other === undefined || other === running ? [running] : [running, other];
   }
 
+  /** The headlines started one by one, where the resource is what joins them. */
+  #joinedIn(grantId: string, { kind, id }: Resource): Running[] {
+    if (kind !== "tick-news" || id !== joinedId) return [];
+    return [...this.#running.values()].filter((one) => one.grantId === grantId && one.kind === kind);
+  }
+
   #isWatched(resource: StartedResource): boolean {
     const { notifier } = this.#options;
-    return [resource, otherHalf(resource)].some((one) => notifier.isWatched(resource.grantId, one));
+    const watched = [resource, otherHalf(resource), ...joinOf(resource)];
+    return watched.some((one) => notifier.isWatched(resource.grantId, one));
   }
 
   #run(record: StartedRecord, notedAt: number | null): Running {
-    const changed = () => this.#options.notifier.changed(record);
+    const changed = () => {
+      for (const one of [record, ...joinOf(record)]) this.#options.notifier.changed({ ...record, ...one });
+    };
     const { grantId } = record;
     const listener = { grantId, valueChanged: changed, stateChanged: changed };
     const running = { ...record, notedAt, listener };
@@ -207,6 +217,10 @@ function isCovered(caller: Caller, name: string): boolean {
 
 const keyOf = (grantId: string, { kind, id }: Resource): string =>
   JSON.stringify([grantId, kind, id.toUpperCase()]);
+
+/** What joins the headlines of an instrument with those of the others; nothing for another resource. */
+const joinOf = ({ kind, id }: Resource): Resource[] =>
+  kind === "tick-news" && id !== joinedId ? [{ kind, id: joinedId }] : [];
 
 /** The resource itself where there is no other half. */
 function otherHalf({ kind, id }: Resource): Resource {
