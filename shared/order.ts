@@ -101,6 +101,10 @@ export const isFinal = (status: OrderStatus): boolean =>
 export const hasEnded = (order: Pick<Order, "status" | "isFinal">): boolean =>
   order.isFinal ?? isFinal(order.status);
 
+/** Whether nothing at all becomes of an order: an Inactive one may be parked where nobody sees it, and wake. */
+export const hasEndedForGood = (order: Pick<Order, "status" | "isFinal">): boolean =>
+  hasEnded(order) && order.status !== "Inactive";
+
 /** What one can wait for; a later state counts as the earlier ones too. */
 export const WaitUntil = z.enum(["working", "first_fill", "filled", "ended"]);
 export type WaitUntil = z.infer<typeof WaitUntil>;

@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import { ContractSelector } from "../../shared/contract.ts";
-import { hasEnded, isFinal } from "../../shared/order.ts";
+import { hasEnded, hasEndedForGood } from "../../shared/order.ts";
 import type { Order, WaitUntil } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
@@ -125,7 +125,7 @@ export function createOrderHandlers(deps: Deps) {
       const order = await visibleOrder(orderId, context);
       requireTrader(context.caller, order.account);
       // a parked one may wake
-      if (isFinal(order.status) && order.status !== "Inactive") return outcomeOf(order);
+      if (hasEndedForGood(order)) return outcomeOf(order);
       return outcomeOf(await cancelOrder(placing, order, context));
     },
 

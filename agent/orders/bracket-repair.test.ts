@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { trader } from "../handlers/handlers.fixture.ts";
 import { scriptedWorld } from "../tws/test-support/scripted-ledger.fixture.ts";
+import { hasExits } from "./bracket-repair.ts";
 import { nameOf } from "./intent-id.ts";
 import { startOrders, untilAnswer, type OrdersFixture } from "./orders.fixture.ts";
 
@@ -99,6 +100,26 @@ test.for([2, 3])("an entry that TWS holds back, since leg %i never came, is canc
       message: expect.stringMatching(/held back entry .* nothing was filled/),
     },
   });
+});
+
+test.for([
+  ["is there", false, true],
+  ["has ended", true, false],
+] as const)("an Inactive exit of which TWS says that it %s counts so", async ([, isOver, isWhole]) => {
+  const fixture = await startOrders();
+  await fixture.call("ibkr_place_bracket_order", asked);
+  const { reconciler, journal } = fixture.host().agent().orders;
+  const intent = journal.intent(nameOf(trader.grantId, "b").intentId);
+  if (intent === null) throw new Error("no bracket was written");
+  const [entry, takeProfit, stopLoss] = reconciler.ordersOf(intent) ?? [];
+  if (entry === undefined || takeProfit === undefined || stopLoss === undefined) throw new Error("not shown");
+  const shown = new Map([
+    ["entry", entry],
+    ["takeProfit", takeProfit],
+    ["stopLoss", { ...stopLoss, status: "Inactive" as const, isFinal: isOver, whyHeld: "locate" }],
+  ]);
+  const live = ({ leg }: (typeof intent.legs)[number]) => shown.get(leg) ?? null;
+  expect(hasExits(intent.legs, { live })).toBe(isWhole);
 });
 
 test("a bracket that TWS has whole is left as it is", async () => {

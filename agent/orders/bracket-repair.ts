@@ -1,6 +1,6 @@
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { hasEnded, isFinal } from "../../shared/order.ts";
+import { hasEnded, hasEndedForGood } from "../../shared/order.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { Intent, Leg } from "../journal/journal.ts";
 import type { ObservedOrders } from "./observed-orders.ts";
@@ -23,11 +23,10 @@ export function hasExits(legs: Legs, { live }: View): boolean {
   const entry = entryLeg === undefined ? null : live(entryLeg);
   const exits = exitsOf(legs).map((leg) => live(leg));
   if (entry === null || exits.includes(null)) return false;
-  // an Inactive one may be parked, and wake
-  if (isFinal(entry.status) && entry.status !== "Inactive" && entry.filled === 0) return true;
+  if (hasEndedForGood(entry) && entry.filled === 0) return true;
   // the fill of one exit cancels the other
   const isOver = exits.some((exit) => exit !== null && exit.filled > 0);
-  return isOver || exits.every((exit) => exit !== null && !isFinal(exit.status));
+  return isOver || exits.every((exit) => exit !== null && !hasEnded(exit));
 }
 
 /**
@@ -57,7 +56,7 @@ export async function repairBracket(
   if (hasExits(legs, view)) return null;
   const working = exitsOf(legs)
     .flatMap((leg) => live(leg) ?? [])
-    .filter(({ status }) => !isFinal(status));
+    .filter((order) => !hasEnded(order));
   const kept =
     working.length === 0
       ? "has no exit"
@@ -73,7 +72,7 @@ export async function repairBracket(
 function missingOf(legs: Legs, { live }: View): string {
   const isOut = (leg: Leg) => {
     const order = live(leg);
-    return order === null || (leg !== entryOf(legs) && isFinal(order.status) && order.filled === 0);
+    return order === null || (leg !== entryOf(legs) && hasEnded(order) && order.filled === 0);
   };
   return legs.filter(isOut).map(nameOf).join(" and ");
 }
@@ -88,7 +87,7 @@ async function cancelled(
   if (shown !== null && hasEnded(shown)) return shown;
   try {
     const order = await orderBook.cancel(orderId, { timeoutMs: cancelMs, signal });
-    return isFinal(order.status) ? order : null;
+    return hasEnded(order) ? order : null;
   } catch (error) {
     if (error instanceof TwsError) return null;
     throw error;
@@ -108,8 +107,8 @@ export async function cancelUnconfirmedEntry(
   const spec = entry === undefined ? null : sentOrderOf(entry);
   if (entry === undefined || spec === null) return null;
   try {
-    const { status, filled } = await orderBook.cancelUnseen(entry.orderId, spec, signal);
-    if (!isFinal(status) || filled > 0) throw unknown(nameOf(entry));
+    const order = await orderBook.cancelUnseen(entry.orderId, spec, signal);
+    if (!hasEnded(order) || order.filled > 0) throw unknown(nameOf(entry));
     return new TwsError(
       "order_rejected",
       `TWS held back ${nameOf(entry)} of the bracket, since its exits did not arrive, so it was cancelled; nothing was filled.`,

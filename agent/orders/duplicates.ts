@@ -1,6 +1,5 @@
 import { TwsError } from "../../shared/errors.ts";
-import type { Order } from "../../shared/order.ts";
-import { isFinal } from "../../shared/order.ts";
+import { hasEndedForGood } from "../../shared/order.ts";
 import { isLost, isUnsent } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
 import { sentOrderOf } from "../journal/sent-order.ts";
@@ -113,11 +112,7 @@ export function createDuplicates({ journal, observed, now, elapsed }: Deps) {
       const known = [...observed.shownOf(intent), ...intent.legs.flatMap(({ shown }) => shown ?? [])];
       return known.every(({ filled }) => filled === 0);
     }
-    // an Inactive one may be parked, and wake
-    const hasEnded = (status: Order["status"]) => isFinal(status) && status !== "Inactive";
-    return (
-      observed.ordersOf(intent)?.every(({ status, filled }) => hasEnded(status) && filled === 0) ?? false
-    );
+    return observed.ordersOf(intent)?.every((order) => hasEndedForGood(order) && order.filled === 0) ?? false;
   }
 
   function refusal(held: Held, intent: Intent): TwsError {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { TwsError } from "../../shared/errors.ts";
 import type { Order } from "../../shared/order.ts";
-import { hasEnded } from "../../shared/order.ts";
+import { hasEndedForGood } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { Reserved, SendSteps } from "../tws/orders/order-context.ts";
@@ -67,9 +67,6 @@ const isNewOrder = ({ kind }: Pick<NewIntent, "kind">): boolean => kind === "pla
 interface Sending {
   isWritten: boolean;
 }
-
-/** An Inactive order may be parked, and wake; whether it has ended the reconciler finds out. */
-const isAtEndForGood = (order: Order): boolean => hasEnded(order) && order.status !== "Inactive";
 
 /** TWS answered, and nothing was traded. */
 const isAnswer = ({ code }: TwsError): boolean =>
@@ -226,7 +223,7 @@ export function createPipeline(deps: PipelineDeps) {
       const clearance = cleared ?? (await clear(intent, proposed, context));
       await reconciler.whenReconciled(context.signal);
       const orders = await plan.send(proposed, stepsOf(newIntent, proposed, clearance, sending));
-      tryToRecord(() => journal.acknowledge(intent.intentId, orders, orders.every(isAtEndForGood)));
+      tryToRecord(() => journal.acknowledge(intent.intentId, orders, orders.every(hasEndedForGood)));
       tryToRecord(() => reconciler.follow(intent.intentId));
       return orders;
     } catch (error) {

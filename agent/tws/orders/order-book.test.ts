@@ -4,7 +4,6 @@ import {
   context,
   far,
   here,
-  quick,
   spec,
   startBook,
 } from "../test-support/order-book.fixture.ts";
@@ -84,8 +83,16 @@ describe("an order that TWS does not acknowledge", () => {
   });
 
   test("is found in TWS's list if it is there", async () => {
+    const held: (() => void)[] = [];
     const { book } = await startBook(
-      scriptedWorld({ onPlace: (_request, _tell, proceed) => setTimeout(proceed, quick.ackMs) }),
+      scriptedWorld({
+        onPlace: (_request, _tell, proceed) => held.push(proceed),
+        // the list does not show it yet, and TWS takes it before the list is at its end
+        openOrders: () => {
+          for (const proceed of held.splice(0)) proceed();
+          return [];
+        },
+      }),
     );
 
     expect(await book.place(far, here)).toMatchObject({ orderId: 1, status: "Submitted" });

@@ -1,5 +1,5 @@
 import { TwsError } from "../../../shared/errors.ts";
-import { isFinal } from "../../../shared/order.ts";
+import { hasEnded, hasEndedForGood } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { requireUpstream, writeOnce } from "./order-context.ts";
@@ -148,7 +148,7 @@ async function waitForAck(orders: OrderContext, legs: Legs, care: BracketCare): 
   const isRefused = () => all.some(({ exchange }) => exchange.refusal !== null);
   const isTaken = () => all.every(({ record }) => record.acknowledged);
   const isDropped = () => all.some(({ exchange }) => exchange.dropped);
-  const isOver = () => isDropped() || isFinal(entry.record.status);
+  const isOver = () => isDropped() || hasEnded(entry.record);
   // without its last leg TWS says nothing of the others, so one refusal is answer enough
   await events.until(() => isOver() || isRefused() || isTaken(), times.ackMs, care.signal);
   // a refusal may follow what looks like an acknowledgement, and the other way round
@@ -160,7 +160,7 @@ async function waitForAck(orders: OrderContext, legs: Legs, care: BracketCare): 
     throw new TwsError("outcome_unknown", `The agent stopped before TWS had taken ${nameOf(legs)}.`);
   }
   // a machine that is short of time has not read TWS's answer yet, and a dialog may hold what no list shows
-  const isOpenStill = !isFinal(entry.record.status) || entry.record.status === "Inactive";
+  const isOpenStill = !hasEndedForGood(entry.record);
   if (isOpenStill && (!isListed || (!isRefused() && !isShownAlone(legs)))) {
     throw new TwsError("outcome_unknown", `TWS has not shown all of ${nameOf(legs)}; it is asked again.`);
   }
@@ -186,9 +186,9 @@ async function areListed(orders: OrderContext, legs: Legs, { signal }: BracketCa
 
 /** TWS shows the entry, and that it has ended or that it has not all of its exits. */
 function isShownAlone(legs: Legs): boolean {
-  const { acknowledged, status } = legs.entry.record;
-  const isOut = ({ record }: Leg) => !record.acknowledged || isFinal(record.status);
-  return acknowledged && status !== "Unknown" && (isFinal(status) || exitsOf(legs).some(isOut));
+  const { record: entry } = legs.entry;
+  const isOut = ({ record }: Leg) => !record.acknowledged || hasEnded(record);
+  return entry.acknowledged && entry.status !== "Unknown" && (hasEnded(entry) || exitsOf(legs).some(isOut));
 }
 
 const exitsOf = ({ takeProfit, stopLoss }: Legs) => [takeProfit, stopLoss];
@@ -220,8 +220,8 @@ function isWhole({ records }: OrderContext, legs: Legs): boolean {
   const exits = exitsOf(legs);
   // the fill of one exit cancels the other
   const isOver = exits.some(filled);
-  const isKept = ({ record }: Leg) => record.acknowledged && (isOver || !isFinal(record.status));
-  return entry.record.acknowledged && (!isFinal(entry.record.status) || filled(entry)) && exits.every(isKept);
+  const isKept = ({ record }: Leg) => record.acknowledged && (isOver || !hasEnded(record));
+  return entry.record.acknowledged && (!hasEnded(entry.record) || filled(entry)) && exits.every(isKept);
 }
 
 /** The line went down behind the entry: looks again as soon as TWS is back, even if the call is over by then. */
@@ -311,7 +311,7 @@ function failureOf({ records }: OrderContext, legs: Legs, end: End, isKnown: boo
       },
     );
   }
-  const working = exitsOf(legs).filter(({ record }) => record.acknowledged && !isFinal(record.status));
+  const working = exitsOf(legs).filter(({ record }) => record.acknowledged && !hasEnded(record));
   const kept = working.length === 0 ? "has no exit" : `has only ${namesOf(working)}`;
   return new TwsError(
     "order_rejected",
@@ -323,12 +323,12 @@ function failureOf({ records }: OrderContext, legs: Legs, end: End, isKnown: boo
 /** Sends the cancellation even for an entry that TWS has not shown: it may hold it back, untransmitted. */
 async function endOf(orders: OrderContext, { record }: Leg, care: BracketCare): Promise<End> {
   // TWS may have parked an Inactive entry, and wake it later
-  if (isFinal(record.status) && record.status !== "Inactive") return "over";
+  if (hasEndedForGood(record)) return "over";
   const wasShown = record.acknowledged;
   care.beforeCancel();
   try {
     const order = await cancelOrder(orders, record, care.signal);
-    return isFinal(order.status) ? "over" : "unknown";
+    return hasEnded(order) ? "over" : "unknown";
   } catch (error) {
     const isNotFound = error instanceof TwsError && error.code === "order_not_found";
     if (!isNotFound || wasShown) return "unknown";

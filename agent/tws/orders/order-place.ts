@@ -1,6 +1,6 @@
 import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
-import { isFinal } from "../../../shared/order.ts";
+import { hasEndedForGood, isFinal } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import type { TwsNotice } from "../session/api.ts";
 import { currentTime } from "../account/account.ts";
@@ -97,7 +97,7 @@ async function waitUntilSettled(
     if (isOver()) return true;
     if (record.status === "Filled") return records.countedFills(record).quantity >= record.quantity;
     // the reason for Inactive often follows as a refusal
-    return isFinal(record.status) && record.status !== "Inactive";
+    return hasEndedForGood(record);
   };
   if (!isMarket && !isSettled()) void askBehind();
   await events.until(isSettled, waitMs, AbortSignal.any([signal, working.signal]));
