@@ -1,12 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  connectBook,
-  context,
-  far,
-  here,
-  spec,
-  startBook,
-} from "../test-support/order-book.fixture.ts";
+import { connectBook, context, far, here, spec, startBook } from "../test-support/order-book.fixture.ts";
 import { refusal, scriptedWorld } from "../test-support/scripted-ledger.fixture.ts";
 
 /** How many placeOrder messages TWS has had; its answer to the list comes after all that was sent before. */
