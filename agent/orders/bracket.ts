@@ -4,7 +4,7 @@ import type { Order } from "../../shared/order.ts";
 import type { InputOf } from "../../shared/tools/define.ts";
 import type { orderGroupTools } from "../../shared/tools/order-groups.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
-import type { Bracket, BracketSpec } from "../tws/orders/order-bracket.ts";
+import type { BracketSpec } from "../tws/orders/order-bracket.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
 import { orderContract } from "./order-contract.ts";
 import { requireSame, whenOrdersRead } from "./prior-orders.ts";
@@ -15,7 +15,10 @@ import type { PlaceDeps } from "./place-order.ts";
 
 type BracketInput = InputOf<(typeof orderGroupTools)["ibkr_place_bracket_order"]>;
 
-export interface PlacedBracket extends Bracket {
+export interface PlacedBracket {
+  readonly entry: Order;
+  readonly takeProfit: Order;
+  readonly stopLoss: Order;
   readonly idempotencyKey: string;
 }
 
@@ -67,11 +70,10 @@ export async function placeBracket(
       return [entry, takeProfit, stopLoss].map((spec) => ({ spec, changes: null, isExit: spec !== entry }));
     },
 
-    async send(proposed, steps) {
+    async reserve(proposed) {
       const [entry, takeProfit, stopLoss] = proposed.map(({ spec }) => spec);
       if (entry === undefined || takeProfit === undefined || stopLoss === undefined) throw otherOrder();
-      const placed = await orderBook.placeBracket({ entry, takeProfit, stopLoss }, signal, steps);
-      return [placed.entry, placed.takeProfit, placed.stopLoss];
+      return orderBook.reserveBracket({ entry, takeProfit, stopLoss }, signal);
     },
   };
   const intent = {

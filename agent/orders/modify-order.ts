@@ -10,7 +10,7 @@ import type { PlaceDeps } from "./place-order.ts";
 
 type ChangeDeps = Pick<PlaceDeps, "session" | "orderBook" | "limits" | "pipeline">;
 
-/** Changes a working order within the owner's limits. `order` is the caller's to see. Throws as OrderBook.modify does. */
+/** Changes a working order within the owner's limits. `order` is the caller's to see. Throws as OrderBook.reserveChange does. */
 export async function changeOrder(
   { orderBook, limits, pipeline }: ChangeDeps,
   order: Order,
@@ -37,12 +37,15 @@ export async function changeOrder(
       const { spec, order: now } = await orderBook.changed(orderId, changes, request);
       return [{ spec, changes: now, isExit: now.parentId !== null }];
     },
-    async send([proposed], steps) {
+    async reserve([proposed]) {
+      const reservation = await orderBook.reserveChange(orderId, changes, request);
       // where a trailing stop stands is not sent, so that it may have moved meanwhile
       const trailStopPrice = proposed?.spec.trailStopPrice ?? null;
-      const onReserve: typeof steps.onReserve = (orders) =>
-        steps.onReserve(orders.map((order) => ({ ...order, spec: { ...order.spec, trailStopPrice } })));
-      return [await orderBook.modify(orderId, changes, request, { ...steps, onReserve })];
+      const orders = reservation.orders.map((order) => ({
+        ...order,
+        spec: { ...order.spec, trailStopPrice },
+      }));
+      return { ...reservation, orders };
     },
   };
   const [changed] = await pipeline.enqueue(orderId, () => pipeline.submit(intent, plan, context));

@@ -8,11 +8,9 @@ import { requireTrading, resolveAccount } from "../limits/limits.ts";
 import type { Limits } from "../limits/limits.ts";
 import type { TwsSession } from "../tws/session/api.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
-import type { SendSteps } from "../tws/orders/order-context.ts";
 import { orderContract } from "./order-contract.ts";
 import { findPriorOrder } from "./prior-orders.ts";
 import { digestOf, nameOf, otherOrder } from "./intent-id.ts";
-import type { ProposedOrder } from "../limits/proposed-order.ts";
 import type { Pipeline, OrderPlan } from "./submission.ts";
 import { requireTimeLeft, termsOf } from "./order-terms.ts";
 import type { OrderTerms } from "./order-terms.ts";
@@ -120,16 +118,9 @@ export function planOf(
       return [{ spec, changes: null, isExit: false }];
     },
 
-    send: (proposed, steps) => sendOne(orderBook, proposed, context.signal, steps),
+    async reserve([proposed]) {
+      if (proposed === undefined) throw new Error("There is no order to send.");
+      return orderBook.reserve(proposed.spec, context.signal);
+    },
   };
-}
-
-async function sendOne(
-  orderBook: OrderBook,
-  [proposed]: readonly ProposedOrder[],
-  signal: AbortSignal,
-  steps: SendSteps,
-): Promise<readonly Order[]> {
-  if (proposed === undefined) throw new Error("There is no order to send.");
-  return [await orderBook.place(proposed.spec, signal, steps)];
 }

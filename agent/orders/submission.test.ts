@@ -116,13 +116,17 @@ test("what was sent is never taken for unsent, also when it was found at TWS bef
   const plan: OrderPlan = {
     priorOrders: () => Promise.resolve(null),
     prepare: () => Promise.resolve([{ spec, changes: null, isExit: false }]),
-    async send(_proposed, steps) {
-      steps.onReserve([{ orderId: 1, spec }]);
-      steps.beforeWrite();
-      sent += 1;
-      journal.acknowledge(name.intentId, [], false);
-      throw new TwsError("cancelled", "The agent is stopping.");
-    },
+    reserve: () =>
+      Promise.resolve({
+        orders: [{ orderId: 1, spec }],
+        release: () => {},
+        transmit({ beforeWrite }) {
+          beforeWrite();
+          sent += 1;
+          journal.acknowledge(name.intentId, [], false);
+          return Promise.reject(new TwsError("cancelled", "The agent is stopping."));
+        },
+      }),
   };
   for (let calls = 2; calls > 0; calls -= 1) {
     await expect(pipeline.submit(intent, plan, callBy())).rejects.toMatchObject({ code: expect.any(String) });

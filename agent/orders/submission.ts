@@ -4,7 +4,7 @@ import type { Order } from "../../shared/order.ts";
 import { hasEndedForGood } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
-import type { Reserved, SendSteps } from "../tws/orders/order-context.ts";
+import type { Reservation, Reserved, Transmission } from "../tws/orders/order-context.ts";
 import { type Approvals, useApproval } from "../journal/approvals.ts";
 import { digestOfOrders, digestOfSpecs, otherOrder } from "./intent-id.ts";
 import { archivedBasket, archivedOrders, requireSameAsArchived } from "./archived-orders.ts";
@@ -35,8 +35,8 @@ export interface OrderPlan {
   readonly priorOrders: () => Promise<readonly Order[] | null>;
   /** The exact orders. Throws what refuses them. */
   readonly prepare: () => Promise<readonly ProposedOrder[]>;
-  /** Sends them, each once. */
-  readonly send: (proposed: readonly ProposedOrder[], steps: SendSteps) => Promise<readonly Order[]>;
+  /** Gives them their ids at TWS. Throws what refuses them. */
+  readonly reserve: (proposed: readonly ProposedOrder[]) => Promise<Reservation>;
 }
 
 /** Pre-trade clearance: limits passed, and the approval to consume if one was needed. */
@@ -222,7 +222,14 @@ export function createPipeline(deps: PipelineDeps) {
       }
       const clearance = cleared ?? (await clear(intent, proposed, context));
       await reconciler.whenReconciled(context.signal);
-      const orders = await plan.send(proposed, stepsOf(newIntent, proposed, clearance, sending));
+      const reservation = await plan.reserve(proposed);
+      try {
+        reserve(newIntent, reservation.orders, proposed, clearance);
+      } catch (error) {
+        reservation.release();
+        throw error;
+      }
+      const orders = await reservation.transmit(transmissionOf(newIntent, context, sending));
       tryToRecord(() => journal.acknowledge(intent.intentId, orders, orders.every(hasEndedForGood)));
       tryToRecord(() => reconciler.follow(intent.intentId));
       return orders;
@@ -232,40 +239,41 @@ export function createPipeline(deps: PipelineDeps) {
     }
   }
 
-  /** The last checks, each within the write that makes it true: two orders cannot both take the last of a limit. */
-  function stepsOf(
+  /** The last checks, within the write that makes them true: two orders cannot both take the last of a limit. */
+  function reserve(
     intent: NewIntent,
+    orders: readonly Reserved[],
     proposed: readonly ProposedOrder[],
     clearance: Clearance,
+  ): void {
+    const digest = (all: readonly Pick<Reserved, "spec">[]) => digestOfSpecs(all.map(({ spec }) => spec));
+    if (digest(orders) !== digest(proposed)) {
+      throw new TwsError("order_not_changeable", "The order has changed meanwhile, so nothing was sent.", {
+        nextStep: "Look at it with ibkr_get_order_status, then change it again.",
+      });
+    }
+    // the connection may have begun after the reconciliation run that was waited for
+    if (!reconciler.isReconciled()) {
+      throw new TwsError("timeout", "TWS has just begun a new session, so nothing was sent.", {
+        nextStep: "Try again in a few seconds; this call has placed nothing.",
+      });
+    }
+    const check = (db: DatabaseSync) => {
+      const freeze = freezeOf(db);
+      if (freeze !== null) throw frozen(freeze);
+      clearWithin(db, clearance, intent);
+    };
+    const { assessment, approvalId } = clearance;
+    journal.reserve(intent.intentId, orders.map(legOf(clientId)), assessment.value, check, approvalId);
+  }
+
+  function transmissionOf(
+    { intentId, notAfter }: NewIntent,
+    { signal }: CallContext,
     sending: Sending,
-  ): SendSteps {
-    const { intentId, notAfter } = intent;
-    const expected = digestOfSpecs(proposed.map(({ spec }) => spec));
+  ): Transmission {
     return {
-      onReserve(orders) {
-        if (digestOfSpecs(orders.map(({ spec }) => spec)) !== expected) {
-          throw new TwsError(
-            "order_not_changeable",
-            "The order has changed meanwhile, so nothing was sent.",
-            {
-              nextStep: "Look at it with ibkr_get_order_status, then change it again.",
-            },
-          );
-        }
-        // the connection may have begun after the reconciliation run that was waited for
-        if (!reconciler.isReconciled()) {
-          throw new TwsError("timeout", "TWS has just begun a new session, so nothing was sent.", {
-            nextStep: "Try again in a few seconds; this call has placed nothing.",
-          });
-        }
-        const legs = orders.map(legOf(clientId));
-        const check = (db: DatabaseSync) => {
-          const freeze = freezeOf(db);
-          if (freeze !== null) throw frozen(freeze);
-          clearWithin(db, clearance, intent);
-        };
-        journal.reserve(intentId, legs, clearance.assessment.value, check, clearance.approvalId);
-      },
+      signal,
       beforeWrite() {
         if (now() > notAfter) {
           throw new TwsError("cancelled", "The call's deadline passed while it waited; nothing was sent.");

@@ -3,18 +3,18 @@ import type { CompletedOrder, Execution, Order } from "../../../shared/order.ts"
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import type { Log } from "../../process/log.ts";
 import { createExecutions } from "./executions.ts";
-import { placeBracket } from "./order-bracket.ts";
-import type { Bracket, BracketSpec } from "./order-bracket.ts";
+import { reserveBracket } from "./order-bracket.ts";
+import type { BracketSpec } from "./order-bracket.ts";
 import { cancelAll } from "./order-cancel-all.ts";
 import type { CancelledAll } from "./order-cancel-all.ts";
 import { cancelOrder } from "./order-cancel.ts";
-import { changedSpec, changeOrder } from "./order-change.ts";
+import { changedSpec, reserveChange } from "./order-change.ts";
 import type { OrderChanges } from "./order-change.ts";
 import { requireUpstream, usualOrderTimes } from "./order-context.ts";
-import type { OrderTimes, SendSteps } from "./order-context.ts";
+import type { OrderTimes, Reservation } from "./order-context.ts";
 import { listenToOrders } from "./order-events.ts";
 import { createOrderIds } from "./order-ids.ts";
-import { placeOrder } from "./order-place.ts";
+import { reserveOrder } from "./order-place.ts";
 import { previewOrder } from "./order-preview.ts";
 import type { OrderPreview } from "./order-preview.ts";
 import { createOrderRecords } from "./order-records.ts";
@@ -113,17 +113,6 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     });
   }
 
-  /** One change of an order at a time: each sends the whole order, so two at once would undo each other. */
-  const queues = new WeakMap<OrderRecord, Promise<unknown>>();
-  function enqueue(record: OrderRecord, run: () => Promise<Order>): Promise<Order> {
-    const turn = (queues.get(record) ?? Promise.resolve()).then(run);
-    queues.set(
-      record,
-      turn.catch(() => undefined),
-    );
-    return turn;
-  }
-
   /** Resolves with the next session in which the lists have been read; rejects when the book is closed. */
   async function whenBack(): Promise<void> {
     for (;;) {
@@ -194,19 +183,17 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       records.recogniseIds(isOwn);
     },
 
-    /** See `placeOrder`; refused like `whenRead` while it is not known what TWS holds. */
-    async place(spec: OrderSpec, signal: AbortSignal, steps: SendSteps): Promise<Order> {
+    /** See `reserveOrder`; refused like `whenRead` while it is not known what TWS holds. */
+    async reserve(spec: OrderSpec, signal: AbortSignal): Promise<Reservation> {
       await requireReconciled(signal);
-      return placeOrder(orders, spec, signal, steps);
+      return reserveOrder(orders, spec);
     },
 
-    /** See `placeBracket`; refused like `whenRead`. */
-    async placeBracket(spec: BracketSpec, signal: AbortSignal, steps: SendSteps): Promise<Bracket> {
+    /** See `reserveBracket`; refused like `whenRead`. */
+    async reserveBracket(spec: BracketSpec, signal: AbortSignal): Promise<Reservation> {
       await requireReconciled(signal);
-      const { beforeCancel = () => {}, onNothingToCancel = () => {} } = steps;
       const { backWithinMs } = times;
-      const care = { whenBack, signal: closing.signal, backWithinMs, beforeCancel, onNothingToCancel };
-      return placeBracket(orders, spec, signal, care, steps);
+      return reserveBracket(orders, spec, { whenBack, signal: closing.signal, backWithinMs });
     },
 
     /** See `previewOrder`; refused like `whenRead`, since the id it goes under may be that of a working order. */
@@ -225,18 +212,19 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
       return cancelAll(orders, isWanted, context, beforeWrite);
     },
 
-    /** See `changeOrder`; order_not_found for an id that TWS does not show. */
-    async modify(
+    /**
+     * See `reserveChange`; order_not_found for an id that TWS does not show. Each change sends the whole order, so two at
+     * once undo each other: the next is reserved when this one is answered.
+     */
+    async reserveChange(
       orderId: number,
       changes: OrderChanges,
       context: RequestContext,
-      steps: SendSteps,
-    ): Promise<Order> {
-      const record = await find(orderId, context);
-      return enqueue(record, () => changeOrder(orders, record, changes, context.signal, steps));
+    ): Promise<Reservation> {
+      return reserveChange(orders, await find(orderId, context), changes);
     },
 
-    /** The order as it is, and as the change would send it. Throws as `modify` does before it sends. */
+    /** The order as it is, and as the change would send it. Throws as `reserveChange` does. */
     async changed(orderId: number, changes: OrderChanges, context: RequestContext) {
       const record = await find(orderId, context);
       return { order: records.toOrder(record), spec: changedSpec(orders, record, changes) };

@@ -1,10 +1,9 @@
 import { TwsError } from "../../../shared/errors.ts";
 import { hasEnded, hasEndedForGood } from "../../../shared/order.ts";
-import type { Order } from "../../../shared/order.ts";
 import { cancelOrder } from "./order-cancel.ts";
 import { requireUpstream, writeOnce } from "./order-context.ts";
 import { isUnlisted } from "../session/errors.ts";
-import type { OrderContext, SendSteps } from "./order-context.ts";
+import type { OrderContext, Reservation, Transmission } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { toIbContract, toIbOrder } from "./order-wire.ts";
@@ -17,25 +16,17 @@ export interface BracketSpec {
   readonly stopLoss: OrderSpec;
 }
 
-export interface Bracket {
-  readonly entry: Order;
-  readonly takeProfit: Order;
-  readonly stopLoss: Order;
-}
-
 /** What the book does for a bracket that outlives its connection. */
-export interface BracketCare {
+interface BookCare {
   /** Resolves when there is a session and the book has read TWS's lists again; rejects when the book is closed. */
   readonly whenBack: () => Promise<void>;
   /** Ends with the book, not with the call: a bracket that was sent is seen through. */
   readonly signal: AbortSignal;
   /** How long a call waits for a session that was lost. */
   readonly backWithinMs: number;
-  /** Called before its entry is cancelled, which nobody has asked for. Never throws. */
-  readonly beforeCancel: () => void;
-  /** Called when TWS knows no such entry, so that nothing is being cancelled. Never throws. */
-  readonly onNothingToCancel: () => void;
 }
+
+type BracketCare = BookCare & Required<Pick<Transmission, "beforeCancel" | "onNothingToCancel">>;
 
 interface Leg {
   readonly name: string;
@@ -60,36 +51,33 @@ const mostRounds = 10;
 const listOf = ({ entry, takeProfit, stopLoss }: Legs) => [entry, takeProfit, stopLoss];
 
 /**
- * Sends an entry and its exits, each once and back to back on one connection; TWS holds the first two until it has
- * the third. Answers when TWS has taken all three. When it has not, the entry is cancelled at once and the error says
- * what is left: order_rejected, or outcome_unknown when TWS has not said what became of it. Throws the offline
- * errors and cancelled when nothing was sent.
+ * Reserves an entry, its take profit and its stop loss, in this order. They are sent once and back to back on one
+ * connection; TWS holds the first two until it has the third. When TWS has not taken all three, the entry is cancelled
+ * at once and the error says what is left: order_rejected, or outcome_unknown when TWS has not said what became of it.
+ * Throws the offline errors, and cancelled or what `beforeWrite` throws when nothing was sent.
  */
-export async function placeBracket(
-  orders: OrderContext,
-  spec: BracketSpec,
-  signal: AbortSignal,
-  care: BracketCare,
-  steps: SendSteps,
-): Promise<Bracket> {
+export function reserveBracket(orders: OrderContext, spec: BracketSpec, book: BookCare): Reservation {
   requireUpstream(orders.session);
   const legs = expectLegs(orders, spec);
-  try {
-    steps.onReserve(listOf(legs).map(({ record, spec }) => ({ orderId: record.orderId, spec })));
-    await write(orders, legs, signal, steps.beforeWrite);
-    await waitForAck(orders, legs, care);
-    const { entry, takeProfit, stopLoss } = legs;
-    return {
-      entry: orders.records.toOrder(entry.record),
-      takeProfit: orders.records.toOrder(takeProfit.record),
-      stopLoss: orders.records.toOrder(stopLoss.record),
-    };
-  } finally {
+  const release = () => {
     for (const leg of listOf(legs)) {
       if (!leg.isWritten) orders.records.forget(leg.record);
       leg.exchange.close();
     }
-  }
+  };
+  return {
+    orders: listOf(legs).map(({ record, spec }) => ({ orderId: record.orderId, spec })),
+    release,
+    async transmit({ signal, beforeWrite, beforeCancel = () => {}, onNothingToCancel = () => {} }) {
+      try {
+        await write(orders, legs, signal, beforeWrite);
+        await waitForAck(orders, legs, { ...book, beforeCancel, onNothingToCancel });
+        return listOf(legs).map(({ record }) => orders.records.toOrder(record));
+      } finally {
+        release();
+      }
+    },
+  };
 }
 
 function expectLegs({ ids, records, events }: OrderContext, spec: BracketSpec): Legs {

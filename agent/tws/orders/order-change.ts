@@ -5,7 +5,7 @@ import type { Order } from "../../../shared/order.ts";
 import type { TwsNotice } from "../session/api.ts";
 import { isUnlisted, meaningOf, twsErrorFor } from "../session/errors.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
-import type { OrderContext, SendSteps } from "./order-context.ts";
+import type { OrderContext, Reservation } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { toIbChange, toIbContract } from "./order-wire.ts";
@@ -25,17 +25,12 @@ const fixed = (message: string, notice: TwsNotice | null = null) =>
   });
 
 /**
- * Changes a working order of this client and answers how it stands when TWS shows it with new terms: those asked for,
- * or others that TWS has taken in their place, which a warning then names. Throws invalid_input, order_not_changeable,
- * order_rejected, each with how the order stands; the offline errors when nothing was sent; and outcome_unknown.
+ * Reserves a change of a working order of this client: the order as the change sends it. The transmission answers how it
+ * stands when TWS shows it with new terms: those asked for, or others that TWS has taken in their place, which a warning
+ * then names. Throws invalid_input, order_not_changeable, order_rejected, each with how the order stands; the offline
+ * errors when nothing was sent; and outcome_unknown.
  */
-export async function changeOrder(
-  orders: OrderContext,
-  record: OrderRecord,
-  changes: OrderChanges,
-  signal: AbortSignal,
-  steps: SendSteps,
-): Promise<Order> {
+export function reserveChange(orders: OrderContext, record: OrderRecord, changes: OrderChanges): Reservation {
   const { orderId } = record;
   const spec = changedSpec(orders, record, changes);
   requireUpstream(orders.session);
@@ -45,28 +40,45 @@ export async function changeOrder(
     new TwsError("outcome_unknown", `${why}; it is not known whether TWS has changed order ${orderId}.`, {
       nextStep: "Look at the order with ibkr_get_open_orders before changing it again.",
     });
-  try {
-    steps.onReserve([{ orderId, spec }]);
-    const order = toIbChange(spec, record.extras);
-    const write = (ib: IBApi) => void ib.placeOrder(orderId, toIbContract(spec.contract), order);
-    await writeOnce(orders, "order", signal, unknown, write, steps.beforeWrite);
-    const isRefused = () => exchange.notices.some((kind) => kind !== "warning");
-    const isAnswered = () => isTaken(change) || record.isFinal || isRefused();
-    await orders.events.until(() => exchange.dropped || isAnswered(), orders.times.ackMs, signal);
-    if (!isAnswered() && exchange.dropped)
-      throw unknown("The connection to TWS ended after the change was sent");
-    // an error may be no more than a remark, and the order that it names may work: TWS's list tells how it stands
-    if (!isTaken(change) && !record.isFinal) {
-      exchange.shown = null;
-      await orders.lists.openOrders({ timeoutMs: orders.times.listMs, signal }).catch(() => []);
-    }
-    if (!isAnswered()) throw unknown("TWS has not confirmed the change");
-    if (isTaken(change)) noteOtherTerms(orders, record, change);
-    if (isTaken(change) || (record.isFinal && !isRefused())) return orders.records.toOrder(record);
-    throw refusalOf(exchange, record);
-  } finally {
-    exchange.close();
+  const order = toIbChange(spec, record.extras);
+  const write = (ib: IBApi) => void ib.placeOrder(orderId, toIbContract(spec.contract), order);
+  return {
+    orders: [{ orderId, spec }],
+    release: () => exchange.close(),
+    async transmit({ signal, beforeWrite }) {
+      try {
+        await writeOnce(orders, "order", signal, unknown, write, beforeWrite);
+        return [await answerOf(orders, record, change, signal, unknown)];
+      } finally {
+        exchange.close();
+      }
+    },
+  };
+}
+
+/** Waits for TWS to take the change, or to say why not. */
+async function answerOf(
+  orders: OrderContext,
+  record: OrderRecord,
+  change: Change,
+  signal: AbortSignal,
+  unknown: (why: string) => TwsError,
+): Promise<Order> {
+  const { exchange } = change;
+  const isRefused = () => exchange.notices.some((kind) => kind !== "warning");
+  const isAnswered = () => isTaken(change) || record.isFinal || isRefused();
+  await orders.events.until(() => exchange.dropped || isAnswered(), orders.times.ackMs, signal);
+  if (!isAnswered() && exchange.dropped)
+    throw unknown("The connection to TWS ended after the change was sent");
+  // an error may be no more than a remark, and the order that it names may work: TWS's list tells how it stands
+  if (!isTaken(change) && !record.isFinal) {
+    exchange.shown = null;
+    await orders.lists.openOrders({ timeoutMs: orders.times.listMs, signal }).catch(() => []);
   }
+  if (!isAnswered()) throw unknown("TWS has not confirmed the change");
+  if (isTaken(change)) noteOtherTerms(orders, record, change);
+  if (isTaken(change) || (record.isFinal && !isRefused())) return orders.records.toOrder(record);
+  throw refusalOf(exchange, record);
 }
 
 /** The terms that a change can be about. */

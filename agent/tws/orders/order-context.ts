@@ -1,5 +1,6 @@
 import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
+import type { Order } from "../../../shared/order.ts";
 import type { Lane, TwsNotice, TwsSession } from "../session/api.ts";
 import type { Executions } from "./executions.ts";
 import type { OrderEvents } from "./order-events.ts";
@@ -63,11 +64,18 @@ export function requireUpstream(session: TwsSession): void {
   throw new TwsError("tws_offline", `The agent has no session with TWS${why}, so nothing was sent.`);
 }
 
-/** Records that precede a message about an order. Each may throw, and then nothing is sent. */
-export interface SendSteps {
-  /** Called when the orders have their final ids. */
-  readonly onReserve: (orders: readonly Reserved[]) => void;
-  /** Called right before the message is written; after this only TWS can say whether it arrived. */
+/** Orders with their final ids, of which nothing has been sent. */
+export interface Reservation {
+  readonly orders: readonly Reserved[];
+  /** Sends them, each once, and answers when TWS has taken them. Throws as the function says that reserved them. */
+  readonly transmit: (transmission: Transmission) => Promise<readonly Order[]>;
+  /** Gives them up. Harmless after `transmit`. */
+  readonly release: () => void;
+}
+
+export interface Transmission {
+  readonly signal: AbortSignal;
+  /** Called right before the first message is written: after it only TWS can say what arrived. Nothing is sent when it throws. */
   readonly beforeWrite: () => void;
   /** Called before the entry of a bracket is cancelled of our own accord. Never throws. */
   readonly beforeCancel?: () => void;

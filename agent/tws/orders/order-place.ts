@@ -1,12 +1,11 @@
 import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
 import { hasEndedForGood, isFinal } from "../../../shared/order.ts";
-import type { Order } from "../../../shared/order.ts";
 import type { TwsNotice } from "../session/api.ts";
 import { currentTime } from "../account/account.ts";
 import { isUnlisted } from "../session/errors.ts";
 import { isHeld, rejected, requireUpstream, writeOnce } from "./order-context.ts";
-import type { OrderContext, SendSteps } from "./order-context.ts";
+import type { OrderContext, Reservation } from "./order-context.ts";
 import type { Exchange } from "./order-events.ts";
 import type { OrderRecord } from "./order-records.ts";
 import { requestNextId } from "./order-requests.ts";
@@ -22,16 +21,11 @@ interface Placing {
 }
 
 /**
- * Sends one order, once, and answers when TWS has taken it. Throws order_rejected; tws_offline, tws_upstream_down
- * or cancelled, or what a step throws, when nothing was sent; outcome_unknown when it was sent and TWS has not said
+ * Reserves one order. Throws tws_offline or tws_upstream_down. Its transmission throws order_rejected; tws_offline,
+ * cancelled or what `beforeWrite` throws when nothing was sent; outcome_unknown when it was sent and TWS has not said
  * what became of it.
  */
-export async function placeOrder(
-  orders: OrderContext,
-  spec: OrderSpec,
-  signal: AbortSignal,
-  steps: SendSteps,
-): Promise<Order> {
+export function reserveOrder(orders: OrderContext, spec: OrderSpec): Reservation {
   requireUpstream(orders.session);
   const orderId = orders.ids.take();
   const record = orders.records.expect(orderId, spec);
@@ -40,24 +34,30 @@ export async function placeOrder(
   const unknown = (why: string) =>
     new TwsError("outcome_unknown", `${why}; it is not known whether TWS has ${name}.`);
   let isWritten = false;
-  try {
-    steps.onReserve([{ orderId, spec }]);
-    const write = (ib: IBApi) => {
-      isWritten = true;
-      ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
-    };
-    await writeOnce(orders, "order", signal, unknown, write, steps.beforeWrite);
-    const placing = { record, exchange, signal, name };
-    await waitForAck(orders, placing, unknown);
-    await waitUntilSettled(orders, placing, spec.orderType === "MKT");
-    if (exchange.refusal !== null) await resolveRefusal(orders, placing, exchange.refusal, unknown);
-    return orders.records.toOrder(record);
-  } catch (error) {
+  const write = (ib: IBApi) => {
+    isWritten = true;
+    ib.placeOrder(orderId, toIbContract(spec.contract), toIbOrder(spec));
+  };
+  const release = () => {
     if (!isWritten) orders.records.forget(record);
-    throw error;
-  } finally {
     exchange.close();
-  }
+  };
+  return {
+    orders: [{ orderId, spec }],
+    release,
+    async transmit({ signal, beforeWrite }) {
+      try {
+        await writeOnce(orders, "order", signal, unknown, write, beforeWrite);
+        const placing = { record, exchange, signal, name };
+        await waitForAck(orders, placing, unknown);
+        await waitUntilSettled(orders, placing, spec.orderType === "MKT");
+        if (exchange.refusal !== null) await resolveRefusal(orders, placing, exchange.refusal, unknown);
+        return [orders.records.toOrder(record)];
+      } finally {
+        release();
+      }
+    },
+  };
 }
 
 async function waitForAck(

@@ -1,9 +1,10 @@
 import { onTestFinished } from "vitest";
+import type { Order } from "../../../shared/order.ts";
 import type { World } from "../../simulator/model/world.ts";
 import { startSimulator } from "../../simulator/server.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import { createOrderBook } from "../orders/order-book.ts";
-import type { OrderTimes, SendSteps } from "../orders/order-context.ts";
+import type { OrderTimes, Reservation } from "../orders/order-context.ts";
 import type { BracketSpec } from "../orders/order-bracket.ts";
 import type { OrderChanges } from "../orders/order-change.ts";
 import type { OrderSpec } from "../orders/order-wire.ts";
@@ -11,19 +12,30 @@ import type { RequestContext } from "../session/api.ts";
 import { createSession } from "../session/session.ts";
 import { silentLog } from "../../process/log.fixture.ts";
 
-/** For tests of what TWS does with a message: nothing is written down before. */
-export const unwritten: SendSteps = { onReserve: () => {}, beforeWrite: () => {} };
-
 /** For tests: an order book that writes nothing down. */
 export function createTestBook(...options: Parameters<typeof createOrderBook>) {
   const book = createOrderBook(...options);
   return {
     ...book,
-    place: (spec: OrderSpec, signal: AbortSignal) => book.place(spec, signal, unwritten),
-    placeBracket: (spec: BracketSpec, signal: AbortSignal) => book.placeBracket(spec, signal, unwritten),
-    modify: (orderId: number, changes: OrderChanges, request: RequestContext) =>
-      book.modify(orderId, changes, request, unwritten),
+    place: async (spec: OrderSpec, signal: AbortSignal) =>
+      only(await sent(await book.reserve(spec, signal), signal)),
+    async placeBracket(spec: BracketSpec, signal: AbortSignal) {
+      const [entry, takeProfit, stopLoss] = await sent(await book.reserveBracket(spec, signal), signal);
+      if (entry === undefined || takeProfit === undefined || stopLoss === undefined)
+        throw new Error("a leg is missing");
+      return { entry, takeProfit, stopLoss };
+    },
+    modify: async (orderId: number, changes: OrderChanges, request: RequestContext) =>
+      only(await sent(await book.reserveChange(orderId, changes, request), request.signal)),
   };
+}
+
+/** Nothing is written down before. */
+const sent = ({ transmit }: Reservation, signal: AbortSignal) => transmit({ signal, beforeWrite: () => {} });
+
+function only([order]: readonly Order[]): Order {
+  if (order === undefined) throw new Error("there is no order");
+  return order;
 }
 
 export const quick: Partial<OrderTimes> & { readonly ackMs: number } = { ackMs: 300, listMs: 1_000 };
