@@ -93,7 +93,7 @@ export const legOf = (orderId: number, leg = "order"): NewLeg => ({
   orderId,
   clientId: 1,
   orderRef: `ag1:${orderId}`,
-  spec: '{"action":"BUY"}',
+  sent: null,
 });
 
 /** As TWS shows it. */

@@ -5,7 +5,9 @@ import { ErrorBody, TwsError } from "../../shared/errors.ts";
 import { Order } from "../../shared/order.ts";
 import type { Freeze } from "../../shared/status.ts";
 import { appendAudit, headOf, movedHeadOf, trailOf } from "./audit-trail.ts";
+import type { OrderSpec } from "../tws/orders/order-wire.ts";
 import type { JournalFile } from "./database.ts";
+import { readSentOrder, writeSentOrder } from "./sent-order.ts";
 import { recount } from "./usage.ts";
 import { type ArchivedKey, archivedKeyOf, withArchive } from "./archives.ts";
 import { IntentState, isAtEnd, isLost } from "./intent-states.ts";
@@ -37,8 +39,8 @@ export interface Leg {
   readonly orderId: number;
   readonly clientId: number;
   readonly orderRef: string;
-  /** The order as it was sent, as JSON. */
-  readonly spec: string;
+  /** The order as it was sent; null for one that this journal did not send. */
+  readonly sent: OrderSpec | null;
   readonly permId: number | null;
   /** As TWS has shown it last; null before it has. */
   readonly shown: Order | null;
@@ -73,7 +75,7 @@ export interface ArchivedIntent extends ArchivedKey {
   readonly intent: Intent | null;
 }
 
-export type NewLeg = Pick<Leg, "leg" | "orderId" | "clientId" | "orderRef" | "spec">;
+export type NewLeg = Pick<Leg, "leg" | "orderId" | "clientId" | "orderRef" | "sent">;
 
 const unfinished: readonly IntentState[] = ["received", "reserved", "sending", "unknown", "acked"];
 
@@ -120,12 +122,13 @@ const LegRow = z
     order_id: z.int(),
     client_id: z.int(),
     order_ref: z.string(),
-    spec: z.string(),
+    spec: z.string().transform(readSentOrder),
     perm_id: z.int().nullable(),
     shown: nullableJson(Order),
   })
-  .transform(({ order_id, client_id, order_ref, perm_id, ...rest }) => ({
+  .transform(({ order_id, client_id, order_ref, perm_id, spec, ...rest }) => ({
     ...rest,
+    sent: spec,
     orderId: order_id,
     clientId: client_id,
     orderRef: order_ref,
@@ -231,8 +234,8 @@ export function createJournal(file: JournalFile, now: () => number) {
     const insert = db.prepare(
       "INSERT INTO leg (intent_id, leg, order_id, client_id, order_ref, spec) VALUES (?, ?, ?, ?, ?, ?)",
     );
-    for (const { leg, orderId, clientId, orderRef, spec } of legs) {
-      insert.run(intentId, leg, orderId, clientId, orderRef, spec);
+    for (const { leg, orderId, clientId, orderRef, sent } of legs) {
+      insert.run(intentId, leg, orderId, clientId, orderRef, writeSentOrder(sent));
     }
   }
 
@@ -378,7 +381,7 @@ export function createJournal(file: JournalFile, now: () => number) {
           orderId,
           clientId,
           orderRef: orderRef ?? "",
-          spec: "{}",
+          sent: null,
         }));
         insertLegs(db, intent.intentId, legs);
         show(db, intent.intentId, orders);

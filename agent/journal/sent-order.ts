@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { Action, OrderType, TimeInForce } from "../../shared/order.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
-import type { Leg } from "./journal.ts";
 
 const price = z.number().nullable();
 
@@ -24,7 +23,12 @@ const SentSpec = z.object({
   ocaGroup: z.string().nullable(),
 }) satisfies z.ZodType<OrderSpec>;
 
-/** Null for an order that this journal did not send. */
-export function sentOrderOf({ spec }: Leg): OrderSpec | null {
-  return SentSpec.safeParse(JSON.parse(spec)).data ?? null;
-}
+/** Stands for an order that this journal did not send. */
+const notSent = "{}";
+
+export const writeSentOrder = (order: OrderSpec | null): string =>
+  order === null ? notSent : JSON.stringify(order);
+
+/** Null for an order that this journal did not send. Throws for what is no JSON. */
+export const readSentOrder = (text: string): OrderSpec | null =>
+  SentSpec.safeParse(JSON.parse(text)).data ?? null;

@@ -112,7 +112,7 @@ const legsOf = (count: number, intentId: string, { messages }: Assessment): NewL
     orderId: count * 100 + index,
     clientId: 1,
     orderRef: `${intentId}:${index}`,
-    spec: "{}",
+    sent: null,
   }));
 
 /** A purchase of 10 at a limit of 100, unless it says otherwise. */

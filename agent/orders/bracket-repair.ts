@@ -4,7 +4,6 @@ import { hasEnded, hasEndedForGood } from "../../shared/order.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import type { Intent, Leg } from "../journal/journal.ts";
 import type { ObservedOrders } from "./observed-orders.ts";
-import { sentOrderOf } from "../journal/sent-order.ts";
 
 const cancelMs = 5_000;
 
@@ -104,7 +103,7 @@ export async function cancelUnconfirmedEntry(
   signal: AbortSignal,
 ): Promise<TwsError | null> {
   const entry = entryOf(legs);
-  const spec = entry === undefined ? null : sentOrderOf(entry);
+  const spec = entry?.sent ?? null;
   if (entry === undefined || spec === null) return null;
   try {
     const order = await orderBook.cancelUnseen(entry.orderId, spec, signal);

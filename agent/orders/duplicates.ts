@@ -2,7 +2,6 @@ import { TwsError } from "../../shared/errors.ts";
 import { hasEndedForGood } from "../../shared/order.ts";
 import { isLost, isUnsent } from "../journal/intent-states.ts";
 import type { Intent, Journal } from "../journal/journal.ts";
-import { sentOrderOf } from "../journal/sent-order.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
 import { digestOfTerms } from "./intent-id.ts";
 import type { Reconciler } from "./reconciler.ts";
@@ -83,7 +82,7 @@ export function createDuplicates({ journal, observed, now, elapsed }: Deps) {
     if (isSeeded) return;
     for (const { intent, answeredAt } of journal.possiblyRepeated(now() - repeatedWithinMs)) {
       const { intentId, grantId, legs } = intent;
-      const specs = legs.flatMap((leg) => sentOrderOf(leg) ?? []);
+      const specs = legs.flatMap(({ sent }) => sent ?? []);
       if (byIntent.has(intentId) || specs.length === 0 || specs.length < legs.length) continue;
       const age = answeredAt === null ? null : Math.max(0, now() - answeredAt);
       const key = keyOf(grantId, specs);

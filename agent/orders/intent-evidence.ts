@@ -1,5 +1,4 @@
 import type { Intent } from "../journal/journal.ts";
-import { sentOrderOf } from "../journal/sent-order.ts";
 import { hasEnded } from "../../shared/order.ts";
 import { hasExits } from "./bracket-repair.ts";
 import type { ListSnapshot } from "./list-snapshot.ts";
@@ -31,7 +30,7 @@ export function shownEvidence(intent: Intent, observed: ObservedOrders): Own {
 function changeEvidence({ legs }: Intent, observed: ObservedOrders): Own {
   const [leg] = legs;
   const order = leg === undefined ? null : observed.live(leg);
-  const asked = leg === undefined ? null : sentOrderOf(leg);
+  const asked = leg?.sent ?? null;
   const isChanged =
     order !== null &&
     asked !== null &&
@@ -47,7 +46,7 @@ function changeEvidence({ legs }: Intent, observed: ObservedOrders): Own {
 /** The instrument of an intent, by what was sent or shown. */
 export function conIdOf({ legs: [leg] }: Intent): number | null {
   if (leg === undefined) return null;
-  return sentOrderOf(leg)?.contract.conId ?? leg.shown?.contract.conId ?? null;
+  return leg.sent?.contract.conId ?? leg.shown?.contract.conId ?? null;
 }
 
 /** What one reading of all lists says of an intent that TWS does not show. */

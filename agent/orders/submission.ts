@@ -456,5 +456,5 @@ const legOf =
     orderId,
     clientId,
     orderRef: spec.orderRef,
-    spec: JSON.stringify(spec),
+    sent: spec,
   });

@@ -3,8 +3,7 @@ import { z } from "zod";
 import { AuditEntry, auditText } from "../../shared/audit.ts";
 import { Order } from "../../shared/order.ts";
 import { hashOf } from "../journal/audit-trail.ts";
-import { legOf } from "../journal/journal.fixture.ts";
-import { sentOrderOf } from "../journal/sent-order.ts";
+import { readSentOrder } from "../journal/sent-order.ts";
 import { readWrittenBefore } from "../journal/written-before.fixture.ts";
 import { digestOf, digestOfOrders, digestOfSpecs, nameOf } from "./intent-id.ts";
 
@@ -40,7 +39,7 @@ const { digestOf: values, ...recorded } = z
 
 /** The order as the journal reads it, from the JSON in which it was stored. */
 function readSpec(json: Readonly<Record<string, unknown>>) {
-  const spec = sentOrderOf({ ...legOf(1), spec: JSON.stringify(json), permId: null, shown: null });
+  const spec = readSentOrder(JSON.stringify(json));
   if (spec === null) throw new Error("This is no order any more.");
   return spec;
 }
