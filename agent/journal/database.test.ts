@@ -42,7 +42,7 @@ describe("one agent at a time", () => {
     const holder = await place.run(`
       const file = journal.openJournalFile({ path, exclusive: true });
       console.log(file.failure());
-      setInterval(() => {}, 1000);`);
+      setInterval(() => file.failure(), 1000);`);
     expect(holder.firstLine).toBe("null");
     expect(isJournalTaken(place.path)).toBe(true);
     expect(() => place.open()).toThrow("Another agent has the order journal");
