@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { OrderFaults } from "../../simulator/faults/order-faults.ts";
 import type { Simulator } from "../../simulator/server.ts";
 import type { SeededRandom } from "./seeded-random.ts";
-import { emptyForMs } from "./crash-matrix.ts";
+import { emptyForMs, quickReconcile } from "./crash-matrix.ts";
 import type { FaultHost } from "../rigs/restartable-agent.ts";
 
 /** What the faults leave behind that the books are compared by. */
@@ -47,6 +47,12 @@ function single({ simulator, random }: Pick<FaultScene, "simulator" | "random">)
   );
 }
 
+/** How long TWS's dialogs outlive a line at most, longer than TWS takes to settle. */
+const dialogMs = 3_000;
+const patienceMs = 1_200;
+/** The times of the agents in a run. */
+export const runReconcile = { ...quickReconcile, dialogMs };
+
 const faults: Readonly<Record<string, { readonly weight: number; readonly fault: Fault }>> = {
   "line cut": { weight: 3, fault: ({ simulator }) => simulator.faults.dropConnections() },
   "line cut around an order": {
@@ -69,8 +75,12 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly fault:
       simulator.faults.orders({ dialog: true });
       await sleep(10 + random.integer(60));
       simulator.faults.orders({});
-      if (random.happens(0.5)) simulator.faults.dropConnections();
-      await sleep(random.integer(200));
+      const isLeftOpen = random.happens(0.1);
+      const isCut = random.happens(isLeftOpen ? 0.7 : 0.5);
+      if (isCut) simulator.faults.dropConnections();
+      // on a line that stands there is no time after which a dialog is over
+      const leftOpenMs = isCut ? patienceMs : dialogMs + patienceMs;
+      await sleep(isLeftOpen ? leftOpenMs : random.integer(200));
       simulator.faults.answerDialogs(random.happens(0.7));
     },
   },

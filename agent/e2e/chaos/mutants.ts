@@ -37,12 +37,13 @@ export const mutants: readonly Mutant[] = [
     to: `    return isUnsent(known.state) || known.state === "unknown" ? start(`,
   },
   {
-    rule: "one look is no proof of absence",
+    // each of the two holds what the other would miss: TWS is looked at twice, and when it has settled
+    rule: "one look is no proof of absence, nor are two before TWS has settled",
     file: fate,
     from: `  [evidence.misses >= 2, "too_few_probes"],
-  [evidence.isSettled`,
-    to: `  [evidence.misses >= 0, "too_few_probes"],
-  [evidence.isSettled`,
+  [evidence.isSettled, `,
+    to: `  [evidence.misses >= 1, "too_few_probes"],
+  [true, `,
   },
   { rule: "an unbroken line proves nothing", file: fate, from: `[evidence.isLineOver, `, to: `[true, ` },
   {

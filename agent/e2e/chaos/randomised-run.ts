@@ -14,7 +14,7 @@ import { isPassing } from "./crash-operations.ts";
 import { isLost } from "../../journal/intent-states.ts";
 import { type Books, disagreements, mayStayOpen } from "./consistency-check.ts";
 import { type FaultHost, startFaultHost } from "../rigs/restartable-agent.ts";
-import { type FaultTrace, inject, restoreAll } from "./fault-injection.ts";
+import { type FaultTrace, inject, restoreAll, runReconcile } from "./fault-injection.ts";
 import { accounts, hear, isRevisable, isSettled, newIntent, type WorkloadIntent } from "./workload.ts";
 
 /** One stretch of the run, which a seed makes again. */
@@ -53,7 +53,10 @@ export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd>
   const folder = mkdtempSync(join(tmpdir(), "tws-edge-faults-"));
   const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500, accounts });
   const hosts = Array.from({ length: agents }, (_, index) =>
-    startFaultHost(simulator, join(folder, `journal-${index}.db`), { clientId: index + 1 }),
+    startFaultHost(simulator, join(folder, `journal-${index}.db`), {
+      clientId: index + 1,
+      reconcileTimes: runReconcile,
+    }),
   );
   const trace: FaultTrace = { dayBeganAt: 0, refusedLate: new Set() };
   for (const host of hosts) {
