@@ -235,6 +235,35 @@ describe("an order in TWS's list of those that ended, which has no order ids", (
   });
 });
 
+describe("an order of another client under an id of ours", () => {
+  const shared = { orderId: 7, clientId: 9, orderRef: "" };
+
+  test("is not cancelled for one of ours that TWS does not show", async () => {
+    const fixture = await startBook();
+    const { simulator, book } = fixture;
+    const { ledger } = simulator.world;
+    await book.place(far, here);
+    for (const { request } of ledger.openOrders()) ledger.place({ ...request, ...shared });
+    await expect(book.cancelUnseen(7, { ...far, orderRef: "ag1:held back" }, here)).rejects.toMatchObject({
+      code: "order_not_changeable",
+      message: expect.stringMatching(/would cancel the order of API client 9 .* nothing was sent/),
+    });
+    expect(ledger.openOrders()).toHaveLength(2);
+  });
+
+  test("is not cancelled for one of ours that TWS has refused", async () => {
+    const { simulator, book } = await startBook();
+    const { ledger } = simulator.world;
+    const { orderId } = await book.place(far, here);
+    simulator.faults.refuseLate(orderId, "it is not allowed any more");
+    for (const { request } of ledger.completedOrders())
+      ledger.place({ ...request, ...shared, orderId, orderRef: "" });
+    await book.openOrders(context);
+    await book.cancel(orderId, context).catch(() => undefined);
+    expect(ledger.openOrders()).toMatchObject([{ request: { clientId: 9 } }]);
+  });
+});
+
 describe("order ids", () => {
   test("never go back, though TWS's own do after a restart", async () => {
     const { simulator, session, book } = await startBook();

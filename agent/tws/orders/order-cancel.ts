@@ -5,6 +5,29 @@ import { rejected, writeOnce } from "./order-context.ts";
 import type { OrderContext } from "./order-context.ts";
 import type { OrderRecord } from "./order-records.ts";
 
+/**
+ * TWS takes an id under which no order of ours works for that of any client, and cancels that one. Throws
+ * order_not_changeable while it lists such an order and not ours.
+ */
+async function requireOwn(
+  { lists, records, times }: OrderContext,
+  record: OrderRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { orderId, clientId } = record;
+  const rows = await lists.openOrders({ timeoutMs: times.listMs, signal }).catch(() => null);
+  // without a list by what is known: cancelling is possible while TWS lists nothing
+  const listed = rows === null ? records.all() : rows.flatMap((row) => records.of(row) ?? []);
+  if (rows !== null && listed.includes(record)) return;
+  const other = listed.find((one) => one.orderId === orderId && one.clientId !== clientId && !one.isFinal);
+  if (other === undefined) return;
+  throw new TwsError(
+    "order_not_changeable",
+    `TWS does not list order ${orderId} of this client, and would cancel the order of API client ${other.clientId} that has the same id; nothing was sent.`,
+    { nextStep: "Cancel it in TWS, or again when the other order has ended." },
+  );
+}
+
 const isWorking = ({ isFinal }: Pick<OrderRecord, "isFinal">): boolean => !isFinal;
 
 /**
@@ -23,6 +46,9 @@ export async function cancelOrder(
   // an Inactive order may be parked at TWS and come back, so its cancellation is sent
   const wasInactive = record.status === "Inactive";
   if (isFinal(record.status) && !wasInactive) return records.toOrder(record);
+  if (wasInactive || !record.acknowledged || records.isUncertain(record)) {
+    await requireOwn(orders, record, signal);
+  }
   const exchange = events.exchange(orderId);
   const told = (kind: "cancelled" | "not_found" | "not_cancellable") => exchange.notices.includes(kind);
   const unknown = (why: string) =>

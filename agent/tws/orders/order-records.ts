@@ -319,12 +319,12 @@ export function createOrderRecords(executions: Executions, clientId: number) {
       record.remarks = [...record.remarks.filter((remark) => remark.text !== text), { text, holds }];
     },
 
-    /** The order of this client with the id, the newest if TWS has used the id again. */
     isOwnId: (orderId: number): boolean => isOwnId(orderId),
     recogniseIds(isOwn: (orderId: number) => boolean): void {
       isOwnId = isOwn;
     },
 
+    /** The order of this client with the id, the newest if TWS has used the id again. */
     own: (orderId: number): OrderRecord | undefined => inOrder(byOrderId.of(orderId)).findLast(isOwn),
 
     /** The order with the id: this client's own; else, if it has had none, the only one of another client. */
