@@ -200,6 +200,7 @@ export function extrasOf(order: IbOrder): OrderExtras {
   return { carried: Object.fromEntries(carried), fixed: treated("fixed").map(([name]) => name) };
 }
 
+const treatmentByName: ReadonlyMap<string, Treatment> = new Map(Object.entries(treatments));
+
 /** A field that the library has and its types have not is not known to be harmless. */
-const treatmentOf = (name: string): Treatment =>
-  new Map<string, Treatment>(Object.entries(treatments)).get(name) ?? "fixed";
+const treatmentOf = (name: string): Treatment => treatmentByName.get(name) ?? "fixed";
