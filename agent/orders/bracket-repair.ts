@@ -95,18 +95,21 @@ async function cancelled(
 
 /**
  * Cancels an entry that TWS has not shown: it may hold it back, for somebody to let loose in its window. Returns what to
- * tell when it did; null when it knows of none, as is to be expected. Throws outcome_unknown when it does not say.
+ * tell when it did; null when it knows of none, as is to be expected. Throws outcome_unknown when it does not say, and
+ * order_not_changeable while another client's order would be cancelled in its place. `beforeWrite` is called right before
+ * the cancellation is written.
  */
 export async function cancelUnconfirmedEntry(
   { legs }: Intent,
   orderBook: OrderBook,
   signal: AbortSignal,
+  beforeWrite: () => void,
 ): Promise<TwsError | null> {
   const entry = entryOf(legs);
   const spec = entry?.sent ?? null;
   if (entry === undefined || spec === null) return null;
   try {
-    const order = await orderBook.cancelUnseen(entry.orderId, spec, signal);
+    const order = await orderBook.cancelUnseen(entry.orderId, spec, signal, beforeWrite);
     if (!hasEnded(order) || order.filled > 0) throw unknown(nameOf(entry));
     return new TwsError(
       "order_rejected",

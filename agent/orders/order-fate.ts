@@ -57,6 +57,7 @@ export type Doubt =
   | "positions_unread"
   | "positions_moved"
   | "shown_in_part"
+  | "id_shared"
   | "cancelling";
 
 export type Fate =

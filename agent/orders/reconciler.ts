@@ -307,8 +307,16 @@ export function createReconciler({
 
   async function withdraw(intent: Intent, { isPastDialogs }: FateEvidence): Promise<void> {
     const { intentId } = intent;
-    noteCancelling(intent);
-    const outcome = await cancelUnconfirmedEntry(intent, orderBook, closing.signal);
+    const beforeWrite = () => noteCancelling(intent);
+    const sighting = sightings.get(intentId);
+    let outcome: TwsError | null;
+    try {
+      outcome = await cancelUnconfirmedEntry(intent, orderBook, closing.signal, beforeWrite);
+    } catch (error) {
+      if (!(error instanceof TwsError) || error.code !== "order_not_changeable") throw error;
+      if (sighting !== undefined) sightings.set(intentId, { ...sighting, doubts: ["id_shared"] });
+      return probeAgain(intentId);
+    }
     if (outcome !== null) return refused(intent, outcome);
     // TWS knows no such order, so that nothing is being cancelled
     journal.notCancelling(intentId);

@@ -31,6 +31,8 @@ const doubtText: Readonly<Record<Doubt, string>> = {
   positions_unread: "TWS has not told its positions",
   positions_moved: "the position has moved without a fill that is listed",
   shown_in_part: "TWS shows a part of it",
+  id_shared:
+    "TWS may hold back its entry, which cannot be cancelled while an order of another API client works under the same id",
   cancelling: "the agent cancels its entry, which has no exits, and TWS has not confirmed that",
 };
 

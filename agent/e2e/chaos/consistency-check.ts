@@ -25,7 +25,7 @@ const Working = z.object({ orders: z.array(z.object({ permId: z.int(), status: z
 const plain = (status: string): string => (status === "PreSubmitted" ? "Submitted" : status);
 
 /** The end of an order's reference tells the leg of a bracket. */
-const intentOf = (ref: string): string => ref.replace(/:[PTS]$/, "");
+export const intentOf = (ref: string): string => ref.replace(/:[PTS]$/, "");
 
 /**
  * Compares what the callers were told, the agents' journals, trails and tools, and TWS's own ledger. Returns all that does
@@ -104,7 +104,8 @@ const linesOf = (trail: readonly AuditEntry[]): string[] =>
   trail.map(({ at, step, outcome }) => `${at} ${step} ${outcome}`);
 
 /** What is left open in an agent's journal, a trail that does not hold, and a list of working orders that is not TWS's. */
-async function wrongAgent({ simulator, trace }: Books, host: FaultHost): Promise<string[]> {
+async function wrongAgent(books: Books, host: FaultHost): Promise<string[]> {
+  const { simulator } = books;
   const journal = journalOf(host);
   const chain = journal.file.read(verifyChain);
   const working = new Map(simulator.world.ledger.openOrders().map((order) => [order.permId, order.status]));
@@ -113,7 +114,7 @@ async function wrongAgent({ simulator, trace }: Books, host: FaultHost): Promise
   return [
     ...journal
       .unfinished()
-      .filter((intent) => isLost(intent.state) && !mayStayOpen(intent.createdAt, trace))
+      .filter((intent) => isLost(intent.state) && !mayStayOpen(books, intent))
       .map(({ kind, intentId, state }) => `${kind} ${intentId} is still ${state}`),
     ...(chain === null ? [] : [`the audit chain is ${chain.fault} at ${chain.seq}`]),
     ...(shown === undefined ? [`open orders are answered with ${JSON.stringify(answer).slice(0, 300)}`] : []),
@@ -124,7 +125,17 @@ async function wrongAgent({ simulator, trace }: Books, host: FaultHost): Promise
 }
 
 /** What was sent before the lists of the day began is unknown for good, if nothing shows it; in Unix milliseconds. */
-export const mayStayOpen = (sentAt: number, { dayBeganAt }: FaultTrace): boolean => sentAt <= dayBeganAt;
+const isBeforeLists = (sentAt: number, { dayBeganAt }: FaultTrace): boolean => sentAt <= dayBeganAt;
+
+/**
+ * Nobody can say what became of it: it was sent before the lists of the day began, or its entry cannot be cancelled, since
+ * another client's order works under its id.
+ */
+export function mayStayOpen({ simulator, trace }: Books, { createdAt, legs }: Intent): boolean {
+  const isShared = ({ request: { orderId, clientId } }: Order) =>
+    legs.some((leg) => leg.orderId === orderId && leg.clientId !== clientId);
+  return isBeforeLists(createdAt, trace) || simulator.world.ledger.openOrders().some(isShared);
+}
 
 interface Taken {
   readonly order: Order;
@@ -223,7 +234,7 @@ function againstJournal(
   { state, kind, outcome, createdAt }: Intent,
   trace: FaultTrace,
 ): string[] {
-  if (isLost(state) && mayStayOpen(createdAt, trace)) return [];
+  if (isLost(state) && isBeforeLists(createdAt, trace)) return [];
   const isOpen = order.completedAt === null;
   // a bracket that failed may leave an exit, which its caller was told by name
   const { orderId } = order.request;
@@ -245,7 +256,7 @@ type Told = z.infer<typeof Status>;
 
 function againstTool(order: Order, told: Told, trace: FaultTrace): string[] {
   // how an order of an earlier day has ended no list shows any more
-  const isUnlisted = order.completedAt !== null && mayStayOpen(order.completedAt, trace);
+  const isUnlisted = order.completedAt !== null && isBeforeLists(order.completedAt, trace);
   if (isUnlisted && told.status === "Unknown") return [];
   // what is left of a bracket that was not placed is told as not working, whoever has ended it
   const isOver = order.status === "Cancelled" && told.status === "Inactive";

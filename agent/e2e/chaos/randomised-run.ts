@@ -12,7 +12,7 @@ import { trader } from "../../handlers/handlers.fixture.ts";
 import { fillBefore } from "./crash-matrix.ts";
 import { isPassing } from "./crash-operations.ts";
 import { isLost } from "../../journal/intent-states.ts";
-import { type Books, disagreements, mayStayOpen } from "./consistency-check.ts";
+import { type Books, disagreements, intentOf, mayStayOpen } from "./consistency-check.ts";
 import { type FaultHost, startFaultHost } from "../rigs/restartable-agent.ts";
 import { type FaultTrace, inject, restoreAll, runReconcile } from "./fault-injection.ts";
 import { accounts, hear, isRevisable, isSettled, newIntent, type WorkloadIntent } from "./workload.ts";
@@ -107,16 +107,20 @@ export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd>
  * Asks again for all that is open, until it is known. What was sent before TWS's lists began may stay unknown, as it must
  * then be told.
  */
-async function settle({ hosts, intents, trace }: Books, clock: () => number): Promise<string[]> {
+async function settle(books: Books, clock: () => number): Promise<string[]> {
+  const { hosts, intents } = books;
   const beganAt = clock();
   const isOpen = (intent: WorkloadIntent) => intent.isKeyed && !isSettled(intent);
-  const mustEnd = (intent: WorkloadIntent) => isOpen(intent) && !mayStayOpen(intent.firstAskedAt, trace);
+  const mustEnd = (intent: WorkloadIntent) => {
+    if (!isOpen(intent)) return false;
+    const { journal } = hostOf(hosts, intent).agent().orders;
+    const recorded = intent.refs.flatMap((ref) => journal.intent(intentOf(ref)) ?? []);
+    return !recorded.some((one) => mayStayOpen(books, one));
+  };
   const isAnyLost = () =>
     hosts.some((host) => {
       const { journal } = host.agent().orders;
-      return journal
-        .unfinished()
-        .some(({ state, createdAt }) => isLost(state) && !mayStayOpen(createdAt, trace));
+      return journal.unfinished().some((intent) => isLost(intent.state) && !mayStayOpen(books, intent));
     });
   const wrong: string[] = [];
   const askAll = (wanted: readonly WorkloadIntent[]) =>

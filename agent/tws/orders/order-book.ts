@@ -236,11 +236,16 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     },
 
     /** Cancels an order of this client that TWS may hold without having shown it: the entry of a bracket, held back. */
-    async cancelUnseen(orderId: number, spec: OrderSpec, signal: AbortSignal): Promise<Order> {
+    async cancelUnseen(
+      orderId: number,
+      spec: OrderSpec,
+      signal: AbortSignal,
+      beforeWrite?: () => void,
+    ): Promise<Order> {
       const known = records.own(orderId);
       const record = known ?? records.expect(orderId, spec);
       try {
-        return await cancelOrder(orders, record, signal);
+        return await cancelOrder(orders, record, signal, beforeWrite);
       } finally {
         if (known === undefined && !record.acknowledged) records.forget(record);
       }
