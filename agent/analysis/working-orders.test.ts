@@ -34,6 +34,10 @@ const order = (change: Partial<Order> & { readonly contract?: Partial<Order["con
 /** One dollar is 1, one euro 1.1; nobody knows the krona. Without a limit the worst is 50, but of B it is not known. */
 const claims = (...orders: readonly Order[]) =>
   claimsOf(orders, {
+    instrumentOf: async ({ contract: { symbol = "", secType = "", multiplier = null } }) =>
+      symbol === "LOST"
+        ? null
+        : { contract: { symbol, secType, multiplier }, priceMagnifier: symbol === "PENCE" ? 100 : 1 },
     rateOf: (currency) => ({ USD: 1, EUR: 1.1 })[currency] ?? null,
     worstOf: ({ limitPrice, contract: { symbol } }) =>
       Promise.resolve(limitPrice ?? (symbol === "B" ? null : 50)),
@@ -50,6 +54,7 @@ describe("a working purchase takes", () => {
       { limitPrice: 0.05, remaining: 2, contract: { secType: "OPT", multiplier: 100 } },
       10_00,
     ],
+    ["a hundredth of a price in pence", { limitPrice: 250, contract: { symbol: "PENCE" } }, 25_00],
     [
       "nothing of all currencies together, for one of them",
       { limitPrice: 1.08, remaining: 20_000, contract: { secType: "CASH", symbol: "EUR" } },
@@ -64,7 +69,12 @@ describe("a working purchase takes", () => {
     ["is in a currency without a rate", { limitPrice: 9, contract: { currency: "SEK" } }, /no rate for SEK/],
     ["is of a future", { limitPrice: 9, contract: { secType: "FUT", multiplier: 50 } }, /FUT/],
     ["is of a bond", { limitPrice: 99, contract: { secType: "BOND" } }, /BOND/],
-    ["is of an option without a multiplier", { limitPrice: 9, contract: { secType: "OPT" } }, /OPT/],
+    ["is of what TWS does not know", { limitPrice: 9, contract: { symbol: "LOST" } }, /what unit/],
+    [
+      "is of an option without a multiplier",
+      { limitPrice: 9, contract: { secType: "OPT" } },
+      /no multiplier/,
+    ],
   ] as const)("something that nobody can say when it %s", async (_, change, reason) => {
     const known = order({ orderId: 2, limitPrice: 5 });
     expect(await claims(order(change), known)).toMatchObject({

@@ -1,4 +1,6 @@
 import type { Order } from "../../shared/order.ts";
+import { valueOfTrade } from "../tws/contracts/contract-value.ts";
+import type { PricedInstrument } from "../tws/contracts/contract-value.ts";
 import { mapConcurrently } from "../call/concurrent-map.ts";
 import { centsUp } from "./rebalance.ts";
 import { sum } from "./statistics.ts";
@@ -19,7 +21,9 @@ export interface Claims {
 interface Prices {
   /** What one unit of a currency is worth in the account's; null where there is no rate. */
   readonly rateOf: (currency: string) => number | null;
-  /** The highest price at which a purchase can trade, in the currency of the contract; null where nobody can say. */
+  /** What an order is of; null where TWS does not say. */
+  readonly instrumentOf: (order: Order) => Promise<PricedInstrument | null>;
+  /** The highest price at which a purchase can trade, as quotes say it; null where nobody can say. */
   readonly worstOf: (order: Order) => Promise<number | null>;
 }
 
@@ -53,22 +57,21 @@ export async function claimsOf(orders: readonly Order[], prices: Prices): Promis
   };
 }
 
-async function costOf(order: Order, { rateOf, worstOf }: Prices): Promise<Cost> {
+/** A purchase of these takes the value of its price in cash. */
+const paidInFull: ReadonlySet<string> = new Set(["STK", "CRYPTO", "OPT", "FOP", "WAR"]);
+
+async function costOf(order: Order, { rateOf, instrumentOf, worstOf }: Prices): Promise<Cost> {
   const { secType = "", currency = "" } = order.contract;
   // what one currency loses the other gains, and cash is that of all currencies
   if (secType === "CASH") return { cents: 0 };
-  const units = unitsOf(order);
-  if (units === null) return { reason: `the cash that ${secType} takes does not follow from its price` };
+  if (!paidInFull.has(secType))
+    return { reason: `the cash that ${secType} takes does not follow from its price` };
   const rate = rateOf(currency);
   if (rate === null) return { reason: `TWS gives no rate for ${currency}` };
   const price = await worstOf(order);
   if (price === null) return { reason: "it has no limit, and TWS gives no price for it" };
-  return { cents: centsUp(Math.max(0, price) * order.remaining * units * rate) };
-}
-
-/** How many of what a price is of are in one of the quantity; null where a price does not say what is paid. */
-function unitsOf({ contract: { secType, multiplier } }: Order): number | null {
-  if (secType === "STK" || secType === "CRYPTO") return 1;
-  if (secType === "OPT" || secType === "FOP" || secType === "WAR") return multiplier ?? null;
-  return null;
+  const instrument = await instrumentOf(order);
+  if (instrument === null) return { reason: "TWS does not say in what unit its price is" };
+  const value = valueOfTrade(instrument, { quantity: order.remaining, price: Math.max(0, price), rate });
+  return value.kind === "value" ? { cents: centsUp(value.amount) } : { reason: value.why };
 }

@@ -3,7 +3,7 @@ import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { marketDataTools } from "../../shared/tools/market-data.ts";
-import { describeSelector, resolveContract } from "../tws/contracts/contracts.ts";
+import { describeSelector, resolveContract, resolveDetails } from "../tws/contracts/contracts.ts";
 import { depthSnapshot } from "../tws/market-data/depth.ts";
 import { fundamentalReport } from "../tws/market-data/fundamentals.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
@@ -68,11 +68,14 @@ export function createMarketDataHandlers({
     const request = { ...requestOf(context), timeoutMs: Math.min(quoteMs, context.twsTimeoutMs) };
     let contract: QuoteRow["contract"] = null;
     try {
-      contract = await resolveContract(session, selector, request);
+      const details = await resolveDetails(session, selector, request);
+      ({ contract } = details);
+      const { priceMagnifier } = details;
       const { quote, asOf } = await quotes.snapshot(contract, request);
       return {
         symbol: symbol ?? contract.symbol,
         contract,
+        ...(priceMagnifier !== 1 && { priceMagnifier }),
         quote,
         asOf,
         ageMs: ageOf(quote),

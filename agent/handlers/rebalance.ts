@@ -16,7 +16,9 @@ import type { Line, Plan, Trade } from "../analysis/rebalance.ts";
 import { claimsOf } from "../analysis/working-orders.ts";
 import type { Claims } from "../analysis/working-orders.ts";
 import { resolveAccount } from "../limits/limits.ts";
+import { priceOfValue, valueOfTrade } from "../tws/contracts/contract-value.ts";
 import { resolveDetails } from "../tws/contracts/contracts.ts";
+import type { ContractDetails } from "../tws/contracts/translate.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 
@@ -26,8 +28,9 @@ type Input = InputOf<Tool>;
 /** A line with what it takes to write an order for it. */
 interface Row extends Line {
   readonly contract: Partial<Contract>;
+  readonly priceMagnifier: number;
   readonly dataType: string;
-  /** In the instrument's own currency. */
+  /** As quotes and orders say it, which may be in parts of the currency. */
   readonly buyLimit: number;
   readonly sellLimit: number;
 }
@@ -63,7 +66,8 @@ type Deps = Pick<HandlerDeps, "session" | "orderBook" | "quotes" | "limits" | "n
 /** ibkr_plan_rebalance: reads the account, the working orders and the prices, and leaves the sums to analysis. */
 export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now }: Deps) => {
   /** Null when there is neither a quote nor a valuation of TWS. */
-  async function priceOf(contract: Contract, known: number | null, context: CallContext) {
+  async function priceOf(details: ContractDetails, unitValue: number | null, context: CallContext) {
+    const { contract } = details;
     const request = { ...requestOf(context), timeoutMs: Math.min(quoteMs, context.twsTimeoutMs) };
     try {
       const { quote } = await quotes.snapshot(contract, request);
@@ -75,6 +79,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     } catch (error) {
       if (!(error instanceof TwsError) || context.signal.aborted) throw error;
     }
+    const known = unitValue === null ? null : priceOfValue(details, unitValue);
     if (known === null || known <= 0) return null;
     return { bid: known, ask: known, mark: known, dataType: "portfolio" } satisfies Price;
   }
@@ -96,14 +101,25 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     }
   }
 
+  /** Null when TWS does not know it any more. */
+  async function instrumentOf({ contract: { conId } }: Order, context: CallContext) {
+    try {
+      return await resolveDetails(session, { conId }, requestOf(context));
+    } catch (error) {
+      if (!(error instanceof TwsError) || context.signal.aborted) throw error;
+      return null;
+    }
+  }
+
   async function rowFor(target: TargetPosition, state: AccountState, claims: Claims, context: CallContext) {
-    const { contract: partial, targetPercent, held, marketPrice, unitValue } = target;
+    const { contract: partial, targetPercent, held, unitValue } = target;
     const isStock = partial.secType === "STK";
     const rate = state.rateOf(partial.currency ?? "");
     const valued = (unitValue ?? 0) * (rate ?? 0);
     const offered = claims.offered.get(partial.conId ?? 0)?.quantity ?? 0;
     const still = (blocked: string): Row => ({
       contract: partial,
+      priceMagnifier: 1,
       held,
       offered,
       targetPercent,
@@ -124,13 +140,24 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       return still("it has working orders; cancel them or wait until they are done");
     const details = await resolveDetails(session, { conId }, requestOf(context));
     const { contract, minTick, minSize, sizeIncrement } = details;
-    const price = await priceOf(contract, marketPrice, context);
+    const price = await priceOf(details, unitValue, context);
     if (price === null) return still("TWS gives no price for it");
+    const worthOf = (one: number, of = rate): number | null => {
+      const value = valueOfTrade(details, { quantity: 1, price: one, rate: of });
+      return value.kind === "value" ? value.amount : null;
+    };
+    const [low, high] = [worthOf(price.bid, 1), worthOf(price.ask, 1)];
+    if (low === null || high === null) return still("its value does not follow from its price");
+    if (unitValue !== null && !agrees(unitValue, low, high))
+      return still(
+        `TWS says that one is worth ${figure(unitValue)} ${contract.currency}, and by its quote it is ${figure(low)} to ${figure(high)}`,
+      );
     const buyLimit = onTick(price.ask, minTick, Math.ceil);
     const sellLimit = onTick(price.bid, minTick, Math.floor);
     if (sellLimit <= 0) return still("its price is below one tick");
     const row: Row = {
       contract,
+      priceMagnifier: details.priceMagnifier,
       held,
       offered,
       targetPercent,
@@ -140,9 +167,9 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       dataType: price.dataType,
       buyLimit,
       sellLimit,
-      mark: price.mark * rate,
-      ask: buyLimit * rate,
-      bid: sellLimit * rate,
+      mark: worthOf(price.mark) ?? 0,
+      ask: worthOf(buyLimit) ?? 0,
+      bid: worthOf(sellLimit) ?? 0,
       commission: (quantity, value) => commissionAtMost(contract.currency, quantity, value / rate) * rate,
     };
     return row;
@@ -164,6 +191,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     requireDistinct(targets);
     const claims = await claimsOf(orders, {
       rateOf: (currency) => state.rateOf(currency),
+      instrumentOf: (order) => instrumentOf(order, context),
       worstOf: (order) => worstOf(order, context),
     });
     const targetPositions = targetPositionsOf(targets, state, input.others);
@@ -198,7 +226,6 @@ interface TargetPosition {
   readonly contract: Partial<Contract>;
   readonly targetPercent: number | null;
   readonly held: number;
-  readonly marketPrice: number | null;
   /** Of one of quantity, in its own currency: a contract's multiplier is in it, and that prices of bonds are percents. */
   readonly unitValue: number | null;
 }
@@ -245,7 +272,6 @@ function targetPositionsOf(
         contract,
         targetPercent: percent,
         held: holding?.position ?? 0,
-        marketPrice: holding?.marketPrice ?? null,
         unitValue: holding === undefined ? null : unitValueOf(holding),
       };
     }),
@@ -255,11 +281,18 @@ function targetPositionsOf(
         contract: holding.contract,
         targetPercent: others === "sell" && holding.contract.secType === "STK" ? 0 : null,
         held: holding.position,
-        marketPrice: holding.marketPrice,
         unitValue: unitValueOf(holding),
       })),
   ];
 }
+
+/** How far TWS's own valuation may lie from the quote: it is up to some minutes old, and delayed quotes are older. */
+const valueSlack = 0.1;
+
+const agrees = (unitValue: number, low: number, high: number): boolean =>
+  unitValue >= low * (1 - valueSlack) && unitValue <= high * (1 + valueSlack);
+
+const figure = (amount: number): string => String(Number(amount.toPrecision(6)));
 
 function onTick(price: number, minTick: number | null, round: (value: number) => number): number {
   const tick = minTick ?? 0.01;
@@ -353,6 +386,11 @@ function assumptionsOf(plan: Plan<Row>, { currency }: AccountState, claims: Clai
   );
   const untimely = plan.trades.some(({ line }) => line.dataType !== "live");
   const untold = plan.leftAlone.length - mostRows;
+  const inParts = plan.trades.flatMap(({ line: { contract, priceMagnifier } }) =>
+    priceMagnifier === 1
+      ? []
+      : `${contract.symbol ?? ""} is quoted in 1/${priceMagnifier} ${contract.currency ?? ""}`,
+  );
   return [
     "Every order fills whole at its limit, sales before purchases; taxes and margin are not looked at.",
     ...(foreign.size > 0
@@ -360,6 +398,7 @@ function assumptionsOf(plan: Plan<Row>, { currency }: AccountState, claims: Clai
           `Orders in ${[...foreign].join(", ")} use TWS's exchange rate; no currency is converted by this plan.`,
         ]
       : []),
+    ...(inParts.length > 0 ? [`${inParts.join(", ")}; limitPrice is so too, and value is not.`] : []),
     ...(untimely ? ["Some prices are not live (dataType): ask for quotes again before placing."] : []),
     ...claimsInWords(claims, currency),
     ...(untold > 0

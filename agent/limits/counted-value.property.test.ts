@@ -129,7 +129,7 @@ function startWorld(seed: number, bounds: Bounds) {
   };
   const readings: Readings = {
     money: async () => ({ currency: "USD", rateOf: async (currency) => (currency === "USD" ? 1 : null) }),
-    contract: async (conId) => contractOf(conId),
+    instrument: async (conId) => ({ contract: contractOf(conId), priceMagnifier: 1 }),
     quote: async (conId) => quoteOf(conId),
   };
 

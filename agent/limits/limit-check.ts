@@ -1,4 +1,3 @@
-import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
 import { modeOf } from "../../shared/status.ts";
@@ -8,7 +7,8 @@ import { unapprovedValueOf, usageOf } from "../journal/usage.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Assessment, CheckedOrder, LimitGuard, LimitReport, ProposedOrder } from "./proposed-order.ts";
 import type { QuoteStreams, RequestContext, TwsSession } from "../tws/session/api.ts";
-import { resolveContract } from "../tws/contracts/contracts.ts";
+import { resolveDetails } from "../tws/contracts/contracts.ts";
+import type { ContractDetails } from "../tws/contracts/translate.ts";
 import type { OrderBook } from "../tws/orders/order-book.ts";
 import { amountText, isAbove } from "./amounts.ts";
 import type { LossWatch } from "./loss-watch.ts";
@@ -56,15 +56,18 @@ export function createLimitGuard(deps: GuardDeps): LimitGuard {
   });
 
   function readingsFor(account: string, context: RequestContext): Readings {
-    const contracts = new Map<number, Promise<Contract>>();
+    const instruments = new Map<number, Promise<ContractDetails>>();
     const quoted = new Map<number, Promise<Quote>>();
-    const contract = (conId: number) =>
-      once(contracts, conId, () => resolveContract(session, { conId }, context));
+    const instrument = (conId: number) =>
+      once(instruments, conId, () => resolveDetails(session, { conId }, context));
     return {
       money: () => moneyOf(account, context),
-      contract,
+      instrument,
       quote: (conId) =>
-        once(quoted, conId, async () => (await quotes.snapshot(await contract(conId), context)).quote),
+        once(quoted, conId, async () => {
+          const { contract } = await instrument(conId);
+          return (await quotes.snapshot(contract, context)).quote;
+        }),
     };
   }
 

@@ -55,7 +55,7 @@ test("a loss that reaches the limit stops new orders in between, and the stop is
   await vi.waitFor(() => expect(limited.killSwitch.state()).not.toBeNull(), 5_000);
   expect(limited.killSwitch.state()).toMatchObject({ by: "loss" });
   expect(limited.killSwitch.state()?.reason).toMatch(
-    /^DU1234567 has lost .* today; LIMIT_DAY_LOSS is [\d.]+$/,
+    /^DU1234567 has lost .* today; LIMIT_DAY_LOSS is [\d,.]+$/,
   );
   expect(limited.journal.audit.after(0, 10)).toMatchObject([{ step: "frozen", outcome: "by loss" }]);
   // lifting the stop brings nothing back while the loss stands

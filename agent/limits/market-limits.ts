@@ -1,10 +1,10 @@
-import type { Contract } from "../../shared/contract.ts";
 import type { Quote } from "../../shared/events.ts";
 import { mapConcurrently } from "../call/concurrent-map.ts";
 import { limitNames } from "./limits.ts";
 import type { Bounds, Finding } from "./limits.ts";
 import type { CheckedOrder } from "./proposed-order.ts";
 import { amountText, isAbove, toCents } from "./amounts.ts";
+import type { ContractDetails } from "../tws/contracts/translate.ts";
 import type { Money } from "./exchange-rates.ts";
 import { nameOf } from "./order-rules.ts";
 import { noPrice, requireKnownKind, requireKnownTerms, unknowable, valueOrder } from "./valuation.ts";
@@ -14,7 +14,7 @@ import { hasStatedPrice, middleOf, statedPrices, unknownPrice } from "./worst-pr
 /** What limits read of TWS for the orders of one call, each thing once. */
 export interface Readings {
   money(): Promise<Money>;
-  contract(conId: number): Promise<Contract>;
+  instrument(conId: number): Promise<Pick<ContractDetails, "contract" | "priceMagnifier">>;
   quote(conId: number): Promise<Quote>;
 }
 
@@ -42,7 +42,7 @@ export async function distanceFindings(
     const why = unknownPrice(terms);
     if (why !== null) throw unknowable(why);
     const { conId } = terms.contract;
-    requireKnownKind(terms.contract.secType ?? (await readings.contract(conId)).secType);
+    requireKnownKind(terms.contract.secType ?? (await readings.instrument(conId)).contract.secType);
     if (!hasStatedPrice(terms)) return [];
     const market = middleOf(await readings.quote(conId));
     if (market === null) throw noPrice(nameOf(terms.contract));
@@ -67,8 +67,8 @@ export async function valuesOf(orders: readonly CheckedOrder[], readings: Readin
   const money = await readings.money();
   const values = await mapConcurrently(orders, atOnce, async (order) => {
     const { conId } = order.spec.contract;
-    const contract = await readings.contract(conId);
-    return valueOrder(order, { contract, money, quote: () => readings.quote(conId) });
+    const { contract, priceMagnifier } = await readings.instrument(conId);
+    return valueOrder(order, { contract, priceMagnifier, money, quote: () => readings.quote(conId) });
   });
   return { currency: money.currency, values };
 }

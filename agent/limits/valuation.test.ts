@@ -30,6 +30,7 @@ const rates = new Map([
 
 const basisOf = (contract: Contract, prices: Partial<typeof emptyQuote> = { bid: 199, ask: 200 }): Basis => ({
   contract,
+  priceMagnifier: contract.symbol === "PENCE" ? 100 : 1,
   money: { currency: "USD", rateOf: async (currency) => rates.get(currency) ?? null },
   quote: async () => ({ ...emptyQuote, ...prices }),
 });
@@ -54,6 +55,8 @@ describe("an order for ten at a limit of 100 comes to", () => {
     ["1,000 in dollars", { currency: "USD" }, 1_000],
     ["1,160 in euros", { currency: "EUR" }, 1_160],
     ["6.50 in yen", { currency: "JPY" }, 6.5],
+    ["11.60 where its price is in cents of a euro", { currency: "EUR", symbol: "PENCE" }, 11.6],
+    ["its notional for futures in cents", { secType: "FUT", multiplier: 5_000, symbol: "PENCE" }, 50_000],
     ["its premium for options", { secType: "OPT", multiplier: 100 }, 100_000],
     ["its premium in euros", { secType: "OPT", multiplier: 100, currency: "EUR" }, 116_000],
     ["its premium for options on futures", { secType: "FOP", multiplier: 50 }, 50_000],

@@ -2,7 +2,8 @@ import type { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { Quote } from "../../shared/events.ts";
 import type { CheckedOrder } from "./proposed-order.ts";
-import { isBond } from "../tws/contracts/bond-facts.ts";
+import { valueOfTrade, whyWithoutValue } from "../tws/contracts/contract-value.ts";
+import type { PricedInstrument, PriceValue } from "../tws/contracts/contract-value.ts";
 import { toCents } from "./amounts.ts";
 import type { Money } from "./exchange-rates.ts";
 import type { OrderSpec } from "../tws/orders/order-wire.ts";
@@ -12,6 +13,7 @@ import type { PriceTerms } from "./worst-price.ts";
 /** What the value of an order rests on. */
 export interface Basis {
   readonly contract: Contract;
+  readonly priceMagnifier: PricedInstrument["priceMagnifier"];
   readonly money: Money;
   readonly quote: () => Promise<Quote>;
 }
@@ -23,9 +25,6 @@ export interface OrderValue {
   /** All that the order comes to, if it adds anything. Null only for a reduction of a position that has no price. */
   readonly whole: number | null;
 }
-
-/** A bond is traded in units of 1,000 of face value, and its price is in percent. */
-const bondUnit = 1_000 / 100;
 
 /**
  * Throws `unknowable` when a price, a rate or a multiplier that the value needs cannot be had. Of exits only what they
@@ -89,14 +88,20 @@ export function requireKnownTerms(spec: OrderSpec): void {
 /** One of quantity at the worst price of the order, in the account's currency. */
 async function unitValue(terms: PriceTerms, basis: Basis): Promise<number> {
   const { contract, money } = basis;
-  const units = unitsOf(contract);
+  requireValue(valueOfTrade(basis, { quantity: 1, price: 0, rate: 1 }));
   const rate = await money.rateOf(contract.currency);
   // a quantity of EUR.USD is of EUR
   const own = contract.secType === "CASH" ? await money.rateOf(contract.symbol) : null;
   if (rate === null && own !== null) return own;
   if (rate === null)
     throw new NoPriceError(`TWS gives no rate from ${contract.currency} to ${money.currency}`);
-  return Math.max(own ?? 0, units * (await priceOf(terms, basis)) * rate);
+  const price = await priceOf(terms, basis);
+  return Math.max(own ?? 0, requireValue(valueOfTrade(basis, { quantity: 1, price, rate })));
+}
+
+function requireValue(value: PriceValue): number {
+  if (value.kind === "value") return value.amount;
+  throw unknowable(value.why);
 }
 
 async function priceOf(terms: PriceTerms, { contract, quote }: Basis): Promise<number> {
@@ -116,35 +121,11 @@ async function priceOf(terms: PriceTerms, { contract, quote }: Basis): Promise<n
 
 export const noPrice = (name: string): Error => new NoPriceError(`TWS has no price of ${name}`);
 
-/** How many of what a price is of are in one of the quantity. Throws `unknowable` for what has no such number. */
-function unitsOf({
-  secType,
-  multiplier,
-  symbol,
-}: Pick<Contract, "secType" | "multiplier" | "symbol">): number {
-  if (isBond(secType)) return bondUnit;
-  switch (secType) {
-    case "STK":
-    case "CASH":
-    case "CRYPTO":
-    case "CFD":
-    case "FUND":
-    case "CMDTY":
-      return multiplier !== null && multiplier > 0 ? multiplier : 1;
-    case "OPT":
-    case "FOP":
-    case "FUT":
-    case "WAR":
-      if (multiplier !== null && multiplier > 0) return multiplier;
-      throw unknowable(`TWS gives no multiplier of ${symbol}`);
-    default:
-      throw unknowable(`the value of ${secType} does not follow from its price`);
-  }
-}
-
 /** Throws `unknowable` for a security type whose value does not follow from its price. */
-export const requireKnownKind = (secType: string): void =>
-  void unitsOf({ secType, multiplier: 1, symbol: "" });
+export function requireKnownKind(secType: string): void {
+  const why = whyWithoutValue(secType);
+  if (why !== null) throw unknowable(why);
+}
 
 /** Why a limit cannot be checked; `notChecked` makes a refusal of it. */
 class UnknowableError extends Error {

@@ -28,6 +28,7 @@ const search = {
 const details = {
   longName: z.string().nullable().describe("Company or product"),
   minTick: z.number().nullable().describe("Smallest price step; the market rule may be coarser"),
+  priceMagnifier: z.number().describe("Parts of the currency that prices count: 100 for pence, 1 usually"),
   timeZoneId: z.string().nullable().describe("Zone of the hours"),
   tradingHours: z.string().nullable().describe("All sessions, yyyymmdd:hhmm-yyyymmdd:hhmm;…"),
   liquidHours: z.string().nullable().describe("Regular sessions"),

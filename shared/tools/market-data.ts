@@ -6,6 +6,8 @@ import { defineTool, pageInput, pageOutput } from "./define.ts";
 const QuoteRow = z.object({
   symbol: z.string(),
   contract: Contract.nullable(),
+  /** How many parts of its currency the prices count, where not 1: 100 for pence. */
+  priceMagnifier: z.number().optional(),
   quote: Quote.nullable(),
   /** When the quote was complete, ISO 8601; null with an error. */
   asOf: z.string().nullable(),
@@ -61,7 +63,7 @@ export const marketDataTools = {
       quotes: z
         .array(QuoteRow)
         .describe(
-          "In the order asked: symbol, contract, quote, asOf, ageMs, change and changePercent from the previous close, dataType, error. A quote has bidAskAt and lastAt (when TWS sent bid or ask, when the last trade was), openInterest",
+          "In the order asked: symbol, contract, priceMagnifier where prices are in pence or cents, quote, asOf, ageMs, change and changePercent from the previous close, dataType, error. A quote has bidAskAt and lastAt (when TWS sent bid or ask, when the last trade was), openInterest",
         ),
       count: z.int().describe("Rows, those with an error included"),
       ...pageOutput,

@@ -171,7 +171,7 @@ test("values a Canadian stock through the exchange rate", () => {
   expect(value(world, "CashBalance", "CAD")).toBeLessThan(0);
 });
 
-test("starts a new day at midnight in New York with nothing realized and nothing executed", () => {
+test("starts a new day at midnight in New York, with nothing realized and nothing executed", () => {
   const { world, place, pass, moveTo } = createFixture();
   const { ledger, market } = world;
   place({ quantity: 10, action: "SELL" });
@@ -180,26 +180,43 @@ test("starts a new day at midnight in New York with nothing realized and nothing
   expect(ledger.executions()).toHaveLength(1);
   moveTo(Date.UTC(2026, 10, 24, 5));
   pass(0);
-  expect(ledger.pnl(testAccount)).toMatchObject({ daily: 0, realized: 0 });
+  expect(ledger.pnl(testAccount)).toMatchObject({ realized: 0 });
   expect(ledger.executions()).toEqual([]);
   expect(ledger.completedOrders()).toEqual([]);
   pass(3_600_000);
-  const then = market.quote(apple, Date.UTC(2026, 10, 24, 5)).last ?? 0;
-  const now = market.quote(apple, world.now()).last ?? 0;
-  expect(ledger.pnlSingle(testAccount, 265598)?.daily).toBeCloseTo(90 * (now - then), 2);
+  const { last, close } = market.quote(apple, world.now());
+  expect(ledger.pnlSingle(testAccount, 265598)?.daily).toBeCloseTo(90 * ((last ?? 0) - close), 2);
 });
 
-test("counts daily profit from midnight, trades and commissions included", () => {
+test("counts daily profit from the previous close, trades and commissions included", () => {
   const { world, place, pass, heard } = createFixture();
   place({ quantity: 50 });
   pass(7_200_000);
   place({ quantity: 120, action: "SELL" });
   const fills = heard().flatMap((event) => (event.type === "execution" ? [event.execution] : []));
   const apple = instrumentOf(world, 265598);
-  const start = world.market.quote(apple, Date.UTC(2026, 10, 23, 5)).last ?? 0;
-  const now = world.market.quote(apple, world.now()).last ?? 0;
+  const { last, close: start } = world.market.quote(apple, world.now());
+  const now = last ?? 0;
   const flows = fills.reduce((total, fill) => total - spent(fill) - fill.commission, 0);
   expect(world.ledger.pnlSingle(testAccount, 265598)?.daily).toBeCloseTo(30 * now - 100 * start + flows, 2);
+});
+
+test("has the sign of the day's change where the market opens with a gap", () => {
+  const { world, pass, moveTo } = createFixture();
+  const held = { apple: 265598, microsoft: 272093, fund: 756733 };
+  let gaps = 0;
+  for (let day = 0; day < 12; day += 1) {
+    // ten minutes after the opening bell
+    moveTo(Date.UTC(2026, 10, 23 + day, 14, 40));
+    pass(0);
+    for (const conId of Object.values(held)) {
+      const { last, close, open } = world.market.quote(instrumentOf(world, conId), world.now());
+      const change = (last ?? 0) - close;
+      if (Math.sign(change) !== Math.sign((last ?? 0) - open)) gaps += 1;
+      expect(Math.sign(world.ledger.pnlSingle(testAccount, conId)?.daily ?? 0)).toBe(Math.sign(change));
+    }
+  }
+  expect(gaps).toBeGreaterThan(0);
 });
 
 test("adds up to the account's profit what each position tells", () => {

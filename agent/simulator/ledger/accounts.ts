@@ -8,7 +8,7 @@ import type { Market } from "../model/market.ts";
 import type { Micros } from "./money.ts";
 import { micros, toAmount } from "./money.ts";
 import type { DayStart, Marks } from "./valuation.ts";
-import { bookPnl, holdingPnl, marksAt, positionOf, startDay, worthOf } from "./valuation.ts";
+import { bookPnl, holdingPnl, marksAt, marksAtClose, positionOf, startDay, worthOf } from "./valuation.ts";
 
 const startCash = 1_000_000;
 const boughtDaysAgo = 60;
@@ -58,7 +58,7 @@ export function createAccounts({ names, universe, market, now }: AccountsOptions
   for (const book of books.values()) days.set(book.account, startDay(book, createdAt));
 
   const marks = (): Marks => marksAt(universe, market, now());
-  const marksThen = (day: DayStart) => marksAt(universe, market, day.at);
+  const marksThen = (day: DayStart) => marksAtClose(universe, market, day.at);
 
   function roll(): number {
     let since = 0;

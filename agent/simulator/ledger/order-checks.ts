@@ -43,6 +43,13 @@ export function refusalOf(request: OrderRequest, accounts: readonly string[], at
     const text = `Order rejected - reason:The minimum order size of this bond is ${instrument.minSize}.`;
     return { code: 201, text };
   }
+  if (
+    instrument.secType === "STK" &&
+    instrument.minSize > 1 &&
+    !Number.isInteger(quantity / instrument.minSize)
+  ) {
+    return { code: 355, text: "Order size does not conform to market rule." };
+  }
   // the least of a bond is not its step
   if (!Number.isInteger(instrument.secType === "BOND" ? quantity : quantity / instrument.minSize)) {
     return {

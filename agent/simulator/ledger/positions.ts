@@ -46,7 +46,7 @@ function addCash(book: Book, currency: string, amount: Micros): void {
 /** Value of a quantity at a price, in the instrument's currency. */
 export function valueOf(instrument: Instrument, quantity: number, price: number): Micros {
   const unit = instrument.secType === "BOND" ? bondUnit : (instrument.multiplier ?? 1);
-  return micros(quantity * price * unit);
+  return micros((quantity * price * unit) / instrument.priceMagnifier);
 }
 
 /** Books a fill; the realized profit of the part that closes, null when none does. */

@@ -35,6 +35,14 @@ export function marksAt(universe: Universe, market: Market, at: number): Marks {
   };
 }
 
+/** What a day's profit is measured from: the previous close of each instrument at an instant, and the rates of then. */
+export function marksAtClose(universe: Universe, market: Market, at: number): Marks {
+  return {
+    ...marksAt(universe, market, at),
+    price: (instrument) => market.quote(instrument, at).close,
+  };
+}
+
 export function positionOf(account: string, holding: Holding, marks: Marks): Position {
   const { instrument, quantity, cost, realized } = holding;
   const marketPrice = marks.price(instrument);
@@ -44,7 +52,8 @@ export function positionOf(account: string, holding: Holding, marks: Marks): Pos
     instrument,
     quantity,
     avgCost: quantity === 0 ? 0 : Math.round((toAmount(cost) / quantity) * 1e6) / 1e6,
-    marketPrice,
+    // quotes are in parts of the currency, and an account in the currency
+    marketPrice: marketPrice / instrument.priceMagnifier,
     marketValue: toCents(value),
     unrealizedPnl: toCents(value - cost),
     realizedPnl: toCents(realized),
@@ -78,7 +87,7 @@ function unrealizedAtStart(day: DayStart, conId: number, marksThen: Marks): Micr
   return unrealized;
 }
 
-/** Profit of one holding in its own currency; daily is what was realized plus how the unrealized changed since the day began. */
+/** Profit of one holding in its own currency; daily is what was realized plus how the unrealized changed since the close of the day before. */
 export function holdingPnl(holding: Holding, day: DayStart, marks: Marks, marksThen: Marks): Pnl {
   const { instrument, quantity, cost, realized } = holding;
   const unrealized = quantity === 0 ? 0 : valueOf(instrument, quantity, marks.price(instrument)) - cost;

@@ -9,7 +9,7 @@ import {
   zonedAt,
 } from "../time/calendar.ts";
 import type { Hours } from "./hours.ts";
-import { cmeHours, nymexHours } from "./hours.ts";
+import { cmeHours, grainHours, nymexHours } from "./hours.ts";
 import type { Listing, Motion } from "./instruments.ts";
 import { blankFields, marketTerm, orderTypes } from "./instruments.ts";
 
@@ -18,6 +18,8 @@ interface Product {
   readonly name: string;
   readonly exchange: string;
   readonly multiplier: number;
+  /** 100 where prices are in cents. */
+  readonly priceMagnifier: number;
   readonly tick: number;
   readonly rule: number;
   readonly hours: Hours;
@@ -53,12 +55,17 @@ function crudeExpiry(year: number, month: number): number {
   return day;
 }
 
+/** Corn stops the working day before the 15th of the month of delivery. */
+const grainExpiry = (year: number, month: number): number =>
+  tradingDayOnOrBefore(dayOfParts(year, month, 15) - 1);
+
 const products: readonly Product[] = [
   {
     symbol: "ES",
     name: "E-mini S&P 500",
     exchange: "CME",
     multiplier: 50,
+    priceMagnifier: 1,
     tick: 0.25,
     rule: 67,
     hours: cmeHours,
@@ -78,6 +85,7 @@ const products: readonly Product[] = [
     name: "E-mini NASDAQ 100",
     exchange: "CME",
     multiplier: 20,
+    priceMagnifier: 1,
     tick: 0.25,
     rule: 67,
     hours: cmeHours,
@@ -97,6 +105,7 @@ const products: readonly Product[] = [
     name: "Light Sweet Crude Oil",
     exchange: "NYMEX",
     multiplier: 1000,
+    priceMagnifier: 1,
     tick: 0.01,
     rule: 28,
     hours: nymexHours,
@@ -110,6 +119,26 @@ const products: readonly Product[] = [
     dailyVolume: 320_000,
     displayed: 20,
     category: "Energy",
+  },
+  {
+    symbol: "ZC",
+    name: "Corn Futures",
+    exchange: "CBOT",
+    multiplier: 5000,
+    priceMagnifier: 100,
+    tick: 0.25,
+    rule: 155,
+    hours: grainHours,
+    every: 3,
+    listed: 5,
+    expiry: grainExpiry,
+    expiryMinute: 12 * 60 + 30,
+    underlying: null,
+    motion: { base: 438, drift: 0, terms: [{ stream: "corn", weight: 0.26 }] },
+    carry: 0.04,
+    dailyVolume: 180_000,
+    displayed: 90,
+    category: "Agriculture",
   },
 ];
 
@@ -142,6 +171,7 @@ function contract(product: Product, id: number, year: number, month: number): Li
       localSymbol: `${product.symbol}${monthLetters.charAt(month - 1)}${year % 10}`,
       tradingClass: product.symbol,
       multiplier: product.multiplier,
+      priceMagnifier: product.priceMagnifier,
       expiration: dateText(expiry),
       contractMonth,
       longName: product.name,

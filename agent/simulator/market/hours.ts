@@ -38,6 +38,26 @@ export const stockHours: Hours = {
   holidays: "exchange",
   earlyClose: clock(13),
 };
+export const londonHours: Hours = {
+  ...stockHours,
+  zone: "GB-Eire",
+  regular: [clock(8), clock(16, 30)],
+  extended: [clock(8), clock(16, 30)],
+  holidays: "none",
+  earlyClose: null,
+};
+export const hongKongHours: Hours = {
+  ...londonHours,
+  zone: "Hongkong",
+  regular: [clock(9, 30), clock(16)],
+  extended: [clock(9, 30), clock(16)],
+};
+export const tokyoHours: Hours = {
+  ...londonHours,
+  zone: "Japan",
+  regular: [clock(9), clock(15, 30)],
+  extended: [clock(9), clock(15, 30)],
+};
 export const optionHours: Hours = { ...stockHours, extended: stockHours.regular };
 export const indexHours: Hours = { ...stockHours, extended: stockHours.regular };
 export const cboeHours: Hours = {
@@ -86,6 +106,12 @@ export const bondHours: Hours = {
   extended: [clock(-4), clock(17)],
   holidays: "exchange",
   earlyClose: clock(14),
+};
+export const grainHours: Hours = {
+  ...cmeHours,
+  cut: clock(-5),
+  regular: [clock(8, 30), clock(13, 20)],
+  extended: [clock(-5), clock(13, 20)],
 };
 export const nymexHours: Hours = {
   zone: "US/Eastern",

@@ -1,5 +1,15 @@
 import type { Hours } from "./hours.ts";
-import { cboeHours, cryptoHours, currencyHours, indexHours, stockHours } from "./hours.ts";
+import {
+  cboeHours,
+  cryptoHours,
+  currencyHours,
+  hongKongHours,
+  indexHours,
+  londonHours,
+  stockHours,
+  tokyoHours,
+} from "./hours.ts";
+import { incrementAt } from "./market-rules.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { IndexRow, PairRow, StockRow } from "./listings.ts";
 
@@ -35,7 +45,72 @@ const equityDrift = 0.06;
 
 const stockVenues =
   "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,NASDAQ,DRCTEDGE,BEX,BATS,EDGEA,BYX,IEX,MEMX".split(",");
-const canadianVenues = ["SMART", "TSE", "CHIX_CA", "OMEGA"];
+
+/** How a country's stocks trade. */
+interface Place {
+  readonly currency: string;
+  readonly venues: readonly string[];
+  readonly rule: number;
+  readonly hours: Hours;
+  /** Least quantity and its step, a round lot where the exchange trades nothing smaller. */
+  readonly minSize: number;
+  readonly priceMagnifier: number;
+  readonly aggGroup: number;
+  /** How its currency moves its prices. */
+  readonly moves: Motion["terms"];
+}
+
+const usual: Place = {
+  currency: "USD",
+  venues: stockVenues,
+  rule: 26,
+  hours: stockHours,
+  minSize: 1,
+  priceMagnifier: 1,
+  aggGroup: 1,
+  moves: [],
+};
+
+const places: Readonly<Record<StockRow["primary"], Place>> = {
+  NASDAQ: usual,
+  NYSE: usual,
+  ARCA: usual,
+  TSE: {
+    ...usual,
+    currency: "CAD",
+    venues: ["SMART", "TSE", "CHIX_CA", "OMEGA"],
+    rule: 83,
+    aggGroup: 1001,
+    moves: [{ stream: "CAD", weight: -0.07 }],
+  },
+  LSE: {
+    ...usual,
+    currency: "GBP",
+    venues: ["SMART", "LSE", "CHIXUK", "BATEUK", "TRQXUK"],
+    rule: 144,
+    hours: londonHours,
+    priceMagnifier: 100,
+    aggGroup: 1010,
+  },
+  SEHK: {
+    ...usual,
+    currency: "HKD",
+    venues: ["SMART", "SEHK"],
+    rule: 186,
+    hours: hongKongHours,
+    minSize: 100,
+    aggGroup: 1020,
+  },
+  TSEJ: {
+    ...usual,
+    currency: "JPY",
+    venues: ["SMART", "TSEJ", "JPNNEXT", "CHIXJ"],
+    rule: 193,
+    hours: tokyoHours,
+    minSize: 100,
+    aggGroup: 1030,
+  },
+};
 const commonOrders =
   "ADJUST,ALERT,DAY,FOK,GTC,GTD,IOC,LIT,LMT,MIT,MKT,OCA,OUTSIDERTH,REL,STP,STPLMT,TRAIL,TRAILLMT,WHATIF".split(
     ",",
@@ -97,8 +172,10 @@ export const blankFields: Pick<
 };
 
 export function stock(row: StockRow): Listing {
-  const canadian = row.primary === "TSE";
-  const venues = canadian ? canadianVenues : stockVenues;
+  const place = places[row.primary];
+  const { venues, rule } = place;
+  // a tick of its own where the price decides it, as in London
+  const tick = Math.max(0.01, incrementAt(rule, row.price));
   const [industry = "", category = "", subcategory = ""] = row.sector;
   return {
     instrument: {
@@ -108,20 +185,22 @@ export function stock(row: StockRow): Listing {
       secType: "STK",
       exchange: "SMART",
       primaryExchange: row.primary,
-      currency: canadian ? "CAD" : "USD",
+      currency: place.currency,
+      minSize: place.minSize,
+      priceMagnifier: place.priceMagnifier,
       localSymbol: row.symbol,
       tradingClass: row.primary === "NASDAQ" ? "NMS" : row.symbol,
       longName: row.name,
       minTick: 0.01,
       validExchanges: venues,
-      marketRuleIds: venues.map(() => (canadian ? 83 : 26)),
+      marketRuleIds: venues.map(() => rule),
       orderTypes: orderTypes.stock,
       industry,
       category,
       subcategory,
-      timeZoneId: "US/Eastern",
+      timeZoneId: place.hours.zone,
       stockType: row.type,
-      aggGroup: canadian ? 1001 : 1,
+      aggGroup: place.aggGroup,
       isin: row.isin,
     },
     motion: {
@@ -130,12 +209,12 @@ export function stock(row: StockRow): Listing {
       terms: [
         marketTerm(row.beta),
         { stream: row.follows, weight: ownWeight(row.volatility, row.beta) },
-        ...(canadian ? [{ stream: "CAD", weight: -0.07 }] : []),
+        ...place.moves,
       ],
     },
-    hours: stockHours,
-    tick: 0.01,
-    spreadTicks: row.volume > 40_000_000 ? 1 : Math.max(1, Math.round(row.price * 0.006)),
+    hours: place.hours,
+    tick,
+    spreadTicks: row.volume > 40_000_000 || tick > 0.01 ? 1 : Math.max(1, Math.round(row.price * 0.006)),
     dailyVolume: row.volume,
     displayed: Math.max(100, Math.round(row.volume / 10_000_000) * 100),
     lot: 100,

@@ -1,6 +1,6 @@
 /** What is listed besides futures and options. Contract ids are Interactive Brokers' where those are known. */
 
-const primaries = ["NASDAQ", "NYSE", "ARCA", "TSE"] as const;
+const primaries = ["NASDAQ", "NYSE", "ARCA", "TSE", "LSE", "SEHK", "TSEJ"] as const;
 
 export interface StockRow {
   readonly conId: number;
@@ -81,6 +81,14 @@ const funds = `
 15547841 | TLT | NASDAQ | ISHARES 20+ YEAR TREASURY BD | 89.6 | 0.14 | -0.1 | 36 | 2002 | US4642874329 | Funds / Equity Fund / ETF | TLT
 `;
 
+/** Of London in pence, and of Hong Kong and Tokyo, which trade in lots. */
+const abroad = `
+172208 | VOD | LSE | VODAFONE GROUP PLC | 89.4 | 0.26 | 0.6 | 40 | 1988 | GB00BH4HKS39 | Communications / Telecommunications / Cellular Telecom
+4120 | AZN | LSE | ASTRAZENECA PLC | 12806 | 0.22 | 0.4 | 2.1 | 1993 | GB0009895292 | Consumer, Non-cyclical / Pharmaceuticals / Medical-Drugs
+152791428 | 700 | SEHK | TENCENT HOLDINGS LTD | 641.5 | 0.34 | 0.8 | 18 | 2004 | KYG875721634 | Communications / Internet / Internet Application Sftwr
+13905388 | 7203 | TSEJ | TOYOTA MOTOR CORP | 3116 | 0.27 | 0.7 | 22 | 1990 | JP3633400001 | Consumer, Cyclical / Auto Manufacturers / Auto-Cars/Light Trucks
+`;
+
 function readRows(text: string, type: StockRow["type"]): StockRow[] {
   return text
     .trim()
@@ -125,7 +133,11 @@ function readPrimary(text: string | undefined): StockRow["primary"] {
   return found;
 }
 
-export const stocks: readonly StockRow[] = [...readRows(shares, "COMMON"), ...readRows(funds, "ETF")];
+export const stocks: readonly StockRow[] = [
+  ...readRows(shares, "COMMON"),
+  ...readRows(funds, "ETF"),
+  ...readRows(abroad, "COMMON"),
+];
 
 export const indices: readonly IndexRow[] = [
   {
@@ -161,6 +173,7 @@ export const pairs: readonly PairRow[] = [
   { conId: 15016059, pair: "USD.JPY", name: "United States dollar", price: 154.82 },
   { conId: 14433401, pair: "AUD.USD", name: "Australian dollar", price: 0.6524 },
   { conId: 15016062, pair: "USD.CAD", name: "United States dollar", price: 1.4071 },
+  { conId: 12345777, pair: "USD.HKD", name: "United States dollar", price: 7.7815 },
   { conId: 12087820, pair: "USD.CHF", name: "United States dollar", price: 0.8014 },
   { conId: 12087807, pair: "EUR.GBP", name: "European Monetary Union Euro", price: 1.1586 / 1.3142 },
   { conId: 14321016, pair: "EUR.JPY", name: "European Monetary Union Euro", price: 1.1586 * 154.82 },

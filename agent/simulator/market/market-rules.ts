@@ -37,6 +37,33 @@ const rules: ReadonlyMap<number, readonly PriceIncrement[]> = new Map([
       { lowEdge: 10, increment: 0.25 },
     ],
   ],
+  [
+    144,
+    [
+      { lowEdge: 0, increment: 0.01 },
+      { lowEdge: 100, increment: 0.1 },
+      { lowEdge: 1_000, increment: 1 },
+      { lowEdge: 10_000, increment: 2 },
+    ],
+  ],
+  [155, [{ lowEdge: 0, increment: 0.25 }]],
+  [
+    186,
+    [
+      { lowEdge: 0, increment: 0.01 },
+      { lowEdge: 20, increment: 0.02 },
+      { lowEdge: 100, increment: 0.1 },
+      { lowEdge: 200, increment: 0.2 },
+      { lowEdge: 500, increment: 0.5 },
+    ],
+  ],
+  [
+    193,
+    [
+      { lowEdge: 0, increment: 0.1 },
+      { lowEdge: 3_000, increment: 0.5 },
+    ],
+  ],
   [239, [{ lowEdge: 0, increment: 0.00005 }]],
   [1386, [{ lowEdge: 0, increment: 0.0001 }]],
 ]);

@@ -115,6 +115,8 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
     contract: { conId, symbol, secType, exchange, currency, ...optional },
     longName: textOrNull(details.longName),
     minTick: positiveOrNull(details.minTick),
+    // details of a bond have none
+    priceMagnifier: positiveOrNull(details.priceMagnifier) ?? 1,
     timeZoneId: textOrNull(details.timeZoneId),
     tradingHours: textOrNull(details.tradingHours),
     liquidHours: textOrNull(details.liquidHours),
