@@ -256,6 +256,7 @@ test("pages what a handler returns whole", async () => {
     avgCost: 1,
     marketPrice: null,
     marketValue: null,
+    dailyPnL: null,
     unrealizedPnL: null,
     realizedPnL: null,
   });

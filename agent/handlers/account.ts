@@ -5,6 +5,7 @@ import { resolveAccount, visibleAccounts } from "../limits/limits.ts";
 import { accountDownload, accountSummary, positions } from "../tws/account/account.ts";
 import type { PortfolioRow, PositionRow } from "../tws/account/account.ts";
 import { resolveContract } from "../tws/contracts/contracts.ts";
+import { holdingsDailyPnl } from "../tws/account/holding-pnl.ts";
 import { accountPnl, positionPnl } from "../tws/account/pnl.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
@@ -59,15 +60,18 @@ export function createAccountHandlers({ session, limits, now }: Deps) {
   const accountOf = (requested: string, { caller }: CallContext) =>
     resolveAccount(requested, caller, session.accounts(), limits.onlyAccount);
 
-  /** The holdings with their value, as far as TWS gives it in time. */
+  /** The holdings with their value and profit, as far as TWS gives them in time. */
   async function valued(account: string, rows: readonly PositionRow[], context: CallContext) {
-    const { portfolio } = await accountDownload(session, account, requestOf(context)).catch(
-      (error: unknown) => {
+    const request = requestOf(context);
+    const conIds = rows.flatMap(({ contract }) => contract.conId ?? []);
+    const [{ portfolio }, daily] = await Promise.all([
+      accountDownload(session, account, request).catch((error: unknown) => {
         if (error instanceof TwsError && error.code === "timeout") return { portfolio: [] };
         throw error;
-      },
-    );
-    return rows.map((row) => withValue(row, portfolio));
+      }),
+      holdingsDailyPnl(session, account, conIds, request),
+    ]);
+    return rows.map((row) => withValue(row, portfolio, daily));
   }
 
   return {
@@ -123,7 +127,7 @@ export function createAccountHandlers({ session, limits, now }: Deps) {
   } satisfies HandlersFor<typeof accountTools>;
 }
 
-function withValue(row: PositionRow, portfolio: readonly PortfolioRow[]) {
+function withValue(row: PositionRow, portfolio: readonly PortfolioRow[], daily: ReadonlyMap<number, number>) {
   const { account, contract, position, avgCost } = row;
   const holding = portfolio.find((one) => one.contract.conId === contract.conId);
   // a fill between the two answers: the value is of another quantity
@@ -136,6 +140,7 @@ function withValue(row: PositionRow, portfolio: readonly PortfolioRow[]) {
     avgCost,
     marketPrice: holding?.marketPrice ?? null,
     marketValue: isSame ? holding.marketValue : null,
+    dailyPnL: daily.get(contract.conId ?? 0) ?? null,
     unrealizedPnL: isSame ? holding.unrealizedPnL : null,
     realizedPnL: isSame ? holding.realizedPnL : null,
   };

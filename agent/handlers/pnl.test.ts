@@ -37,6 +37,36 @@ test("the profit of a holding comes with its size and value", async () => {
   await vi.waitFor(async () => expect(await fixture.received(95)).toHaveLength(1));
 });
 
+test("the profit of each holding today is against the close that its quote says", async () => {
+  const positionsOf = async () => {
+    const { positions } = await fixture.handlers.ibkr_get_positions({ account }, callBy());
+    return positions;
+  };
+  const held = await positionsOf();
+  const contracts = held.map(({ contract: { conId } }) => ({ conId }));
+  const input = tools.ibkr_get_quotes.input.parse({ contracts });
+  const { quotes } = await fixture.handlers.ibkr_get_quotes(input, callBy());
+
+  expect(held.length).toBeGreaterThan(2);
+  for (const [index, { position, dailyPnL }] of held.entries()) {
+    const { last, close } = quotes[index]?.quote ?? {};
+    if (last == null || close == null || dailyPnL === null) throw new Error("A figure is missing.");
+    // the market moves a little between the two answers
+    expect(Math.abs(dailyPnL - position * (last - close))).toBeLessThan(position * last * 0.002);
+  }
+
+  // whoever asks again has the figures without a message for each
+  const asked = (await fixture.received(94)).length;
+  expect(await positionsOf()).toHaveLength(held.length);
+  expect(await fixture.received(94)).toHaveLength(asked);
+});
+
+test("a holding of which TWS tells no profit has null, and the others theirs", async () => {
+  fixture.simulator.faults.reply("pnlSingle", { does: "ignore", times: 1 });
+  const { positions } = await fixture.handlers.ibkr_get_positions({ account }, callBy());
+  expect(positions.filter(({ dailyPnL }) => dailyPnL === null)).toHaveLength(1);
+});
+
 test("the profit of what is not held is unknown, not zero", async () => {
   const result = await fixture.handlers.ibkr_get_pnl_single({ account, conId: 12_345 }, callBy());
 

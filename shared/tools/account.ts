@@ -29,6 +29,8 @@ const Position = z.object({
   avgCost: z.number(),
   marketPrice: z.number().nullable(),
   marketValue: z.number().nullable(),
+  /** Against the previous close, what was closed today included. */
+  dailyPnL: z.number().nullable(),
   unrealizedPnL: z.number().nullable(),
   realizedPnL: z.number().nullable(),
 });
@@ -36,7 +38,7 @@ const Position = z.object({
 const pnl = {
   account: z.string().describe("Account id"),
   mode: Mode.describe("paper or live"),
-  dailyPnL: z.number().nullable().describe("Since the last close; null if TWS has none"),
+  dailyPnL: z.number().nullable().describe("Against the previous close; null if TWS has none"),
   unrealizedPnL: z.number().nullable().describe("Open profit"),
   realizedPnL: z.number().nullable().describe("Closed profit today"),
   asOf,
@@ -79,7 +81,9 @@ export const accountTools = {
     output: {
       positions: z
         .array(Position)
-        .describe("account, mode, contract, position, avgCost, marketPrice, marketValue, P&L"),
+        .describe(
+          "account, mode, contract, position, avgCost, marketPrice, marketValue, dailyPnL against the previous close, unrealizedPnL, realizedPnL",
+        ),
       count: z.int().describe("Positions in all"),
       asOf,
       ...pageOutput,
@@ -112,7 +116,7 @@ export const accountTools = {
   ibkr_get_pnl: defineTool({
     title: "Profit and loss",
     description:
-      "An account's profit today, open and closed, in its base currency, as TWS works it out. For one holding use ibkr_get_pnl_single; for open profit of all holdings ibkr_get_positions.",
+      "An account's profit today, against the previous close, open and closed, in its base currency, as TWS works it out. For one holding use ibkr_get_pnl_single; for open profit of all holdings ibkr_get_positions.",
     input: { account },
     output: pnl,
     effect: "reads",
@@ -123,7 +127,7 @@ export const accountTools = {
   ibkr_get_pnl_single: defineTool({
     title: "Profit of a holding",
     description:
-      "Profit of one holding today, with its size and value. Name it by conId or symbol; for the whole account use ibkr_get_pnl. What is not held has position 0 and null for the rest.",
+        "Profit of one holding today, against the previous close, with its size and value. Name it by conId or symbol; for the whole account use ibkr_get_pnl. What is not held has position 0 and null for the rest.",
     input: { account, ...contractFields },
     output: {
       ...pnl,
