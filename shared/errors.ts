@@ -101,6 +101,12 @@ const kinds = {
     retryable: false,
     nextStep: "The owner's settings on the TWS host forbid this order; only the owner can change them there.",
   },
+  read_only_api: {
+    status: 403,
+    retryable: false,
+    nextStep:
+      "The owner turns off Read-Only API in TWS or IB Gateway, under Configure → API → Settings. Until then whatever only reads works, the lists of orders excepted.",
+  },
   trading_frozen: {
     status: 403,
     retryable: false,

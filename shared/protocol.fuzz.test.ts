@@ -28,6 +28,7 @@ const status = {
     mode: "paper",
     isSimulator: false,
     marketDataType: "delayed-frozen",
+    isReadOnlyApi: false,
     lastError: "",
   },
   farms: [{ name: "usfarm", kind: "market data", state: "ok", since: time }],

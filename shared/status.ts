@@ -83,6 +83,8 @@ export const SessionStatus = z.object({
      * has stored.
      */
     marketDataType: DataType.default("delayed-frozen"),
+    /** TWS has refused orders, or their lists, because its API is read-only. */
+    isReadOnlyApi: z.boolean().default(false),
     /** Why the last attempt or session ended; empty if none did. */
     lastError: z.string().max(500),
   }),

@@ -50,8 +50,9 @@ const edgeThatIs = (status: string) =>
     response.end(request.url === "/health" ? JSON.stringify({ status, version: "1" }) : "");
   });
 
-async function runningTws(): Promise<string> {
+async function runningTws(isReadOnly = false): Promise<string> {
   const simulator = await startSimulator({ port: 0 });
+  simulator.faults.readOnly(isReadOnly);
   closers.push(() => simulator.close());
   return String(simulator.port);
 }
@@ -234,4 +235,19 @@ test("stopped orders and unknown ones are notes, and a broken trail is wrong", a
 test("its help and its mistakes", async () => {
   expect(await place.run(["doctor", "--help"])).toMatchObject({ code: 0, err: "" });
   expect(await place.run(["doctor", "now"])).toMatchObject({ code: 2, out: "" });
+});
+
+test.each([
+  ["off", 0, "note"],
+  ["paper", 1, "wrong"],
+] as const)("a read-only API is told; with TRADING=%s the exit code is %i", async (trading, code, state) => {
+  const found = await examine({ TWS_PORT: await runningTws(true), TRADING: trading });
+  expect(found.of("tws")).toMatchObject([
+    {
+      state,
+      words: expect.stringContaining("read-only"),
+      nextStep: expect.stringContaining("turn off Read-Only API"),
+    },
+  ]);
+  expect(found.code).toBe(code);
 });

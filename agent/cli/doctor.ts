@@ -98,7 +98,7 @@ async function examine({ env, mistakes: ofNames }: LoadedEnvironment): Promise<r
     ...(journal === null ? [] : journalFindings(journal)),
     ...(journal === null ? [] : await folderFindings(journalPathOf(journal))),
     ...(key === null ? [] : [await keyFinding(key.keyFile, edgeUrl !== null && agentToken === null)]),
-    ...(journal === null ? [] : [await twsFinding(journal.tws)]),
+    ...(journal === null ? [] : [await twsFinding(journal.tws, start.config?.limits.trading !== "off")]),
     ...(edgeUrl === null ? [] : [await edgeFinding(originOf(edgeUrl))]),
     ...(isAlone || start.config === null ? [] : [await localFinding(start.config)]),
   ];
@@ -264,7 +264,7 @@ async function keyFinding(file: string, isNeeded: boolean): Promise<Finding> {
 
 const withinMs = 3_000;
 
-async function twsFinding(tws: TwsTarget | null): Promise<Finding> {
+async function twsFinding(tws: TwsTarget | null, isTrading: boolean): Promise<Finding> {
   const about = "tws";
   if (tws === null) {
     return {
@@ -279,6 +279,15 @@ async function twsFinding(tws: TwsTarget | null): Promise<Finding> {
   const probe = await probeTws(tws, withinMs);
   switch (probe.kind) {
     case "tws":
+      if (probe.isReadOnly === true) {
+        return {
+          about,
+          state: isTrading ? "wrong" : "note",
+          words: `${where} answers as a TWS (API version ${probe.serverVersion}) whose API is read-only: it takes no orders and lists none.`,
+          nextStep:
+            "For orders turn off Read-Only API under Configure → API → Settings in TWS or IB Gateway.",
+        };
+      }
       return {
         about,
         state: "ok",

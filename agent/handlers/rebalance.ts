@@ -180,7 +180,11 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
     const account = resolveAccount(input.account, context.caller, session.accounts(), limits.onlyAccount);
     const request = requestOf(context);
     // first: what fills meanwhile is then counted twice, and never missed
-    const orders = (await orderBook.openOrders(request)).filter((order) => order.account === account);
+    const listed = await orderBook.openOrders(request).catch((error: unknown) => {
+      if (error instanceof TwsError && error.code === "read_only_api") return null;
+      throw error;
+    });
+    const orders = (listed ?? []).filter((order) => order.account === account);
     const state = await accountState(session, account, request);
     if (state.netLiquidation < 1)
       throw new TwsError("invalid_input", `account: ${account} is worth nothing that could be divided.`);
@@ -217,7 +221,7 @@ export const createRebalancePlanner = ({ session, orderBook, quotes, limits, now
       asOf: new Date(now()).toISOString(),
       method: { ...method },
       working: workingOf(claims),
-      assumptions: assumptionsOf(plan, state, claims),
+      assumptions: [...(listed === null ? [unlistedOrders] : []), ...assumptionsOf(plan, state, claims)],
     };
   };
 };
@@ -351,6 +355,9 @@ function orderOf(trade: Trade<Row>, { investableCents }: Plan<Row>) {
     percentAfter: rounded(percentOf({ held: after, mark: line.mark }, investableCents)),
   };
 }
+
+const unlistedOrders =
+  "The API of TWS is read-only, so working orders are not known: what they may buy or sell is counted nowhere.";
 
 const workingOf = ({ orders, cashCents, offered, unknown }: Claims) => ({
   orders,

@@ -55,6 +55,7 @@ const hello: Extract<AgentFrame, { type: "hello" }> = {
       mode: null,
       isSimulator: true,
       marketDataType: "delayed-frozen",
+      isReadOnlyApi: false,
       lastError: "",
     },
     farms: [],

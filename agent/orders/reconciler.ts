@@ -406,7 +406,8 @@ export function createReconciler({
     run = mine;
     mine.catch((error: unknown) => {
       if (closing.signal.aborted) return;
-      log.error("orders.not_reconciled", { error });
+      // the session has told of a read-only API
+      if (!isReadOnlyApi(error)) log.error("orders.not_reconciled", { error });
       if (runTimer !== null) clearTimeout(runTimer);
       runTimer = setTimeout(() => {
         // a later session has a run of its own
@@ -444,15 +445,16 @@ export function createReconciler({
     async whenReconciled(signal) {
       const awaited = run;
       try {
-        await Promise.race([awaited, untilAborted(signal)]);
+        return await Promise.race([awaited, untilAborted(signal)]);
       } catch (cause) {
         if (awaited === run) startRun();
-        if (cause instanceof TwsError && cause.code === "journal_unavailable") throw cause;
-        throw new TwsError(
-          "timeout",
-          "What became of earlier orders is not known yet, so nothing was sent.",
-          { cause, nextStep: "Try again in a few seconds; this call has placed nothing." },
-        );
+        if (!isReadOnlyApi(cause)) throw notReconciled(cause);
+      }
+      // the setting may have been changed since, and TWS answers at once either way
+      try {
+        await Promise.race([run, untilAborted(signal)]);
+      } catch (cause) {
+        throw notReconciled(cause);
       }
     },
 
@@ -518,6 +520,19 @@ export function createReconciler({
       if (runTimer !== null) clearTimeout(runTimer);
     },
   };
+}
+
+const isReadOnlyApi = (error: unknown): error is TwsError =>
+  error instanceof TwsError && error.code === "read_only_api";
+
+/** The error for an order while earlier ones are not known; one that says better what to do passes as it is. */
+function notReconciled(cause: unknown): TwsError {
+  if (isReadOnlyApi(cause)) return cause;
+  if (cause instanceof TwsError && cause.code === "journal_unavailable") return cause;
+  return new TwsError("timeout", "What became of earlier orders is not known yet, so nothing was sent.", {
+    cause,
+    nextStep: "Try again in a few seconds; this call has placed nothing.",
+  });
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>

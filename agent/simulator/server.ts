@@ -10,7 +10,8 @@ import * as messages from "./wire/messages.ts";
 import type { World } from "./model/world.ts";
 import { createOrderFaultLine } from "./faults/order-faults.ts";
 import { placeByHand } from "./faults/orders-by-hand.ts";
-import { createReplies } from "./faults/scripted-replies.ts";
+import { isRefusedReadOnly, readOnlyText } from "./faults/read-only.ts";
+import { createReplies, idOf } from "./faults/scripted-replies.ts";
 import { decodeRequest } from "./wire/requests-decode.ts";
 import { createTickRecord, type SentTick } from "./faults/tick-record.ts";
 import { usualText } from "./wire/tws-texts.ts";
@@ -38,6 +39,8 @@ export interface SimulatorOptions {
   readonly accounts?: readonly string[];
   /** Orders wait for exchange hours; by default they trade at any hour. */
   readonly realHours?: boolean;
+  /** The API takes no orders and lists none, as a fresh TWS is set. */
+  readonly readOnly?: boolean;
   /** Instead of a world made from the options above. */
   readonly world?: World;
   /** 50 by default, as TWS. */
@@ -96,7 +99,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { host = "127.0.0.1", timeZone = "US/Eastern", seed = 1, now = Date.now } = options;
   const { accounts = ["DU1234567"], realHours = false } = options;
   const world = options.world ?? createWorld({ seed, now, accounts, realHours });
-  const state = noFaults();
+  const state = { ...noFaults(), isReadOnly: options.readOnly ?? false };
   const listEnds = createListEnds();
   const orderFaults = createOrderFaultLine((clientId, orderId) => world.ledger.expect(clientId, orderId));
   const record = options.recordTicks === true ? createTickRecord(() => state.muted) : null;
@@ -150,7 +153,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       try {
         orderFaults.receive(client, fields, () => {
           const request = orderFaults.taken(client, decodeRequest(fields, client.serverVersion));
-          replies.handle(client, request, () => handlers.handle(client, request));
+          replies.handle(client, request, () => {
+            if (state.isReadOnly && isRefusedReadOnly(request))
+              client.error(idOf(request), 321, readOnlyText);
+            else handlers.handle(client, request);
+          });
         });
       } catch (error) {
         if (!(error instanceof MalformedRequest)) throw error;

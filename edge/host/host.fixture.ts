@@ -74,6 +74,7 @@ export const connectedStatus: AgentStatus = {
     mode: "paper",
     isSimulator: false,
     marketDataType: "delayed-frozen",
+    isReadOnlyApi: false,
     lastError: "",
   },
   farms: [{ name: "usfarm", kind: "market data", state: "ok", since: "2026-01-05T14:30:01.000Z" }],

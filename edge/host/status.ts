@@ -111,10 +111,13 @@ const unknownTws: Hop = {
   nextStep: "Only the agent can tell; see the agent's own next step.",
 };
 
-function twsHop({ state, since, host, port }: AgentStatus["tws"]): Omit<Hop, "asOf"> {
+const readOnlyApi =
+  "The API of TWS is read-only: reading works, orders and their lists do not. For orders turn off Read-Only API in TWS or IB Gateway, under Configure → API → Settings.";
+
+function twsHop({ state, since, host, port, isReadOnlyApi }: AgentStatus["tws"]): Omit<Hop, "asOf"> {
   switch (state) {
     case "connected":
-      return { state, since, nextStep: "" };
+      return { state, since, nextStep: isReadOnlyApi ? readOnlyApi : "" };
     case "connecting":
       return {
         state,

@@ -100,6 +100,7 @@ export const statusWith = (frozen: Frozen): AgentStatus => ({
     mode: "live",
     isSimulator: false,
     marketDataType: "live",
+    isReadOnlyApi: false,
     lastError: "",
   },
   farms: [],

@@ -30,6 +30,8 @@ export interface Faults {
   ghostClients(forMs: number): void;
   /** What the account may see from now on; what is left out is allowed. Of data that flows already, `competing` alone ends any. */
   permissions(change: Partial<Permissions>): void;
+  /** The setting "Read-Only API" of TWS: 321 for orders and their lists while it is on. */
+  readOnly(on: boolean): void;
   /** 317: every book of market depth starts anew. */
   resetDepth(): void;
   /**
@@ -81,6 +83,7 @@ export interface FaultState {
   upstreamLost: boolean;
   nextValidIdRollback: number;
   ghostMs: number;
+  isReadOnly: boolean;
   permissions: Permissions;
 }
 
@@ -91,6 +94,7 @@ export function noFaults(): FaultState {
     upstreamLost: false,
     nextValidIdRollback: 0,
     ghostMs: 0,
+    isReadOnly: false,
     permissions: everything,
   };
 }
@@ -141,6 +145,9 @@ export function createFaults(targets: FaultTargets): Faults {
     },
     permissions(change) {
       state.permissions = { ...everything, ...change };
+    },
+    readOnly(on) {
+      state.isReadOnly = on;
     },
     resetDepth: () => targets.resetDepth(),
     silence: (symbols, forGood = false) => targets.silence(symbols, forGood),

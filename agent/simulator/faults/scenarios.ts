@@ -140,6 +140,8 @@ export async function playScenario(faults: Faults, line: string): Promise<void> 
       return faults.restart();
     case "refuse":
       return faults.refuse(onOff(words));
+    case "read-only":
+      return faults.readOnly(onOff(words));
     case "mute":
       return faults.mute(onOff(words));
     case "slow-hello":

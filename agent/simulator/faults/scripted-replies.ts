@@ -88,7 +88,8 @@ export interface Replies {
   handle(client: Client, request: Request, answer: () => void): void;
 }
 
-function idOf(request: Request): number {
+/** The id under which TWS refuses a request: -1 for one without. */
+export function idOf(request: Request): number {
   if ("reqId" in request) return request.reqId;
   return "orderId" in request ? request.orderId : -1;
 }

@@ -24,6 +24,9 @@ import type { OrderLists } from "./order-refresh.ts";
 import { requestExecutions } from "./order-requests.ts";
 import type { OrderSpec } from "./order-wire.ts";
 
+const isReadOnly = (error: unknown): error is TwsError =>
+  error instanceof TwsError && error.code === "read_only_api";
+
 /**
  * What TWS says about orders, and the only way to send one. After each new connection the book reads the open
  * orders and today's fills again, and no order is sent before that. Make it with the session, before that connects.
@@ -39,6 +42,8 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
   const closing = new AbortController();
   /** Whether the reading succeeded. */
   let reconciled: Promise<boolean> = Promise.resolve(true);
+  /** Why the last reading did not. */
+  let notRead: unknown = null;
   let wasUpstreamDown = false;
   /** Another agent may have ended orders since the ended ones were read. */
   let mustReadEnded = false;
@@ -54,7 +59,9 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     reconciled = readLists().then(
       () => true,
       (error: unknown) => {
-        if (!closing.signal.aborted) log.error("orders.not_read", { error });
+        notRead = error;
+        // the session has said so already
+        if (!closing.signal.aborted && !isReadOnly(error)) log.error("orders.not_read", { error });
         return false;
       },
     );
@@ -108,6 +115,7 @@ export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial
     // another call may have begun the next reading already
     if (failed === reconciled) reconcile();
     if ((await whenReconciled(signal)) || signal.aborted) return;
+    if (isReadOnly(notRead)) throw notRead;
     throw new TwsError("timeout", "TWS has not listed its orders, so nothing was sent.", {
       nextStep: "Try again in a few seconds; this call has placed nothing.",
     });

@@ -45,6 +45,7 @@ export function requestOpenOrders(
         // behind orders, so that a list shows what was sent before it
         lane: "account",
         what,
+        isOfOrders: true,
         start: (ib) => {
           written();
           ib.reqAllOpenOrders();
@@ -72,6 +73,7 @@ function bindManualOrders(askOpen: AskList, context: RequestContext): Promise<vo
     {
       lane: "account",
       what: "orders made by hand",
+      isOfOrders: true,
       start: (ib) => {
         ib.reqAutoOpenOrders(true);
         ib.reqOpenOrders();
@@ -97,6 +99,7 @@ export function requestCompletedOrders(
       {
         lane: "account",
         what,
+        isOfOrders: true,
         start: (ib) => {
           written();
           ib.reqCompletedOrders(false);

@@ -1,4 +1,5 @@
 import { type AccountOrders, type Condition, conditionOf, live } from "../../../shared/events.ts";
+import { TwsError } from "../../../shared/errors.ts";
 import { hasEnded } from "../../../shared/order.ts";
 import type { Order } from "../../../shared/order.ts";
 import { modeOf } from "../../../shared/status.ts";
@@ -62,7 +63,11 @@ export function watchOrders(
     log.warn("orders.not_told", { account, error });
     // without a session the next one begins with a reading
     if (session.status().tws.state !== "connected") return;
-    setState(conditionOf("silent", "TWS has not listed its orders; they are asked for again."));
+    const why =
+      error instanceof TwsError && error.code === "read_only_api"
+        ? "The API of TWS is read-only, so it lists no orders; they are asked for again."
+        : "TWS has not listed its orders; they are asked for again.";
+    setState(conditionOf("silent", why));
     tellIn(retryMs);
   };
   const tryToTell = async (): Promise<void> => {

@@ -38,6 +38,8 @@ export interface RequestSpec<T> {
   /** Withdraws it at TWS; called when the request ends by timeout or abort, and at success if `cancelAfter`. */
   cancel?(ib: IBApi, reqId: number): void;
   readonly cancelAfter?: boolean;
+  /** A list of orders, which a TWS whose API is read-only refuses without saying which. */
+  readonly isOfOrders?: boolean;
   /**
    * The events of the library that feed the request; each gets the control and the event's arguments. Events that
    * carry a request id arrive only if it is this request's; the others arrive whoever asked for them.

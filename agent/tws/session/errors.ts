@@ -41,6 +41,12 @@ export function upstreamDown(): TwsError {
 /** Whether the code is none that we know the meaning of. */
 export const isUnlisted = (notice: Words): boolean => rowOf(notice) === unlisted;
 
+/** Whether TWS says that its API takes no orders. */
+export const isReadOnlyRefusal = (notice: Words): boolean => rowOf(notice).code === "read_only_api";
+
+/** Whether a notice that names no request may be the answer to one without an id: TWS could not take it. */
+export const mayAnswerWithoutId = ({ code }: Words): boolean => code >= 320 && code <= 322;
+
 /** What a notice about an order means for it. */
 export function noticeKind(notice: Words): NoticeKind {
   const { order, meaning } = rowOf(notice);

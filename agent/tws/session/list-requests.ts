@@ -1,4 +1,5 @@
 import type { EventName, IBApi } from "@stoqey/ib";
+import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, RequestControl, RequestSpec, TwsSession } from "./api.ts";
 
 /** The ends of lists that TWS sends without saying whose they are. */
@@ -8,7 +9,10 @@ export type ListEnd =
   | EventName.openOrderEnd
   | EventName.positionEnd;
 
-export interface ListSpec<T> extends Pick<RequestSpec<T>, "lane" | "what" | "on" | "cancelAfter"> {
+export interface ListSpec<T> extends Pick<
+  RequestSpec<T>,
+  "lane" | "what" | "on" | "cancelAfter" | "isOfOrders"
+> {
   start(ib: IBApi): void;
   cancel?(ib: IBApi): void;
   /** The rows so far answered an earlier request: forgets them. */
@@ -107,18 +111,23 @@ export function createListKind(
       spec.start(ib);
     };
     try {
-      const { lane, what, on, cancelAfter } = spec;
+      const { lane, what, on, cancelAfter, isOfOrders } = spec;
       return await session.request<T>(
         {
           lane,
           what,
           on,
           ...(cancelAfter !== undefined && { cancelAfter }),
+          ...(isOfOrders !== undefined && { isOfOrders }),
           ...(spec.cancel !== undefined && { cancel: (ib: IBApi) => spec.cancel?.(ib) }),
           start: (ib, _reqId, control) => begin(ib, control),
         },
         context,
       );
+    } catch (error) {
+      // a refusal of TWS stands for the end of the list
+      if (error instanceof TwsError && error.detail.tws !== undefined) owed = Math.max(0, owed - 1);
+      throw error;
     } finally {
       isOver = true;
       clearTimeout(again);

@@ -215,6 +215,31 @@ test("fails a request whose answer cannot be read, and no other", async () => {
   expect(second).toMatchObject({ status: "fulfilled", value: expect.any(Number) });
 });
 
+test("ends the oldest request without an id by an error without one, and none that has an id", async () => {
+  const session = await scripted((fields, say) => {
+    if (fields[0] === "91") say("-1", 321, "Error validating request.-'bN' : cause - Invalid market rule");
+  });
+  const rule = (id: number): RequestSpec<void> => ({
+    lane: "data",
+    what: `market rule ${id}`,
+    start: (ib) => ib.reqMarketRule(id),
+    on: { [EventName.marketRule]: (control) => control.resolve() },
+  });
+  const identified: RequestSpec<number> = {
+    lane: "data",
+    what: "a date",
+    start: () => {},
+    on: { [EventName.headTimestamp]: (control) => control.resolve(1) },
+  };
+  const withId = session.request(identified, within(2_000)).catch((error: unknown) => error);
+
+  await expect(session.request(rule(1), within(1_500))).rejects.toMatchObject({
+    code: "tws_error",
+    message: expect.stringContaining("market rule 1"),
+  });
+  expect(await withId).toMatchObject({ code: "timeout" });
+});
+
 test("passes on the notices that belong to no request", async () => {
   const session = await scripted((fields, say) => {
     if (fields[0] === "91") say("55", 201, "Order rejected - reason:no");

@@ -1,7 +1,7 @@
 import type { IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, RequestControl, RequestSpec, TwsNotice } from "./api.ts";
-import { meaningOf, twsErrorFor } from "./errors.ts";
+import { isReadOnlyRefusal, mayAnswerWithoutId, meaningOf, twsErrorFor } from "./errors.ts";
 import { answersById } from "./event-types.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 import type { Pacer } from "./pacing.ts";
@@ -41,6 +41,8 @@ interface Running {
   deliver<E extends TwsEventName>(event: E, args: TwsEvents[E]): void;
   notice(notice: TwsNotice): void;
   fail(error: TwsError): void;
+  /** Whether it is written and nothing has come, so that an error without an id may be its answer. */
+  readonly awaitsWithoutId: (isOfOrders: boolean) => boolean;
 }
 
 export interface RequestMap {
@@ -77,6 +79,13 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
     });
   };
 
+  /** The oldest request without an id that an error without an id may answer: TWS answers in turn. */
+  const answered = (notice: TwsNotice): Running | undefined => {
+    if (notice.id !== -1 || !mayAnswerWithoutId(notice)) return undefined;
+    const isOfOrders = isReadOnlyRefusal(notice);
+    return [...running.values()].find((request) => request.awaitsWithoutId(isOfOrders));
+  };
+
   return {
     run<T>(spec: RequestSpec<T>, context: RequestContext, sender: Sender): Promise<T> {
       const { what, lane } = spec;
@@ -88,6 +97,8 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       const reqId = nextRequestId();
       let isWritten = false;
+      let isHeard = false;
+      const isWithoutId = !eventsOf(spec).some((event) => answersById.has(event));
       let withdraw = (): void => {};
 
       const end = (cancelAtTws: boolean): boolean => {
@@ -125,6 +136,8 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
       context.signal.addEventListener("abort", onAbort, { once: true });
       running.set(reqId, {
         deliver(event, args) {
+          // every request without an id is shown what answers any of them
+          isHeard ||= spec.on[event] !== undefined;
           try {
             spec.on[event]?.(control, ...args);
           } catch (error) {
@@ -142,6 +155,8 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
         fail(error) {
           control.reject(error);
         },
+        awaitsWithoutId: (isOfOrders) =>
+          isWritten && isWithoutId && !isHeard && (!isOfOrders || spec.isOfOrders === true),
       });
       withdraw = sender.pacer.submit(
         lane,
@@ -154,7 +169,7 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
       return promise;
     },
     notice(notice) {
-      const request = running.get(notice.id);
+      const request = running.get(notice.id) ?? answered(notice);
       request?.notice(notice);
       return request !== undefined;
     },

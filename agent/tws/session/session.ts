@@ -1,4 +1,4 @@
-import { MarketDataType } from "@stoqey/ib";
+import { EventName, MarketDataType } from "@stoqey/ib";
 import { createBackoff } from "../../../shared/backoff.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import { modeOf } from "../../../shared/status.ts";
@@ -6,7 +6,7 @@ import type { SessionStatus, TwsState } from "../../../shared/status.ts";
 import type { Log } from "../../process/log.ts";
 import type { TwsNotice, TwsSession } from "./api.ts";
 import { openConnection } from "./connection.ts";
-import { upstreamDown } from "./errors.ts";
+import { isReadOnlyRefusal, upstreamDown } from "./errors.ts";
 import type { Accepted, Connection, ConnectionTimes, Ended } from "./connection.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 import { farmOf } from "./data-farms.ts";
@@ -68,6 +68,8 @@ export function createSession(options: SessionOptions): TwsSession {
   let marketDataType: 1 | 2 | 3 | 4 = 4;
   let farms: readonly Farm[] = [];
   let lastError = "";
+  /** As the connection of now has shown. */
+  let isReadOnlyApi = false;
   /** TWS may say so before it has accepted us. */
   let isUpstreamLost = false;
   let isClosed = false;
@@ -91,6 +93,7 @@ export function createSession(options: SessionOptions): TwsSession {
       mode: accounts[0] === undefined ? null : modeOf(accounts[0]),
       isSimulator,
       marketDataType: marketDataTypes[marketDataType].name,
+      isReadOnlyApi,
       lastError,
     },
     farms: [...farms],
@@ -179,7 +182,18 @@ export function createSession(options: SessionOptions): TwsSession {
     }
   };
 
+  const setReadOnlyApi = (isSo: boolean): void => {
+    if (isSo === isReadOnlyApi) return;
+    isReadOnlyApi = isSo;
+    if (isSo) log.warn("tws.read_only_api");
+    notifyStatus(state);
+  };
+  // TWS lists orders only while its API takes them
+  for (const end of [EventName.openOrderEnd, EventName.completedOrdersEnd] as const)
+    listen(end, () => setReadOnlyApi(false));
+
   const takeNotice = (notice: TwsNotice): void => {
+    if (isReadOnlyRefusal(notice)) setReadOnlyApi(true);
     // a request may have had the id before the order was seen: then both are told
     if (requests.notice(notice) && !isKeptForOrder(notice.id)) return;
     const { id, code, text } = notice;
@@ -214,6 +228,7 @@ export function createSession(options: SessionOptions): TwsSession {
         serverVersion = null;
         farms = [];
         isUpstreamLost = false;
+        isReadOnlyApi = false;
         // asked for, or as every attempt before: neither is news
         const isNews = !isStopped() && (acceptedAt !== null || ended.reason !== lastError);
         lastError = ended.reason;

@@ -241,6 +241,9 @@ const idTaken = later(
   "Call again: each call has an id of its own.",
 );
 
+/** How TWS says that its API is read-only. */
+const readOnlyWords = /read-?only/i;
+
 const requests: readonly Entry[] = [
   [
     [10_314],
@@ -250,7 +253,19 @@ const requests: readonly Entry[] = [
       "Give dates as ISO 8601 with a zone: 2026-11-20T16:00:00Z.",
     ),
   ],
-  [[320, 321], unlisted],
+  [[320], unlisted],
+  [
+    [321],
+    {
+      read: [
+        [
+          readOnlyWords,
+          ends("read_only_api", (what) => `The API of this TWS is read-only, so it refuses ${what}.`),
+        ],
+      ],
+      otherwise: unlisted,
+    },
+  ],
   [
     [102, 322],
     {
