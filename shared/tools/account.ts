@@ -127,7 +127,7 @@ export const accountTools = {
   ibkr_get_pnl_single: defineTool({
     title: "Profit of a holding",
     description:
-        "Profit of one holding today, against the previous close, with its size and value. Name it by conId or symbol; for the whole account use ibkr_get_pnl. What is not held has position 0 and null for the rest.",
+      "Profit of one holding today, against the previous close, with its size and value. Name it by conId or symbol; for the whole account use ibkr_get_pnl. What is not held has position 0 and null for the rest.",
     input: { account, ...contractFields },
     output: {
       ...pnl,
