@@ -78,6 +78,12 @@ export const dataRows: readonly Row<keyof typeof calls, Outcome>[] = [
   [317, "marketDepth", "answered"],
   [320, "historicalData", refused],
   [321, "historicalData", refused],
+  [
+    321,
+    "historicalData",
+    { ends: "read_only_api" },
+    "Error validating request.-'bb' : cause - The API interface is currently in Read-Only mode.",
+  ],
   [322, "marketDepth", soon],
   [
     322,

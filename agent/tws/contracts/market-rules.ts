@@ -43,14 +43,9 @@ export async function marketRule(
   return rule;
 }
 
-async function ask(session: TwsSession, ruleId: number, context: RequestContext): Promise<PriceIncrement[]> {
+function ask(session: TwsSession, ruleId: number, context: RequestContext): Promise<PriceIncrement[]> {
   const what = `market rule ${ruleId}`;
-  const refused = Promise.withResolvers<never>();
-  const over = new AbortController();
-  const off = session.onNotice((notice) => {
-    if (isRefusal(notice)) refused.reject(noSuchRule(notice, what));
-  });
-  const answer = session.request<PriceIncrement[]>(
+  return session.request<PriceIncrement[]>(
     {
       lane: "data",
       what,
@@ -60,15 +55,14 @@ async function ask(session: TwsSession, ruleId: number, context: RequestContext)
           if (id === ruleId) control.resolve(increments.flatMap(incrementFrom));
         },
       },
+      notice(notice, control) {
+        const isRefused = isRefusal(notice);
+        if (isRefused) control.reject(noSuchRule(notice, what));
+        return isRefused;
+      },
     },
-    { ...context, signal: AbortSignal.any([context.signal, over.signal]) },
+    context,
   );
-  try {
-    return await Promise.race([answer, refused.promise]);
-  } finally {
-    off();
-    over.abort();
-  }
 }
 
 const isRefusal = ({ id, code, text }: TwsNotice): boolean =>
