@@ -13,6 +13,7 @@ interface Pinned {
   readonly question: string;
   readonly grantId: string;
   readonly output: Row;
+  readonly rows: number;
   usedAt: number;
 }
 
@@ -21,6 +22,8 @@ const keptMs = 10 * 60_000;
 /** The lists of one grant, and of all: the ones longest unused make room. */
 const mostOfGrant = 8;
 const mostOfAll = 64;
+/** Rows of all lists together; a single list may have more. */
+const mostRows = 400_000;
 
 const name = /^list-[0-9a-f-]{36}$/;
 
@@ -36,13 +39,19 @@ export function createPinnedLists(now: () => number) {
   }
 
   /** The map is in the order of use. */
-  function makeRoom(grantId: string): void {
+  function makeRoom(grantId: string, rows: number): void {
     const own = [...lists].filter(([, list]) => list.grantId === grantId);
     const excess = [
       ...own.slice(0, Math.max(0, own.length - mostOfGrant + 1)),
       ...[...lists].slice(0, Math.max(0, lists.size - mostOfAll + 1)),
     ];
     for (const [id] of excess) lists.delete(id);
+    let held = [...lists.values()].reduce((sum, list) => sum + list.rows, rows);
+    for (const [id, list] of lists) {
+      if (held <= mostRows) return;
+      lists.delete(id);
+      held -= list.rows;
+    }
   }
 
   return {
@@ -50,9 +59,10 @@ export function createPinnedLists(now: () => number) {
     pin(question: Question, output: Row): string {
       const { grantId } = question.caller;
       forget();
-      makeRoom(grantId);
+      const rows = rowsOf(output);
+      makeRoom(grantId, rows);
       const id = `list-${crypto.randomUUID()}`;
-      lists.set(id, { question: textOf(question), grantId, output, usedAt: now() });
+      lists.set(id, { question: textOf(question), grantId, output, rows, usedAt: now() });
       return id;
     },
 
@@ -76,3 +86,6 @@ function textOf({ caller, tool, input }: Question): string {
   const { limit: _limit, cursor: _cursor, format: _format, ...asked } = input;
   return JSON.stringify([caller.grantId, caller.accounts, tool, asked]);
 }
+
+const rowsOf = (output: Row): number =>
+  Object.values(output).reduce<number>((sum, value) => sum + (Array.isArray(value) ? value.length : 0), 0);

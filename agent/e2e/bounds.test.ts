@@ -88,6 +88,59 @@ describe("pages hold every row once, each within the bound", () => {
   });
 });
 
+describe("an answer that cannot hold all rows holds the newest", () => {
+  test("a year of daily bars is one answer, and reaches up to now", async () => {
+    const input = { symbol: "AAPL", duration: "1 Y", barSize: "1 day" };
+    const answer = outputOf(await ask("ibkr_get_historical_data", input));
+    const { time } = z.object({ time: z.array(z.string()) }).parse(answer["bars"]);
+    expect(answer).toMatchObject({
+      truncated: false,
+      from: time[0],
+      to: time.at(-1),
+      last: { time: time.at(-1) },
+    });
+    expect(time.length).toBeGreaterThan(245);
+    expect(Date.now() - Date.parse(time.at(-1) ?? "")).toBeLessThan(6 * 86_400_000);
+  });
+
+  test.for<readonly [ToolName, Record<string, unknown>, string]>([
+    ["ibkr_get_historical_data", { ...day, format: "rows" }, "bars"],
+    ["ibkr_get_historical_data", day, "bars"],
+    ["ibkr_get_historical_ticks", { symbol: "AAPL", numberOfTicks: 1_000, format: "rows" }, "ticks"],
+    ["ibkr_get_tick_by_tick_data", { symbol: "AAPL", numberOfTicks: 1_000, format: "rows" }, "ticks"],
+    ["ibkr_get_trading_schedule", { symbol: "AAPL", duration: "2 Y" }, "sessions"],
+    ["ibkr_get_executions", {}, "executions"],
+  ])("%s %j", async ([tool, input, key]) => {
+    const first = Page.parse(outputOf(await ask(tool, input)));
+    const cursor = first.next_cursor;
+    const second = Page.parse(outputOf(await ask(tool, { ...input, cursor })));
+    const { format: _format, ...plain } = input;
+    const whole = await pages(tool, plain, key);
+    expect(first).toMatchObject({ truncated: true });
+    expect(String(second["to"]) <= String(first["from"])).toBe(true);
+    expect(String(first["to"]) >= String(second["to"])).toBe(true);
+    expect(whole.total).toBe(first.total);
+    // sessions and fills have no `last`
+    const lastOf = (page: typeof first) =>
+      z.object({ time: z.string() }).optional().parse(page["last"])?.time;
+    expect([lastOf(first) ?? first["to"], lastOf(second) ?? first["to"]]).toEqual([first["to"], first["to"]]);
+  });
+
+  test.for<readonly [ToolName, string]>([
+    ["ibkr_get_open_orders", "orders"],
+    ["ibkr_get_completed_orders", "orders"],
+    ["ibkr_get_all_orders", "orders"],
+  ])("%s", async ([tool, key]) => {
+    const { rows } = await pages(tool, {}, key);
+    const permIds = z.array(z.object({ permId: z.int(), isFinal: z.boolean().optional() })).parse(rows);
+    const halves = [
+      permIds.filter((one) => one.isFinal === false),
+      permIds.filter((one) => one.isFinal !== false),
+    ];
+    expect(permIds).toEqual(halves.flatMap((half) => half.toSorted((a, b) => b.permId - a.permId)));
+  });
+});
+
 test("2,000 strikes of a chain at 60 expirations are whole, over however many rows they go", async () => {
   const { rows } = await pages("ibkr_get_option_chain_params", { underlyingConId: 265_598 }, "chains");
   const list = z.array(z.string());

@@ -51,18 +51,31 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
       requireBearable(input);
       const contract = await resolve(input, context);
       requireKind(contract, whatToShow, "MIDPOINT");
+      const ask = (endAt: string | undefined) =>
+        datedBars(session, { contract, duration, barSize, whatToShow, useRTH, endAt }, requestOf(context));
+      // TWS gives no past window of it: the pages of one answer are kept
+      if (endsNow(contract, whatToShow)) {
+        const { value, asOf } = await ask(endDateTime);
+        const bars = [...value];
+        return {
+          symbol: contract.symbol,
+          contract,
+          bars,
+          last: bars.at(-1) ?? null,
+          count: bars.length,
+          asOf,
+        };
+      }
       const shown = shownBefore(context.page);
-      // a later page ends where the first one did, but for what TWS gives no past window of
-      const end = shown === null || endsNow(contract, whatToShow) ? null : endOfBars(shown.last, barSize);
-      const { value, asOf } = await datedBars(
-        session,
-        { contract, duration, barSize, whatToShow, useRTH, endAt: endDateTime ?? end ?? undefined },
-        requestOf(context),
+      // a later page ends where the first one did
+      const { value, asOf } = await ask(
+        endDateTime ?? (shown === null ? undefined : endOfBars(shown.last, barSize)),
       );
+      const last = value.findLast(({ time }) => shown === null || time <= shown.last) ?? null;
       const bars = restOf(value, shown);
-      keepShown(context.page, bars);
+      keepShown(context.page, bars, last);
       const count = context.page.start + bars.length;
-      return { symbol: contract.symbol, contract, bars: [...bars], count, asOf };
+      return { symbol: contract.symbol, contract, bars: [...bars], last, count, asOf };
     },
 
     async ibkr_get_head_timestamp(input, context) {
@@ -102,7 +115,8 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
         requestOf(context),
       );
       const ticks = found.value.map(({ tick }) => tick);
-      return { symbol: contract.symbol, contract, ticks, count: ticks.length, asOf: found.asOf };
+      const last = ticks.at(-1) ?? null;
+      return { symbol: contract.symbol, contract, ticks, last, count: ticks.length, asOf: found.asOf };
     },
 
     async ibkr_get_tick_by_tick_data(input, context) {
@@ -122,7 +136,9 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
         .map(({ tick }) => tick)
         // TWS gives the whole of the first second
         .slice(-numberOfTicks);
-      return { symbol: contract.symbol, contract, tickType, ticks, count: ticks.length, asOf: found.asOf };
+      const last = ticks.at(-1) ?? null;
+      const count = ticks.length;
+      return { symbol: contract.symbol, contract, tickType, ticks, last, count, asOf: found.asOf };
     },
 
     async ibkr_get_trading_schedule(input, context) {

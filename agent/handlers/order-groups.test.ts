@@ -45,8 +45,9 @@ const placeOne = (input: Input) =>
     callBy(),
   );
 
+/** Oldest first. */
 async function openOrders() {
-  return (await fixture.handlers.ibkr_get_open_orders({}, callBy())).orders;
+  return (await fixture.handlers.ibkr_get_open_orders({}, callBy())).orders.toReversed();
 }
 
 const ask = () => {

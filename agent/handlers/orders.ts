@@ -1,7 +1,7 @@
 import { TwsError } from "../../shared/errors.ts";
 import { ContractSelector } from "../../shared/contract.ts";
 import { hasEnded, hasEndedForGood } from "../../shared/order.ts";
-import type { Order, WaitUntil } from "../../shared/order.ts";
+import type { CompletedOrder, Order, WaitUntil } from "../../shared/order.ts";
 import { modeOf } from "../../shared/status.ts";
 import type { orderTools } from "../../shared/tools/orders.ts";
 import { mayUse, requireTrader, resolveAccount } from "../limits/limits.ts";
@@ -60,7 +60,7 @@ export function createOrderHandlers(deps: Deps) {
 
   async function completedOrders(account: string, context: CallContext) {
     const isWanted = wantedBy(account, context);
-    return (await orderBook.completedOrders(requestOf(context))).filter(isWanted);
+    return (await orderBook.completedOrders(requestOf(context))).filter(isWanted).toSorted(newestFirst);
   }
 
   return {
@@ -131,7 +131,7 @@ export function createOrderHandlers(deps: Deps) {
 
     async ibkr_get_open_orders(_input, context) {
       const all = await orderBook.openOrders(requestOf(context));
-      const orders = all.filter(({ account }) => mayUse(context.caller, account));
+      const orders = all.filter(({ account }) => mayUse(context.caller, account)).toSorted(newestFirst);
       return { orders, count: orders.length };
     },
 
@@ -146,7 +146,9 @@ export function createOrderHandlers(deps: Deps) {
       const completed = await completedOrders(account, context);
       // one that ended between the two lists is in both
       const known = new Set(completed.map(({ permId }) => permId));
-      const working = open.filter(({ permId }) => permId === null || !known.has(permId));
+      const working = open
+        .filter(({ permId }) => permId === null || !known.has(permId))
+        .toSorted(newestFirst);
       const orders = [...working, ...completed];
       return { orders, count: orders.length, openCount: working.length };
     },
@@ -179,4 +181,12 @@ export function createOrderHandlers(deps: Deps) {
       return { executions, count: executions.length };
     },
   } satisfies HandlersFor<typeof orderTools>;
+}
+
+/** IBKR numbers the orders of an account as they come; one without a number has just been sent. */
+function newestFirst(
+  one: Pick<CompletedOrder, "permId" | "orderId">,
+  other: Pick<CompletedOrder, "permId" | "orderId">,
+): number {
+  return (other.permId ?? Infinity) - (one.permId ?? Infinity) || (other.orderId ?? 0) - (one.orderId ?? 0);
 }

@@ -9,6 +9,17 @@ export type Numbers = "exact" | "grouped";
 
 type Runs = "agent" | "edge";
 
+/**
+ * A list in the order of time: a page that cannot hold all of it begins with the newest rows, and later pages go
+ * back. The result then takes `from` and `to`.
+ */
+export interface InTime {
+  /** The path of a row's time, by dots. */
+  readonly at: string;
+  /** Where its newest row is; null for a calendar, which is read from its beginning. */
+  readonly newest: "first" | "last" | null;
+}
+
 interface Declaration<In extends Shape, Out extends Shape, Where extends Runs> {
   readonly title: string;
   /** Two to four sentences: when to use it, and which other tool to use instead. */
@@ -27,6 +38,8 @@ interface Declaration<In extends Shape, Out extends Shape, Where extends Runs> {
   readonly runs: Where;
   /** The key of the result whose array is paged; the input then takes `limit` and `cursor`. */
   readonly paged?: keyof Out & string;
+  /** Where the rows of the paged array follow one another in time. */
+  readonly inTime?: InTime;
   /** `exact` where figures plan an order or limit one; tools that trade are so by themselves. */
   readonly numbers?: Numbers;
 }
@@ -43,12 +56,13 @@ export interface ToolDefinition<
   In extends Shape = Shape,
   Out extends Shape = Shape,
   Where extends Runs = Runs,
-> extends Omit<Declaration<In, Out, Where>, "input" | "output" | "paged" | "numbers"> {
+> extends Omit<Declaration<In, Out, Where>, "input" | "output" | "paged" | "inTime" | "numbers"> {
   readonly input: z.ZodObject<In>;
   readonly output: z.ZodObject<Out>;
   readonly scope: Scope;
   readonly annotations: Annotations;
   readonly paged: string | null;
+  readonly inTime: InTime | null;
   /** How its figures are read that are written as text. */
   readonly numbers: Numbers;
 }
@@ -74,11 +88,17 @@ export const pageOutput = {
   next_cursor: z.string().optional().describe("Pass on as cursor"),
 } as const;
 
+/** What a list in the order of time answers beside. */
+export const spanOutput = {
+  from: z.string().nullable().describe("Time of the oldest row here"),
+  to: z.string().nullable().describe("Time of the newest row here"),
+} as const;
+
 /** Declares a tool once for the edge, the agent and the documents. The schemas are built here, at module scope. */
 export function defineTool<In extends Shape, Out extends Shape, Where extends Runs>(
   declaration: Declaration<In, Out, Where>,
 ): ToolDefinition<In, Out, Where> {
-  const { input, output, effect, paged = null } = declaration;
+  const { input, output, effect, paged = null, inTime = null } = declaration;
   const changesOrders = effect === "trades" || effect === "cancels";
   return {
     ...declaration,
@@ -88,6 +108,7 @@ export function defineTool<In extends Shape, Out extends Shape, Where extends Ru
     scope: effect === "reads" || effect === "steers" ? "tws:read" : "tws:trade",
     annotations: annotationsOf[effect],
     paged,
+    inTime,
   };
 }
 
@@ -96,4 +117,7 @@ export type Tools = Readonly<Record<string, ToolDefinition>>;
 /** The input of a tool as its handler receives it: parsed, defaults filled in. */
 export type InputOf<T extends ToolDefinition> = z.output<T["input"]>;
 /** The result of a tool as its handler returns it: whole, since paging comes after. */
-export type OutputOf<T extends ToolDefinition> = Omit<z.input<T["output"]>, keyof typeof pageOutput>;
+export type OutputOf<T extends ToolDefinition> = Omit<
+  z.input<T["output"]>,
+  keyof typeof pageOutput | keyof typeof spanOutput
+>;

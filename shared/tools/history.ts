@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { chartContractFields, Contract, contractFields } from "../contract.ts";
-import { defineTool, pageInput, pageOutput } from "./define.ts";
+import { defineTool, pageInput, pageOutput, spanOutput } from "./define.ts";
 
 export const barSizes = [
   "1 secs",
@@ -77,17 +77,25 @@ const asked = {
   contract: Contract.describe("What was asked for"),
 } as const;
 const asOf = z.string().describe("When TWS answered, ISO 8601");
+const format = z
+  .enum(["rows", "columns"])
+  .optional()
+  .describe("columns: one array per field; default: rows if all fit, else columns");
+const Columns = z.record(z.string(), z.array(z.union([z.string(), z.number(), z.null()])));
 const ticks = z
-  .array(Tick)
+  .union([z.array(Tick), Columns])
   .describe(
     "Oldest first: time (whole seconds), price, size, exchange, conditions; or bid, ask, bidSize, askSize",
   );
+const lastTick = Tick.nullable().describe("The newest tick of all");
+/** Bars and ticks: what does not fit is left out at the old end. */
+const newestLast = { at: "time", newest: "last" } as const;
 
 export const historyTools = {
   ibkr_get_historical_data: defineTool({
     title: "Historical bars",
     description:
-      "Bars of open, high, low, close and volume, oldest first, up to now or to endDateTime. Use it for charts and statistics; for the price now use ibkr_get_quotes. Long periods need larger bars; format=columns halves the size.",
+      "Bars of open, high, low, close and volume, oldest first, up to now or to endDateTime. Use it for charts and statistics; for the price now use ibkr_get_quotes. Long periods need larger bars; of too many the newest come first, and next_cursor goes back.",
     input: {
       ...chartContractFields,
       duration: z
@@ -99,16 +107,18 @@ export const historyTools = {
       whatToShow,
       useRTH,
       endDateTime,
-      format: z.enum(["rows", "columns"]).default("rows").describe("columns: one array per field"),
+      format,
       ...pageInput,
     },
     output: {
       ...asked,
       bars: z
-        .union([z.array(Bar), z.record(z.string(), z.array(z.union([z.string(), z.number(), z.null()])))])
+        .union([z.array(Bar), Columns])
         .describe("Bars: time, open, high, low, close, volume, wap, count"),
+      last: Bar.nullable().describe("The newest bar of all"),
       count: z.int().describe("Bars in all"),
       asOf,
+      ...spanOutput,
       ...pageOutput,
     },
     effect: "reads",
@@ -116,6 +126,7 @@ export const historyTools = {
     toolset: "core",
     runs: "agent",
     paged: "bars",
+    inTime: newestLast,
   }),
   ibkr_get_head_timestamp: defineTool({
     title: "Start of history",
@@ -180,14 +191,24 @@ export const historyTools = {
       endDateTime,
       numberOfTicks: z.int().min(1).max(1000).default(100).describe("How many"),
       useRTH,
+      format,
       ...pageInput,
     },
-    output: { ...asked, ticks, count: z.int().describe("Ticks in all"), asOf, ...pageOutput },
+    output: {
+      ...asked,
+      ticks,
+      last: lastTick,
+      count: z.int().describe("Ticks in all"),
+      asOf,
+      ...spanOutput,
+      ...pageOutput,
+    },
     effect: "reads",
     deadline: "slow",
     toolset: "full",
     runs: "agent",
     paged: "ticks",
+    inTime: newestLast,
   }),
   ibkr_get_tick_by_tick_data: defineTool({
     title: "Last ticks",
@@ -200,14 +221,17 @@ export const historyTools = {
         .default("Last")
         .describe("Currencies have BidAsk and MidPoint only"),
       numberOfTicks: z.int().min(1).max(1000).default(100).describe("How many at most"),
+      format,
       ...pageInput,
     },
     output: {
       ...asked,
       tickType: z.string().describe("As asked"),
       ticks,
+      last: lastTick,
       count: z.int().describe("Ticks in all"),
       asOf,
+      ...spanOutput,
       ...pageOutput,
     },
     effect: "reads",
@@ -215,6 +239,7 @@ export const historyTools = {
     toolset: "full",
     runs: "agent",
     paged: "ticks",
+    inTime: newestLast,
   }),
   ibkr_get_trading_schedule: defineTool({
     title: "Trading schedule",
@@ -246,6 +271,7 @@ export const historyTools = {
         .describe("date, opensAt, closesAt (ISO 8601)"),
       count: z.int().describe("Sessions in all"),
       asOf,
+      ...spanOutput,
       ...pageOutput,
     },
     effect: "reads",
@@ -253,6 +279,7 @@ export const historyTools = {
     toolset: "full",
     runs: "agent",
     paged: "sessions",
+    inTime: { at: "date", newest: "last" },
   }),
 } as const;
 

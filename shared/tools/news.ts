@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Contract, contractFields } from "../contract.ts";
-import { defineTool, pageInput, pageOutput } from "./define.ts";
+import { defineTool, pageInput, pageOutput, spanOutput } from "./define.ts";
 
 /** Outside text: a headline as its provider wrote it, capped. */
 const NewsRow = z.object({
@@ -23,6 +23,7 @@ const found = {
   contract: Contract.describe("What was asked for"),
   hasMore: z.boolean().describe("Whether older ones exist"),
   asOf: z.string().describe("When TWS answered"),
+  ...spanOutput,
   ...pageOutput,
 } as const;
 
@@ -57,6 +58,7 @@ export const newsTools = {
     toolset: "core",
     runs: "agent",
     paged: "articles",
+    inTime: { at: "time", newest: "first" },
   }),
   ibkr_get_historical_news: defineTool({
     title: "Headlines of a period",
@@ -76,6 +78,7 @@ export const newsTools = {
     toolset: "full",
     runs: "agent",
     paged: "articles",
+    inTime: { at: "time", newest: "first" },
   }),
   ibkr_get_news_article: defineTool({
     title: "News article",

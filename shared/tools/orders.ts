@@ -11,7 +11,7 @@ import {
   WaitUntil,
 } from "../order.ts";
 import { Mode } from "../status.ts";
-import { defineTool, pageInput, pageOutput } from "./define.ts";
+import { defineTool, pageInput, pageOutput, spanOutput } from "./define.ts";
 
 export const price = z.number().finite();
 const orderId = z
@@ -191,7 +191,7 @@ export const orderTools = {
   ibkr_get_open_orders: defineTool({
     title: "Open orders",
     description:
-      "Orders working now, of all clients of this TWS. For one use ibkr_get_order_status, for fills ibkr_get_executions.",
+      "Orders working now, of all clients of this TWS, newest first. For one use ibkr_get_order_status, for fills ibkr_get_executions.",
     input: { ...pageInput },
     output: {
       orders: z
@@ -209,7 +209,7 @@ export const orderTools = {
   ibkr_get_completed_orders: defineTool({
     title: "Completed orders",
     description:
-      "Orders that ended today, filled or cancelled, of all clients of this TWS. Working ones are in ibkr_get_open_orders, both together in ibkr_get_all_orders, fills in ibkr_get_executions.",
+      "Orders that ended today, filled or cancelled, of all clients of this TWS, newest first. Working ones are in ibkr_get_open_orders, both together in ibkr_get_all_orders, fills in ibkr_get_executions.",
     input: { account: anyAccount, ...pageInput },
     output: {
       orders: z
@@ -227,7 +227,7 @@ export const orderTools = {
   ibkr_get_all_orders: defineTool({
     title: "All orders",
     description:
-      "Today's orders of all clients of this TWS, those working first. For one half use ibkr_get_open_orders or ibkr_get_completed_orders.",
+      "Today's orders of all clients of this TWS, those working first, each half newest first. For one half use ibkr_get_open_orders or ibkr_get_completed_orders.",
     input: { account: anyAccount, ...pageInput },
     output: {
       orders: z.array(z.union([Order, CompletedOrder])).describe("As those list them"),
@@ -298,6 +298,7 @@ export const orderTools = {
     output: {
       executions: z.array(Execution).describe("Each with execution, contract and commissionReport"),
       count: z.int().describe("Fills in all"),
+      ...spanOutput,
       ...pageOutput,
     },
     effect: "reads",
@@ -305,5 +306,6 @@ export const orderTools = {
     toolset: "core",
     runs: "agent",
     paged: "executions",
+    inTime: { at: "execution.time", newest: "last" },
   }),
 } as const;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Contract, contractFields } from "../contract.ts";
 import { isInCalendar, noSuchDate } from "../calendar-date.ts";
-import { defineTool, pageInput, pageOutput } from "./define.ts";
+import { defineTool, pageInput, pageOutput, spanOutput } from "./define.ts";
 
 const Value = z.union([z.string().max(500), z.number(), z.boolean(), z.null()]);
 
@@ -58,6 +58,7 @@ export const wshTools = {
       contract: Contract.describe("The company's stock"),
       source: z.literal("wsh").describe("Wall Street Horizon's data"),
       asOf: z.string().describe("When TWS answered"),
+      ...spanOutput,
       ...pageOutput,
     },
     effect: "reads",
@@ -65,5 +66,6 @@ export const wshTools = {
     toolset: "full",
     runs: "agent",
     paged: "events",
+    inTime: { at: "date", newest: null },
   }),
 } as const;

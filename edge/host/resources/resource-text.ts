@@ -1,4 +1,5 @@
 import { conditionOf, live, parseTopic, topicName } from "../../../shared/events.ts";
+import { hasEnded } from "../../../shared/order.ts";
 import { joinedId } from "../../../shared/resources.ts";
 import type { StartedResource } from "../storage/store.ts";
 import type { TopicView } from "../streams/topics.ts";
@@ -52,7 +53,11 @@ export function resourceText(resource: StartedResource, view: TopicView | null):
     }
     case "orders": {
       const { account, mode, orders, ordersTotal } = value.data;
-      const shown = fit(orders.toReversed(), mostLength).toReversed();
+      // those that work come before those that have ended, and new ones before old ones
+      const newest = orders.toReversed();
+      const wanted = [...newest.filter((order) => !hasEnded(order)), ...newest.filter(hasEnded)];
+      const kept = new Set(fit(wanted, mostLength));
+      const shown = orders.filter((order) => kept.has(order));
       return JSON.stringify({
         ...named,
         account,
