@@ -2,6 +2,7 @@ import { everything } from "./permissions.ts";
 import type { Permissions } from "./permissions.ts";
 
 import type { ListEndFault } from "./list-end-faults.ts";
+import type { ShortRows } from "./short-rows.ts";
 import type { OrderFaults } from "./order-faults.ts";
 import type { Reply, RequestKind } from "./scripted-replies.ts";
 import { usualText } from "../wire/tws-texts.ts";
@@ -48,6 +49,8 @@ export interface Faults {
   endStreams(kind: StreamKind, code: number, text?: string): void;
   /** What goes wrong with the ends of lists from now on; `{}` ends it. */
   listEnds(fault: ListEndFault): void;
+  /** Messages of these numbers end so many fields too early from now on; `{}` ends it. */
+  shortRows(fault: ShortRows): void;
   /** What goes wrong with orders from now on; `{}` ends it. */
   orders(faults: OrderFaults): void;
   /**
@@ -107,6 +110,7 @@ export interface FaultTargets {
   broadcast(code: number, text: string): void;
   forgetData(): void;
   setListEnds(fault: ListEndFault): void;
+  setShortRows(fault: ShortRows): void;
   setOrderFaults(faults: OrderFaults): void;
   correctExecution(execId: string, price: number): boolean;
   refuseLate(orderId: number, reason: string): boolean;
@@ -154,6 +158,7 @@ export function createFaults(targets: FaultTargets): Faults {
     reply: (kind, reply) => targets.setReply(kind, reply),
     endStreams: (kind, code, text) => targets.endStreams(kind, code, text ?? null),
     listEnds: (fault) => targets.setListEnds(fault),
+    shortRows: (fault) => targets.setShortRows(fault),
     orders: (faults) => targets.setOrderFaults(faults),
     correctExecution: (execId, price) => targets.correctExecution(execId, price),
     refuseLate: (orderId, reason) => targets.refuseLate(orderId, reason),

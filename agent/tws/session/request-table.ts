@@ -40,6 +40,8 @@ interface Sender {
 interface Running {
   deliver<E extends TwsEventName>(event: E, args: TwsEvents[E]): void;
   notice(notice: TwsNotice): void;
+  /** Fails a request that one of these events would have answered. */
+  lost(events: readonly TwsEventName[]): void;
   fail(error: TwsError): void;
   /** Whether it is written and nothing has come, so that an error without an id may be its answer. */
   readonly awaitsWithoutId: (isOfOrders: boolean) => boolean;
@@ -49,6 +51,8 @@ export interface RequestMap {
   run<T>(spec: RequestSpec<T>, context: RequestContext, sender: Sender): Promise<T>;
   /** True when the notice belongs to a running request. */
   notice(notice: TwsNotice): boolean;
+  /** A message could not be read that would have been these events: an answer without it would be shorter than the truth. */
+  lost(events: readonly TwsEventName[]): void;
   /** The connection has ended, and every request with it. */
   failAll(error: TwsError): void;
 }
@@ -143,8 +147,11 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
           } catch (error) {
             // left out, it would make the answer shorter than the truth
             log.error("tws.answer_failed", { event, what, error });
-            control.reject(new TwsError("tws_error", `The agent could not read TWS's answer for ${what}.`));
+            control.reject(unreadable(what));
           }
+        },
+        lost(events) {
+          if (events.some((event) => spec.on[event] !== undefined)) control.reject(unreadable(what));
         },
         notice(notice) {
           if (spec.notice?.(notice, control) === true) return;
@@ -173,6 +180,10 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
       request?.notice(notice);
       return request !== undefined;
     },
+    lost(events) {
+      if (events.length === 0) return;
+      for (const request of running.values()) request.lost(events);
+    },
     failAll(error) {
       for (const request of running.values()) request.fail(error);
     },
@@ -181,6 +192,13 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
 
 function left(what: string): TwsError {
   return new TwsError("cancelled", `The request for ${what} was cancelled.`);
+}
+
+function unreadable(what: string): TwsError {
+  return new TwsError("tws_error", `The agent could not read a part of TWS's answer for ${what}.`, {
+    nextStep:
+      "TWS may be newer than this agent knows: tell the owner to update tws-edge. What is missing is not known.",
+  });
 }
 
 function eventsOf<T>({ on }: RequestSpec<T>): TwsEventName[] {

@@ -11,6 +11,7 @@ import type { Accepted, Connection, ConnectionTimes, Ended } from "./connection.
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 import { farmOf } from "./data-farms.ts";
 import type { Farm } from "./data-farms.ts";
+import { eventsLostWith } from "./unreadable-rows.ts";
 import { createRequestMap, isKeptForOrder, nextRequestId } from "./request-table.ts";
 
 export interface SessionTimes extends ConnectionTimes {
@@ -194,6 +195,7 @@ export function createSession(options: SessionOptions): TwsSession {
 
   const takeNotice = (notice: TwsNotice): void => {
     if (isReadOnlyRefusal(notice)) setReadOnlyApi(true);
+    requests.lost(eventsLostWith(notice));
     // a request may have had the id before the order was seen: then both are told
     if (requests.notice(notice) && !isKeptForOrder(notice.id)) return;
     const { id, code, text } = notice;
