@@ -174,8 +174,8 @@ export const Execution = z.object({
     side: z.enum(["BOT", "SLD"]),
     shares: z.number(),
     price: z.number(),
-    cumQty: z.number(),
-    avgPrice: z.number(),
+    cumQty: z.number().nullable(),
+    avgPrice: z.number().nullable(),
     exchange: z.string(),
     /** As TWS words it, with its zone. */
     time: z.string(),
@@ -183,7 +183,7 @@ export const Execution = z.object({
   }),
   contract: Contract.partial(),
   commissionReport: z
-    .object({ commission: z.number(), currency: z.string(), realizedPnl: z.number().nullable() })
+    .object({ commission: z.number().nullable(), currency: z.string(), realizedPnl: z.number().nullable() })
     .nullable(),
 });
 export type Execution = z.infer<typeof Execution>;

@@ -3,7 +3,11 @@ import { Contract } from "./contract.ts";
 import { Mode } from "./status.ts";
 
 /** One figure of an account, as TWS words it: most values are decimal amounts, some are text. */
-const AccountFigure = z.object({ key: z.string(), value: z.string(), currency: z.string().nullable() });
+const AccountFigure = z.object({
+  key: z.string(),
+  value: z.string().nullable(),
+  currency: z.string().nullable(),
+});
 export type AccountFigure = z.infer<typeof AccountFigure>;
 
 /** A holding. Amounts in the contract's currency; null is "TWS has not said". */

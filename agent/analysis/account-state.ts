@@ -27,7 +27,7 @@ export async function accountState(
   const rates = new Map(
     values
       .filter(({ key }) => key === "ExchangeRate")
-      .map(({ currency, value }) => [currency ?? "", Number(value)]),
+      .map(({ currency, value }) => [currency ?? "", Number(value ?? NaN)]),
   );
   return {
     currency: net.currency,
@@ -44,7 +44,7 @@ export async function accountState(
 
 function figureOf(values: readonly AccountValue[], key: string, account: string) {
   const row = values.find((value) => value.key === key && value.currency !== "BASE");
-  const amount = Number(row?.value);
+  const amount = Number(row?.value ?? NaN);
   if (row?.currency != null && Number.isFinite(amount)) return { amount, currency: row.currency };
   throw new TwsError("tws_error", `TWS left ${key} out of the figures of account ${account}.`, {
     nextStep: "Try again in a few seconds.",

@@ -47,9 +47,9 @@ test.for<readonly [number, ToolName, Record<string, unknown>, string]>([
   "a message %i that ends two fields early never leaves %s without a word",
   async ([id, tool, input, key]) => {
     const missing = id === 6 ? 3 : 2;
-    fixture.simulator.faults.shortRows({ [id]: missing });
+    fixture.simulator.faults.alter({ [id]: { missing } });
     const answer = await ask(tool, input);
-    fixture.simulator.faults.shortRows({});
+    fixture.simulator.faults.alter({});
     expect(errorOf(answer)).toMatchObject({
       code: "tws_error",
       message: expect.stringContaining("could not read"),

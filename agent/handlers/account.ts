@@ -84,7 +84,7 @@ export function createAccountHandlers({ session, limits, now }: Deps) {
         own.map(({ tag, value, currency }) => [
           // a ledger has the same tags once for each currency
           tags.includes(tag) ? tag : `${tag}:${currency ?? ""}`,
-          { value: numberOrText(value), currency },
+          { value: value === null ? null : numberOrText(value), currency },
         ]),
       );
       if (JSON.stringify(summary).length > mostCharacters) throw tooLong(own.length);

@@ -5,7 +5,7 @@ import { type Connection, type Host, openConnection } from "./wire/connection.ts
 import { createHandlers } from "./handlers/dispatch.ts";
 import { createFaults, type Faults, noFaults } from "./faults/faults.ts";
 import { newestVersion } from "./wire/handshake.ts";
-import { createShortRows } from "./faults/short-rows.ts";
+import { createAlteredMessages } from "./faults/altered-messages.ts";
 import { createListEnds } from "./faults/list-end-faults.ts";
 import * as messages from "./wire/messages.ts";
 import type { World } from "./model/world.ts";
@@ -103,7 +103,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const state = { ...noFaults(), isReadOnly: options.readOnly ?? false };
   const listEnds = createListEnds();
   const orderFaults = createOrderFaultLine((clientId, orderId) => world.ledger.expect(clientId, orderId));
-  const shortRows = createShortRows();
+  const altered = createAlteredMessages();
   const record = options.recordTicks === true ? createTickRecord(() => state.muted) : null;
   const replies = createReplies();
   const clients = new Map<number, Client>();
@@ -140,7 +140,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     admit(newcomer) {
       const ghostUntil = ghosts.get(newcomer.clientId) ?? 0;
       if (clients.has(newcomer.clientId) || Date.now() < ghostUntil) return false;
-      const client = orderFaults.wrap(listEnds.wrap(shortRows.wrap(record?.wrap(newcomer) ?? newcomer)));
+      const client = orderFaults.wrap(listEnds.wrap(altered.wrap(record?.wrap(newcomer) ?? newcomer)));
       ghosts.delete(client.clientId);
       clients.set(client.clientId, client);
       welcome(client);
@@ -221,7 +221,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       },
       forgetData: () => handlers.forgetData(),
       setListEnds: (fault) => listEnds.set(fault),
-      setShortRows: (fault) => shortRows.set(fault),
+      setAlteredMessages: (messages) => altered.set(messages),
       setOrderFaults: (faults) => orderFaults.set(faults),
       correctExecution: (execId, price) => world.ledger.correct(execId, price),
       refuseLate: (orderId, reason) => world.ledger.refuseLate(orderId, reason),

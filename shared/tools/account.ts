@@ -13,8 +13,8 @@ const asOf = z.string().describe("When TWS answered, ISO 8601");
 
 const AccountValue = z.object({
   key: z.string(),
-  /** As TWS words it: most are decimal amounts, some are text. */
-  value: z.string(),
+  /** As TWS words it: most are decimal amounts, some are text. Null where it has set none. */
+  value: z.string().nullable(),
   currency: z.string().nullable(),
   account: z.string(),
 });
@@ -26,7 +26,7 @@ const Position = z.object({
   /** Units of the contract, negative when short. */
   position: z.number(),
   /** For one unit, commissions and the multiplier included. */
-  avgCost: z.number(),
+  avgCost: z.number().nullable(),
   marketPrice: z.number().nullable(),
   marketValue: z.number().nullable(),
   /** Against the previous close, what was closed today included. */
@@ -63,7 +63,7 @@ export const accountTools = {
       summary: z
         .record(
           z.string(),
-          z.object({ value: z.union([z.number(), z.string()]), currency: z.string().nullable() }),
+          z.object({ value: z.union([z.number(), z.string(), z.null()]), currency: z.string().nullable() }),
         )
         .describe("For each tag its value and currency"),
       asOf,
@@ -132,7 +132,7 @@ export const accountTools = {
     output: {
       ...pnl,
       conId: z.int().describe("Contract id"),
-      position: z.number().describe("Units held, negative when short"),
+      position: z.number().nullable().describe("Units held, negative when short"),
       value: z.number().nullable().describe("Market value"),
     },
     effect: "reads",

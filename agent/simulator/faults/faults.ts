@@ -2,7 +2,7 @@ import { everything } from "./permissions.ts";
 import type { Permissions } from "./permissions.ts";
 
 import type { ListEndFault } from "./list-end-faults.ts";
-import type { ShortRows } from "./short-rows.ts";
+import type { AlteredMessages } from "./altered-messages.ts";
 import type { OrderFaults } from "./order-faults.ts";
 import type { Reply, RequestKind } from "./scripted-replies.ts";
 import { usualText } from "../wire/tws-texts.ts";
@@ -49,8 +49,8 @@ export interface Faults {
   endStreams(kind: StreamKind, code: number, text?: string): void;
   /** What goes wrong with the ends of lists from now on; `{}` ends it. */
   listEnds(fault: ListEndFault): void;
-  /** Messages of these numbers end so many fields too early from now on; `{}` ends it. */
-  shortRows(fault: ShortRows): void;
+  /** Messages end too early, or have other values, from now on; `{}` ends it. */
+  alter(messages: AlteredMessages): void;
   /** What goes wrong with orders from now on; `{}` ends it. */
   orders(faults: OrderFaults): void;
   /**
@@ -110,7 +110,7 @@ export interface FaultTargets {
   broadcast(code: number, text: string): void;
   forgetData(): void;
   setListEnds(fault: ListEndFault): void;
-  setShortRows(fault: ShortRows): void;
+  setAlteredMessages(messages: AlteredMessages): void;
   setOrderFaults(faults: OrderFaults): void;
   correctExecution(execId: string, price: number): boolean;
   refuseLate(orderId: number, reason: string): boolean;
@@ -158,7 +158,7 @@ export function createFaults(targets: FaultTargets): Faults {
     reply: (kind, reply) => targets.setReply(kind, reply),
     endStreams: (kind, code, text) => targets.endStreams(kind, code, text ?? null),
     listEnds: (fault) => targets.setListEnds(fault),
-    shortRows: (fault) => targets.setShortRows(fault),
+    alter: (messages) => targets.setAlteredMessages(messages),
     orders: (faults) => targets.setOrderFaults(faults),
     correctExecution: (execId, price) => targets.correctExecution(execId, price),
     refuseLate: (orderId, reason) => targets.refuseLate(orderId, reason),

@@ -7,22 +7,23 @@ import { createListKind } from "../session/list-requests.ts";
 import type { AskList } from "../session/list-requests.ts";
 import { createRead, perSession } from "../session/shared-reads.ts";
 import type { Read } from "../session/shared-reads.ts";
-import { numberOrNull, positionContract, textOrNull } from "../contracts/translate.ts";
+import { positionContract, textOrNull } from "../contracts/translate.ts";
+import { figureOf, textFigureOf } from "../session/figures.ts";
 import { createTurns } from "../session/serial-queue.ts";
 import type { Turns } from "../session/serial-queue.ts";
 
 export interface SummaryRow {
   readonly account: string;
   readonly tag: string;
-  /** As TWS words it. */
-  readonly value: string;
+  /** As TWS words it; null where it has set none. */
+  readonly value: string | null;
   readonly currency: string | null;
 }
 
 export interface AccountValue {
   readonly account: string;
   readonly key: string;
-  readonly value: string;
+  readonly value: string | null;
   readonly currency: string | null;
 }
 
@@ -32,7 +33,7 @@ export interface PositionRow {
   /** Units, negative when short. */
   readonly position: number;
   /** For one unit, commissions and multiplier included. */
-  readonly avgCost: number;
+  readonly avgCost: number | null;
 }
 
 /** A holding with its value, in the contract's currency. */
@@ -109,7 +110,7 @@ export function accountSummary(
           cancelAfter: true,
           on: {
             [EventName.accountSummary]: (_control, _id, account, tag, value, currency) => {
-              rows.push({ account, tag, value, currency: textOrNull(currency) });
+              rows.push({ account, tag, value: textFigureOf(value), currency: textOrNull(currency) });
             },
             [EventName.accountSummaryEnd]: (control) => control.resolve(rows),
           },
@@ -136,7 +137,12 @@ function collectRows(account: string, onRow: () => void = () => {}) {
         ...[key, value, currency, owner]: TwsEvents[EventName.updateAccountValue]
       ) => {
         if (owner !== account) return;
-        values.set(`${key}/${currency}`, { account, key, value, currency: textOrNull(currency) });
+        values.set(`${key}/${currency}`, {
+          account,
+          key,
+          value: textFigureOf(value),
+          currency: textOrNull(currency),
+        });
         onRow();
       },
       [EventName.updatePortfolio]: (
@@ -148,12 +154,12 @@ function collectRows(account: string, onRow: () => void = () => {}) {
         portfolio.set(holdingKey(contract), {
           account,
           contract,
-          position: position ?? 0,
-          avgCost: cost ?? 0,
-          marketPrice: numberOrNull(price),
-          marketValue: numberOrNull(value),
-          unrealizedPnL: numberOrNull(open),
-          realizedPnL: numberOrNull(real),
+          position: heldOf(position),
+          avgCost: figureOf(cost),
+          marketPrice: figureOf(price),
+          marketValue: figureOf(value),
+          unrealizedPnL: figureOf(open),
+          realizedPnL: figureOf(real),
         });
         onRow();
       },
@@ -263,9 +269,14 @@ export function positions(session: TwsSession, context: RequestContext): Promise
         cancel: (ib) => ib.cancelPositions(),
         cancelAfter: true,
         on: {
-          [EventName.position]: (_control, account, wire, position = 0, avgCost = 0) => {
+          [EventName.position]: (_control, account, wire, held, cost) => {
             const contract = positionContract(wire);
-            rows.set(`${account}/${holdingKey(contract)}`, { account, contract, position, avgCost });
+            rows.set(`${account}/${holdingKey(contract)}`, {
+              account,
+              contract,
+              position: heldOf(held),
+              avgCost: figureOf(cost),
+            });
           },
         },
         forget: () => rows.clear(),
@@ -274,6 +285,13 @@ export function positions(session: TwsSession, context: RequestContext): Promise
       shared,
     );
   });
+}
+
+/** Throws for a holding of unknown size: left out, or told as none, it would make the list untrue. */
+function heldOf(position: number | undefined): number {
+  const held = figureOf(position);
+  if (held === null) throw new Error("TWS has set no size of a holding");
+  return held;
 }
 
 const holdingKey = ({ conId, localSymbol, symbol }: Partial<Contract>): string =>

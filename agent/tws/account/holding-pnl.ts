@@ -1,7 +1,7 @@
 import { EventName } from "@stoqey/ib";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { perSession } from "../session/shared-reads.ts";
-import { numberOrNull } from "../contracts/translate.ts";
+import { figureOf } from "../session/figures.ts";
 
 interface Followed {
   readonly reqId: number;
@@ -39,7 +39,7 @@ class HoldingPnl {
     session.on(EventName.pnlSingle, (reqId, _position, daily) => {
       const one = this.#byRequest.get(reqId);
       if (one === undefined) return;
-      one.daily = numberOrNull(daily);
+      one.daily = figureOf(daily);
       one.answer();
     });
     session.onNotice(({ id }) => this.#byRequest.get(id)?.answer());

@@ -1,7 +1,7 @@
 import { EventName } from "@stoqey/ib";
 import type { TwsSession } from "../session/api.ts";
 import type { Log } from "../../process/log.ts";
-import { numberOrNull } from "../contracts/translate.ts";
+import { figureOf } from "../session/figures.ts";
 
 interface PnlWatch {
   readonly session: TwsSession;
@@ -66,7 +66,7 @@ export function watchDailyPnl({ session, account, log, onFigure, onLost }: PnlWa
 
   const offs = [
     session.on(EventName.pnl, (id, daily) => {
-      const figure = numberOrNull(daily);
+      const figure = figureOf(daily);
       if (id === reqId && figure !== null) onFigure(figure);
     }),
     session.onNotice((notice) => {

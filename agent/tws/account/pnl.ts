@@ -1,7 +1,7 @@
 import { EventName } from "@stoqey/ib";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { createRead, perSession } from "../session/shared-reads.ts";
-import { numberOrNull } from "../contracts/translate.ts";
+import { figureOf } from "../session/figures.ts";
 
 /** In the account's base currency; null where TWS has not worked a figure out. */
 export interface Pnl {
@@ -12,7 +12,7 @@ export interface Pnl {
 
 export interface PositionPnl extends Pnl {
   /** Units held, negative when short. */
-  readonly position: number;
+  readonly position: number | null;
   /** Market value. */
   readonly value: number | null;
 }
@@ -67,11 +67,11 @@ export function positionPnl(
         cancel: (ib, reqId) => ib.cancelPnLSingle(reqId),
         cancelAfter: true,
         on: {
-          [EventName.pnlSingle]: (control, _id, position = 0, daily, unrealized, realized, value) =>
+          [EventName.pnlSingle]: (control, _id, position, daily, unrealized, realized, value) =>
             control.resolve({
-              position,
+              position: figureOf(position),
               ...pnlFrom(daily, unrealized, realized),
-              value: numberOrNull(value),
+              value: figureOf(value),
             }),
         },
       },
@@ -86,8 +86,8 @@ function pnlFrom(
   realized: number | undefined,
 ): Pnl {
   return {
-    dailyPnL: numberOrNull(daily),
-    unrealizedPnL: numberOrNull(unrealized),
-    realizedPnL: numberOrNull(realized),
+    dailyPnL: figureOf(daily),
+    unrealizedPnL: figureOf(unrealized),
+    realizedPnL: figureOf(realized),
   };
 }

@@ -4,7 +4,7 @@ import type { contractTools } from "../../../shared/tools/contracts.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { RequestContext, TwsNotice, TwsSession } from "../session/api.ts";
 import { twsErrorFor } from "../session/errors.ts";
-import { numberOrNull } from "./translate.ts";
+import { figureOf } from "../session/figures.ts";
 
 type PriceIncrement = OutputOf<(typeof contractTools)["ibkr_get_market_rule"]>["priceIncrements"][number];
 
@@ -79,6 +79,6 @@ function incrementFrom(row: {
   readonly lowEdge?: number | undefined;
   readonly increment?: number | undefined;
 }): PriceIncrement[] {
-  const increment = numberOrNull(row.increment);
-  return increment === null ? [] : [{ lowEdge: numberOrNull(row.lowEdge) ?? 0, increment }];
+  const increment = figureOf(row.increment);
+  return increment === null ? [] : [{ lowEdge: figureOf(row.lowEdge) ?? 0, increment }];
 }

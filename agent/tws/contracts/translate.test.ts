@@ -6,10 +6,10 @@ import {
   contractToTws,
   detailsFrom,
   matchFrom,
-  numberOrNull,
   partialContract,
   selectorToTws,
 } from "./translate.ts";
+import { figureOf } from "../session/figures.ts";
 
 test.each([
   [undefined, null],
@@ -20,7 +20,7 @@ test.each([
   [0, 0],
   [-1.5, -1.5],
 ])("takes %s for %s", (value, expected) => {
-  expect(numberOrNull(value)).toBe(expected);
+  expect(figureOf(value)).toBe(expected);
 });
 
 test("makes absent of what TWS leaves empty or zero", () => {

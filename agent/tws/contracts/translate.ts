@@ -9,6 +9,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import type { contractTools } from "../../../shared/tools/contracts.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { barSizes } from "../../../shared/tools/history.ts";
+import { positiveOf } from "../session/figures.ts";
 import { bondFactsFrom, bondNames, isBond } from "./bond-facts.ts";
 
 /** What TWS knows of one instrument. */
@@ -16,18 +17,6 @@ export type ContractDetails = OutputOf<(typeof contractTools)["ibkr_get_contract
 
 /** One hit of a symbol search. */
 export type SymbolMatch = OutputOf<(typeof contractTools)["ibkr_search_symbols"]>["results"][number];
-
-/** TWS says "unset" with the largest double or the largest int; the library leaves out some of them and not others. */
-export function numberOrNull(value: number | undefined): number | null {
-  return value === undefined || !Number.isFinite(value) || Math.abs(value) > 1e300 || value === 2_147_483_647
-    ? null
-    : value;
-}
-
-const positiveOrNull = (value: number | undefined): number | null => {
-  const number = numberOrNull(value);
-  return number !== null && number > 0 ? number : null;
-};
 
 export const textOrNull = (value: string | undefined): string | null =>
   value === undefined || value === "" ? null : value;
@@ -41,7 +30,7 @@ const listOf = (value: string | undefined): string[] =>
 /** The fields that a contract of TWS has; positions and search results leave out some. */
 export function partialContract(contract: IbContract): Partial<Contract> {
   return {
-    ...(positiveOrNull(contract.conId) !== null && { conId: contract.conId }),
+    ...(positiveOf(contract.conId) !== null && { conId: contract.conId }),
     symbol: contract.symbol ?? "",
     secType: contract.secType ?? "",
     exchange: contract.exchange ?? "",
@@ -51,9 +40,9 @@ export function partialContract(contract: IbContract): Partial<Contract> {
     tradingClass: textOrNull(contract.tradingClass),
     // contract details may put the hour and its zone behind the date
     expiration: /^\d{6,8}/.exec(contract.lastTradeDateOrContractMonth ?? "")?.[0] ?? null,
-    strike: positiveOrNull(contract.strike),
+    strike: positiveOf(contract.strike),
     right: rightOf(contract.right),
-    multiplier: positiveOrNull(contract.multiplier),
+    multiplier: positiveOf(contract.multiplier),
     ...(isBond(contract.secType) && bondNames(contract)),
   };
 }
@@ -98,7 +87,7 @@ function rightOf(right: OptionType | undefined): "C" | "P" | null {
 /** Null for contract details without an id, which TWS does not send. */
 export function detailsFrom(details: IbContractDetails): ContractDetails | null {
   const { contract } = details;
-  const conId = positiveOrNull(contract.conId);
+  const conId = positiveOf(contract.conId);
   if (conId === null) return null;
   const { symbol = "", secType = "", exchange = "", currency = "", ...rest } = partialContract(contract);
   const bond = bondFactsFrom(details);
@@ -114,21 +103,21 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
   return {
     contract: { conId, symbol, secType, exchange, currency, ...optional },
     longName: textOrNull(details.longName),
-    minTick: positiveOrNull(details.minTick),
+    minTick: positiveOf(details.minTick),
     // details of a bond have none
-    priceMagnifier: positiveOrNull(details.priceMagnifier) ?? 1,
+    priceMagnifier: positiveOf(details.priceMagnifier) ?? 1,
     timeZoneId: textOrNull(details.timeZoneId),
     tradingHours: textOrNull(details.tradingHours),
     liquidHours: textOrNull(details.liquidHours),
     validExchanges: listOf(details.validExchanges),
     marketRuleIds: listOf(details.marketRuleIds).map(Number).filter(Number.isInteger),
     orderTypes: listOf(details.orderTypes),
-    minSize: positiveOrNull(details.minSize),
-    sizeIncrement: positiveOrNull(details.sizeIncrement),
+    minSize: positiveOf(details.minSize),
+    sizeIncrement: positiveOf(details.sizeIncrement),
     industry: textOrNull(details.industry),
     category: textOrNull(details.category),
     stockType: textOrNull(details.stockType),
-    underlyingConId: positiveOrNull(details.underConId),
+    underlyingConId: positiveOf(details.underConId),
     contractMonth: textOrNull(details.contractMonth),
     ...(bond !== null && { bond }),
   };
@@ -139,7 +128,7 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
  * bonds has no conId: TWS's id of it stands in the place of a symbol, and is taken there.
  */
 export function matchFrom({ contract, derivativeSecTypes }: ContractDescription): SymbolMatch | null {
-  const conId = positiveOrNull(contract?.conId);
+  const conId = positiveOf(contract?.conId);
   const issuerId = textOrNull(contract?.issuerId);
   if (issuerId !== null)
     return {

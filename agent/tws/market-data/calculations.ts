@@ -2,7 +2,8 @@ import { EventName } from "@stoqey/ib";
 import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../../shared/contract.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
-import { numberOrNull, selectorToTws } from "../contracts/translate.ts";
+import { selectorToTws } from "../contracts/translate.ts";
+import { countOf, figureOf } from "../session/figures.ts";
 
 /** What TWS computed for an option; null is "not computed". */
 export interface OptionComputation {
@@ -109,14 +110,14 @@ function compute(
           underlyingPrice,
         ) =>
           control.resolve({
-            optionPrice: numberOrNull(optionPrice),
-            impliedVolatility: numberOrNull(impliedVolatility),
-            delta: numberOrNull(delta),
-            gamma: numberOrNull(gamma),
-            vega: numberOrNull(vega),
-            theta: numberOrNull(theta),
-            pvDividend: numberOrNull(pvDividend),
-            underlyingPrice: numberOrNull(underlyingPrice),
+            optionPrice: countOf(optionPrice),
+            impliedVolatility: countOf(impliedVolatility),
+            delta: figureOf(delta),
+            gamma: figureOf(gamma),
+            vega: figureOf(vega),
+            theta: figureOf(theta),
+            pvDividend: figureOf(pvDividend),
+            underlyingPrice: figureOf(underlyingPrice),
           }),
       },
     },

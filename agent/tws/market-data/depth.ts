@@ -5,7 +5,8 @@ import type { marketDataTools } from "../../../shared/tools/market-data.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { RequestContext, RequestControl, TwsSession } from "../session/api.ts";
 import { meaningOf, twsErrorFor } from "../session/errors.ts";
-import { contractToTws, numberOrNull, textOrNull } from "../contracts/translate.ts";
+import { contractToTws, textOrNull } from "../contracts/translate.ts";
+import { countOf, quotedPriceOf } from "../session/figures.ts";
 
 export type Level = OutputOf<(typeof marketDataTools)["ibkr_get_market_depth"]>["bids"][number];
 
@@ -79,9 +80,14 @@ export async function depthSnapshot(
         cancelAfter: true,
         on: {
           [EventName.updateMktDepth]: (control, _id, position, operation, side, price, size) =>
-            take(control, { position, operation, side, level: levelOf(price, size, null) }),
+            take(control, { position, operation, side, level: levelOf(contract.secType, price, size, null) }),
           [EventName.updateMktDepthL2]: (control, _id, position, maker, operation, side, price, size) =>
-            take(control, { position, operation, side, level: levelOf(price, size, textOrNull(maker)) }),
+            take(control, {
+              position,
+              operation,
+              side,
+              level: levelOf(contract.secType, price, size, textOrNull(maker)),
+            }),
         },
         notice: (notice) => {
           if (notice.code === 317) {
@@ -118,8 +124,13 @@ function apply(side: Level[], { position, operation, level }: Change): void {
   }
 }
 
-function levelOf(price: number | undefined, size: number | undefined, venue: string | null): Level | null {
-  const [at, many] = [numberOrNull(price), numberOrNull(size)];
+function levelOf(
+  secType: string,
+  price: number | undefined,
+  size: number | undefined,
+  venue: string | null,
+): Level | null {
+  const [at, many] = [quotedPriceOf(price, { secType, size }), countOf(size)];
   return at === null || many === null ? null : { price: at, size: many, venue };
 }
 

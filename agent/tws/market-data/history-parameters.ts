@@ -9,7 +9,8 @@ import { utcForTws } from "./history.ts";
 import { kindToTws } from "./bar-kinds.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated, HistoryQuestion } from "./history-budget.ts";
-import { barSizeToTws, contractToTws, numberOrNull } from "../contracts/translate.ts";
+import { barSizeToTws, contractToTws } from "../contracts/translate.ts";
+import { figureOf } from "../session/figures.ts";
 import { instantIn } from "../contracts/time-zone.ts";
 
 export type HistogramRow = OutputOf<(typeof historyTools)["ibkr_get_histogram_data"]>["histogram"][number];
@@ -92,8 +93,8 @@ export function histogram(
         on: {
           [EventName.histogramData]: (control, _id, entries) => {
             const rows = entries.flatMap((entry) => {
-              const price = numberOrNull(entry.price);
-              const size = numberOrNull(entry.size);
+              const price = figureOf(entry.price);
+              const size = figureOf(entry.size);
               return price === null || size === null ? [] : [{ price, size }];
             });
             control.resolve(rows.sort((a, b) => a.price - b.price));

@@ -7,7 +7,8 @@ import { forgetContract } from "../contracts/contracts.ts";
 import { endsNow, kindToTws } from "./bar-kinds.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
-import { barSizeToTws, contractToTws, numberOrNull } from "../contracts/translate.ts";
+import { barSizeToTws, contractToTws } from "../contracts/translate.ts";
+import { countOf, figureOf } from "../session/figures.ts";
 
 export interface BarsRequest {
   readonly contract: Contract;
@@ -102,7 +103,7 @@ function requestBars(session: TwsSession, request: BarsRequest, context: Request
             control.resolve(bars);
             return;
           }
-          const prices = [open, high, low, close].map(numberOrNull);
+          const prices = [open, high, low, close].map(figureOf);
           const [o, h, l, c] = prices;
           if (o == null || h == null || l == null || c == null) return;
           bars.push({
@@ -111,9 +112,10 @@ function requestBars(session: TwsSession, request: BarsRequest, context: Request
             high: h,
             low: l,
             close: c,
-            volume: countOrNull(volume),
-            wap: countOrNull(wap),
-            count: countOrNull(count),
+            volume: countOf(volume),
+            // the mark is -1, and so may be the average of a spread that was traded
+            wap: (countOf(volume) ?? 0) > 0 ? figureOf(wap) : null,
+            count: countOf(count),
           });
         },
       },
@@ -124,12 +126,6 @@ function requestBars(session: TwsSession, request: BarsRequest, context: Request
     },
     context,
   );
-}
-
-/** -1 is "there is none" for quotes, which have no volume. */
-function countOrNull(value: number | undefined): number | null {
-  const number = numberOrNull(value);
-  return number === null || number < 0 ? null : number;
 }
 
 /** "20261123" to 2026-11-23, "1795444200" to an ISO instant. */

@@ -6,7 +6,8 @@ import type { RequestContext, TwsSession } from "../session/api.ts";
 import { utcForTws } from "./history.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
-import { contractToTws, numberOrNull, textOrNull } from "../contracts/translate.ts";
+import { contractToTws, textOrNull } from "../contracts/translate.ts";
+import { countOf, quotedPriceOf } from "../session/figures.ts";
 
 export interface TicksRequest {
   readonly contract: Contract;
@@ -53,6 +54,7 @@ function requestTicks(
   context: RequestContext,
 ): Promise<PastTick[]> {
   const { contract, whatToShow, count, useRTH, startAt } = request;
+  const { secType } = contract;
   const start = startAt === undefined ? "" : utcForTws(startAt);
   const end =
     startAt === undefined ? utcForTws(request.endAt ?? new Date(Date.now() + 1_000).toISOString()) : "";
@@ -76,7 +78,9 @@ function requestTicks(
       on: {
         [EventName.historicalTicks]: (control, _id, rows, isDone) => {
           ticks.push(
-            ...rows.map(({ time, price }) => reported({ time: timeOf(time), price: numberOrNull(price) })),
+            ...rows.map(({ time, price }) =>
+              reported({ time: timeOf(time), price: quotedPriceOf(price, { secType, size: 1 }) }),
+            ),
           );
           if (isDone) control.resolve(ticks);
         },
@@ -85,10 +89,10 @@ function requestTicks(
             ...rows.map((row) =>
               reported({
                 time: timeOf(row.time),
-                bid: numberOrNull(row.priceBid),
-                ask: numberOrNull(row.priceAsk),
-                bidSize: numberOrNull(row.sizeBid),
-                askSize: numberOrNull(row.sizeAsk),
+                bid: quotedPriceOf(row.priceBid, { secType, size: row.sizeBid }),
+                ask: quotedPriceOf(row.priceAsk, { secType, size: row.sizeAsk }),
+                bidSize: countOf(row.sizeBid),
+                askSize: countOf(row.sizeAsk),
               }),
             ),
           );
@@ -99,8 +103,8 @@ function requestTicks(
             ...rows.map((row) => ({
               tick: {
                 time: timeOf(row.time),
-                price: numberOrNull(row.price),
-                size: numberOrNull(row.size),
+                price: quotedPriceOf(row.price, { secType, size: row.size }),
+                size: countOf(row.size),
                 exchange: textOrNull(row.exchange),
                 conditions: textOrNull(row.specialConditions?.trim()),
               },

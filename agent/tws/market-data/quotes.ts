@@ -1,4 +1,4 @@
-import { EventName } from "@stoqey/ib";
+import { EventName, IBApiTickType as TickType } from "@stoqey/ib";
 import type { Contract } from "../../../shared/contract.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import { conditionOf, emptyQuote, live } from "../../../shared/events.ts";
@@ -20,7 +20,6 @@ import { markReceived, type StallTimes, usualStallTimes, startStallDetector } fr
 import { takeSnapshot } from "./snapshot.ts";
 import type { SnapshotTimes } from "./snapshot.ts";
 import {
-  bidSizeOf,
   dataTypeChange,
   genericChange,
   genericTicksOf,
@@ -28,6 +27,7 @@ import {
   openInterestChange,
   priceChange,
   sentWith,
+  sizeBeside,
   sizeChange,
   tradeTimeChange,
 } from "./ticks.ts";
@@ -302,11 +302,18 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     }
   };
 
+  /** The size in the message that is being read. */
+  let beside: ReturnType<typeof sizeBeside> = null;
   session.on(EventName.received, (tokens) => {
-    const bid = bidSizeOf(tokens);
-    if (bid !== null) change(bid.id, () => sizeChange(0, bid.size));
+    beside = sizeBeside(tokens);
+    const bid = beside?.tick === TickType.BID ? beside : null;
+    if (bid !== null) change(bid.id, () => sizeChange(TickType.BID_SIZE, bid.size));
   });
-  session.on(EventName.tickPrice, (id, tick, value) => change(id, () => priceChange(tick, value)));
+  session.on(EventName.tickPrice, (id, tick, value) => {
+    const size = beside?.id === id && beside.tick === tick ? beside.size : undefined;
+    const secType = byReqId.get(id)?.contract.secType ?? "";
+    change(id, () => priceChange(tick, value, { secType, size }));
+  });
   session.on(EventName.tickSize, (id, tick, value) => {
     const right = byReqId.get(id)?.contract.right ?? null;
     change(id, () => sizeChange(tick, value) ?? openInterestChange(tick, value, right));

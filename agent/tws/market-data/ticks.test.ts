@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { emptyQuote } from "../../../shared/events.ts";
 import {
-  bidSizeOf,
+  sizeBeside,
   dataTypeChange,
   genericChange,
   greeksChange,
@@ -37,7 +37,15 @@ test.each([
   [4, 1.7976931348623157e308, { last: null }],
   [37, 10.5, null],
 ])("reads price tick %i of %s as %j", (tick, value, expected) => {
-  expect(priceChange(tick, value)).toEqual(expected);
+  expect(priceChange(tick, value, { secType: "STK", size: 100 })).toEqual(expected);
+});
+
+test("a bid below 0 is one where an instrument can have it, and TWS's mark where nothing is bid for", () => {
+  expect(priceChange(1, -1, { secType: "STK", size: 100 })).toEqual({ bid: null });
+  expect(priceChange(1, -1, { secType: "BAG", size: 0 })).toEqual({ bid: null });
+  expect(priceChange(1, -100, { secType: "BAG", size: 0 })).toEqual({ bid: null });
+  expect(priceChange(1, -1, { secType: "BAG", size: 4 })).toEqual({ bid: -1 });
+  expect(priceChange(4, -37.63, { secType: "FUT", size: undefined })).toEqual({ last: -37.63 });
 });
 
 test.each([
@@ -84,13 +92,15 @@ test("names the data type by TWS's number", () => {
   ]);
 });
 
-test("finds the bid's size in the raw message, which the library loses", () => {
-  expect(bidSizeOf(["1", "6", "1000000007", "1", "10.5", "300", "1"])).toEqual({
+test("finds the size in the raw message of a price, which the library loses", () => {
+  expect(sizeBeside(["1", "6", "1000000007", "1", "10.5", "300", "1"])).toEqual({
     id: 1_000_000_007,
+    tick: 1,
     size: 300,
   });
-  expect(bidSizeOf(["1", "6", "1000000007", "2", "10.6", "200", "1"])).toBeNull();
-  expect(bidSizeOf(["2", "6", "1000000007", "1", "300"])).toBeNull();
+  expect(sizeBeside(["1", "6", "1000000007", "2", "10.6", "200", "1"])).toMatchObject({ tick: 2, size: 200 });
+  expect(sizeBeside(["1", "6", "1000000007", "2", "10.6", "", "1"])).toBeNull();
+  expect(sizeBeside(["2", "6", "1000000007", "1", "300"])).toBeNull();
 });
 
 test("takes a quote for complete when what its kind of instrument has is there", () => {

@@ -1,7 +1,7 @@
 import { MarketDataType, IBApiTickType as TickType } from "@stoqey/ib";
 import type { Quote } from "../../../shared/events.ts";
 import type { DataType } from "../../../shared/status.ts";
-import { numberOrNull } from "../contracts/translate.ts";
+import { countOf, figureOf, quotedPriceOf } from "../session/figures.ts";
 
 type NumberField = {
   readonly [K in keyof Quote]-?: Exclude<Quote[K], undefined> extends number | null ? K : never;
@@ -43,12 +43,20 @@ const sizeFields: ReadonlyMap<number, NumberField> = new Map([
   [TickType.DELAYED_VOLUME, "volume"],
 ]);
 
-/** -1 is "none", and so is 0 except for a bid or ask, where something worthless may be bid for with 0. */
-export function priceChange(tick: number, value: number | undefined): QuoteChange {
+/**
+ * 0 is "none" except for a bid or ask, where something worthless may be bid for with 0. The size that came with the
+ * price tells a price of -1 from TWS's mark.
+ */
+export function priceChange(
+  tick: number,
+  value: number | undefined,
+  said: { readonly secType: string; readonly size?: number | null | undefined },
+): QuoteChange {
   const field = priceFields.get(tick);
   if (field === undefined) return null;
-  const price = numberOrNull(value);
-  const isNone = price === -1 || (price === 0 && field !== "bid" && field !== "ask");
+  // yields fall below 0 as futures do
+  const price = quotedPriceOf(value, field.endsWith("Yield") ? { secType: "FUT" } : said);
+  const isNone = price === 0 && field !== "bid" && field !== "ask";
   return { [field]: isNone ? null : price };
 }
 
@@ -82,8 +90,7 @@ export function openInterestChange(
 ): QuoteChange {
   const side = openInterestTicks.get(tick);
   if (side === undefined || (side !== "" && side !== right)) return null;
-  const contracts = numberOrNull(value);
-  return { openInterest: contracts === null || contracts < 0 ? null : contracts };
+  return { openInterest: countOf(value) };
 }
 
 /** The generic ticks to ask for, by which TWS tells what it does not by itself. */
@@ -103,8 +110,8 @@ export function genericTicksOf(secType: string): string {
 export function sizeChange(tick: number, value: number | undefined): QuoteChange {
   const field = sizeFields.get(tick);
   if (field === undefined) return null;
-  const size = numberOrNull(value);
-  const isNone = size === null || size < 0 || (size === 0 && field !== "volume");
+  const size = countOf(value);
+  const isNone = size === 0 && field !== "volume";
   return { [field]: isNone ? null : size };
 }
 
@@ -113,7 +120,8 @@ const haltedTicks: ReadonlySet<number> = new Set([TickType.HALTED, TickType.DELA
 export function genericChange(tick: number, value: number | undefined): QuoteChange {
   if (!haltedTicks.has(tick)) return null;
   // -1 unknown, 0 trading, 1 and 2 halted by regulation or volatility
-  return { halted: value === undefined || value < 0 ? null : value > 0 };
+  const reason = countOf(value);
+  return { halted: reason === null ? null : reason > 0 };
 }
 
 const modelTicks: ReadonlySet<number> = new Set([TickType.MODEL_OPTION, TickType.DELAYED_MODEL_OPTION]);
@@ -138,7 +146,7 @@ export function greeksChange(
   if (!greekTicks.has(tick)) return null;
   const isModel = modelTicks.has(tick);
   const change = (greek: Greek): QuoteChange => {
-    const value = numberOrNull(said[greek]);
+    const value = figureOf(said[greek]);
     return value !== null && (isModel || quote[greek] === null) ? { [greek]: value } : null;
   };
   return {
@@ -163,13 +171,16 @@ export function dataTypeChange(type: number): QuoteChange {
 }
 
 /**
- * The bid's size in a raw tickPrice message: `1, version, id, 1, price, size, …`. The library makes a size event of
- * the ask's and the last's, but not of the live bid's, whose tick id 0 it takes for "none".
+ * The size in a raw tickPrice message: `1, version, id, tick, price, size, …`. The library makes a size event of the
+ * ask's and the last's, but not of the live bid's, whose tick id 0 it takes for "none"; and none of them comes with its
+ * price.
  */
-export function bidSizeOf(tokens: readonly string[]): { readonly id: number; readonly size: number } | null {
+export function sizeBeside(
+  tokens: readonly string[],
+): { readonly id: number; readonly tick: number; readonly size: number } | null {
   const [message, , id, tick, , size] = tokens;
-  if (message !== "1" || tick !== "1" || size === undefined || size === "") return null;
-  return { id: Number(id), size: Number(size) };
+  if (message !== "1" || size === undefined || size === "") return null;
+  return { id: Number(id), tick: Number(tick), size: Number(size) };
 }
 
 /** Whether nothing more is to be expected of a snapshot; currencies have no last, indices no bid and ask. */

@@ -1,4 +1,5 @@
 import type { Order as IbOrder } from "@stoqey/ib";
+import { figureOf } from "../session/figures.ts";
 
 /** The terms of an order at TWS that we do not model. */
 export interface OrderExtras {
@@ -172,22 +173,11 @@ const treatments: Readonly<Record<keyof IbOrder, Treatment>> = {
 };
 
 /** How TWS and the library write "not given", or what an order has that nobody gave anything. */
-const blanks: ReadonlySet<unknown> = new Set([
-  undefined,
-  null,
-  "",
-  "0",
-  "None",
-  "?",
-  0,
-  -1,
-  false,
-  2_147_483_647,
-]);
+const blanks: ReadonlySet<unknown> = new Set([undefined, null, "", "0", "None", "?", 0, -1, false]);
 
 const isGiven = (value: unknown): boolean => {
   if (Array.isArray(value)) return value.length > 0;
-  if (typeof value === "number" && (Number.isNaN(value) || Math.abs(value) >= 2 ** 53)) return false;
+  if (typeof value === "number" && figureOf(value) === null) return false;
   return !blanks.has(value);
 };
 

@@ -5,19 +5,21 @@ import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, TwsNotice } from "../session/api.ts";
 import { rejected, requireUpstream, writeOnce } from "./order-context.ts";
 import type { OrderContext } from "./order-context.ts";
+import { commissionOf, figureOf } from "../session/figures.ts";
 import { noticeKind } from "../session/errors.ts";
 import { toIbContract, toIbOrder } from "./order-wire.ts";
 import type { OrderSpec } from "./order-wire.ts";
 
-const money = z
+/** What is left of a subtraction is no money. */
+const rounded = (value: number | null): number | null =>
+  value === null ? null : Math.round(value * 1e4) / 1e4;
+const figure = z
   .number()
-  .optional()
-  .transform((value) =>
-    value !== undefined && Number.isFinite(value) && Math.abs(value) < 1e300
-      ? // what is left of a subtraction is no money
-        Math.round(value * 1e4) / 1e4
-      : null,
-  );
+  .or(z.nan())
+  .or(z.literal([Infinity, -Infinity]))
+  .optional();
+const money = figure.transform((value) => rounded(figureOf(value)));
+const fee = figure.transform((value) => rounded(commissionOf(value)));
 const words = z
   .string()
   .optional()
@@ -33,9 +35,9 @@ const WireMargins = z.object({
   equityWithLoanBefore: money,
   equityWithLoanChange: money,
   equityWithLoanAfter: money,
-  commission: money,
-  minCommission: money,
-  maxCommission: money,
+  commission: fee,
+  minCommission: fee,
+  maxCommission: fee,
   commissionCurrency: words,
   warningText: words,
 });

@@ -12,6 +12,7 @@ import type {
 import type { TwsEvents } from "../session/event-types.ts";
 import { extrasOf } from "./order-extras.ts";
 import type { OrderExtras } from "./order-extras.ts";
+import { commissionOf, figureOf } from "../session/figures.ts";
 import { isBond } from "../contracts/bond-facts.ts";
 import { heldContract, partialContract } from "../contracts/translate.ts";
 
@@ -33,18 +34,14 @@ export interface OrderSpec extends OrderPrices {
   readonly ocaGroup: string | null;
 }
 
-const unsetInt = 2_147_483_647;
-
 const optionalNumber = z
   .unknown()
   .optional()
-  .transform((value) =>
-    typeof value === "number" && Number.isFinite(value) && Math.abs(value) < 1e300 ? value : null,
-  );
+  .transform((value) => (typeof value === "number" ? figureOf(value) : null));
 const amount = optionalNumber.transform((value) => value ?? 0);
-const optionalInt = optionalNumber.transform((value) =>
-  value === null || value === unsetInt ? null : Math.trunc(value),
-);
+/** Without it the message says nothing. */
+const figure = optionalNumber.refine((value) => value !== null, "not set").transform((value) => value ?? 0);
+const optionalInt = optionalNumber.transform((value) => (value === null ? null : Math.trunc(value)));
 /** An id that TWS leaves 0 where there is none. */
 const optionalId = optionalInt.transform((value) => (value === 0 ? null : value));
 const positive = optionalNumber.transform((value) => (value !== null && value > 0 ? value : null));
@@ -124,10 +121,10 @@ const WireExecution = z.object({
   acctNumber: text,
   exchange: text,
   side: z.enum(["BOT", "SLD"]),
-  shares: amount,
-  price: amount,
-  cumQty: amount,
-  avgPrice: amount,
+  shares: figure,
+  price: figure,
+  cumQty: optionalNumber,
+  avgPrice: optionalNumber,
   orderRef: optionalText,
 });
 /** TWS's `execDetails`: one fill, or its correction. */
@@ -139,7 +136,12 @@ export interface ExecutionRow {
 }
 
 const WireCommission = z
-  .object({ execId: z.string(), commission: amount, currency: text, realizedPNL: optionalNumber })
+  .object({
+    execId: z.string(),
+    commission: optionalNumber.transform(commissionOf),
+    currency: text,
+    realizedPNL: optionalNumber,
+  })
   .transform(({ execId, commission, currency, realizedPNL }) => ({
     execId,
     commission,
