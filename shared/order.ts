@@ -156,8 +156,10 @@ export const CompletedOrder = Order.omit({
 }).extend({
   /** Null where this agent has not seen the order working. */
   orderId: z.int().nullable(),
+  /** ISO 8601; null where TWS's text cannot be read. */
+  completedTime: z.string().nullable(),
   /** As TWS words them: "20261123 10:31:02 US/Eastern", "Cancelled by Trader". */
-  completedTime: z.string(),
+  completedTimeText: z.string(),
   completedStatus: z.string(),
 });
 export type CompletedOrder = z.infer<typeof CompletedOrder>;
@@ -177,8 +179,10 @@ export const Execution = z.object({
     cumQty: z.number().nullable(),
     avgPrice: z.number().nullable(),
     exchange: z.string(),
-    /** As TWS words it, with its zone. */
-    time: z.string(),
+    /** ISO 8601; null where TWS's text cannot be read. */
+    time: z.string().nullable(),
+    /** As TWS wrote it, on the clock of the venue. */
+    timeText: z.string(),
     orderRef: z.string().nullable(),
   }),
   contract: Contract.partial(),

@@ -135,9 +135,9 @@ describe("an order for a bond", () => {
     ]);
     const open = await ask("ibkr_get_open_orders");
     expect(open["orders"]).toMatchObject([
-      { contract: { conId: ibm2029 } },
-      { contract: { secType: "STK" } },
       { contract: { conId: treasury2027 } },
+      { contract: { secType: "STK" } },
+      { contract: { conId: ibm2029 } },
     ]);
   });
 });

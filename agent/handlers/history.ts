@@ -83,7 +83,13 @@ export function createHistoryHandlers({ session }: Pick<HandlerDeps, "session">)
       const contract = await resolve(input, context);
       requireKind(contract, whatToShow, "MIDPOINT");
       const head = await headTimestamp(session, { contract, whatToShow, useRTH }, requestOf(context));
-      return { symbol: contract.symbol, contract, headTimestamp: head.value, asOf: head.asOf };
+      return {
+        symbol: contract.symbol,
+        contract,
+        headTimestamp: head.value.at,
+        headTimestampText: head.value.text,
+        asOf: head.asOf,
+      };
     },
 
     async ibkr_get_histogram_data(input, context) {

@@ -28,7 +28,7 @@ const {
   ibkr_get_wsh_meta_data: metaTool,
   ibkr_get_wsh_event_data: eventsTool,
 } = tools;
-const none = { returned: 0, total: 0, truncated: false };
+const none = { from: null, to: null, returned: 0, total: 0, truncated: false };
 
 describe("news", () => {
   test("go from providers by headlines to the words of an article", async () => {

@@ -197,15 +197,15 @@ describe("orders that have ended", () => {
     const tool = tools.ibkr_get_completed_orders;
     const { orders } = await fixture.handlers.ibkr_get_completed_orders(tool.input.parse({}), callBy());
     expect(tool.output.shape.orders.parse(orders)).toMatchObject([
-      { orderId: filled.orderId, status: "Filled", filled: 10, completedStatus: "Filled Size: 10" },
       { orderId: cancelled.orderId, status: "Cancelled", filled: 0, completedStatus: "Cancelled by Trader" },
+      { orderId: filled.orderId, status: "Filled", filled: 10, completedStatus: "Filled Size: 10" },
     ]);
     const all = await fixture.handlers.ibkr_get_all_orders({ account: "" }, callBy());
     expect(all).toMatchObject({ count: 3, openCount: 1 });
     expect(all.orders.map(({ orderId }) => orderId)).toEqual([
       working.orderId,
-      filled.orderId,
       cancelled.orderId,
+      filled.orderId,
     ]);
     await expect(fixture.handlers.ibkr_get_all_orders({ account: "DU9" }, callBy())).rejects.toMatchObject({
       code: "invalid_input",

@@ -60,7 +60,12 @@ export function createOrderHandlers(deps: Deps) {
 
   async function completedOrders(account: string, context: CallContext) {
     const isWanted = wantedBy(account, context);
-    return (await orderBook.completedOrders(requestOf(context))).filter(isWanted).toSorted(newestFirst);
+    return (await orderBook.completedOrders(requestOf(context)))
+      .filter(isWanted)
+      .toSorted(
+        (one, other) =>
+          (other.completedTime ?? "").localeCompare(one.completedTime ?? "") || newestFirst(one, other),
+      );
   }
 
   return {

@@ -34,7 +34,7 @@ export interface SimulatorOptions {
   readonly now?: () => number;
   /** The newest protocol version to offer, 151 to 193. */
   readonly serverVersion?: number;
-  /** The zone of the machine TWS runs on, "US/Eastern" by default. */
+  /** The zone of the machine TWS runs on, "US/Eastern" by default; if given, last trade dates are on its clock. */
   readonly timeZone?: string;
   /** Names of the paper accounts, one by default. */
   readonly accounts?: readonly string[];
@@ -115,6 +115,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     world,
     clients,
     timeZone,
+    tellsOwnZone: options.timeZone !== undefined,
     maxLines: options.maxMarketDataLines ?? 100,
     nextValidId: (clientId) => Math.max(1, world.ledger.nextValidId(clientId) - state.nextValidIdRollback),
     permissions: () => state.permissions,

@@ -54,8 +54,8 @@ export type Bar = z.infer<typeof Bar>;
 
 /** What happened at one instant. Trades and midpoints have a price, quotes a bid and an ask; what a kind lacks is absent. */
 export const Tick = z.object({
-  /** ISO 8601, whole seconds: TWS has no finer. */
-  time: z.string(),
+  /** ISO 8601, whole seconds: TWS has no finer. Null where TWS has set none. */
+  time: z.string().nullable(),
   price: z.number().nullable().optional(),
   size: z.number().nullable().optional(),
   exchange: z.string().nullable().optional(),
@@ -139,7 +139,8 @@ export const historyTools = {
     },
     output: {
       ...asked,
-      headTimestamp: z.string().describe("First data, ISO 8601"),
+      headTimestamp: z.string().nullable().describe("First data, ISO 8601"),
+      headTimestampText: z.string().describe("As TWS wrote it"),
       asOf,
     },
     effect: "reads",

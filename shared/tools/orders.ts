@@ -216,6 +216,7 @@ export const orderTools = {
         .array(CompletedOrder)
         .describe("As ibkr_get_open_orders; orderId null if not known, completedTime, completedStatus"),
       count: z.int().describe("Orders in all"),
+      ...spanOutput,
       ...pageOutput,
     },
     effect: "reads",
@@ -223,6 +224,7 @@ export const orderTools = {
     toolset: "full",
     runs: "agent",
     paged: "orders",
+    inTime: { at: "completedTime", newest: "first" },
   }),
   ibkr_get_all_orders: defineTool({
     title: "All orders",

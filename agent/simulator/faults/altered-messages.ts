@@ -5,7 +5,7 @@ import type { Field, Message } from "../wire/wire.ts";
 interface Alteration {
   /** So many fields are missing at the end, as in a TWS of another version. */
   readonly missing?: number;
-  /** Other values of fields, by their place, such as TWS's marks for "not set". */
+  /** Other values of fields, by their place from 0, or from the end with -1, such as TWS's marks for "not set". */
   readonly fields?: Readonly<Record<number, Field>>;
 }
 
@@ -20,7 +20,7 @@ export function createAlteredMessages() {
     if (alteration === undefined) return message;
     const { missing = 0, fields = {} } = alteration;
     return message
-      .map((field, place) => fields[place] ?? field)
+      .map((field, place) => fields[place] ?? fields[place - message.length] ?? field)
       .slice(0, Math.max(1, message.length - missing));
   };
   return {

@@ -3,6 +3,7 @@ import type { Client } from "../wire/client.ts";
 import * as messages from "../wire/messages-contract.ts";
 import type { ContractQuery, Instrument } from "../model/instruments.ts";
 import type { World } from "../model/world.ts";
+import { parseStamp, stamp } from "../time/zone-time.ts";
 import { smartComponents } from "../market/smart-components.ts";
 
 const hoursDays = 6;
@@ -18,7 +19,19 @@ export interface ContractHandlers {
   smartComponents(client: Client, reqId: number, bboExchange: string): void;
 }
 
-export function createContractHandlers({ universe, market, now }: World): ContractHandlers {
+/** `ownZone` is that of TWS's machine where it writes last trade dates on its own clock. */
+export function createContractHandlers(
+  { universe, market, now }: World,
+  ownZone: string | null,
+): ContractHandlers {
+  function onOwnClock(instrument: Instrument): Instrument {
+    const { lastTradeDate, timeZoneId } = instrument;
+    const at = ownZone === null ? null : parseStamp(lastTradeDate, timeZoneId);
+    return at === null || ownZone === null
+      ? instrument
+      : { ...instrument, lastTradeDate: stamp(at, ownZone, 174) };
+  }
+
   let hoursDay = 0;
   const hoursByKey = new Map<string, messages.TradingHours>();
 
@@ -64,7 +77,7 @@ export function createContractHandlers({ universe, market, now }: World): Contra
         const { serverVersion } = client;
         client.send(
           terms === null
-            ? messages.contractData(serverVersion, reqId, instrument, hours)
+            ? messages.contractData(serverVersion, reqId, onOwnClock(instrument), hours)
             : messages.bondContractData(serverVersion, reqId, instrument, terms, hours),
         );
       }

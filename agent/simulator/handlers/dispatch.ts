@@ -39,6 +39,8 @@ export interface HandlersOptions {
   readonly world: World;
   readonly clients: ReadonlyMap<number, Client>;
   readonly timeZone: string;
+  /** Last trade dates are written on the clock of that zone, not of the venue. */
+  readonly tellsOwnZone: boolean;
   readonly maxLines: number;
   readonly nextValidId: (clientId: number) => number;
   /** What the account may see at the moment; everything by default. */
@@ -53,13 +55,14 @@ export function createHandlers({
   world,
   clients,
   timeZone,
+  tellsOwnZone,
   maxLines,
   nextValidId,
   permissions = () => everything,
   ...rest
 }: HandlersOptions): Handlers {
   const { ledger } = world;
-  const contracts = createContractHandlers(world);
+  const contracts = createContractHandlers(world, tellsOwnZone ? timeZone : null);
   const calculations = createCalculationHandlers(world);
   const information = createInformationHandlers({ world, permissions, ...rest });
   const { news } = information;

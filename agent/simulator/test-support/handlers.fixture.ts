@@ -48,6 +48,7 @@ export function createHandlersFixture(
     world,
     clients,
     timeZone: "US/Eastern",
+    tellsOwnZone: false,
     maxLines: 100,
     nextValidId: () => 1,
     permissions: () => fixture.permissions,

@@ -1,4 +1,4 @@
-import { instantIn } from "./time-zone.ts";
+import { readTime } from "./time-zone.ts";
 
 /** When an instrument trades, in Unix milliseconds; only for the days that TWS has told. */
 export interface TradingHours {
@@ -37,7 +37,7 @@ export function tradingHoursOf(text: string | null, zone: string | null): Tradin
 }
 
 function instantAt(zone: string, day: string, clock: string): number | null {
-  const text = instantIn(zone, `${day}-${clock.slice(0, 2)}:${clock.slice(2)}:00`);
+  const text = readTime(`${day} ${clock.slice(0, 2)}:${clock.slice(2)}:00`, zone);
   return text === null ? null : Date.parse(text);
 }
 

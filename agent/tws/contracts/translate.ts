@@ -10,6 +10,7 @@ import type { contractTools } from "../../../shared/tools/contracts.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { barSizes } from "../../../shared/tools/history.ts";
 import { positiveOf } from "../session/figures.ts";
+import { dayIn, readTime } from "./time-zone.ts";
 import { bondFactsFrom, bondNames, isBond } from "./bond-facts.ts";
 
 /** What TWS knows of one instrument. */
@@ -91,11 +92,12 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
   if (conId === null) return null;
   const { symbol = "", secType = "", exchange = "", currency = "", ...rest } = partialContract(contract);
   const bond = bondFactsFrom(details);
+  const lastTrade = lastTradeOf(details);
   const optional = {
     primaryExchange: rest.primaryExchange ?? null,
     localSymbol: rest.localSymbol ?? null,
     tradingClass: rest.tradingClass ?? null,
-    expiration: rest.expiration ?? bond?.maturity ?? null,
+    expiration: lastTrade.day ?? rest.expiration ?? bond?.maturity ?? null,
     strike: rest.strike ?? null,
     right: rest.right ?? null,
     multiplier: rest.multiplier ?? null,
@@ -114,13 +116,32 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
     orderTypes: listOf(details.orderTypes),
     minSize: positiveOf(details.minSize),
     sizeIncrement: positiveOf(details.sizeIncrement),
+    suggestedSizeIncrement: positiveOf(details.suggestedSizeIncrement),
+    marketName: textOrNull(details.marketName),
+    priceMagnifier: positiveOf(details.priceMagnifier),
     industry: textOrNull(details.industry),
     category: textOrNull(details.category),
+    subcategory: textOrNull(details.subcategory),
     stockType: textOrNull(details.stockType),
     underlyingConId: positiveOf(details.underConId),
     contractMonth: textOrNull(details.contractMonth),
+    lastTradeAt: lastTrade.at,
+    lastTradeText: lastTrade.text,
     ...(bond !== null && { bond }),
   };
+}
+
+/**
+ * When it trades last, if TWS says an hour, which it may write on the clock of its own machine: in Asia that is the day
+ * after that of the venue. `day` is the venue's, null where the text says no more than a date.
+ */
+function lastTradeOf(details: IbContractDetails) {
+  const date = textOrNull(details.contract.lastTradeDateOrContractMonth);
+  const text = date === null ? null : [date, details.lastTradeTime ?? ""].join(" ").trim();
+  const at = text === null ? null : readTime(text, details.timeZoneId ?? null);
+  const isInstant = at?.includes("T") === true;
+  const zone = textOrNull(details.timeZoneId);
+  return { at, text, day: isInstant && zone !== null ? dayIn(zone, at) : null };
 }
 
 /**

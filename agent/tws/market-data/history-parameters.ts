@@ -3,7 +3,6 @@ import type { IBApi } from "@stoqey/ib";
 import type { Contract } from "../../../shared/contract.ts";
 import type { BarKind, historyTools } from "../../../shared/tools/history.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
-import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { utcForTws } from "./history.ts";
 import { kindToTws } from "./bar-kinds.ts";
@@ -11,7 +10,7 @@ import { createHistoryKind } from "./history-budget.ts";
 import type { Dated, HistoryQuestion } from "./history-budget.ts";
 import { barSizeToTws, contractToTws } from "../contracts/translate.ts";
 import { figureOf } from "../session/figures.ts";
-import { instantIn } from "../contracts/time-zone.ts";
+import { readTime } from "../contracts/time-zone.ts";
 
 export type HistogramRow = OutputOf<(typeof historyTools)["ibkr_get_histogram_data"]>["histogram"][number];
 type SessionRow = OutputOf<(typeof historyTools)["ibkr_get_trading_schedule"]>["sessions"][number];
@@ -31,17 +30,23 @@ function questionOf(what: string, contract: Contract, kind: string, ...rest: unk
   };
 }
 
-const askHead = createHistoryKind<string>();
+/** A time as ISO 8601, or null, and as TWS wrote it. */
+interface ToldTime {
+  readonly at: string | null;
+  readonly text: string;
+}
 
-/** The earliest instant of which there is data, ISO 8601. Throws no_data, no_market_data, pacing, timeout. */
+const askHead = createHistoryKind<ToldTime>();
+
+/** The earliest instant of which there is data. Throws no_data, no_market_data, pacing, timeout. */
 export function headTimestamp(
   session: TwsSession,
   { contract, whatToShow, useRTH }: { contract: Contract; whatToShow: BarKind; useRTH: boolean },
   context: RequestContext,
-): Promise<Dated<string>> {
+): Promise<Dated<ToldTime>> {
   const question = questionOf("the first data", contract, whatToShow, useRTH, "head");
   return askHead(session, question, context, (inner) =>
-    session.request<string>(
+    session.request<ToldTime>(
       {
         lane: "data",
         what: question.what,
@@ -51,12 +56,9 @@ export function headTimestamp(
         cancel: (ib, reqId) => ib.cancelHeadTimestamp(reqId),
         cancelAfter: true,
         on: {
-          [EventName.headTimestamp]: (control, _id, text) => {
-            // "19801212-14:30:00" in UTC
-            const at = instantIn("UTC", text);
-            if (at === null) control.reject(unreadable(question.what));
-            else control.resolve(at);
-          },
+          // "19801212-14:30:00" in UTC, and so is one without a zone
+          [EventName.headTimestamp]: (control, _id, text) =>
+            control.resolve({ at: readTime(text, "UTC"), text }),
         },
       },
       inner,
@@ -140,9 +142,9 @@ export function tradingSchedule(
             control.resolve({
               timeZone,
               sessions: sessions.map(({ refDate, startDateTime, endDateTime }) => ({
-                date: refDate.replace(/^(\d{4})(\d{2})(\d{2})$/, "$1-$2-$3"),
-                opensAt: instantIn(timeZone, startDateTime),
-                closesAt: instantIn(timeZone, endDateTime),
+                date: readTime(refDate, timeZone) ?? refDate,
+                opensAt: instantOf(startDateTime, timeZone),
+                closesAt: instantOf(endDateTime, timeZone),
               })),
             }),
         },
@@ -152,6 +154,6 @@ export function tradingSchedule(
   );
 }
 
-function unreadable(what: string): TwsError {
-  return new TwsError("tws_error", `TWS gave a date for ${what} that cannot be read.`);
-}
+/** TWS writes these with a dash and means the clock of the venue. */
+const instantOf = (text: string, zone: string): string | null =>
+  readTime(text.replace(/^(\d{8})-/, "$1 "), zone);

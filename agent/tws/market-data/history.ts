@@ -7,6 +7,7 @@ import { forgetContract } from "../contracts/contracts.ts";
 import { endsNow, kindToTws } from "./bar-kinds.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
+import { readTime } from "../contracts/time-zone.ts";
 import { barSizeToTws, contractToTws } from "../contracts/translate.ts";
 import { countOf, figureOf } from "../session/figures.ts";
 
@@ -107,7 +108,7 @@ function requestBars(session: TwsSession, request: BarsRequest, context: Request
           const [o, h, l, c] = prices;
           if (o == null || h == null || l == null || c == null) return;
           bars.push({
-            time: barTime(time),
+            time: barTime(time, session.zone()),
             open: o,
             high: h,
             low: l,
@@ -128,12 +129,11 @@ function requestBars(session: TwsSession, request: BarsRequest, context: Request
   );
 }
 
-/** "20261123" to 2026-11-23, "1795444200" to an ISO instant. */
-export function barTime(time: string): string {
-  const day = /^(\d{4})(\d{2})(\d{2})$/.exec(time);
-  return day === null
-    ? new Date(Number(time) * 1000).toISOString()
-    : `${String(day[1])}-${String(day[2])}-${String(day[3])}`;
+/** Throws for a time that cannot be read: without its bar the answer would be shorter than the truth. */
+export function barTime(text: string, zone: string | null): string {
+  const at = readTime(text, zone);
+  if (at === null) throw new Error("TWS gave a bar at a time that cannot be read");
+  return at;
 }
 
 /** "20261123-14:30:00", which TWS reads as UTC whatever its own zone. */

@@ -6,6 +6,7 @@ import type { RequestContext, TwsSession } from "../session/api.ts";
 import { utcForTws } from "./history.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
+import { readTime } from "../contracts/time-zone.ts";
 import { contractToTws, textOrNull } from "../contracts/translate.ts";
 import { countOf, quotedPriceOf } from "../session/figures.ts";
 
@@ -122,4 +123,4 @@ function requestTicks(
 const reported = (tick: Tick): PastTick => ({ tick, isUnreported: false });
 
 /** TWS has whole seconds. */
-const timeOf = (seconds: number | undefined): string => new Date((seconds ?? 0) * 1000).toISOString();
+const timeOf = (seconds: number | undefined): string | null => readTime(seconds, "UTC");

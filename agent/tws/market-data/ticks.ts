@@ -1,6 +1,7 @@
 import { MarketDataType, IBApiTickType as TickType } from "@stoqey/ib";
 import type { Quote } from "../../../shared/events.ts";
 import type { DataType } from "../../../shared/status.ts";
+import { readTime } from "../contracts/time-zone.ts";
 import { countOf, figureOf, quotedPriceOf } from "../session/figures.ts";
 
 type NumberField = {
@@ -69,11 +70,9 @@ const tradeTimeTicks: ReadonlySet<number> = new Set([
   TickType.DELAYED_LAST_TIMESTAMP,
 ]);
 
-/** Seconds since 1970, as text. */
+/** Seconds since 1970, as text; 0 is "none". */
 export function tradeTimeChange(tick: number, text: string | undefined): QuoteChange {
-  if (!tradeTimeTicks.has(tick) || text === undefined || !/^\d{1,11}$/.test(text)) return null;
-  const seconds = Number(text);
-  return { lastAt: seconds === 0 ? null : new Date(seconds * 1000).toISOString() };
+  return tradeTimeTicks.has(tick) ? { lastAt: readTime(text, "UTC") } : null;
 }
 
 const openInterestTicks: ReadonlyMap<number, string> = new Map([

@@ -5,7 +5,8 @@ import { TwsError } from "../../../shared/errors.ts";
 import { type Condition, conditionOf, live, type StreamReason } from "../../../shared/events.ts";
 import type { TwsNotice, TwsSession } from "../session/api.ts";
 import { meaningOf, twsErrorFor, waitReasonOf } from "../session/errors.ts";
-import { headlineOf, instantOf } from "./news-text.ts";
+import { readTime } from "../contracts/time-zone.ts";
+import { headlineOf } from "./news-text.ts";
 import { contractToTws } from "../contracts/translate.ts";
 
 /** A headline as it comes in; every text is the provider's own and capped. */
@@ -172,7 +173,7 @@ function listen(session: TwsSession, streams: NewsStreams): void {
   session.on(EventName.tickNews, (reqId, at, providerCode, articleId, text) => {
     const line = streams.byReqId.get(reqId);
     if (line === undefined) return;
-    const time = at === undefined ? null : instantOf(String(at));
+    const time = readTime(at, "UTC");
     const headline = headlineOf(text ?? "");
     const item = { time, providerCode, articleId, headline, source: line.source };
     emit(streams, line, { kind: "item", item });

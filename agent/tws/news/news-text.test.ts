@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { headlineOf, instantOf, plainText } from "./news-text.ts";
+import { headlineOf, plainText } from "./news-text.ts";
 import { scannerCatalog } from "../scanner/scanner-catalog.ts";
 import { eventsIn, eventTypesIn } from "./wsh-json.ts";
 
@@ -20,14 +20,6 @@ test("outside text carries no control characters, and headlines are one short li
   expect(headlineOf("{A:800015:L:en:K:n/a:C:0.98}!Apple\u202E \n\u0007 rises")).toBe("Apple rises");
   expect(headlineOf("x".repeat(900))).toHaveLength(500);
   expect(plainText("a\u001B[31mb\u200B")).toBe("a[31mb");
-});
-
-test.for([
-  ["2026-03-23 13:25:15.0", "2026-03-23T13:25:15.000Z"],
-  ["1775385000000", "2026-04-05T10:30:00.000Z"],
-  ["soon", null],
-] as const)("the time %s is %s", ([text, instant]) => {
-  expect(instantOf(text)).toBe(instant);
 });
 
 test("scanner parameters are found wherever they stand, and those without a code are passed over", () => {

@@ -15,14 +15,6 @@ export function headlineOf(text: string): string {
   return lineOf(text.replace(/^\{[^}]{0,200}\}!?/, ""), headlineCharacters);
 }
 
-/** ISO 8601 from epoch milliseconds or from "2026-11-20 15:30:00.0", which TWS means as UTC; null from anything else. */
-export function instantOf(text: string): string | null {
-  const at = /^\d{12,14}$/.test(text)
-    ? Number(text)
-    : Date.parse(text.trim().replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)?$/, "$1T$2Z"));
-  return Number.isFinite(at) ? new Date(at).toISOString() : null;
-}
-
 const dropped = new Set(["script", "style", "head", "title", "noscript", "template", "iframe", "svg"]);
 const blocks = new Set(
   "p div br h1 h2 h3 h4 h5 h6 li ul ol table tr pre blockquote section article header footer hr".split(" "),

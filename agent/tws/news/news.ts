@@ -4,7 +4,8 @@ import type { Contract } from "../../../shared/contract.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { forgetContract } from "../contracts/contracts.ts";
-import { headlineOf, instantOf, plainText } from "./news-text.ts";
+import { readTime } from "../contracts/time-zone.ts";
+import { headlineOf, plainText } from "./news-text.ts";
 
 export interface NewsProvider {
   readonly code: string;
@@ -77,7 +78,12 @@ export function historicalNews(
         ),
       on: {
         [EventName.historicalNews]: (_control, _id, time, providerCode, articleId, headline) => {
-          articles.push({ time: instantOf(time), providerCode, articleId, headline: headlineOf(headline) });
+          articles.push({
+            time: readTime(time, "UTC"),
+            providerCode,
+            articleId,
+            headline: headlineOf(headline),
+          });
         },
         [EventName.historicalNewsEnd]: (control, _id, hasMore) => control.resolve({ articles, hasMore }),
       },

@@ -1,6 +1,6 @@
 import { modeOf } from "../../../shared/status.ts";
 import type { Execution } from "../../../shared/order.ts";
-import { instantIn } from "../contracts/time-zone.ts";
+import { readTime } from "../contracts/time-zone.ts";
 import { createIndex } from "./order-index.ts";
 import type { CommissionRow, ExecutionRow } from "./order-wire.ts";
 
@@ -16,8 +16,8 @@ const kept = 20_000;
 interface Fill {
   readonly version: number;
   readonly row: ExecutionRow;
-  /** When, once somebody has asked: a zone's clock takes its time. */
-  at: string | null;
+  /** When, once somebody has asked: a zone's clock takes its time. Null for a time that cannot be read. */
+  at?: string | null;
 }
 
 /** By which an order's fills are known. */
@@ -40,14 +40,11 @@ function versionOf(execId: string): { readonly fill: string; readonly version: n
     : { fill: parts[1], version: Number(parts[2]) };
 }
 
-/** TWS writes each fill on the clock of its own venue: "20261124 15:51:26 US/Central". */
-function whenOf({ execution: { time } }: ExecutionRow): string {
-  const [, day, clock, zone] = /^(\d{8})[ -]+(\d{2}:\d{2}:\d{2}) (.+)$/.exec(time) ?? [];
-  return (zone === undefined ? null : instantIn(zone, `${day}-${clock}`)) ?? time;
-}
-
-/** The fills that TWS has reported, each once, with corrections in the place of what they correct. */
-export function createExecutions() {
+/**
+ * The fills that TWS has reported, each once, with corrections in the place of what they correct. TWS writes each on
+ * the clock of its venue, "20261124 15:51:26 US/Central"; before it named zones, on that of its machine.
+ */
+export function createExecutions(zone: () => string | null = () => null) {
   const fills = new Map<string, Fill>();
   /** The same by the permId of the order, and by its client and id. */
   const byPermId = createIndex<number, Fill>();
@@ -73,9 +70,13 @@ export function createExecutions() {
     return [...wanted].flatMap((fill) => fills.get(fill) ?? []);
   }
 
-  const timeOf = (fill: Fill): string => (fill.at ??= whenOf(fill.row));
+  const timeOf = (fill: Fill): string | null => {
+    if (fill.at === undefined) fill.at = readTime(fill.row.execution.time, zone());
+    return fill.at;
+  };
 
-  const toExecution = ({ contract, execution: wire }: ExecutionRow): Execution => {
+  const toExecution = (fill: Fill): Execution => {
+    const { contract, execution: wire } = fill.row;
     const report = commissions.get(wire.execId);
     return {
       execution: {
@@ -91,7 +92,8 @@ export function createExecutions() {
         cumQty: wire.cumQty,
         avgPrice: wire.avgPrice,
         exchange: wire.exchange,
-        time: wire.time,
+        time: timeOf(fill),
+        timeText: wire.time,
         orderRef: wire.orderRef,
       },
       contract,
@@ -107,7 +109,7 @@ export function createExecutions() {
       const { fill, version } = versionOf(row.execution.execId);
       const known = fills.get(fill);
       if (known !== undefined && known.version > version) return;
-      const next = { version, row, at: null };
+      const next: Fill = { version, row };
       if (known !== undefined) forget(fill, known);
       fills.set(fill, next);
       index(next);
@@ -126,8 +128,8 @@ export function createExecutions() {
     /** The fills named by these execution ids in their latest versions, oldest first. */
     named(execIds: Iterable<string>): Execution[] {
       return filledBy(execIds)
-        .toSorted((a, b) => (timeOf(a) < timeOf(b) ? -1 : Number(timeOf(a) > timeOf(b))))
-        .map(({ row }) => toExecution(row));
+        .toSorted((a, b) => (timeOf(a) ?? "").localeCompare(timeOf(b) ?? ""))
+        .map(toExecution);
     },
     /** The same as TWS told them, in no order. */
     rowsOf: (execIds: Iterable<string>): ExecutionRow[] => filledBy(execIds).map(({ row }) => row),

@@ -33,8 +33,8 @@ const isReadOnly = (error: unknown): error is TwsError =>
  */
 export function createOrderBook(session: TwsSession, log: Log, ownTimes: Partial<OrderTimes> = {}) {
   const times = { ...usualOrderTimes, ...ownTimes };
-  const executions = createExecutions();
-  const records = createOrderRecords(executions, session.clientId);
+  const executions = createExecutions(() => session.zone());
+  const records = createOrderRecords(executions, session.clientId, () => session.zone());
   const ids = createOrderIds((orderId) => records.own(orderId) !== undefined);
   const events = listenToOrders({ session, records, executions, ids, onUncertain: () => void makeCertain() });
   const lists = createOrderRefresh({ session, records, executions });

@@ -2,6 +2,7 @@ import type { Contract } from "../../../shared/contract.ts";
 import { priceRules } from "../../../shared/order.ts";
 import type { Action, CompletedOrder, Order, OrderPrices, OrderStatus } from "../../../shared/order.ts";
 import { modeOf } from "../../../shared/status.ts";
+import { readTime } from "../contracts/time-zone.ts";
 import { createIndex } from "./order-index.ts";
 import type { Executions, Fills } from "./executions.ts";
 import { noExtras } from "./order-extras.ts";
@@ -119,7 +120,11 @@ function countedFills(record: OrderRecord, executions: Executions): Fills {
  * Every order that this process has sent or TWS has shown it. An order is known by its permId once it has one;
  * before that by its order id, which is unique only within its client.
  */
-export function createOrderRecords(executions: Executions, clientId: number) {
+export function createOrderRecords(
+  executions: Executions,
+  clientId: number,
+  zone: () => string | null = () => null,
+) {
   /** Each with its number, in the order in which they came to be known. */
   const records = new Map<OrderRecord, number>();
   const byPermId = createIndex<number, OrderRecord>();
@@ -373,7 +378,8 @@ export function createOrderRecords(executions: Executions, clientId: number) {
         ocaGroup,
         status: state?.isFinal === true ? state.status : row.status,
         filled: Math.max(state?.filled ?? 0, filledQuantity),
-        completedTime: row.completedTime,
+        completedTime: readTime(row.completedTime, zone()),
+        completedTimeText: row.completedTime,
         completedStatus: row.completedStatus,
       };
     },

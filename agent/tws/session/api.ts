@@ -62,6 +62,8 @@ export interface TwsSession {
   readonly clientId: number;
   /** The account ids TWS reported; empty before the first session. */
   accounts(): readonly string[];
+  /** The zone of the clock of TWS's own machine, for times that name none; null where it cannot be told. */
+  zone(): string | null;
   /**
    * Resolves when requests are answered; rejects after `timeoutMs` with tws_offline, or tws_upstream_down when TWS is
    * there but has lost IBKR, and at once when stopped.

@@ -1,5 +1,6 @@
 import { EventName, IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
+import { zoneOfGreeting } from "../contracts/time-zone.ts";
 import type { Log } from "../../process/log.ts";
 import type { TwsNotice } from "./api.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
@@ -23,6 +24,8 @@ export interface Accepted {
   readonly accounts: readonly string[];
   readonly nextValidId: number;
   readonly serverVersion: number;
+  /** The zone of the clock of TWS's machine; null where it cannot be told. */
+  readonly zone: string | null;
 }
 
 export interface Ended {
@@ -116,9 +119,10 @@ export function openConnection(options: ConnectionOptions): Connection {
       },
       onSilent: () => end("TWS stopped answering although its socket is open. Check that it has not frozen."),
     });
-    options.onAccepted(connection, { accounts, nextValidId, serverVersion: ib.serverVersion });
+    options.onAccepted(connection, { accounts, nextValidId, serverVersion: ib.serverVersion, zone });
   };
 
+  let zone: string | null = null;
   const unreadable = new EventRate(mostUnreadable, 1_000);
   const notices = new EventRate(mostNotices, 1_000);
   const notice = (id: number, code: number, text: string): void => {
@@ -136,7 +140,8 @@ export function openConnection(options: ConnectionOptions): Connection {
     `${host}:${port} did not answer the API handshake. Check that this is TWS's API port and that TWS is logged in.`,
   );
 
-  connection.listen(EventName.server, () => {
+  connection.listen(EventName.server, (_version, connectedAt) => {
+    zone = zoneOfGreeting(connectedAt);
     clearTimeout(deadline);
     deadline = within(
       times.readyMs,

@@ -66,6 +66,7 @@ export function createSession(options: SessionOptions): TwsSession {
   let count = 0;
   let serverVersion: number | null = null;
   let accounts: readonly string[] = [];
+  let zone: string | null = null;
   let marketDataType: 1 | 2 | 3 | 4 = 4;
   let farms: readonly Farm[] = [];
   let lastError = "";
@@ -138,7 +139,7 @@ export function createSession(options: SessionOptions): TwsSession {
   const accept = (connection: Connection, accepted: Accepted): void => {
     current = connection;
     count += 1;
-    ({ accounts, serverVersion } = accepted);
+    ({ accounts, serverVersion, zone } = accepted);
     // TWS sends the best that the account has, up to what is asked for: live where subscribed, the last quote of a
     // closed market, delayed elsewhere. To ask for live alone would give errors instead of the last two, and each
     // quote's dataType says which it is. It holds for the connection, so it goes before any request for data.
@@ -281,6 +282,7 @@ export function createSession(options: SessionOptions): TwsSession {
     },
     clientId,
     accounts: () => accounts,
+    zone: () => zone,
     async whenConnected(timeoutMs) {
       if (state === "connected") return;
       if (isStopped()) throw offline();
