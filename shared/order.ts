@@ -137,6 +137,8 @@ export const Order = z.object({
   filled: z.number(),
   remaining: z.number(),
   avgFillPrice: z.number().nullable(),
+  /** Absent in what earlier releases wrote. */
+  lastFillPrice: z.number().nullable().optional(),
   whyHeld: z.string().nullable(),
   /** What TWS said about the order that did not end it (399 and its kind), newest last. */
   warnings: z.array(z.string()),
@@ -151,6 +153,7 @@ export const CompletedOrder = Order.omit({
   isFinal: true,
   remaining: true,
   avgFillPrice: true,
+  lastFillPrice: true,
   whyHeld: true,
   warnings: true,
 }).extend({

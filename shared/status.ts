@@ -85,6 +85,8 @@ export const SessionStatus = z.object({
     marketDataType: DataType.default("delayed-frozen"),
     /** TWS has refused orders, or their lists, because its API is read-only. */
     isReadOnlyApi: z.boolean().default(false),
+    /** How quotes have come since that was set; empty while TWS has sent none, and from an earlier release. */
+    dataTypes: z.array(DataType).max(4).default([]),
     /** Why the last attempt or session ended; empty if none did. */
     lastError: z.string().max(500),
   }),

@@ -219,6 +219,21 @@ describe("market data", () => {
     expect(await row("MSFT")).toMatchObject({ dataType: "live", error: null });
   });
 
+  test("is told by the status as it comes, and not as it was asked for", async () => {
+    const { handlers, simulator, session } = await start();
+    const kinds = () => session.status().tws.dataTypes;
+    expect(kinds()).toEqual([]);
+    const read = (symbol: string) => handlers.ibkr_get_quotes({ symbols: [symbol], contracts: [] }, callBy());
+    simulator.faults.permissions({ quotes: "delayed" });
+    await read("AAPL");
+    expect(kinds()).toEqual(["delayed"]);
+    simulator.faults.permissions({});
+    await read("MSFT");
+    expect(kinds()).toEqual(["delayed", "live"]);
+    await handlers.ibkr_set_market_data_type(ask.type.parse({ marketDataType: 3 }), callBy());
+    expect(kinds()).toEqual([]);
+  });
+
   test("is of the kind that was set, also after a new connection", async () => {
     const fixture = await start();
     const { handlers, simulator, session } = fixture;

@@ -163,13 +163,30 @@ describe("scans", () => {
     scanTool.output.parse({ ...found, ...none });
     expect(found).toMatchObject({ count: 10, isPrecise: true, scanCode: "TOP_PERC_GAIN" });
     expect(found.results.map(({ rank }) => rank)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect(found.results[0]?.contract).toMatchObject({ secType: "STK", conId: expect.any(Number) });
+    const [first] = found.results;
+    expect(first?.contract).toMatchObject({ secType: "STK", conId: expect.any(Number) });
+    expect(first).toMatchObject({ last: expect.any(Number), dataType: "live", ageMs: expect.any(Number) });
+    const gains = found.results.map(({ changePercent }) => changePercent ?? Number.NaN);
+    expect(gains).toEqual(gains.toSorted((a, b) => b - a));
     const [sent] = await fixture.received(22);
     expect(sent?.fields.slice(2, 11).join()).toBe(
       "10,STK,STK.US.MAJOR,TOP_PERC_GAIN,20,900,1000,100,9000000",
     );
     expect(sent?.fields[22]).toBe("CORP");
     expect(await fixture.received(23)).toHaveLength(1);
+  });
+
+  test("give no quote where TWS gives none, and none where none is wanted", async () => {
+    const { handlers, simulator } = await start();
+    const run = (change: object) =>
+      handlers.ibkr_run_market_scanner(
+        scanTool.input.parse({ scanCode: "MOST_ACTIVE", numberOfRows: 3, ...change }),
+        callBy(),
+      );
+    const none = { last: null, change: null, changePercent: null, dataType: null, ageMs: null };
+    expect((await run({ withQuotes: false })).results).toMatchObject([none, none, none]);
+    simulator.faults.permissions({ quotes: "none" });
+    expect((await run({})).results).toMatchObject([none, none, none]);
   });
 
   test("reach TWS by codes that the library does not list", async () => {

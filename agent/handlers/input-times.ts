@@ -1,6 +1,6 @@
 import { isInCalendar, noSuchDate } from "../../shared/calendar-date.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { instantIn } from "../tws/contracts/time-zone.ts";
+import { isZone, readTime } from "../tws/contracts/time-zone.ts";
 
 const date = String.raw`(\d{4})(?:-?)(\d{2})(?:-?)(\d{2})`;
 const clock = String.raw`(\d{2}):?(\d{2})(?::?(\d{2})(?:\.\d+)?)?`;
@@ -26,13 +26,16 @@ export function readInstant(name: string, text: string | undefined): string | un
   const [, hours, minutes] = offset.exec(zone) ?? [];
   const at =
     hours === undefined || minutes === undefined
-      ? instantIn(
-          /^(z|utc|gmt)$/i.test(zone) ? "UTC" : zone,
-          `${year}${month}${day} ${hour}:${minute}:${second}`,
-        )
+      ? inZone(`${year}${month}${day} ${hour}:${minute}:${second}`, zone)
       : isoOf(`${year}-${month}-${day}T${hour}:${minute}:${second}${hours}:${minutes}`);
   if (at === null || Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) throw unreadable(name);
   return at;
+}
+
+/** Zones by their names alone: what an abbreviation means differs from place to place. */
+function inZone(text: string, zone: string): string | null {
+  const name = /^(z|utc|gmt)$/i.test(zone) ? "UTC" : zone;
+  return isZone(name) ? readTime(text, name) : null;
 }
 
 function isoOf(text: string): string | null {

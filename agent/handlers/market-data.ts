@@ -1,6 +1,5 @@
 import { ContractSelector } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
-import type { Quote } from "../../shared/events.ts";
 import type { OutputOf } from "../../shared/tools/define.ts";
 import type { marketDataTools } from "../../shared/tools/market-data.ts";
 import { describeSelector, resolveContract, resolveDetails } from "../tws/contracts/contracts.ts";
@@ -8,6 +7,7 @@ import { depthSnapshot } from "../tws/market-data/depth.ts";
 import { fundamentalReport } from "../tws/market-data/fundamentals.ts";
 import { type CallContext, requestOf } from "../call/call-context.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
+import { ageOf, changeOf } from "./quote-figures.ts";
 import type { HandlersFor } from "./handlers-for.ts";
 
 type QuoteRow = OutputOf<(typeof marketDataTools)["ibkr_get_quotes"]>["quotes"][number];
@@ -37,24 +37,6 @@ const dataTypes = [
 
 /** Of one element of a report; the longest are descriptions of the business. */
 const textCharacters = 1_000;
-
-/** Since TWS sent the newest of its prices. Null where it has sent none but those of the day. */
-function ageOf({ bidAskAt, lastAt }: Quote): number | null {
-  const sentAt = [bidAskAt, lastAt].flatMap((at) => (at === null ? [] : [Date.parse(at)]));
-  return sentAt.length === 0 ? null : Math.max(0, Date.now() - Math.max(...sentAt));
-}
-
-function changeOf({ last, bid, ask, close }: Quote): Pick<QuoteRow, "change" | "changePercent"> {
-  const price = last ?? (bid === null || ask === null ? null : (bid + ask) / 2);
-  if (price === null || close === null) return { change: null, changePercent: null };
-  const change = price - close;
-  return {
-    change: rounded(change, 8),
-    changePercent: close > 0 ? rounded((change / close) * 100, 4) : null,
-  };
-}
-
-const rounded = (value: number, digits: number): number => Number(value.toFixed(digits));
 
 export function createMarketDataHandlers({
   session,

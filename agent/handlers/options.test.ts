@@ -78,7 +78,7 @@ describe("an option chain", () => {
         const instrument = fixture.simulator.world.universe.byConId(leg?.conId ?? 0);
         if (instrument === undefined) throw new Error("no such option");
         const { bid, ask, greeks } = fixture.simulator.world.market.quote(instrument, at);
-        expect(leg?.quote).toMatchObject({ bid, ask, dataType: "live" });
+        expect(leg?.quote).toMatchObject({ bid, ask, dataType: "live", openInterest: expect.any(Number) });
         expect(leg?.quote?.delta).toBeCloseTo(greeks?.delta ?? NaN, 8);
         expect(leg?.quote?.gamma).toBeCloseTo(greeks?.gamma ?? NaN, 8);
         expect(leg?.quote?.vega).toBeCloseTo(greeks?.vega ?? NaN, 8);

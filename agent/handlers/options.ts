@@ -43,7 +43,9 @@ export function createOptionHandlers({
     try {
       const { bid, ask, last, volume, ...rest } = await quoteOf(contract, context);
       const { impliedVolatility, delta, gamma, vega, theta, dataType } = rest;
-      const quote = { bid, ask, last, volume, impliedVolatility, delta, gamma, vega, theta, dataType };
+      const openInterest = rest.openInterest ?? null;
+      const sizes = { volume, openInterest };
+      const quote = { bid, ask, last, ...sizes, impliedVolatility, delta, gamma, vega, theta, dataType };
       return { ...leg, quote };
     } catch (error) {
       return { ...leg, quote: null, error: rowError(error, context).code };

@@ -68,6 +68,7 @@ describe("a market order", () => {
     );
     expect(others).toEqual([]);
     expect(fill?.execution).toMatchObject({ shares: 10, side: "BOT", price: placed.avgFillPrice });
+    expect(placed.lastFillPrice).toBe(fill?.execution.price);
     expect(fill?.commissionReport).toMatchObject({ currency: "USD", commission: expect.any(Number) });
   });
 

@@ -1,11 +1,43 @@
+import { Contract } from "../../shared/contract.ts";
 import { TwsError } from "../../shared/errors.ts";
 import type { ScannerParameter, scannerTools } from "../../shared/tools/scanner.ts";
 import { runScan, scannerParameters } from "../tws/scanner/scanner.ts";
-import { requestOf } from "../call/call-context.ts";
+import type { ScanRow } from "../tws/scanner/scanner.ts";
+import { resolveContract } from "../tws/contracts/contracts.ts";
+import { type CallContext, requestOf } from "../call/call-context.ts";
+import { mapConcurrently } from "../call/concurrent-map.ts";
 import type { HandlerDeps } from "./handler-deps.ts";
 import type { HandlersFor } from "./handlers-for.ts";
+import { ageOf, changeOf } from "./quote-figures.ts";
 
-export function createScannerHandlers({ session, now }: Pick<HandlerDeps, "session" | "now">) {
+/** Each takes one of TWS's market-data lines while it runs, and streams need theirs. */
+const quotedAtOnce = 10;
+/** All quotes of a scan together: what comes later is left out. */
+const quotesMs = 6_000;
+
+const unquoted = { last: null, change: null, changePercent: null, dataType: null, ageMs: null } as const;
+
+export function createScannerHandlers({
+  session,
+  quotes,
+  now,
+}: Pick<HandlerDeps, "session" | "quotes" | "now">) {
+  async function quoteOf({ contract }: ScanRow, context: CallContext, endsAt: number) {
+    const timeoutMs = Math.min(endsAt - performance.now(), context.twsTimeoutMs);
+    const request = { ...requestOf(context), timeoutMs };
+    const { conId } = contract;
+    if (timeoutMs <= 0 || conId === undefined) return unquoted;
+    try {
+      const whole = Contract.safeParse(contract).data ?? (await resolveContract(session, { conId }, request));
+      const { quote } = await quotes.snapshot(whole, request);
+      return { last: quote.last, ...changeOf(quote), dataType: quote.dataType, ageMs: ageOf(quote) };
+    } catch (error) {
+      // a row without a quote is a row of the scan
+      if (!(error instanceof TwsError) || context.signal.aborted || error.code === "tws_offline") throw error;
+      return unquoted;
+    }
+  }
+
   return {
     async ibkr_get_scanner_parameters({ section, query, instrument }, context) {
       const { catalog, at } = await scannerParameters(session, requestOf(context));
@@ -18,7 +50,7 @@ export function createScannerHandlers({ session, now }: Pick<HandlerDeps, "sessi
         asOf: new Date(at).toISOString(),
       };
     },
-    async ibkr_run_market_scanner({ limit: _limit, cursor: _cursor, ...asked }, context) {
+    async ibkr_run_market_scanner({ limit: _limit, cursor: _cursor, withQuotes, ...asked }, context) {
       const { abovePrice, belowPrice, marketCapAbove, marketCapBelow } = asked;
       const scanCode = codeIn("scanCode", asked.scanCode.replaceAll(/[\s-]+/g, "_"));
       const instrument = codeIn("instrument", asked.instrument);
@@ -27,7 +59,17 @@ export function createScannerHandlers({ session, now }: Pick<HandlerDeps, "sessi
       ordered("marketCapAbove", marketCapAbove, "marketCapBelow", marketCapBelow);
       const scan = { ...asked, scanCode, instrument, locationCode };
       const { rows, isPrecise } = await runScan(session, scan, requestOf(context));
-      return { results: rows, count: rows.length, scanCode, isPrecise, asOf: new Date(now()).toISOString() };
+      const asOf = new Date(now()).toISOString();
+      const endsAt = performance.now() + quotesMs;
+      let done = 0;
+      const quoted = async (row: ScanRow) => {
+        const figures = withQuotes ? await quoteOf(row, context, endsAt) : unquoted;
+        done += 1;
+        if (withQuotes) context.progress(done, rows.length, `quote of rank ${row.rank}`);
+        return { ...row, ...figures };
+      };
+      const results = await mapConcurrently(rows, quotedAtOnce, quoted);
+      return { results, count: rows.length, scanCode, isPrecise, asOf };
     },
   } satisfies HandlersFor<typeof scannerTools>;
 }

@@ -56,6 +56,7 @@ const hello: Extract<AgentFrame, { type: "hello" }> = {
       isSimulator: true,
       marketDataType: "delayed-frozen",
       isReadOnlyApi: false,
+      dataTypes: [],
       lastError: "",
     },
     farms: [],

@@ -27,7 +27,9 @@ interface Deps {
 export const outcomeOf = (order: Order) => {
   const { orderId, account, mode, status, filled, remaining, avgFillPrice, whyHeld, warnings } = order;
   const isFinal = hasEnded(order);
-  return { orderId, account, mode, status, isFinal, filled, remaining, avgFillPrice, whyHeld, warnings };
+  const lastFillPrice = order.lastFillPrice ?? null;
+  const fills = { filled, remaining, avgFillPrice, lastFillPrice };
+  return { orderId, account, mode, status, isFinal, ...fills, whyHeld, warnings };
 };
 
 /** Where an order is, by any of its names. What is outside the grant does not exist for the caller. */

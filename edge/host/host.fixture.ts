@@ -75,6 +75,7 @@ export const connectedStatus: AgentStatus = {
     isSimulator: false,
     marketDataType: "delayed-frozen",
     isReadOnlyApi: false,
+    dataTypes: [],
     lastError: "",
   },
   farms: [{ name: "usfarm", kind: "market data", state: "ok", since: "2026-01-05T14:30:01.000Z" }],

@@ -44,7 +44,8 @@ export function statusOf(store: Store, heardAt: number | null, audit: AuditState
     accounts: caller.accounts === null ? accounts : accounts.filter((id) => caller.accounts?.includes(id)),
     mode: known?.mode ?? null,
     isSimulator: known?.isSimulator ?? null,
-    marketDataType: known?.marketDataType ?? null,
+    marketDataType: known?.dataTypes.length === 1 ? (known.dataTypes[0] ?? null) : null,
+    marketDataTypeAsked: known?.marketDataType ?? null,
     target: known === null ? null : targetOf(known),
     trading: trading === null ? null : { ...trading, audit },
   };

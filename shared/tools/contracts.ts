@@ -39,7 +39,6 @@ const details = {
   sizeIncrement: z.number().nullable().describe("Quantity step"),
   suggestedSizeIncrement: z.number().nullable().describe("Step TWS offers"),
   marketName: z.string().nullable().describe("TWS's name of the market"),
-  priceMagnifier: z.number().nullable().describe("Quoted prices are divided by it"),
   industry: z.string().nullable().describe("Industry"),
   category: z.string().nullable().describe("Category"),
   subcategory: z.string().nullable().describe("Subcategory"),

@@ -11,6 +11,7 @@ const LegQuote = z.object({
   ask: value,
   last: value,
   volume: value,
+  openInterest: value,
   impliedVolatility: value,
   delta: value,
   gamma: value,

@@ -56,6 +56,7 @@ export const outcome = {
   filled: z.number().describe("Filled so far"),
   remaining: z.number().describe("Still open"),
   avgFillPrice: z.number().nullable().describe("Null before a fill"),
+  lastFillPrice: z.number().nullable().default(null).describe("Of the last fill"),
   whyHeld: z.string().nullable().describe("TWS's reason, such as locate"),
   warnings: z.array(z.string()).describe("TWS's words on the order"),
 };

@@ -46,7 +46,7 @@ export const scannerTools = {
   ibkr_run_market_scanner: defineTool({
     title: "Market scanner",
     description:
-      "Ranks a whole market by one measure, such as gain or volume. The codes come from ibkr_get_scanner_parameters; for prices of what is found use ibkr_get_quotes.",
+      "Ranks a whole market by one measure, such as gain or volume. The codes come from ibkr_get_scanner_parameters; for bid and ask of what is found use ibkr_get_quotes.",
     input: {
       scanCode: z.string().trim().min(1).max(64).describe("TOP_PERC_GAIN, MOST_ACTIVE, HOT_BY_VOLUME…"),
       instrument: z.string().trim().min(1).max(32).default("STK").describe("Kind of instrument"),
@@ -61,6 +61,7 @@ export const scannerTools = {
         .enum(["ALL", "STOCK", "ETF", "CORP", "ADR", "REIT", "CEF"])
         .optional()
         .describe("Stocks of one type"),
+      withQuotes: z.boolean().default(true).describe("Add price and change of the day"),
       ...pageInput,
     },
     output: {
@@ -72,9 +73,16 @@ export const scannerTools = {
             distance: z.string().nullable(),
             benchmark: z.string().nullable(),
             projection: z.string().nullable(),
+            last: z.number().nullable(),
+            change: z.number().nullable(),
+            changePercent: z.number().nullable(),
+            dataType: z.string().nullable(),
+            ageMs: z.number().nullable(),
           }),
         )
-        .describe("rank (from 0), contract, distance, benchmark, projection"),
+        .describe(
+          "rank (from 0), contract, distance, benchmark, projection; last, change and changePercent from the previous close, dataType and ageMs, null where TWS gave no quote in time",
+        ),
       count: z.int().describe("How many"),
       scanCode: z.string().describe("The scan"),
       isPrecise: z.boolean().describe("False: TWS calls its precision low"),

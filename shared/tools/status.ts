@@ -53,7 +53,8 @@ export const statusTools = {
       accounts: z.array(z.string()).describe("Accounts you may use"),
       mode: Mode.nullable().describe("paper or live, by account id"),
       isSimulator: z.boolean().nullable().describe("True when prices and fills are simulated"),
-      marketDataType: DataType.nullable().describe("Asked of TWS, for all clients"),
+      marketDataType: DataType.nullable().describe("How quotes come; null before one, or where they differ"),
+      marketDataTypeAsked: DataType.nullable().describe("The best asked of TWS, for all clients"),
       target: z.record(z.string(), z.unknown()).nullable().describe("Where the agent connects"),
       trading: TradingStatus.extend({ audit: z.enum(["ok", "broken", "none"]) })
         .nullable()

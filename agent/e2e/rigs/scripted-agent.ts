@@ -101,6 +101,7 @@ export const statusWith = (frozen: Frozen): AgentStatus => ({
     isSimulator: false,
     marketDataType: "live",
     isReadOnlyApi: false,
+    dataTypes: ["live"],
     lastError: "",
   },
   farms: [],

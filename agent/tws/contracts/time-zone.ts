@@ -118,6 +118,9 @@ function atClock(clock: number, zone: string): string | null {
   return new Date(clock - offsetMs(format, guess)).toISOString();
 }
 
+/** Whether the list of zones has the name. */
+export const isZone = (name: string): boolean => formatOf(name) !== null;
+
 /** The day that the clock of a zone shows at an instant, as yyyymmdd; null for a zone that is not known. */
 export function dayIn(zone: string, at: string): string | null {
   const format = formatOf(zoneNamed(zone));

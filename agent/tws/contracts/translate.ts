@@ -118,7 +118,6 @@ export function detailsFrom(details: IbContractDetails): ContractDetails | null 
     sizeIncrement: positiveOf(details.sizeIncrement),
     suggestedSizeIncrement: positiveOf(details.suggestedSizeIncrement),
     marketName: textOrNull(details.marketName),
-    priceMagnifier: positiveOf(details.priceMagnifier),
     industry: textOrNull(details.industry),
     category: textOrNull(details.category),
     subcategory: textOrNull(details.subcategory),

@@ -137,11 +137,10 @@ export function createExecutions(zone: () => string | null = () => null) {
     earliest(execIds: Iterable<string>, permIds: ReadonlySet<number>): string | null {
       let earliest: string | null = null;
       for (const fill of filledBy(execIds)) {
-        const { permId, time } = fill.row.execution;
+        const { permId } = fill.row.execution;
         if (permId === null || !permIds.has(permId)) continue;
         const at = timeOf(fill);
-        // a time that cannot be read stays as TWS wrote it
-        if (at !== time && (earliest === null || at < earliest)) earliest = at;
+        if (at !== null && (earliest === null || at < earliest)) earliest = at;
       }
       return earliest;
     },

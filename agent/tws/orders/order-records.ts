@@ -33,6 +33,7 @@ export interface OrderRecord extends Mutable<OrderPrices>, Mutable<OrderEvidence
   /** Where it stands by all that TWS has said: see `orderStateOf`. `records.conclude` alone sets it from elsewhere. */
   readonly status: OrderStatus;
   readonly isFinal: boolean;
+  lastFillPrice: number | null;
   /** A notice has come that nobody waited for, and TWS's lists have not been read since. */
   doubt: "refused" | "cancelled" | null;
   warnings: string[];
@@ -106,6 +107,7 @@ const unheard = {
   doubt: null,
   filledByStatus: 0,
   avgPriceByStatus: null,
+  lastFillPrice: null,
   whyHeld: null,
   acknowledged: false,
 } as const;
@@ -269,6 +271,7 @@ export function createOrderRecords(
       if (row.filled >= record.filledByStatus) {
         record.filledByStatus = row.filled;
         record.avgPriceByStatus = row.avgFillPrice ?? record.avgPriceByStatus;
+        record.lastFillPrice = row.lastFillPrice ?? record.lastFillPrice;
       }
       record.whyHeld = row.whyHeld;
       record.acknowledged = true;
@@ -415,6 +418,7 @@ export function createOrderRecords(
         filled,
         remaining,
         avgFillPrice,
+        lastFillPrice: record.lastFillPrice,
         whyHeld,
         warnings: [...warnings, ...remarks.map(({ text }) => text)],
       };

@@ -105,6 +105,8 @@ const WireStatus = z.object({
   status,
   filled: amount,
   avgFillPrice: positive,
+  /** 0 before a fill; that of a spread may be below. */
+  lastFillPrice: optionalNumber.transform((value) => (value === 0 ? null : value)),
   permId: optionalId,
   clientId: optionalInt,
   whyHeld: optionalText,
@@ -172,8 +174,17 @@ export function parseCompletedOrder(...event: TwsEvents[EventName.completedOrder
 }
 
 export function parseStatus(...event: TwsEvents[EventName.orderStatus]): StatusRow {
-  const [orderId, status, filled, , avgFillPrice, permId, , , clientId, whyHeld] = event;
-  return WireStatus.parse({ orderId, status, filled, avgFillPrice, permId, clientId, whyHeld });
+  const [orderId, status, filled, , avgFillPrice, permId, , lastFillPrice, clientId, whyHeld] = event;
+  return WireStatus.parse({
+    orderId,
+    status,
+    filled,
+    avgFillPrice,
+    lastFillPrice,
+    permId,
+    clientId,
+    whyHeld,
+  });
 }
 
 export function parseExecution(...event: TwsEvents[EventName.execDetails]): ExecutionRow {

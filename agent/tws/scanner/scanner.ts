@@ -23,7 +23,10 @@ export interface Scan {
   readonly stockTypeFilter?: string | undefined;
 }
 
-export type ScanRow = OutputOf<(typeof scannerTools)["ibkr_run_market_scanner"]>["results"][number];
+export type ScanRow = Pick<
+  OutputOf<(typeof scannerTools)["ibkr_run_market_scanner"]>["results"][number],
+  "rank" | "contract" | "distance" | "benchmark" | "projection"
+>;
 
 interface Known {
   readonly catalog: ScannerCatalog;

@@ -2,7 +2,7 @@ import { EventName, MarketDataType } from "@stoqey/ib";
 import { createBackoff } from "../../../shared/backoff.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import { modeOf } from "../../../shared/status.ts";
-import type { SessionStatus, TwsState } from "../../../shared/status.ts";
+import type { DataType, SessionStatus, TwsState } from "../../../shared/status.ts";
 import type { Log } from "../../process/log.ts";
 import type { TwsNotice, TwsSession } from "./api.ts";
 import { openConnection } from "./connection.ts";
@@ -68,6 +68,7 @@ export function createSession(options: SessionOptions): TwsSession {
   let accounts: readonly string[] = [];
   let zone: string | null = null;
   let marketDataType: 1 | 2 | 3 | 4 = 4;
+  let dataTypes: readonly DataType[] = [];
   let farms: readonly Farm[] = [];
   let lastError = "";
   /** As the connection of now has shown. */
@@ -96,6 +97,7 @@ export function createSession(options: SessionOptions): TwsSession {
       isSimulator,
       marketDataType: marketDataTypes[marketDataType].name,
       isReadOnlyApi,
+      dataTypes: [...dataTypes],
       lastError,
     },
     farms: [...farms],
@@ -136,9 +138,18 @@ export function createSession(options: SessionOptions): TwsSession {
     };
   }
 
+  listen(EventName.marketDataType, (_id, type) => {
+    if (type !== 1 && type !== 2 && type !== 3 && type !== 4) return;
+    const { name } = marketDataTypes[type];
+    if (dataTypes.includes(name)) return;
+    dataTypes = [...dataTypes, name].toSorted();
+    notifyStatus(state);
+  });
+
   const accept = (connection: Connection, accepted: Accepted): void => {
     current = connection;
     count += 1;
+    dataTypes = [];
     ({ accounts, serverVersion, zone } = accepted);
     // TWS sends the best that the account has, up to what is asked for: live where subscribed, the last quote of a
     // closed market, delayed elsewhere. To ask for live alone would give errors instead of the last two, and each
@@ -314,6 +325,7 @@ export function createSession(options: SessionOptions): TwsSession {
         "order",
         () => {
           marketDataType = type;
+          dataTypes = [];
           ib.reqMarketDataType(marketDataTypes[type].code);
           notifyStatus(state);
           resolve();

@@ -321,7 +321,8 @@ describe("the agent's link", () => {
       farms: [{ name: "usfarm", state: "ok", nextStep: "" }],
       accounts: ["DU1", "DU2"],
       mode: "paper",
-      marketDataType: "delayed-frozen",
+      marketDataType: null,
+      marketDataTypeAsked: "delayed-frozen",
     });
     const limited = { ...ownerOfLocalMode, accounts: ["DU2", "U9"] };
     expect(await rpc(host).call(callOf("ibkr_get_status", {}, limited))).toMatchObject({
@@ -335,7 +336,7 @@ describe("the agent's link", () => {
     const tws = {
       ...connectedStatus.tws,
       state: "upstream_down" as const,
-      marketDataType: "delayed" as const,
+      dataTypes: ["delayed" as const],
     };
     agent.send({ type: "status", status: { ...connectedStatus, tws } });
     agent.socket.send("ping");
