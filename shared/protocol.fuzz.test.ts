@@ -28,6 +28,7 @@ const status = {
     mode: "paper",
     isSimulator: false,
     marketDataType: "delayed-frozen",
+    dataTypes: [],
     isReadOnlyApi: false,
     lastError: "",
   },

@@ -1,6 +1,6 @@
 import { isInCalendar, noSuchDate } from "../../shared/calendar-date.ts";
 import { TwsError } from "../../shared/errors.ts";
-import { isZone, readTime } from "../tws/contracts/time-zone.ts";
+import { isZone, readTime } from "../tws/session/time-zone.ts";
 
 const date = String.raw`(\d{4})(?:-?)(\d{2})(?:-?)(\d{2})`;
 const clock = String.raw`(\d{2}):?(\d{2})(?::?(\d{2})(?:\.\d+)?)?`;

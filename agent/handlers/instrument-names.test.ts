@@ -7,17 +7,18 @@ import { startHandlersFixture } from "./handlers.fixture.ts";
 import type { HandlersFixture } from "./handlers.fixture.ts";
 
 let fixture: HandlersFixture;
+let call: ReturnType<typeof plainAsk>;
 /** A Friday at 11:00 in New York. */
 beforeAll(async () => {
   const offset = Date.parse("2026-11-20T16:00:00Z") - Date.now();
   fixture = await startHandlersFixture({ simulator: { now: () => Date.now() + offset } });
+  call = plainAsk(fixture.handlers);
 });
 afterAll(async () => fixture.close());
 
 type Input = Readonly<Record<string, unknown>>;
-const ask = async (tool: ToolName, input: Input) => outputOf(await plainAsk(fixture.handlers)(tool, input));
-const refusal = async (tool: ToolName, input: Input) =>
-  errorOf(await plainAsk(fixture.handlers)(tool, input));
+const ask = async (tool: ToolName, input: Input) => outputOf(await call(tool, input));
+const refusal = async (tool: ToolName, input: Input) => errorOf(await call(tool, input));
 
 const Quotes = z.object({ quotes: z.array(z.looseObject({ contract: z.unknown(), error: z.unknown() })) });
 

@@ -1,4 +1,4 @@
-import { readTime } from "./time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 
 /** When an instrument trades, in Unix milliseconds; only for the days that TWS has told. */
 export interface TradingHours {

@@ -10,7 +10,7 @@ import type { contractTools } from "../../../shared/tools/contracts.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { barSizes } from "../../../shared/tools/history.ts";
 import { positiveOf } from "../session/figures.ts";
-import { dayIn, readTime } from "./time-zone.ts";
+import { dayIn, readTime } from "../session/time-zone.ts";
 import { bondFactsFrom, bondNames, isBond } from "./bond-facts.ts";
 
 /** What TWS knows of one instrument. */

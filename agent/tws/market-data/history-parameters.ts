@@ -10,7 +10,7 @@ import { createHistoryKind } from "./history-budget.ts";
 import type { Dated, HistoryQuestion } from "./history-budget.ts";
 import { barSizeToTws, contractToTws } from "../contracts/translate.ts";
 import { figureOf } from "../session/figures.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 
 export type HistogramRow = OutputOf<(typeof historyTools)["ibkr_get_histogram_data"]>["histogram"][number];
 type SessionRow = OutputOf<(typeof historyTools)["ibkr_get_trading_schedule"]>["sessions"][number];

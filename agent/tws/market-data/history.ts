@@ -7,7 +7,7 @@ import { forgetContract } from "../contracts/contracts.ts";
 import { endsNow, kindToTws } from "./bar-kinds.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 import { barSizeToTws, contractToTws } from "../contracts/translate.ts";
 import { countOf, figureOf } from "../session/figures.ts";
 

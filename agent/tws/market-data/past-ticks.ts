@@ -6,7 +6,7 @@ import type { RequestContext, TwsSession } from "../session/api.ts";
 import { utcForTws } from "./history.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 import { contractToTws, textOrNull } from "../contracts/translate.ts";
 import { countOf, quotedPriceOf } from "../session/figures.ts";
 

@@ -1,7 +1,7 @@
 import { MarketDataType, IBApiTickType as TickType } from "@stoqey/ib";
 import type { Quote } from "../../../shared/events.ts";
 import type { DataType } from "../../../shared/status.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 import { countOf, figureOf, quotedPriceOf } from "../session/figures.ts";
 
 type NumberField = {

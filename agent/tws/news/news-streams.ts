@@ -5,7 +5,7 @@ import { TwsError } from "../../../shared/errors.ts";
 import { type Condition, conditionOf, live, type StreamReason } from "../../../shared/events.ts";
 import type { TwsNotice, TwsSession } from "../session/api.ts";
 import { meaningOf, twsErrorFor, waitReasonOf } from "../session/errors.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 import { headlineOf } from "./news-text.ts";
 import { contractToTws } from "../contracts/translate.ts";
 
@@ -207,8 +207,11 @@ function listen(session: TwsSession, streams: NewsStreams): void {
     for (const line of streams.lines.values()) release(session, streams, line, false);
     suspendAll("tws_offline", offline());
   });
+  let wasUpstreamDown = false;
   session.onStatus(({ tws }) => {
-    if (tws.state === "upstream_down") suspendAll("tws_upstream_down", upstreamDown());
+    const isUpstreamDown = tws.state === "upstream_down";
+    if (isUpstreamDown && !wasUpstreamDown) suspendAll("tws_upstream_down", upstreamDown());
+    wasUpstreamDown = isUpstreamDown;
     if (tws.state !== "connected") return;
     for (const line of streams.lines.values()) {
       if (line.state?.reason !== "tws_upstream_down") continue;

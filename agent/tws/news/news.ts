@@ -4,7 +4,7 @@ import type { Contract } from "../../../shared/contract.ts";
 import { TwsError } from "../../../shared/errors.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { forgetContract } from "../contracts/contracts.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 import { headlineOf, plainText } from "./news-text.ts";
 
 export interface NewsProvider {

@@ -1,6 +1,6 @@
 import { modeOf } from "../../../shared/status.ts";
 import type { Execution } from "../../../shared/order.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 import { createIndex } from "./order-index.ts";
 import type { CommissionRow, ExecutionRow } from "./order-wire.ts";
 

@@ -2,7 +2,7 @@ import type { Contract } from "../../../shared/contract.ts";
 import { priceRules } from "../../../shared/order.ts";
 import type { Action, CompletedOrder, Order, OrderPrices, OrderStatus } from "../../../shared/order.ts";
 import { modeOf } from "../../../shared/status.ts";
-import { readTime } from "../contracts/time-zone.ts";
+import { readTime } from "../session/time-zone.ts";
 import { createIndex } from "./order-index.ts";
 import type { Executions, Fills } from "./executions.ts";
 import { noExtras } from "./order-extras.ts";

@@ -95,7 +95,7 @@ export function watchOrders(
     }),
     session.onDisconnected(() => setState(conditionOf("tws_offline"))),
     session.onStatus(({ tws }) => {
-      if (tws.state === "upstream_down") setState(conditionOf("tws_upstream_down"));
+      if (tws.state === "upstream_down" && !wasUpstreamDown) setState(conditionOf("tws_upstream_down"));
       // the book reads the orders of the outage again
       if (tws.state === "connected" && wasUpstreamDown) {
         setState(

@@ -1,6 +1,6 @@
 import { EventName, IBApi } from "@stoqey/ib";
 import { TwsError } from "../../../shared/errors.ts";
-import { zoneOfGreeting } from "../contracts/time-zone.ts";
+import { zoneOfGreeting } from "./time-zone.ts";
 import type { Log } from "../../process/log.ts";
 import type { TwsNotice } from "./api.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
