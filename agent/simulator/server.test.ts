@@ -168,7 +168,6 @@ describe("requests outside its repertoire", () => {
     ["a verification", [65, 1, "name", "1"], -1, 321],
     ["display groups", [67, 1, 1002], 1002, 321],
     ["a change of a display group", [69, 1, 1003, "265598@SMART"], 1003, 321],
-    ["depth exchanges", [82], -1, 321],
     ["a message of no protocol", [4711, 1, 2], -1, 320],
     ["a message of a newer protocol", [204, "\u0008\u0001"], -1, 320],
   ])("answers %s with an error instead of silence", async (_what, fields, id, code) => {

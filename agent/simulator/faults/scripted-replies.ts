@@ -40,6 +40,7 @@ const kinds: Readonly<Record<RequestKind, true>> = {
   contractDetails: true,
   currentTime: true,
   eventTypes: true,
+  depthExchanges: true,
   events: true,
   executions: true,
   familyCodes: true,

@@ -119,8 +119,19 @@ describe("calculated options", () => {
     expect(ask()).toEqual([["4", "2", "1001", String(code), expect.any(String), ""]]);
   });
 
-  test("a count where options of the request belong is refused, as gateways do", () => {
-    const client = fixture.clientAt(193);
-    expect(() => fixture.ask(client, 54, 3, 1001, ...option("C"), 9, 250, 0, "")).toThrow("Key=Value");
-  });
+  test.for<(string | number)[]>([["a=1;b=2;"], [""], [2, "a=1;b=2;"], [0, ""]])(
+    "take options of the request in the layouts of both official clients: %j",
+    (options) => {
+      const answers = fixture.ask(fixture.clientAt(193), 55, 3, 1001, ...option("C"), 0.3, 250, ...options);
+      expect(answers.map(([id]) => id)).toEqual(["21"]);
+    },
+  );
+
+  test.for<(string | number)[]>([["0"], ["whatever"], [1, "whatever"]])(
+    "are refused with the options %j",
+    (options) => {
+      const client = fixture.clientAt(193);
+      expect(() => fixture.ask(client, 54, 3, 1001, ...option("C"), 9, 250, ...options)).toThrow("Key=Value");
+    },
+  );
 });

@@ -4,6 +4,7 @@ import * as messages from "../wire/messages-contract.ts";
 import type { ContractQuery, Instrument } from "../model/instruments.ts";
 import type { World } from "../model/world.ts";
 import { parseStamp, stamp } from "../time/zone-time.ts";
+import { depthVenues } from "../market/depth-venues.ts";
 import { smartComponents } from "../market/smart-components.ts";
 
 const hoursDays = 6;
@@ -17,6 +18,8 @@ export interface ContractHandlers {
   marketRule(client: Client, ruleId: number): void;
   optionChains(client: Client, reqId: number, underlyingConId: number, exchange: string): void;
   smartComponents(client: Client, reqId: number, bboExchange: string): void;
+  /** The venues whose books can be asked for. */
+  depthExchanges(client: Client): void;
 }
 
 /** `ownZone` is that of TWS's machine where it writes last trade dates on its own clock. */
@@ -120,6 +123,10 @@ export function createContractHandlers(
       } else {
         client.send(messages.smartComponents(reqId, components));
       }
+    },
+
+    depthExchanges(client) {
+      client.send(messages.depthExchanges(depthVenues(universe.listed)));
     },
   };
 }

@@ -105,6 +105,8 @@ export function createHandlers({
         return contracts.optionChains(client, request.reqId, request.underlyingConId, request.exchange);
       case "smartComponents":
         return contracts.smartComponents(client, request.reqId, request.bboExchange);
+      case "depthExchanges":
+        return contracts.depthExchanges(client);
       case "optionPrice":
         return calculations.optionPrice(client, request);
       case "impliedVolatility":

@@ -143,7 +143,7 @@ test("covers 60 minutes of 3600 seconds, going back into the last session when t
 test("groups days into weeks from Monday and into months", () => {
   const weeks = bars({ ...daily, calendar: "week", duration: { count: 1, unit: "M" } });
   expect(dates(weeks)).toEqual(
-    ["2026-10-26", "2026-11-02", "2026-11-09", "2026-11-16", "2026-11-23"].slice(-weeks.length),
+    ["2026-10-30", "2026-11-06", "2026-11-13", "2026-11-20", "2026-11-23"].slice(-weeks.length),
   );
   const months = bars({ ...daily, calendar: "month", duration: { count: 3, unit: "M" } });
   expect(dates(months).map((date) => date.slice(0, 7))).toEqual(["2026-08", "2026-09", "2026-10", "2026-11"]);

@@ -67,8 +67,13 @@ export function barsOf(tape: Tape, hours: Hours, query: BarQuery, headAt: number
   for (const { day, open, close } of segments) {
     const key = periodStart[calendar](day.number);
     // named by its date, since the session of a future opens the evening before
-    if (periods.at(-1)?.key !== key) periods.push({ key, at: zonedAt(hours.zone, day.number, 0), spans: [] });
-    periods.at(-1)?.spans.push({ open, close });
+    const at = zonedAt(hours.zone, day.number, 0);
+    const known = periods.at(-1);
+    const period = known?.key === key ? known : { key, at, spans: [] };
+    if (period !== known) periods.push(period);
+    // TWS dates a week by the last of its days that has traded
+    if (calendar === "week") period.at = at;
+    period.spans.push({ open, close });
   }
   return periods.map(({ at, spans }) => bar(tape, source, at, spans));
 }

@@ -46,7 +46,7 @@ export interface OptionGreeks {
 export type BarSource = "TRADES" | "MIDPOINT" | "BID" | "ASK" | "BID_ASK" | "ADJUSTED_LAST";
 
 export interface Bar {
-  /** Start of the bar; for bars that follow the calendar, midnight of their first day in the instrument's zone. */
+  /** Start of the bar; for bars that follow the calendar, midnight of their first day in the instrument's zone, and of a week its last. */
   readonly at: number;
   readonly open: number;
   readonly high: number;

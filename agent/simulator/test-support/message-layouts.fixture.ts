@@ -63,6 +63,7 @@ const layouts: Readonly<Record<string, string>> = {
   "77": "reqId:i tiers:L3",
   "78": "codes:L2",
   "79": "reqId:i samples:SAMPLES",
+  "80": "venues:L5",
   "81": "reqId:i minTick:d bboExchange:s snapshotPermissions:i",
   "82": "reqId:i components:L3",
   "83": "reqId:i type:i text:s",

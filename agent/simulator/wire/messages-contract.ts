@@ -1,8 +1,9 @@
 import type { BondTerms } from "../market/bond-listings.ts";
 import type { Instrument, Issuer, OptionChain } from "../model/instruments.ts";
 import type { Bar, SessionDay } from "../model/market.ts";
+import type { DepthVenue } from "../market/depth-venues.ts";
 import type { SmartComponent } from "../market/smart-components.ts";
-import { escapeUnicode, type Field, type Message } from "./wire.ts";
+import { escapeUnicode, type Field, type Message, unsetInt } from "./wire.ts";
 import { inZone } from "../time/zone-time.ts";
 
 /** "20261123:0930-20261123:1600;20261124:CLOSED" in the instrument's zone. */
@@ -156,6 +157,12 @@ export function smartComponents(reqId: number, components: readonly SmartCompone
     components.length,
     ...components.flatMap(({ bit, exchange, letter }) => [bit, exchange, letter]),
   ];
+}
+
+/** TWS names a listing venue and a group of ticks where it sums up several venues; here it does not. */
+export function depthExchanges(venues: readonly DepthVenue[]): Message {
+  const rows = venues.map(({ exchange, secType, service }) => [exchange, secType, "", service, unsetInt]);
+  return [80, venues.length, ...rows.flat()];
 }
 
 /** A bar as a history message shows it: the date already written out, the volume in the version's unit. */

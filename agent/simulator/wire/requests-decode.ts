@@ -218,7 +218,7 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   [79, byId("softDollarTiers")],
   [80, () => ({ type: "familyCodes" })],
   [81, (fields) => ({ type: "matchingSymbols", reqId: fields.id(), pattern: fields.text() })],
-  [82, unsupportedSystem(`${notHere} market depth exchanges`)],
+  [82, () => ({ type: "depthExchanges" })],
   [83, (fields) => ({ type: "smartComponents", reqId: fields.id(), bboExchange: fields.text() })],
   [87, headTimestamp],
   [89, ignored],

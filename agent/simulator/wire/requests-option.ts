@@ -9,8 +9,10 @@ export function readCalculation(type: OptionCalculation["type"]): (fields: Field
     const contract = readContract(fields, { primaryExchange: true, includeExpired: false });
     const given = fields.number();
     const spot = fields.number();
-    const options = fields.left() > 0 ? fields.text() : "";
-    // some clients send how many options follow, which TWS takes for the options themselves
+    // the official client in Java sends the options as one text, that in Python how many there are before it
+    const first = fields.left() > 0 ? fields.text() : "";
+    const isCounted = fields.left() > 0 && /^\d+$/.test(first);
+    const options = isCounted ? fields.text() : first;
     if (options !== "" && !options.includes("=")) {
       throw new MalformedRequest(reqId, "Please use 'Key=Value' format for Misc Options");
     }

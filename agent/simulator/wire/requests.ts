@@ -28,6 +28,7 @@ export type Request =
       readonly underlyingConId: number;
     }
   | { readonly type: "smartComponents"; readonly reqId: number; readonly bboExchange: string }
+  | { readonly type: "depthExchanges" }
   | OptionCalculation
   | HistoricalDataRequest
   | { readonly type: "cancelHistoricalData"; readonly reqId: number }

@@ -96,6 +96,7 @@ function askEverything(encoder: Encoder, strike: number): void {
   encoder.reqSecDefOptParams(1007, "AAPL", "", SecType.STK, 265598);
   encoder.reqMarketRule(26);
   encoder.reqSmartComponents(1021, "9c0001");
+  encoder.reqMktDepthExchanges();
   encoder.calculateOptionPrice(1022, { ...option, strike }, 0.3, 240, []);
   encoder.calculateImpliedVolatility(1023, { ...option, strike }, 12, 240, []);
   encoder.reqMktData(
@@ -192,7 +193,7 @@ describe("every server version", () => {
     const seen = new Set(rows.map((row) => Number(row["id"])));
     const expected = [
       1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 17, 18, 21, 45, 46, 49, 51, 52, 53, 54, 55, 57, 58, 59, 61, 62,
-      63, 64, 71, 72, 73, 74, 75, 76, 77, 78, 79, 81, 82, 85, 88, 89, 93, 94, 95, 96, 97, 98, 101, 102,
+      63, 64, 71, 72, 73, 74, 75, 76, 77, 78, 79, 80, 81, 82, 85, 88, 89, 93, 94, 95, 96, 97, 98, 101, 102,
     ];
     expect(expected.filter((id) => !seen.has(id))).toEqual([]);
     const details = rows.find((row) => row["id"] === "10" && row["symbol"] === "ES");
