@@ -9,8 +9,14 @@ import {
   WhatToShow,
 } from "@stoqey/ib";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { type Simulator, startSimulator } from "./server.ts";
 
+const Fill = z.tuple([
+  z.unknown(),
+  z.unknown(),
+  z.object({ shares: z.number().optional(), price: z.number().optional() }),
+]);
 const stock: Contract = { symbol: "AAPL", secType: SecType.STK, exchange: "SMART", currency: "USD" };
 const unprocessedCode = 505;
 
@@ -27,9 +33,9 @@ async function happened(name: EventName, times = 1): Promise<void> {
   await vi.waitFor(() => expect(count(name)).toBeGreaterThanOrEqual(times), { timeout: 10_000, interval: 5 });
 }
 
-beforeEach(async () => {
+async function connectTo(accounts: readonly string[]): Promise<void> {
   const offset = Date.parse("2026-11-20T15:30:00Z") - Date.now();
-  simulator = await startSimulator({ seed: 7, now: () => Date.now() + offset });
+  simulator = await startSimulator({ seed: 7, accounts, now: () => Date.now() + offset });
   events.length = 0;
   errors.length = 0;
   ib = new IBApi({ host: "127.0.0.1", port: simulator.port, clientId: 1, maxReqPerSec: 500 });
@@ -40,10 +46,16 @@ beforeEach(async () => {
   ib.on(EventName.error, (error, code, id) => void errors.push({ code, id, text: error.message }));
   ib.connect();
   await happened(EventName.nextValidId);
-});
-afterEach(async () => {
+}
+
+async function leave(): Promise<void> {
   ib.disconnect();
   await simulator.close();
+}
+
+beforeEach(() => connectTo(["DU1234567"]));
+afterEach(async () => {
+  await leave();
   const unprocessed = errors.find(({ code }) => code === unprocessedCode);
   if (unprocessed !== undefined) throw new Error(unprocessed.text);
 });
@@ -80,6 +92,44 @@ describe("a library in use by many", () => {
     await happened(EventName.symbolSamples);
     await happened(EventName.marketRule);
     await vi.waitFor(() => expect(events.some((event) => event.args[1] === 321)).toBe(true));
+  });
+
+  test("learns which venues have books", async () => {
+    ib.reqMktDepthExchanges();
+    await happened(EventName.mktDepthExchanges);
+    expect(args(EventName.mktDepthExchanges)[0]).toEqual(
+      expect.arrayContaining([
+        { exchange: "NYSE", secType: "STK", listingExch: "", serviceDataType: "Deep2", aggGroup: undefined },
+        { exchange: "CME", secType: "FUT", listingExch: "", serviceDataType: "Deep", aggGroup: undefined },
+      ]),
+    );
+  });
+
+  test("buys a coin for an amount of cash, and no share", async () => {
+    const coin = { symbol: "BTC", secType: SecType.CRYPTO, exchange: "PAXOS", currency: "USD" };
+    const order = { action: OrderAction.BUY, orderType: OrderType.MKT, totalQuantity: 0, cashQty: 1_000 };
+    ib.placeOrder(1, coin, { ...order, tif: "IOC", transmit: true });
+    await happened(EventName.execDetails);
+    const [, , { shares = 0, price = 0 }] = Fill.parse(args(EventName.execDetails));
+    expect(shares * price).toBeLessThanOrEqual(1_000);
+    expect(shares * price).toBeGreaterThan(999.99);
+    ib.placeOrder(2, stock, { ...order, transmit: true });
+    await vi.waitFor(() => expect(errors).toMatchObject([{ code: 10_244, id: 2 }]));
+  });
+
+  test("has the clients of an advisor, and is told what an advisor's orders need", async () => {
+    await leave();
+    await connectTo(["DF1234567", "DU1111111", "DU2222222"]);
+    ib.requestFA(1);
+    ib.requestFA(3);
+    await happened(EventName.receiveFA, 2);
+    const [groups, aliases] = named(EventName.receiveFA).map((event) => String(event.args[1]));
+    expect(groups).toMatch(/<name>All_Clients<\/name>.*DU1111111.*DU2222222.*<defaultMethod>Equal/);
+    expect(aliases).toMatch(/<account>DU2222222<\/account><alias>Client 2<\/alias>/);
+    const order = { action: OrderAction.BUY, orderType: OrderType.MKT, totalQuantity: 1, transmit: true };
+    ib.placeOrder(1, stock, order);
+    ib.placeOrder(2, stock, { ...order, faGroup: "All_Clients" });
+    await vi.waitFor(() => expect(errors.map(({ code }) => code)).toEqual([435, 201]));
   });
 
   test("streams quotes and stops", async () => {

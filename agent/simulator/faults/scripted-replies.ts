@@ -15,6 +15,7 @@ export type Reply =
   | { readonly does: "ignore"; readonly times?: number };
 
 const kinds: Readonly<Record<RequestKind, true>> = {
+  advisorData: true,
   accountSummary: true,
   accountUpdates: true,
   accountUpdatesMulti: true,

@@ -1,3 +1,4 @@
+import { answerAdvisorData } from "./advisor.ts";
 import { createAccountFeed } from "./account.ts";
 import { createCalculationHandlers } from "./calculations.ts";
 import type { Client } from "../wire/client.ts";
@@ -90,6 +91,8 @@ export function createHandlers({
         return client.send(messages.currentTime(world.now()));
       case "familyCodes":
         return client.send(messages.familyCodes(ledger.accounts));
+      case "advisorData":
+        return answerAdvisorData(client, request.dataType, ledger.accounts);
       case "userInfo":
         return client.send(messages.userInfo(request.reqId));
       case "softDollarTiers":

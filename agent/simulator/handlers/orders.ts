@@ -69,8 +69,9 @@ export function createOrderHandlers(world: World, clients: ReadonlyMap<number, C
       client.error(orderId, 321, `${invalidRequest}Invalid side was entered`);
       return null;
     }
-    const account = request.account === "" ? (ledger.accounts[0] ?? "") : request.account;
-    if (!ledger.accounts.includes(account)) {
+    // without one the ledger takes the only one there is
+    const { account } = request;
+    if (account !== "" && !ledger.accounts.includes(account)) {
       client.error(orderId, 321, `${invalidRequest}Invalid account code '${account}'.`);
       return null;
     }

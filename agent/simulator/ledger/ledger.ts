@@ -1,3 +1,4 @@
+import { cashRefusal, sizedByCash } from "./cash-quantity.ts";
 import type { Accounts } from "./accounts.ts";
 import { commissionCurrency, commissionOf } from "./commission.ts";
 import { correctFill } from "./fill-corrections.ts";
@@ -52,8 +53,9 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
   function place(request: OrderRequest): void {
     accounts.roll();
     const open = orders.open(request.clientId, request.orderId);
-    const whole = open === undefined ? request : withStopOf(open, request);
-    const refusal = refusalOf(whole, accounts.names, now());
+    const sized = sizedByCash(request, market.quote(request.instrument, now()));
+    const whole = open === undefined ? sized : withStopOf(open, sized);
+    const refusal = cashRefusal(request) ?? refusalOf(whole, accounts.names, now());
     if (refusal !== null) return fail(request, refusal.code, refusal.text);
     const full = {
       ...whole,

@@ -1,3 +1,4 @@
+import { isAdvisor } from "./advisor.ts";
 import { conforms } from "../market/market-rules.ts";
 import type { Instrument } from "../model/instruments.ts";
 import type { OrderRequest } from "../model/ledger.ts";
@@ -31,6 +32,9 @@ const invalid = (cause: string): Refusal => ({
 export function refusalOf(request: OrderRequest, accounts: readonly string[], at: number): Refusal | null {
   const { instrument, orderType, quantity, account } = request;
   if (request.orderId === 0) return { code: 10149, text: `Invalid order id: ${request.orderId}` };
+  if (isAdvisor(accounts[0] ?? "") && (request.echo["faGroup"] ?? "") !== "") {
+    return { code: 201, text: "Order rejected - reason:This simulator allocates orders to no groups." };
+  }
   if (account === "" && accounts.length > 1) return { code: 435, text: "You must specify an account." };
   if (account !== "" && !accounts.includes(account)) return invalid(`Invalid account code '${account}'`);
   if (!knownTypes.has(orderType)) return invalid("Invalid order type was entered");
@@ -51,7 +55,7 @@ export function refusalOf(request: OrderRequest, accounts: readonly string[], at
     return { code: 355, text: "Order size does not conform to market rule." };
   }
   // the least of a bond is not its step
-  if (!Number.isInteger(instrument.secType === "BOND" ? quantity : quantity / instrument.minSize)) {
+  if (!isWhole(instrument.secType === "BOND" ? quantity : quantity / instrument.minSize)) {
     return {
       code: 10243,
       text: "Fractional-sized order cannot be placed via API. Please use desktop version of TWS.",
@@ -59,6 +63,9 @@ export function refusalOf(request: OrderRequest, accounts: readonly string[], at
   }
   return timeRefusal(request, at) ?? priceRefusal(request);
 }
+
+/** A part of a coin has eight decimals, which a division does not hit exactly. */
+const isWhole = (steps: number): boolean => Math.abs(steps - Math.round(steps)) < 1e-6;
 
 function timeRefusal({ instrument, orderType, tif, echo }: OrderRequest, at: number): Refusal | null {
   if (tif === "GTD") {

@@ -32,6 +32,7 @@ const layouts: Readonly<Record<string, string>> = {
   "12": "version:i reqId:i position:i operation:i side:i price:d size:d",
   "13": "version:i reqId:i position:i marketMaker:s operation:i side:i price:d size:d isSmart:b",
   "14": "version:i msgId:i type:i text:s origin:s",
+  "16": "version:i dataType:i xml:s",
   "15": "version:i accounts:s",
   "17": "reqId:i start:s end:s bars:L8",
   "18": "version:i@<164 reqId:i symbol:s secType:s cusip:s coupon:d maturity:s issueDate:s ratings:s bondType:s couponType:s convertible:b callable:b putable:b descAppend:s exchange:s currency:s marketName:s tradingClass:s conId:i minTick:d mdSizeMultiplier:i@<164 orderTypes:s validExchanges:s nextOptionDate:s nextOptionType:s nextOptionPartial:b notes:s longName:s timeZoneId:s@188 tradingHours:s@188 liquidHours:s@188 evRule:s evMultiplier:d secIdList:L2 aggGroup:i marketRuleIds:s minSize:d@164 sizeIncrement:d@164 suggestedSizeIncrement:d@164",

@@ -23,6 +23,8 @@ export function familyCodes(accounts: readonly string[]): Message {
   return [78, accounts.length, ...accounts.flatMap((account) => [account, ""])];
 }
 
+export const advisorData = (dataType: number, xml: string): Message => [16, 1, dataType, xml];
+
 export const marketDataType = (reqId: number, type: number): Message => [58, 1, reqId, type];
 
 export function tickReqParams(reqId: number, minTick: number, bboExchange: string): Message {

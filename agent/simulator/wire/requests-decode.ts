@@ -137,12 +137,7 @@ const decoders: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
   [15, versioned((fields) => ({ type: "autoOpenOrders", on: fields.flag() }))],
   [16, () => ({ type: "allOpenOrders" })],
   [17, () => ({ type: "managedAccounts" })],
-  [
-    18,
-    unsupportedSystem(
-      "Error validating request.-'bS' : cause - FA data operations ignored for non FA customers.",
-    ),
-  ],
+  [18, versioned((fields) => ({ type: "advisorData", dataType: integerOr(0, fields.int()) }))],
   [
     19,
     unsupportedSystem(

@@ -29,6 +29,7 @@ export type Request =
     }
   | { readonly type: "smartComponents"; readonly reqId: number; readonly bboExchange: string }
   | { readonly type: "depthExchanges" }
+  | { readonly type: "advisorData"; readonly dataType: number }
   | OptionCalculation
   | HistoricalDataRequest
   | { readonly type: "cancelHistoricalData"; readonly reqId: number }
