@@ -59,7 +59,6 @@ describe("arguments", () => {
       barSize: "1 hour",
       whatToShow: "TRADES",
       useRTH: false,
-      format: "rows",
       limit: 80,
     });
   });
@@ -86,7 +85,7 @@ describe("arguments", () => {
     [{ symbol: " " }, "invalid_input: symbol must not be empty. (AAPL, BRK.B, ES, EUR.USD or an ISIN.)"],
     [
       { format: "csv" },
-      "invalid_input: format must be one of rows, columns. (columns: one array per field.)",
+      "invalid_input: format must be one of rows, columns. (columns: one array per field; default: rows if all fit, else columns.)",
     ],
     [
       { duration: "x" },

@@ -115,7 +115,7 @@ async function settle(books: Books, clock: () => number): Promise<string[]> {
     if (!isOpen(intent)) return false;
     const { journal } = hostOf(hosts, intent).agent().orders;
     const recorded = intent.refs.flatMap((ref) => journal.intent(intentOf(ref)) ?? []);
-    return !recorded.some((one) => mayStayOpen(books, one));
+    return !recorded.some((one) => isLost(one.state) && mayStayOpen(books, one));
   };
   const isAnyLost = () =>
     hosts.some((host) => {
