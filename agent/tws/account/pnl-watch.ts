@@ -58,7 +58,7 @@ export function watchDailyPnl({ session, account, log, onFigure, onLost }: PnlWa
   const withdraw = (id: number | null): void => {
     if (id === null || !isUp()) return;
     session
-      .send("account", (ib) => ib.cancelPnL(id))
+      .send("release", (ib) => ib.cancelPnL(id))
       .catch((error: unknown) => {
         if (isUp()) log.warn("tws.cancel_not_sent", { reqId: id, error });
       });

@@ -158,7 +158,7 @@ export function createQuoteStreams(session: TwsSession, options: QuoteStreamsOpt
     byReqId.delete(reqId);
     if (cancelAtTws && line.isWritten)
       session
-        .send("data", (ib) => ib.cancelMktData(reqId))
+        .send("release", (ib) => ib.cancelMktData(reqId))
         .then(lineIsFree)
         .catch((error: unknown) => {
           // with the connection the line has ended too

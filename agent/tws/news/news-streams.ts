@@ -111,7 +111,7 @@ export function watchBulletins(
   return () => {
     if (!bulletins.listeners.delete(own) || bulletins.listeners.size > 0) return;
     bulletins.seen.clear();
-    if (isUp(session)) quietly(session.send("data", (ib) => ib.cancelNewsBulletins()));
+    if (isUp(session)) quietly(session.send("release", (ib) => ib.cancelNewsBulletins()));
   };
 }
 
@@ -248,7 +248,8 @@ function askBulletins(session: TwsSession, bulletins: BulletinLine): void {
   void promise.then(() => setBulletinState(bulletins, live, null));
   quietly(
     session.send("data", (ib) => {
-      ib.reqNewsBulletins(wantsAll(bulletins));
+      // the last listener may have left, and its message goes first
+      if (bulletins.listeners.size > 0) ib.reqNewsBulletins(wantsAll(bulletins));
       resolve();
     }),
   );
@@ -310,7 +311,7 @@ function release(session: TwsSession, streams: NewsStreams, line: Line, cancelAt
   if (reqId === null) return;
   line.reqId = null;
   streams.byReqId.delete(reqId);
-  if (cancelAtTws && isUp(session)) quietly(session.send("data", (ib) => ib.cancelMktData(reqId)));
+  if (cancelAtTws && isUp(session)) quietly(session.send("release", (ib) => ib.cancelMktData(reqId)));
 }
 
 function retryLater(

@@ -6,7 +6,13 @@ import type { SessionStatus } from "../../../shared/status.ts";
 import type { TwsEventName, TwsEvents } from "./event-types.ts";
 
 /** Which requests go first when the rate limit makes some wait. */
-export type Lane = "cancel" | "order" | "account" | "data";
+export type Lane =
+  | "cancel"
+  | "order"
+  /** Ends a request or a subscription. It frees a place at TWS, so that it goes before all that takes one. */
+  | "release"
+  | "account"
+  | "data";
 
 /** Until when, and for whom, a request to TWS runs. */
 export interface RequestContext {

@@ -9,14 +9,23 @@ import type { Lane } from "./api.ts";
 export const twsPacing = { perSecond: 32, burst: 8, queueLimit: 750 } as const;
 
 /** How many tokens a message of a lane must leave, so that a flood of data requests never delays an order. */
-const leaves: Readonly<Record<Lane, number>> = { cancel: 0, order: 1, account: 2, data: 3 };
+const leaves: Readonly<Record<Lane, number>> = {
+  cancel: 0,
+  order: 1,
+  release: 2,
+  account: 2,
+  data: 3,
+};
 
 /** TWS hangs up at its third complaint of one connection, so there is no way back to the usual rate in it. */
 const slowest = 8;
 /** What a data request needs to find in the bucket. */
 const smallestBurst = 1 + leaves.data;
 
-const lanes = ["cancel", "order", "account", "data"] as const satisfies readonly Lane[];
+const lanes = ["cancel", "order", "release", "account", "data"] as const satisfies readonly Lane[];
+
+/** The lanes that refuse nothing: each message ends something that was begun, so that there is a bounded number of them. */
+const unbounded: ReadonlySet<Lane> = new Set(["cancel", "release"]);
 
 /** A grant may fill this many times what is free of a queue, so that there is always room for another one's. */
 const shareOfFree = 2;
@@ -29,8 +38,8 @@ interface Waiting {
 
 export interface Pacer {
   /**
-   * Calls `write` when the rate limit allows: at once if it does now, otherwise after everything in lanes above and
-   * before it. `drop` is called instead if the connection ends first, or at once if too many wait already, and with
+   * Calls `write` when the rate limit allows: at once if it does now, otherwise after everything in lanes above and what
+   * its grant has put before it. The grants of a lane take turns, so that none waits for all that another one asks. `drop` is called instead if the connection ends first, or at once if too many wait already (never what cancels or releases), and with
    * what `write` throws. Returns the way to withdraw what has not been written.
    */
   submit(lane: Lane, write: () => void, drop: (error: unknown) => void): () => void;
@@ -50,7 +59,21 @@ interface PacerOptions {
 /** The rate limit of one connection. It belongs to that connection, so nothing can reach another one through it. */
 export function createPacer({ queueLimit, ...usual }: PacerOptions): Pacer {
   let { perSecond, burst } = usual;
-  const queues: Readonly<Record<Lane, Waiting[]>> = { cancel: [], order: [], account: [], data: [] };
+  const queues: Readonly<Record<Lane, Waiting[]>> = {
+    cancel: [],
+    order: [],
+    release: [],
+    account: [],
+    data: [],
+  };
+  /** The grants of each lane whose messages were written last, the latest at the end. */
+  const served: Readonly<Record<Lane, Set<string>>> = {
+    cancel: new Set(),
+    order: new Set(),
+    release: new Set(),
+    account: new Set(),
+    data: new Set(),
+  };
   let tokens: number = burst;
   let refilledAt = performance.now();
   let timer: NodeJS.Timeout | null = null;
@@ -60,6 +83,19 @@ export function createPacer({ queueLimit, ...usual }: PacerOptions): Pacer {
     const now = performance.now();
     tokens = Math.min(burst, tokens + ((now - refilledAt) / 1000) * perSecond);
     refilledAt = now;
+  };
+
+  /** Takes the oldest message of the grant that has waited longest for its turn. */
+  const takeNext = (lane: Lane): Waiting | undefined => {
+    const queue = queues[lane];
+    const index = nextTurn(queue, served[lane]);
+    const [next] = queue.splice(index, 1);
+    if (next === undefined) return undefined;
+    served[lane].delete(next.who);
+    // a lane that is empty begins anew, so that no grant of before is kept
+    if (queue.length === 0) served[lane].clear();
+    else served[lane].add(next.who);
+    return next;
   };
 
   const firstLane = (): Lane | undefined => lanes.find((lane) => queues[lane].length > 0);
@@ -74,7 +110,7 @@ export function createPacer({ queueLimit, ...usual }: PacerOptions): Pacer {
         return;
       }
       tokens -= 1;
-      const next = queues[lane].shift();
+      const next = takeNext(lane);
       try {
         next?.write();
       } catch (error) {
@@ -91,8 +127,9 @@ export function createPacer({ queueLimit, ...usual }: PacerOptions): Pacer {
       }
       const queue = queues[lane];
       const who = currentGrant();
-      const mine = queue.filter((one) => one.who === who).length;
-      if (mine >= shareOfFree * (queueLimit - queue.length)) {
+      const isFull = () =>
+        queue.filter((one) => one.who === who).length >= shareOfFree * (queueLimit - queue.length);
+      if (!unbounded.has(lane) && isFull()) {
         drop(tooMany());
         return () => {};
       }
@@ -121,6 +158,20 @@ export function createPacer({ queueLimit, ...usual }: PacerOptions): Pacer {
       for (const lane of lanes) for (const waiting of queues[lane].splice(0)) waiting.drop(error);
     },
   };
+}
+
+/**
+ * Where the next message stands: the first of a grant that was not served yet, or else of the one whose turn was longest
+ * ago. `served` has the grants by their last turn.
+ */
+function nextTurn(queue: readonly Waiting[], served: ReadonlySet<string>): number {
+  const fresh = queue.findIndex(({ who }) => !served.has(who));
+  if (fresh >= 0) return fresh;
+  for (const grant of served) {
+    const index = queue.findIndex(({ who }) => who === grant);
+    if (index >= 0) return index;
+  }
+  return 0;
 }
 
 function tooMany(): TwsError {

@@ -114,7 +114,7 @@ export function createRequestMap({ listen, timeoutError, log }: RequestMapOption
           const { ib, pacer } = sender;
           // if the connection ends before this is written, so has the request at TWS
           pacer.submit(
-            lane,
+            "release",
             () => spec.cancel?.(ib, reqId),
             () => {},
           );
