@@ -25,8 +25,8 @@ function web({ url }: { readonly url: string }): Response {
 /** Two runtimes: the edge's tests run inside workerd, with sign-in or without it, and everything else on Node. */
 export default defineConfig({
   test: {
-    // most tests wait for sockets: two at a time keep a small machine busy
-    maxWorkers: 2,
+    // most tests wait for sockets and programs: three at a time keep two cores busy
+    maxWorkers: 3,
     // a deployment that is forgotten between two files cuts off what the first has left under way, and nothing else does
     onUnhandledError: ({ message }) => message !== "Application called deleteAllDurableObjects().",
     projects: [

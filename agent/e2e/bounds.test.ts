@@ -60,15 +60,15 @@ function rowsOf(page: unknown): unknown {
   );
 }
 
-const day = { symbol: "AAPL", barSize: "1 min", duration: "20 D", useRTH: false };
+const day = { symbol: "AAPL", barSize: "1 min", duration: "5 D", useRTH: false };
 
 describe("pages hold every row once, each within the bound", () => {
   test.for<readonly [ToolName, Record<string, unknown>, string, number]>([
     ["ibkr_get_positions", {}, "positions", 500],
     ["ibkr_get_account_values", {}, "values", 400],
     ["ibkr_get_option_chain_params", { underlyingConId: 265_598 }, "chains", 8],
-    ["ibkr_get_historical_data", day, "bars", 10_000],
-    ["ibkr_get_historical_data", { ...day, format: "columns" }, "bars", 10_000],
+    ["ibkr_get_historical_data", day, "bars", 4_000],
+    ["ibkr_get_historical_data", { ...day, format: "columns" }, "bars", 4_000],
     ["ibkr_get_historical_ticks", { symbol: "AAPL", numberOfTicks: 1_000 }, "ticks", 1_000],
     ["ibkr_get_histogram_data", { symbol: "AAPL", duration: "1 year" }, "histogram", 100],
     ["ibkr_get_scanner_parameters", { section: "scanCodes" }, "parameters", 170],

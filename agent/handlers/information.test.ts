@@ -193,7 +193,7 @@ describe("scans", () => {
     const fixture = await start();
     for (const scanCode of ["SCAN_marketCap_DESC", "SCAN_PRICE_DESC"]) {
       await fixture.handlers
-        .ibkr_run_market_scanner(scanTool.input.parse({ scanCode }), callBy())
+        .ibkr_run_market_scanner(scanTool.input.parse({ scanCode, withQuotes: false }), callBy())
         .catch(() => {});
     }
     expect((await fixture.received(22)).map(({ fields }) => fields[5])).toEqual([
@@ -206,7 +206,7 @@ describe("scans", () => {
     const { handlers } = await start();
     const run = (change: object) =>
       handlers.ibkr_run_market_scanner(
-        scanTool.input.parse({ scanCode: "MOST_ACTIVE", ...change }),
+        scanTool.input.parse({ scanCode: "MOST_ACTIVE", withQuotes: false, ...change }),
         callBy(),
       );
     expect(await run({ abovePrice: 1_000_000 })).toMatchObject({ results: [], count: 0 });
@@ -221,7 +221,7 @@ describe("scans", () => {
   test("say when TWS calls them imprecise, and never take more than TWS allows", async () => {
     const { handlers } = await start({ simulator: { now: () => openAt + 9 * 3_600_000 } });
     const run = (scanCode: string) =>
-      handlers.ibkr_run_market_scanner(scanTool.input.parse({ scanCode }), callBy());
+      handlers.ibkr_run_market_scanner(scanTool.input.parse({ scanCode, withQuotes: false }), callBy());
     expect(await run("HOT_BY_VOLUME")).toMatchObject({ isPrecise: false });
     // one after another, each must have been ended at TWS before
     for (let turn = 0; turn < 12; turn++) expect((await run("MOST_ACTIVE")).count).toBeGreaterThan(0);

@@ -134,13 +134,15 @@ async function settle(books: Books, clock: () => number): Promise<string[]> {
     await askAll(intents.filter(mustEnd));
     await sleep(30);
   }
+  // what keeps one open may end while it is asked for once more
+  const mayBeOpen = new Set(intents.filter((intent) => isOpen(intent) && !mustEnd(intent)));
   // what has ended just now is written down a moment later
   await sleep(100);
   await askAll(intents.filter((intent) => isOpen(intent) || isRevisable(intent)));
   return [
     ...wrong,
     ...intents
-      .filter(mustEnd)
+      .filter((intent) => mustEnd(intent) && !mayBeOpen.has(intent))
       .map(({ tool, history }) => [`${tool} has never settled`, ...history].join("\n    ")),
   ];
 }
