@@ -1,5 +1,6 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** The variables under which the edge asks everyone to sign in; the passphrase is "correct horse battery staple". */
 const signIn = {
@@ -22,11 +23,26 @@ function web({ url }: { readonly url: string }): Response {
   });
 }
 
+/** Files that run a minute and more, the longest first. */
+const longest = [/chaos\/randomised-run/, /crash-matrix/, /journal-commands/, /e2e\/(load|guides|confirmed)/];
+
+/** On a fresh checkout no times are known, and the longest files would come last, each alone. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const index = longest.findIndex((pattern) => pattern.test(moduleId));
+      return index === -1 ? longest.length : index;
+    };
+    return (await super.sort(files)).toSorted((one, other) => rank(one) - rank(other));
+  }
+}
+
 /** Two runtimes: the edge's tests run inside workerd, with sign-in or without it, and everything else on Node. */
 export default defineConfig({
   test: {
     // most tests wait for sockets and programs: three at a time keep two cores busy
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     // a deployment that is forgotten between two files cuts off what the first has left under way, and nothing else does
     onUnhandledError: ({ message }) => message !== "Application called deleteAllDurableObjects().",
     projects: [

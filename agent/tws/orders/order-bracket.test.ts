@@ -28,6 +28,25 @@ test("a bracket whose entry TWS parks as Inactive is cancelled there, and is not
   expect(fixture.simulator.received().filter(({ id }) => id === 4)).toHaveLength(1);
 });
 
+test("a bracket whose entry TWS refuses is rejected, though another client's order works under the same id", async () => {
+  const fixture = await startBook(
+    scriptedWorld({
+      onPlace(request, tell, proceed) {
+        if (request.clientId === 9) return proceed();
+        if (request.parentId === 0) {
+          fixture.simulator.world.ledger.place({ ...request, clientId: 9, orderRef: "", transmit: true });
+          tell(refusal(request, 103, "Duplicate order id"));
+        } else tell(refusal(request, 10_006, "Missing parent order"));
+      },
+    }),
+  );
+  await expect(fixture.book.placeBracket(spec, here)).rejects.toMatchObject({
+    code: "order_rejected",
+    message: expect.stringContaining("code 103"),
+  });
+  expect(fixture.simulator.world.ledger.openOrders()).toMatchObject([{ request: { clientId: 9 } }]);
+});
+
 describe("a bracket whose entry fills at once, of whose exits TWS says nothing", () => {
   /** `lists` say in their order what TWS lists of the exits; null is a list that never ends, and the last is repeated. */
   async function filledAtOnce(

@@ -309,7 +309,8 @@ function failureOf({ records }: OrderContext, legs: Legs, end: End, isKnown: boo
 }
 
 /** Sends the cancellation even for an entry that TWS has not shown: it may hold it back, untransmitted. */
-async function endOf(orders: OrderContext, { record }: Leg, care: BracketCare): Promise<End> {
+async function endOf(orders: OrderContext, entry: Leg, care: BracketCare): Promise<End> {
+  const { record, exchange } = entry;
   // TWS may have parked an Inactive entry, and wake it later
   if (hasEndedForGood(record)) return "over";
   const wasShown = record.acknowledged;
@@ -318,8 +319,12 @@ async function endOf(orders: OrderContext, { record }: Leg, care: BracketCare): 
     const order = await cancelOrder(orders, record, care.signal);
     return hasEnded(order) ? "over" : "unknown";
   } catch (error) {
-    const isNotFound = error instanceof TwsError && error.code === "order_not_found";
-    if (!isNotFound || wasShown) return "unknown";
+    if (!(error instanceof TwsError) || wasShown) return "unknown";
+    // refused and never shown, it is not there to be cancelled, whose order ever has its id
+    const { refusal } = exchange;
+    const isRefused = refusal !== null && !isUnlisted(refusal);
+    const isNone = error.code === "order_not_found" || (isRefused && error.code === "order_not_changeable");
+    if (!isNone) return "unknown";
     orders.records.conclude(record, "Inactive");
     care.onNothingToCancel();
     return "unseen";
