@@ -102,7 +102,7 @@ test("sends an order at once although data requests have used up their share", (
 
 test("lets the grants of a lane take turns, each in its own order", () => {
   const pacer = createPacer(twsPacing);
-  for (const lane of ["cancel", "order", "account", "data"] as const) {
+  for (const lane of ["cancel", "account", "data"] as const) {
     const written: string[] = [];
     runAs("flood", () => submitMany(pacer, lane, 200, written));
     const before = written.length;
@@ -122,6 +122,23 @@ test("lets the grants of a lane take turns, each in its own order", () => {
     const own = written.filter((name) => name.startsWith(lane));
     expect(own).toEqual(Array.from({ length: 200 }, (_, index) => `${lane}${index}`));
   }
+});
+
+test("writes orders in the order in which they came, whose ever they are", () => {
+  const pacer = createPacer(twsPacing);
+  const written: string[] = [];
+  const grants = ["one", "other", "one", "one", "other", "third"];
+  const submitted = Array.from({ length: 60 }, (_, index) => `${grants[index % grants.length]} ${index}`);
+  for (const name of submitted)
+    runAs(name.split(" ")[0] ?? "", () =>
+      pacer.submit(
+        "order",
+        () => written.push(name),
+        () => {},
+      ),
+    );
+  vi.advanceTimersByTime(60_000);
+  expect(written).toEqual(submitted);
 });
 
 test("drops what waits when the connection ends, and all that comes later", () => {

@@ -39,7 +39,7 @@ interface Waiting {
 export interface Pacer {
   /**
    * Calls `write` when the rate limit allows: at once if it does now, otherwise after everything in lanes above and what
-   * its grant has put before it. The grants of a lane take turns, so that none waits for all that another one asks. `drop` is called instead if the connection ends first, or at once if too many wait already (never what cancels or releases), and with
+   * its grant has put before it. The grants of a lane take turns, but for orders, so that none waits for all that another one asks. `drop` is called instead if the connection ends first, or at once if too many wait already (never what cancels or releases), and with
    * what `write` throws. Returns the way to withdraw what has not been written.
    */
   submit(lane: Lane, write: () => void, drop: (error: unknown) => void): () => void;
@@ -88,7 +88,8 @@ export function createPacer({ queueLimit, ...usual }: PacerOptions): Pacer {
   /** Takes the oldest message of the grant that has waited longest for its turn. */
   const takeNext = (lane: Lane): Waiting | undefined => {
     const queue = queues[lane];
-    const index = nextTurn(queue, served[lane]);
+    // TWS takes no order whose id is below that of one before: orders are written as their ids were given out
+    const index = lane === "order" ? 0 : nextTurn(queue, served[lane]);
     const [next] = queue.splice(index, 1);
     if (next === undefined) return undefined;
     served[lane].delete(next.who);
