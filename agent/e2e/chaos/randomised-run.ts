@@ -38,9 +38,12 @@ export interface StretchEnd extends Stretch {
 const workers = 3;
 /** Each agent places for its own callers, at the same TWS. */
 const agents = 2;
-/** An agent asks as often as this, and for so long, before it is said that an order never settles. */
+/**
+ * An agent asks as often as this, and for so long, before it is said that an order never settles: eight cancellations of
+ * an entry, each after twice the time of the last, take half of it.
+ */
 const fewestRounds = 150;
-const shortestSettleMs = 20_000;
+const shortestSettleMs = 60_000;
 /** What TWS takes forty of in a second is not asked for by the hundred: the calls would run out of time in the queue. */
 const askedAtOnce = 20;
 /** While TWS is away each intent fails at once; on a slow machine there would be thousands. */
