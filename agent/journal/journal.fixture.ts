@@ -24,8 +24,12 @@ export interface JournalProgram {
   readonly exited: Promise<unknown>;
 }
 
-/** Root may write to everything, so what is read-only is tried as somebody else. */
-const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+/**
+ * Root may write to everything, so what is read-only is tried without that right. Another user might reach neither node nor
+ * this file, below a home that is root's alone.
+ */
+const withoutRights =
+  process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"] : [];
 
 export function createJournalFolder(): JournalFolder {
   const folder = mkdtempSync(join(tmpdir(), "tws-edge-journal-"));
@@ -48,12 +52,10 @@ export function createJournalFolder(): JournalFolder {
         const path = ${JSON.stringify(path)};
         ${script}`;
       const node = [process.execPath, "--input-type=module", "-e", source];
+      const program = isReader ? [...withoutRights, ...node] : node;
       const [command = "", ...args] =
-        shell === "" ? node : ["/bin/sh", "-c", `${shell}; exec "$@"`, "sh", ...node];
-      const child = spawn(command, args, {
-        stdio: ["ignore", "pipe", "inherit"],
-        ...(isReader && nobody),
-      });
+        shell === "" ? program : ["/bin/sh", "-c", `${shell}; exec "$@"`, "sh", ...program];
+      const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
       const exited = once(child, "exit");
       closers.push(async () => {
         child.kill("SIGKILL");
