@@ -102,6 +102,24 @@ describe("an order that a dialog of TWS holds", () => {
   });
 });
 
+test("a change that a dialog of TWS holds comes too late for an order that was cancelled meanwhile", async () => {
+  const fixture = await startOrders();
+  const { faults, world } = fixture.simulator();
+  const placed = await fixture.place(key);
+  const orderId = placed.type === "result" ? Number(placed.output["orderId"]) : 0;
+  faults.orders({ dialog: true });
+  expect(await fixture.call("ibkr_modify_order", { orderId, limitPrice: 2 })).toMatchObject({
+    error: { code: "outcome_unknown" },
+  });
+  faults.orders({});
+  expect(await fixture.call("ibkr_cancel_order", { orderId })).toMatchObject({
+    output: { status: "Cancelled" },
+  });
+  faults.answerDialogs(true);
+  expect(await fixture.status(key)).toMatchObject({ output: { status: "Cancelled" } });
+  expect(world.ledger.openOrders()).toEqual([]);
+});
+
 describe("a code that nobody knows the meaning of", () => {
   test("refuses no order that TWS's own lists show", async () => {
     const fixture = await startOrders();

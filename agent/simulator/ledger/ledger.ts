@@ -70,7 +70,9 @@ export function createLedger({ seed, now, market, accounts, realHours }: LedgerO
     const ended = orders.ended(request.clientId, request.orderId);
     if (ended?.status === "Filled") return fail(request, 104, "Cannot modify a filled order.");
     const isExpected = expected.delete(`${request.clientId} ${request.orderId}`);
-    if (!isExpected && request.orderId < orders.nextValidId(request.clientId))
+    // a change that a dialog held back comes too late for an order that has ended meanwhile
+    const isTooLate = isExpected && ended !== undefined;
+    if (isTooLate || (!isExpected && request.orderId < orders.nextValidId(request.clientId)))
       return fail(request, 103, "Duplicate order id");
     if (request.parentId !== 0 && orders.open(request.clientId, request.parentId) === undefined) {
       return fail(request, 10006, "Missing parent order");
