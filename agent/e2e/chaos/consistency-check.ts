@@ -193,7 +193,9 @@ function wrongPlace(intent: WorkloadIntent, taken: Taken | null): string[] {
   const isFalse = told === "placed" ? !isTaken : told === "not placed" && intent.isKeyed && isThere;
   return [
     ...(isFalse ? [`was told as ${told}, and TWS has ${order?.status ?? "none"}`] : []),
-    ...(order?.request.orderType === "LMT" && price !== null && !intent.limits.includes(price)
+    ...(order?.request.orderType === "LMT" &&
+    price !== null &&
+    ![...intent.limits, ...intent.heldLimits].includes(price)
       ? [`its limit is ${price}, not ${intent.limits.join(" or ")}`]
       : []),
   ];

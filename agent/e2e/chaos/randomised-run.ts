@@ -229,6 +229,10 @@ function createActor({ hosts, random, intents, wrong, clock }: ActorDeps) {
     intent.history.push(
       `${Math.round(clock())} ms: changed to ${limitPrice}: ${JSON.stringify(answer).slice(0, 300)}`,
     );
+    // a late refusal of the order itself is read as that of a change which TWS has not looked at yet
+    const isHeld =
+      answer.type === "error" && ["outcome_unknown", "order_rejected"].includes(answer.error.code);
+    if (isHeld) intent.heldLimits = [...intent.heldLimits, limitPrice];
     if (intent.limits !== before) return;
     if (answer.type === "result")
       intent.limits = [limitPrice, ...(intent.isEnded || intent.isCancelled ? before : [])];

@@ -24,6 +24,8 @@ export interface WorkloadIntent {
   answer: AgentFrame | null;
   /** What a change may have left its limit price at. */
   limits: readonly number[];
+  /** Limits of changes that a dialog may have held when they were answered, so that they may come at any time. */
+  heldLimits: readonly number[];
   /** TWS has confirmed that it is cancelled, or that it had ended. */
   isEnded: boolean;
   /** Somebody has tried to. */
@@ -54,6 +56,7 @@ export function newIntent(random: SeededRandom, number: number, agents: number):
     isKeyed,
     answer: null,
     limits: [1],
+    heldLimits: [],
     isEnded: false,
     isCancelled: false,
     history: [],
