@@ -22,7 +22,7 @@ const { values } = parseArgs({
 async function run(): Promise<void> {
   let seed = Number(values.seed);
   for (let left = Number(values.stretches); left > 0; left -= 1) {
-    const end = await runStretch({ seed, faults: Number(values.faults) });
+    const end = await runStretch({ seed, faults: Number(values.faults), leavesDialogsOpen: true });
     const kinds = [...end.injected].map(([name, count]) => `${count} ${name}`).join(", ");
     process.stdout.write(
       `seed ${seed}: ${end.intents} intents, ${end.orders} orders, ${end.fills} fills, ${end.unknown} unknown; ${kinds}\n`,

@@ -7,6 +7,8 @@ import type { FaultHost } from "../rigs/restartable-agent.ts";
 
 /** What the faults leave behind that the books are compared by. */
 export interface FaultTrace {
+  /** Whether some dialogs outlive their line, and all that is asked behind them. */
+  readonly leavesDialogsOpen: boolean;
   /** Unix milliseconds: when TWS's lists began last; 0 when they reach back to the beginning. */
   dayBeganAt: number;
   /** permIds of working orders that TWS refused long after it had taken them. */
@@ -71,11 +73,11 @@ const faults: Readonly<Record<string, { readonly weight: number; readonly fault:
   },
   "a dialog holds orders": {
     weight: 3,
-    async fault({ simulator, random }) {
+    async fault({ simulator, random, trace }) {
       simulator.faults.orders({ dialog: true });
       await sleep(10 + random.integer(60));
       simulator.faults.orders({});
-      const isLeftOpen = random.happens(0.1);
+      const isLeftOpen = trace.leavesDialogsOpen && random.happens(0.1);
       const isCut = random.happens(isLeftOpen ? 0.7 : 0.5);
       if (isCut) simulator.faults.dropConnections();
       // on a line that stands there is no time after which a dialog is over

@@ -21,6 +21,8 @@ import { accounts, hear, isRevisable, isSettled, newIntent, type WorkloadIntent 
 export interface Stretch {
   readonly seed: number;
   readonly faults: number;
+  /** See FaultTrace; no by default. */
+  readonly leavesDialogsOpen?: boolean;
 }
 
 export interface StretchEnd extends Stretch {
@@ -52,7 +54,7 @@ const Placed = z.object({ orderId: z.int() });
 const Ended = z.object({ status: OrderStatus });
 
 /** Many callers who want, repeat, change, cancel and confuse orders, while everything goes wrong; then all must agree. */
-export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd> {
+export async function runStretch({ seed, faults, leavesDialogsOpen = false }: Stretch): Promise<StretchEnd> {
   const folder = mkdtempSync(join(tmpdir(), "tws-edge-faults-"));
   const simulator = await startSimulator({ port: 0, seed: 7, maxMessagesPerSecond: 500, accounts });
   const hosts = Array.from({ length: agents }, (_, index) =>
@@ -61,7 +63,7 @@ export async function runStretch({ seed, faults }: Stretch): Promise<StretchEnd>
       reconcileTimes: runReconcile,
     }),
   );
-  const trace: FaultTrace = { dayBeganAt: 0, refusedLate: new Set() };
+  const trace: FaultTrace = { leavesDialogsOpen, dayBeganAt: 0, refusedLate: new Set() };
   for (const host of hosts) {
     await host.whenUp();
     await fillBefore(host.askAs(trader), accounts[0]);
