@@ -125,8 +125,10 @@ export const Order = z.object({
   trailStopPrice: z.number().nullable(),
   limitOffset: z.number().nullable(),
   tif: z.string(),
-  /** As TWS words it; null unless GTD. */
+  /** ISO 8601; null where TWS's text cannot be read, and unless GTD. In TWS's words in what earlier releases wrote. */
   goodTillDate: z.string().nullable(),
+  /** As TWS words it: "20261231 15:00:00 US/Eastern". Absent in what earlier releases wrote. */
+  goodTillDateText: z.string().nullable().optional(),
   outsideRth: z.boolean(),
   orderRef: z.string().nullable(),
   parentId: z.int().nullable(),

@@ -35,6 +35,8 @@ export async function dailyCloses(
     request,
   );
   const today = new Date(nowMs).toISOString().slice(0, 10);
-  const finished = bars.filter(({ time, close }) => time < today && close > 0);
+  const finished = bars.flatMap(({ time, close }) =>
+    time < today && close !== null && close > 0 ? [{ time, close }] : [],
+  );
   return { days: finished.map(({ time }) => time), prices: finished.map(({ close }) => close) };
 }

@@ -24,6 +24,9 @@ async function written(text: string, id: number, place: number, tool: ToolName, 
   }
 }
 
+/** Where the message of an order says until when it is good. */
+const goodTillPlace = 35;
+
 const rowsOf = (rows: unknown) => z.array(z.unknown()).parse(rows);
 
 describe.for([
@@ -47,6 +50,37 @@ describe.for([
     const { orders } = await written(text, 101, completedPlace, "ibkr_get_completed_orders");
     expect(rowsOf(orders)).toMatchObject([{ completedTime: time, completedTimeText: text }]);
   });
+});
+
+test.for([
+  ["20991120 10:31:02 US/Eastern", "2099-11-20T15:31:02.000Z"],
+  ["20991120-15:31:02", "2099-11-20T15:31:02.000Z"],
+  ["20991120", "2099-11-20"],
+  ["morgen", null],
+] as const)("an order that TWS says is good till %s is so till %s", async ([text, goodTillDate]) => {
+  const order = { symbol: "AAPL", action: "BUY", quantity: 1, orderType: "LMT", limitPrice: 10 };
+  const input = { ...order, tif: "GTD", goodTillDate: "2099-11-20T10:31:02-05:00" };
+  const placed = outputOf(
+    await ask("ibkr_place_order", { ...input, idempotencyKey: `till-${text.replaceAll(/\W/g, "-")}` }),
+  );
+  const shown = await written(text, 5, goodTillPlace, "ibkr_get_open_orders");
+  const mine = { orderId: placed["orderId"], goodTillDate, goodTillDateText: text };
+  expect(rowsOf(shown["orders"])).toEqual(expect.arrayContaining([expect.objectContaining(mine)]));
+  outputOf(await ask("ibkr_cancel_order", { orderId: placed["orderId"] }));
+});
+
+test.for([
+  ["1795188662", "2026-11-20T15:31:02.000Z"],
+  ["0", null],
+] as const)("a next change of margins that TWS writes as %s is %s", async ([text, value]) => {
+  const row = { key: "LookAheadNextChange", value, currency: null };
+  fixture.simulator.faults.alter({ 63: { fields: { 4: row.key, 5: text } } });
+  const { summary } = outputOf(await ask("ibkr_get_account_summary", { tags: row.key }));
+  expect(summary).toMatchObject({ [row.key]: { value } });
+  fixture.simulator.faults.alter({ 6: { fields: { 2: row.key, 3: text, 4: "" } } });
+  const { values } = outputOf(await ask("ibkr_get_account_values", {}));
+  fixture.simulator.faults.alter({});
+  expect(values).toMatchObject([row]);
 });
 
 /** Where the message of an ended order has its time, from its end. */

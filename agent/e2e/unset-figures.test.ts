@@ -24,10 +24,15 @@ async function altered(messages: AlteredMessages, tool: ToolName, input: Record<
   }
 }
 
+const firstOf = (rows: unknown) => z.array(z.unknown()).parse(rows)[0];
+
 const double = "1.7976931348623157E308";
 const marks = [double, "1.797693134862315E308", "2147483647", "9223372036854775807", "9.223372036854776E18"];
 const apple = { symbol: "AAPL" };
 const account = "DU1234567";
+const ibm2039 = 366_014_804;
+/** Where the message of a bond has its coupon, and that of a scan its first distance. */
+const [couponPlace, distancePlace] = [5, 16];
 
 test.for([...marks, "-1"])("a commission written as %s is not known", async (mark) => {
   fixture.simulator.faults.alter({ 59: { fields: { 3: mark, 5: double } } });
@@ -90,13 +95,49 @@ test("a bar, a tick and a level of the book lack what TWS has not set", async ()
     "ibkr_get_historical_data",
     apple,
   );
-  expect(outputOf(bars)["bars"]).toMatchObject([
-    { volume: null, wap: null, count: null },
-    {},
-    {},
-    {},
-    {},
-    {},
-    {},
-  ]);
+  expect(firstOf(outputOf(bars)["bars"])).toMatchObject({ volume: null, wap: null, count: null });
+});
+
+test("a bar has no price where TWS writes -1 or a mark for one, and is not left out", async () => {
+  // 6 to 9 are open, high, low and close of the first
+  const barsWith = async (fields: Readonly<Record<number, string>>, input: Record<string, unknown>) =>
+    outputOf(await altered({ 17: { fields } }, "ibkr_get_historical_data", input))["bars"];
+  const bars = await barsWith({ 6: "-1", 7: double }, { symbol: "SPY", whatToShow: "BID" });
+  const priced = expect.any(Number);
+  expect(firstOf(bars)).toMatchObject({ open: null, high: null, low: priced, close: priced });
+  // a yield may be below 0
+  const yields = { conId: ibm2039, whatToShow: "YIELD_BID", barSize: "1 day", duration: "5 D" };
+  expect(firstOf(await barsWith({ 6: "-1" }, yields))).toMatchObject({ open: -1, close: expect.any(Number) });
+});
+
+test.for(marks)("a coupon or a word of a scan written as %s is not known", async (mark) => {
+  const coupon = { 18: { fields: { [couponPlace]: mark } } };
+  const details = await altered(coupon, "ibkr_get_contract_details", { conId: ibm2039 });
+  // TWS's description has it in words
+  expect(outputOf(details)).toMatchObject({ bond: { coupon: 4.15 } });
+  const scan = { 20: { fields: { [distancePlace]: mark } } };
+  const input = { scanCode: "TOP_PERC_GAIN", numberOfRows: 1, withQuotes: false };
+  const { results } = outputOf(await altered(scan, "ibkr_run_market_scanner", input));
+  expect(results).toMatchObject([{ rank: 0, distance: null }]);
+});
+
+test.for(marks)("a multiplier or a strike of a chain written as %s is not told", async (mark) => {
+  const chain = { 75: { fields: { 5: mark, [-1]: mark } } };
+  const input = { underlyingConId: 265_598 };
+  const { chains } = outputOf(await altered(chain, "ibkr_get_option_chain_params", input));
+  expect(chains).toMatchObject(
+    z
+      .array(z.unknown())
+      .parse(chains)
+      .map(() => ({ multiplier: null })),
+  );
+  expect(JSON.stringify(chains)).not.toMatch(/e\+|2147483647/);
+});
+
+test("a market rule is not told with a step, or from a price, that TWS has not set", async () => {
+  for (const place of [3, 4]) {
+    const unset = { 93: { fields: { [place]: double } } };
+    const answer = await altered(unset, "ibkr_get_market_rule", { marketRuleId: 26 });
+    expect(errorOf(answer)).toMatchObject({ code: "tws_error" });
+  }
 });

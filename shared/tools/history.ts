@@ -38,14 +38,17 @@ const whatToShow = z
   .default("TRADES")
   .describe("Currencies have no TRADES: use MIDPOINT; crypto AGGTRADES");
 
-/** Prices in the contract's currency. Volume, wap and count are null where TWS has none (MIDPOINT, BID, ASK). */
+/**
+ * Prices in the contract's currency, null where TWS has none, as for an option that nobody bids for. Volume, wap and
+ * count are null for MIDPOINT, BID and ASK.
+ */
 export const Bar = z.object({
   /** ISO 8601 start of the bar; yyyy-mm-dd for daily and longer bars. */
   time: z.string(),
-  open: z.number(),
-  high: z.number(),
-  low: z.number(),
-  close: z.number(),
+  open: z.number().nullable(),
+  high: z.number().nullable(),
+  low: z.number().nullable(),
+  close: z.number().nullable(),
   volume: z.number().nullable(),
   wap: z.number().nullable(),
   count: z.int().nullable(),

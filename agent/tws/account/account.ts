@@ -9,13 +9,14 @@ import { createRead, perSession } from "../session/shared-reads.ts";
 import type { Read } from "../session/shared-reads.ts";
 import { positionContract, textOrNull } from "../contracts/translate.ts";
 import { figureOf, textFigureOf } from "../session/figures.ts";
+import { readTime } from "../session/time-zone.ts";
 import { createTurns } from "../session/serial-queue.ts";
 import type { Turns } from "../session/serial-queue.ts";
 
 export interface SummaryRow {
   readonly account: string;
   readonly tag: string;
-  /** As TWS words it; null where it has set none. */
+  /** As TWS words it, a time as ISO 8601; null where TWS has set none. */
   readonly value: string | null;
   readonly currency: string | null;
 }
@@ -110,7 +111,7 @@ export function accountSummary(
           cancelAfter: true,
           on: {
             [EventName.accountSummary]: (_control, _id, account, tag, value, currency) => {
-              rows.push({ account, tag, value: textFigureOf(value), currency: textOrNull(currency) });
+              rows.push({ account, tag, value: valueOf(tag, value), currency: textOrNull(currency) });
             },
             [EventName.accountSummaryEnd]: (control) => control.resolve(rows),
           },
@@ -119,6 +120,14 @@ export function accountSummary(
       );
     }),
   );
+}
+
+/** When the margins change next, in seconds since 1970; 0 is "none". */
+const nextChangeTag = "LookAheadNextChange";
+
+function valueOf(tag: string, text: string): string | null {
+  if (tag !== nextChangeTag) return textFigureOf(text);
+  return Number(text) === 0 ? null : (readTime(text, "UTC") ?? textFigureOf(text));
 }
 
 /** What TWS shows of one account, by row, since a change sends a row again. */
@@ -140,7 +149,7 @@ function collectRows(account: string, onRow: () => void = () => {}) {
         values.set(`${key}/${currency}`, {
           account,
           key,
-          value: textFigureOf(value),
+          value: valueOf(key, value),
           currency: textOrNull(currency),
         });
         onRow();

@@ -1,5 +1,6 @@
 import type { Contract as IbContract, ContractDetails as IbContractDetails } from "@stoqey/ib";
 import type { BondFacts, Contract, ContractSelector } from "../../../shared/contract.ts";
+import { figureOf } from "../session/figures.ts";
 
 /** TWS calls Treasury bills BILL, and treats them as bonds. */
 export const isBond = (secType: string | undefined): boolean => secType === "BOND" || secType === "BILL";
@@ -17,11 +18,11 @@ export function bondFactsFrom(details: IbContractDetails): BondFacts | null {
   const said = readDescription(description ?? "", new Date().getUTCFullYear());
   const maturity = dateOrNull(details.maturity);
   // without the right to the bond's reference data TWS sends a line of text, the ids, and nothing else
-  const ifSent = <T>(value: T | undefined): T | null => (maturity === null ? null : (value ?? null));
+  const ifSent = <T>(value: T | null | undefined): T | null => (maturity === null ? null : (value ?? null));
   const idOf = (kind: string) => textOrNull(secIdList.find(({ tag }) => tag === kind)?.value);
   return {
     description,
-    coupon: ifSent(details.coupon) ?? said.coupon,
+    coupon: ifSent(figureOf(details.coupon)) ?? said.coupon,
     couponType: textOrNull(details.couponType),
     maturity: maturity ?? said.maturity,
     issueDate: dateOrNull(details.issueDate),

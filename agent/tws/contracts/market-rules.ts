@@ -4,7 +4,7 @@ import type { contractTools } from "../../../shared/tools/contracts.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { RequestContext, TwsNotice, TwsSession } from "../session/api.ts";
 import { twsErrorFor } from "../session/errors.ts";
-import { figureOf } from "../session/figures.ts";
+import { figureOf, positiveOf } from "../session/figures.ts";
 
 type PriceIncrement = OutputOf<(typeof contractTools)["ibkr_get_market_rule"]>["priceIncrements"][number];
 
@@ -52,7 +52,7 @@ function ask(session: TwsSession, ruleId: number, context: RequestContext): Prom
       start: (ib) => ib.reqMarketRule(ruleId),
       on: {
         [EventName.marketRule]: (control, id, increments) => {
-          if (id === ruleId) control.resolve(increments.flatMap(incrementFrom));
+          if (id === ruleId) control.resolve(increments.map(incrementFrom));
         },
       },
       notice(notice, control) {
@@ -75,10 +75,12 @@ function noSuchRule(notice: TwsNotice, what: string): TwsError {
   });
 }
 
+/** Throws for a step that TWS has not set: without it the rule would tell another price step. */
 function incrementFrom(row: {
   readonly lowEdge?: number | undefined;
   readonly increment?: number | undefined;
-}): PriceIncrement[] {
-  const increment = figureOf(row.increment);
-  return increment === null ? [] : [{ lowEdge: figureOf(row.lowEdge) ?? 0, increment }];
+}): PriceIncrement {
+  const [lowEdge, increment] = [figureOf(row.lowEdge), positiveOf(row.increment)];
+  if (lowEdge === null || increment === null) throw new Error("TWS has not set a step of a market rule");
+  return { lowEdge, increment };
 }

@@ -3,7 +3,7 @@ import type { Contract } from "../../../shared/contract.ts";
 import type { contractTools } from "../../../shared/tools/contracts.ts";
 import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
-import { figureOf } from "../session/figures.ts";
+import { figureOf, positiveOf } from "../session/figures.ts";
 
 /** The options on an underlying at one venue, of one trading class. Not every strike exists for every expiration. */
 export type OptionParams = OutputOf<(typeof contractTools)["ibkr_get_option_chain_params"]>["chains"][number];
@@ -38,9 +38,9 @@ export function optionParams(
             exchange: venue,
             underlyingConId,
             tradingClass,
-            multiplier: figureOf(multiplier),
+            multiplier: positiveOf(multiplier),
             expirations: [...expirations].sort(),
-            strikes: [...strikes].sort((a, b) => a - b),
+            strikes: [...strikes].filter((strike) => figureOf(strike) !== null).sort((a, b) => a - b),
           });
         },
         [EventName.securityDefinitionOptionParameterEnd]: (control) =>

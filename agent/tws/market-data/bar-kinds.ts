@@ -31,6 +31,18 @@ export function requireKind({ secType, symbol }: Contract, whatToShow: BarKind, 
     throw new TwsError("invalid_input", `whatToShow: ${symbol} is ${secType}, and ${only.words}.`);
 }
 
+const priceKinds: ReadonlySet<BarKind> = new Set([
+  "TRADES",
+  "MIDPOINT",
+  "BID",
+  "ASK",
+  "BID_ASK",
+  "AGGTRADES",
+]);
+
+/** Yields, volatilities and fees may be below 0, where prices of most instruments cannot be. */
+export const hasPrices = (whatToShow: BarKind): boolean => priceKinds.has(whatToShow);
+
 /** TWS gives bars of these up to now only, and refuses an end. */
 export const endsNow = ({ secType }: Contract, whatToShow: BarKind): boolean =>
   whatToShow === "ADJUSTED_LAST" || secType === "CONTFUT";

@@ -4,12 +4,12 @@ import { TwsError } from "../../../shared/errors.ts";
 import type { Bar, BarKind, barSizes } from "../../../shared/tools/history.ts";
 import type { RequestContext, TwsSession } from "../session/api.ts";
 import { forgetContract } from "../contracts/contracts.ts";
-import { endsNow, kindToTws } from "./bar-kinds.ts";
+import { endsNow, hasPrices, kindToTws } from "./bar-kinds.ts";
 import { createHistoryKind } from "./history-budget.ts";
 import type { Dated } from "./history-budget.ts";
 import { readTime } from "../session/time-zone.ts";
 import { barSizeToTws, contractToTws } from "../contracts/translate.ts";
-import { countOf, figureOf } from "../session/figures.ts";
+import { countOf, figureOf, quotedPriceOf } from "../session/figures.ts";
 
 export interface BarsRequest {
   readonly contract: Contract;
@@ -80,6 +80,10 @@ export async function historicalBars(
 function requestBars(session: TwsSession, request: BarsRequest, context: RequestContext): Promise<Bar[]> {
   const { contract, duration, barSize, whatToShow, useRTH, endAt } = request;
   const bars: Bar[] = [];
+  const { secType } = contract;
+  // a bar of quotes has no size that would tell a price of -1 from the mark
+  const priceOf = (value: number | undefined): number | null =>
+    hasPrices(whatToShow) ? quotedPriceOf(value, { secType, size: 1 }) : figureOf(value);
   return session.request<Bar[]>(
     {
       lane: "data",
@@ -104,15 +108,12 @@ function requestBars(session: TwsSession, request: BarsRequest, context: Request
             control.resolve(bars);
             return;
           }
-          const prices = [open, high, low, close].map(figureOf);
-          const [o, h, l, c] = prices;
-          if (o == null || h == null || l == null || c == null) return;
           bars.push({
             time: barTime(time, session.zone()),
-            open: o,
-            high: h,
-            low: l,
-            close: c,
+            open: priceOf(open),
+            high: priceOf(high),
+            low: priceOf(low),
+            close: priceOf(close),
             volume: countOf(volume),
             // the mark is -1, and so may be the average of a spread that was traded
             wap: (countOf(volume) ?? 0) > 0 ? figureOf(wap) : null,

@@ -79,6 +79,7 @@ test("prefers the model's greeks to those of the bid", () => {
     impliedVolatility: 0.3,
   });
   expect(greeksChange(quote, 11, { impliedVolatility: 0.4, gamma: 0.02 })).toEqual({ gamma: 0.02 });
+  expect(greeksChange(emptyQuote, 13, { impliedVolatility: -0.999_999, delta: 0.5 })).toEqual({ delta: 0.5 });
   expect(greeksChange(quote, 53, { impliedVolatility: 0.4 })).toBeNull();
 });
 

@@ -145,7 +145,7 @@ export function greeksChange(
   if (!greekTicks.has(tick)) return null;
   const isModel = modelTicks.has(tick);
   const change = (greek: Greek): QuoteChange => {
-    const value = figureOf(said[greek]);
+    const value = greek === "impliedVolatility" ? countOf(said[greek]) : figureOf(said[greek]);
     return value !== null && (isModel || quote[greek] === null) ? { [greek]: value } : null;
   };
   return {

@@ -127,6 +127,11 @@ export function createOrderRecords(
   clientId: number,
   zone: () => string | null = () => null,
 ) {
+  const goodTillOf = (text: string | null) => ({
+    goodTillDate: readTime(text ?? undefined, zone()),
+    goodTillDateText: text,
+  });
+
   /** Each with its number, in the order in which they came to be known. */
   const records = new Map<OrderRecord, number>();
   const byPermId = createIndex<number, OrderRecord>();
@@ -375,7 +380,7 @@ export function createOrderRecords(
         quantity,
         orderType,
         tif,
-        goodTillDate,
+        ...goodTillOf(goodTillDate),
         outsideRth,
         orderRef,
         ocaGroup,
@@ -408,7 +413,7 @@ export function createOrderRecords(
         trailStopPrice,
         limitOffset,
         tif,
-        goodTillDate,
+        ...goodTillOf(goodTillDate),
         outsideRth,
         orderRef,
         parentId,

@@ -5,6 +5,7 @@ import type { OutputOf } from "../../../shared/tools/define.ts";
 import type { scannerTools } from "../../../shared/tools/scanner.ts";
 import type { RequestContext, TwsNotice, TwsSession } from "../session/api.ts";
 import { twsErrorFor } from "../session/errors.ts";
+import { textFigureOf } from "../session/figures.ts";
 import { lineOf } from "../news/news-text.ts";
 import { scannerCatalog } from "./scanner-catalog.ts";
 import type { ScannerCatalog } from "./scanner-catalog.ts";
@@ -107,7 +108,7 @@ export function runScan(
 
 const wordsOrNull = (text: string | undefined): string | null => {
   const words = lineOf(text ?? "", 100);
-  return words === "" ? null : words;
+  return words === "" ? null : textFigureOf(words);
 };
 
 function refusalOf(notice: TwsNotice, what: string): TwsError {
